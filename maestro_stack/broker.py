@@ -1,0 +1,88 @@
+"""The MQTT broker side: AWS IoT Core's endpoint, and the server's certificate and policy on it."""
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from maestro_stack.cluster import Cluster
+from maestro_stack.hooks import explain_failure
+from maestro_stack.mqtt import Mqtt
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerArgs:
+    """What the broker needs to know."""
+
+    cluster: Cluster
+    mqtt: Mqtt
+    rotation: str
+    """Any new string replaces the certificate."""
+    tags: dict[str, str]
+
+
+class Broker(pulumi.ComponentResource):
+    """MQTT endpoint and the server's identity on it.
+
+    The certificate authenticates the server (X.509, port 8883); the policy says which topics it may use. IAM
+    is not consulted. Source: AWS IoT Core developer guide, "X.509 client certificates".
+    """
+
+    endpoint: pulumi.Output[str]
+    """Host, without port. The Data-ATS endpoint chains to the Amazon root CAs."""
+    policy_name: pulumi.Output[str]
+    policy_arn: pulumi.Output[str]
+    certificate_id: pulumi.Output[str]
+    certificate_arn: pulumi.Output[str]
+    certificate_pem: pulumi.Output[str]
+    """PEM; public, but the provider marks it secret."""
+    private_key: pulumi.Output[str]
+    """PEM; secret. AWS returns it once, so it lives in the stack's state, encrypted."""
+    authorization: pulumi.Resource
+    """Exists once the certificate carries the policy."""
+
+    def __init__(self, name: str, args: BrokerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("maestro:aws:Broker", name, opts=opts)
+        child = pulumi.ResourceOptions(parent=self)
+        document = args.mqtt.server_policy(
+            partition=args.cluster.partition,
+            region=args.cluster.region,
+            account_id=args.cluster.account_id,
+        )
+        policy = aws.iot.Policy(
+            "policy",
+            name=args.mqtt.policy_name,
+            policy=json.dumps(document),
+            tags=args.tags,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=explain_failure(
+                    "explain-iot-policy",
+                    f'IoT policy "{args.mqtt.policy_name}" exists: another Maestro server uses mqtt.sourceId '
+                    f'"{args.mqtt.source_id}" in this account and region, and the two would steal each '
+                    "other's messages. Give this one its own, for example: "
+                    f"pulumi config set --path mqtt.sourceId {args.mqtt.source_id}-2",
+                    when="already exists",
+                ),
+            ),
+        )
+        certificate = aws.iot.Certificate(
+            "certificate",
+            active=True,
+            # Create before delete: pods keep the old certificate until they have the new one.
+            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=args.rotation),
+        )
+        self.authorization = aws.iot.PolicyAttachment(
+            "policy-attachment", policy=policy.name, target=certificate.arn, opts=child
+        )
+        self.endpoint = aws.iot.get_endpoint_output(
+            endpoint_type="iot:Data-ATS", opts=pulumi.InvokeOutputOptions(parent=self)
+        ).endpoint_address
+        self.policy_name = policy.name
+        self.policy_arn = policy.arn
+        self.certificate_id = certificate.id
+        self.certificate_arn = certificate.arn
+        self.certificate_pem = certificate.certificate_pem
+        self.private_key = certificate.private_key
+        self.register_outputs({"endpoint": self.endpoint, "certificateId": self.certificate_id})

@@ -1,0 +1,213 @@
+"""The EKS cluster we deploy to: its identity facts, and the Kubernetes provider that reaches it."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from maestro_stack.errors import Problem, SurroundingsError
+from maestro_stack.settings import Settings
+
+T = TypeVar("T")
+
+RDS_ZONES_MIN = 2  # RDS user guide, "Working with a DB instance in a VPC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Identity facts of the cluster, its network and account: they don't change while the cluster lives."""
+
+    name: str
+    arn: str
+    region: str
+    account_id: str
+    partition: str
+    vpc_id: str
+    private_subnet_ids: tuple[str, ...]
+    security_group_id: str
+    """The cluster security group, which EKS gives to nodes that don't choose their own."""
+    ip_family: str
+    """`ipv4` or `ipv6`."""
+    endpoint: str
+    """URL of the API server."""
+    certificate_authority: str
+    """The API server's CA certificate, PEM in base64."""
+
+
+@dataclass(frozen=True)
+class _Network:
+    vpc_id: str
+    private_subnet_ids: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+async def find_cluster(settings: Settings) -> Cluster:
+    """Look the cluster up, with its network and account; nothing is registered.
+
+    Raises:
+        SurroundingsError: with everything that the region lacks.
+    """
+    found = _get_cluster(settings)
+    network, account, partition = await asyncio.gather(
+        _find_network(settings, found),
+        aws.get_caller_identity_output().future(),
+        aws.get_partition_output().future(),
+    )
+    problems = [*_state_problems(settings, found), *network.problems]
+    if problems:
+        raise SurroundingsError(problems)
+    return Cluster(
+        name=found.name,
+        arn=found.arn,
+        region=settings.region,
+        account_id=_known(account).account_id,
+        partition=_known(partition).partition,
+        vpc_id=network.vpc_id,
+        private_subnet_ids=network.private_subnet_ids,
+        security_group_id=found.vpc_config.cluster_security_group_id,
+        ip_family=found.kubernetes_network_configs[0].ip_family,
+        endpoint=found.endpoint,
+        certificate_authority=found.certificate_authorities[0].data,
+    )
+
+
+def _get_cluster(settings: Settings) -> aws.eks.GetClusterResult:
+    """The cluster. The plain form of the look-up is used, because only its failure can be answered."""
+    try:
+        return aws.eks.get_cluster(name=settings.cluster_name)
+    except Exception as refused:  # noqa: BLE001 the SDK raises nothing more specific
+        problem = f'EKS cluster "{settings.cluster_name}" can\'t be read in {settings.region}: {refused}'
+        try:
+            names = sorted(aws.eks.get_clusters().names)
+        except Exception:  # noqa: BLE001 likewise; the first refusal says what is wrong
+            names = []
+        else:
+            if settings.cluster_name not in names:
+                there = f"the clusters there are {', '.join(names)}" if names else "there are none"
+                problem = (
+                    f'EKS cluster "{settings.cluster_name}" does not exist in {settings.region}: {there}'
+                )
+        name = names[0] if names else "regional-xyz"
+        example = (
+            f"example: pulumi config set clusterName {name}; "
+            "if it lives in another region: pulumi config set aws:region us-west-2"
+        )
+        raise SurroundingsError([Problem(key="clusterName", problem=problem, example=example)]) from None
+
+
+def _state_problems(settings: Settings, found: aws.eks.GetClusterResult) -> list[Problem]:
+    if found.status == "ACTIVE":
+        return []
+    problem = f'EKS cluster "{settings.cluster_name}" is {found.status}, not ACTIVE'
+    example = f"wait for it: aws eks wait cluster-active --name {found.name} --region {settings.region}"
+    return [Problem(key="clusterName", problem=problem, example=example)]
+
+
+async def _find_network(settings: Settings, found: aws.eks.GetClusterResult) -> _Network:
+    """The database's subnets: the configured ones, or the cluster's that give instances no public address."""
+    vpc_id = settings.network.vpc_id or found.vpc_config.vpc_id
+    wanted = settings.network.subnet_ids or tuple(found.vpc_config.subnet_ids)
+    # By filter first: an id that doesn't exist is then left out, and can be named in our own words.
+    by_id = aws.ec2.GetSubnetsFilterArgs(name="subnet-id", values=list(wanted))
+    existing = set(_known(await aws.ec2.get_subnets_output(filters=[by_id]).future()).ids)
+    subnets = [
+        _known(subnet)
+        for subnet in await asyncio.gather(
+            *(aws.ec2.get_subnet_output(id=id_).future() for id_ in wanted if id_ in existing)
+        )
+    ]
+    if settings.network.subnet_ids is None:
+        subnets = [subnet for subnet in subnets if not subnet.map_public_ip_on_launch]
+    problems = [_subnet_problem(f'subnet "{id_}" does not exist') for id_ in wanted if id_ not in existing]
+    problems += [
+        _subnet_problem(f'subnet "{subnet.id}" is in {subnet.vpc_id}, not in {vpc_id}')
+        for subnet in subnets
+        if subnet.vpc_id != vpc_id
+    ]
+    zones = sorted({subnet.availability_zone for subnet in subnets})
+    if not problems and len(zones) < RDS_ZONES_MIN:
+        where = f"only in {zones[0]}" if zones else "in no zone"
+        kind = "the subnets given are" if settings.network.subnet_ids else "the cluster has private subnets"
+        problems.append(_subnet_problem(f"{kind} {where}; RDS needs two zones"))
+    return _Network(
+        vpc_id=vpc_id,
+        private_subnet_ids=tuple(sorted(subnet.id for subnet in subnets)),
+        problems=tuple(problems),
+    )
+
+
+def _subnet_problem(problem: str) -> Problem:
+    example = (
+        'example, in the stack\'s file: network: {"subnetIds": '
+        '["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"]}'
+    )
+    return Problem(key="network.subnetIds", problem=problem, example=example)
+
+
+def kubernetes_provider(
+    name: str, cluster: Cluster, settings: Settings, opts: pulumi.ResourceOptions | None = None
+) -> kubernetes.Provider:
+    """The provider that reaches the cluster in the configured way.
+
+    `cluster_identifier` is known in every preview and is all that replaces the provider, and with it the
+    namespace and the release (pulumi-kubernetes, provider configuration).
+    """
+    access = settings.kubernetes
+    kubeconfig = {
+        "eks": lambda: pulumi.Output.from_input(eks_kubeconfig(cluster, settings)),
+        "kubeconfig": lambda: pulumi.Output.secret(access.kubeconfig),
+        "ambient": lambda: None,
+    }[access.mode]()
+    return kubernetes.Provider(
+        name,
+        kubeconfig=kubeconfig,
+        context=access.context,
+        cluster_identifier=cluster.arn,
+        opts=opts,
+    )
+
+
+def eks_kubeconfig(cluster: Cluster, settings: Settings) -> str:
+    """A kubeconfig that asks `aws eks get-token` for each token, so that its text never changes.
+
+    Source: Amazon EKS user guide, "Connect kubectl to an EKS cluster by creating a kubeconfig file".
+    """
+    arguments = ["--region", cluster.region, "eks", "get-token", "--cluster-name", cluster.name]
+    if settings.assume_role_arn:
+        arguments += ["--role-arn", settings.assume_role_arn]
+    profile = [{"name": "AWS_PROFILE", "value": settings.aws_profile}] if settings.aws_profile else None
+    execute = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "aws",
+        "args": [*arguments, "--output", "json"],
+        "env": profile,
+        "interactiveMode": "Never",
+    }
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": cluster.arn,
+            "contexts": [{"name": cluster.arn, "context": {"cluster": cluster.arn, "user": cluster.arn}}],
+            "clusters": [
+                {
+                    "name": cluster.arn,
+                    "cluster": {
+                        "server": cluster.endpoint,
+                        "certificate-authority-data": cluster.certificate_authority,
+                    },
+                }
+            ],
+            "users": [{"name": cluster.arn, "user": {"exec": execute}}],
+        }
+    )
+
+
+def _known(value: T | None) -> T:
+    """The result of a look-up. Its arguments are plain, so it is known in previews too."""
+    assert value is not None  # noqa: S101 for the type checker: only unknown outputs are None
+    return value

@@ -1,0 +1,208 @@
+"""The server's PostgreSQL: an RDS instance in the cluster's private subnets."""
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_random as random
+
+from maestro_stack.cluster import Cluster
+from maestro_stack.names import Names
+from maestro_stack.schema import DatabaseSettings
+
+PORT = 5432
+DATABASE_NAME = "maestro"
+# Maestro builds a connection string of them without quoting: no spaces, quotes or backslashes.
+USERNAME = "maestro"
+PASSWORD_LENGTH = 32
+CA_CERTIFICATE = "rds-ca-rsa2048-g1"  # RDS's default, stated: the chart ships the region's root of this name
+STORAGE_TYPE = "gp3"
+
+# RDS user guide, "Maximum number of database connections": DBInstanceClassMemory / 9531392, at most 5000.
+BYTES_PER_CONNECTION = 9531392
+CONNECTIONS_MAX = 5000
+# What the operating system and RDS keep for themselves is not published; a fifth is on the safe side.
+USABLE_MEMORY = 0.8
+# RDS's own sessions, the migration, and a person at a prompt.
+RESERVED_CONNECTIONS = 10
+# Beside the pool, each server listens on two connections of its own (LISTEN/NOTIFY).
+LISTENERS_PER_SERVER = 2
+POOL_MAX = 50  # Maestro's default
+POOL_MIN = 2
+
+_BURSTABLE_GIB = {"micro": 1, "small": 2, "medium": 4, "large": 8}
+_LARGE_GIB = {"r": 16, "x": 32, "z": 16}  # memory of the "large" size by family letter; others have 8
+
+
+def memory_gib(instance_class: str) -> float:
+    """Memory of an instance class such as `db.t4g.micro`, in GiB.
+
+    Source: RDS user guide, "Hardware specifications for DB instance classes". Each size doubles the one
+    below; an unknown family counts as a general-purpose one.
+    """
+    family, size = instance_class.split(".")[1:3]
+    if size in _BURSTABLE_GIB and (size != "large" or family[0] not in _LARGE_GIB):
+        return _BURSTABLE_GIB[size]
+    large = _LARGE_GIB.get(family[0], 8)
+    factor = re.fullmatch(r"(\d*)xlarge", size)
+    return large * 2 * int(factor[1] or 1) if factor else large
+
+
+def connection_pool(instance_class: str, replicas: int) -> int:
+    """Connections that one server may hold open, so that all fit `max_connections` of the instance class.
+
+    One server more than `replicas` counts: a rolling update starts it before it stops an old one.
+    """
+    memory = memory_gib(instance_class) * 1024**3 * USABLE_MEMORY
+    most = min(int(memory / BYTES_PER_CONNECTION), CONNECTIONS_MAX) - RESERVED_CONNECTIONS
+    return max(POOL_MIN, min(POOL_MAX, most // (replicas + 1) - LISTENERS_PER_SERVER))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseArgs:
+    """What the database needs to know."""
+
+    cluster: Cluster
+    names: Names
+    settings: DatabaseSettings
+    client_security_group_ids: tuple[str, ...]
+    """Admitted besides the cluster's own group."""
+    is_production: bool
+    rotation: str
+    """Any new string replaces the password."""
+    tags: dict[str, str]
+
+
+class Database(pulumi.ComponentResource):
+    """RDS PostgreSQL: encrypted, TLS only, reachable from the cluster's security group and the ones given.
+
+    Source: RDS user guide, "Amazon RDS for PostgreSQL".
+    """
+
+    address: pulumi.Output[str]
+    """Host, without port."""
+    port: pulumi.Output[int]
+    database_name: str
+    username: str
+    password: pulumi.Output[str]
+    """Secret."""
+    instance_id: pulumi.Output[str]
+    """The instance's identifier, as `aws rds` commands take it."""
+
+    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("maestro:aws:Database", name, opts=opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.database_name = DATABASE_NAME
+        self.username = USERNAME
+        self.password = random.RandomPassword(
+            "password",
+            length=PASSWORD_LENGTH,
+            special=False,  # RDS forbids / " @ and space, Maestro ' and \
+            keepers={"rotation": args.rotation},
+            opts=child,
+        ).result
+        instance = self._instance(args, self._security_group(args))
+        self.address = instance.address
+        self.port = instance.port
+        self.instance_id = instance.identifier
+        self.register_outputs({"address": self.address, "instanceId": self.instance_id})
+
+    def _security_group(self, args: DatabaseArgs) -> aws.ec2.SecurityGroup:
+        """Ingress from the clients' groups, and no egress: the provider removes AWS's default rule."""
+        group = aws.ec2.SecurityGroup(
+            "security-group",
+            name=args.names.database_security_group,
+            description="Maestro database",
+            vpc_id=args.cluster.vpc_id,
+            tags={**args.tags, "Name": args.names.database_security_group},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        for client in dict.fromkeys((args.cluster.security_group_id, *args.client_security_group_ids)):
+            aws.vpc.SecurityGroupIngressRule(
+                f"ingress-{client}",
+                security_group_id=group.id,
+                referenced_security_group_id=client,
+                ip_protocol="tcp",
+                from_port=PORT,
+                to_port=PORT,
+                description=f"PostgreSQL from {client}",
+                tags=args.tags,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        return group
+
+    def _instance(self, args: DatabaseArgs, security_group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
+        settings, names = args.settings, args.names
+        child = pulumi.ResourceOptions(parent=self)
+        subnet_group = aws.rds.SubnetGroup(
+            "subnet-group",
+            name=names.database_subnet_group,
+            description="Maestro database",
+            subnet_ids=list(args.cluster.private_subnet_ids),
+            tags=args.tags,
+            opts=child,
+        )
+        family = f"postgres{settings.engine_version}"
+        parameter_group = aws.rds.ParameterGroup(
+            "parameter-group",
+            name=names.database_parameter_group(family),
+            family=family,
+            description="Maestro database: TLS only",
+            # On by default from PostgreSQL 15; stated, so that no major version turns it off.
+            parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+            tags=args.tags,
+            opts=child,
+        )
+        final_snapshot = None
+        if args.is_production:
+            # Kept in state, so that a second destroy doesn't meet the first one's snapshot.
+            suffix = random.RandomId(
+                "final-snapshot", byte_length=4, keepers={"instance": names.database}, opts=child
+            )
+            final_snapshot = suffix.hex.apply(names.final_snapshot)
+        autoscaling = settings.max_allocated_storage_gib > settings.allocated_storage_gib
+        return aws.rds.Instance(
+            "instance",
+            identifier=names.database,
+            engine="postgres",
+            engine_version=settings.engine_version,
+            engine_lifecycle_support="open-source-rds-extended-support-disabled",  # billed otherwise
+            auto_minor_version_upgrade=True,
+            allow_major_version_upgrade=True,
+            instance_class=settings.instance_class,
+            storage_type=STORAGE_TYPE,
+            allocated_storage=settings.allocated_storage_gib,
+            max_allocated_storage=settings.max_allocated_storage_gib if autoscaling else None,
+            iops=settings.iops,
+            storage_throughput=settings.storage_throughput,
+            storage_encrypted=True,
+            kms_key_id=settings.kms_key_arn,
+            db_name=self.database_name,
+            username=self.username,
+            password=self.password,
+            port=PORT,
+            ca_cert_identifier=CA_CERTIFICATE,
+            db_subnet_group_name=subnet_group.name,
+            vpc_security_group_ids=[security_group.id],
+            publicly_accessible=False,
+            parameter_group_name=parameter_group.name,
+            multi_az=settings.multi_az,
+            backup_retention_period=settings.backup_retention_days,
+            backup_window=settings.backup_window,
+            maintenance_window=settings.maintenance_window,
+            copy_tags_to_snapshot=True,
+            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            apply_immediately=settings.apply_immediately,
+            deletion_protection=settings.deletion_protection,
+            skip_final_snapshot=not args.is_production,
+            final_snapshot_identifier=final_snapshot,
+            delete_automated_backups=not args.is_production,
+            tags=args.tags,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.is_production,
+                # Its identifier is fixed. What replaces it loses its data: `protect` makes that loud.
+                delete_before_replace=True,
+            ),
+        )

@@ -1,0 +1,46 @@
+"""Every error that a user can cause.
+
+MaestroError                 printed as text by Pulumi, never as a traceback
+├── ConfigurationError       phase 1: the stack's configuration; nothing was registered
+└── SurroundingsError        phase 2: the cluster and network we deploy into; only look-ups ran
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing to mend: the setting's key, what is wrong with it, and what a right one looks like."""
+
+    key: str
+    problem: str
+    example: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}\n    {self.example}"
+
+
+class MaestroError(pulumi.RunError):
+    """Several problems of one phase, reported together. `pulumi.RunError` is printed without a traceback."""
+
+    title = "The stack can't be built"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join([f"{self.title}: {count}.", "", *(f"  {p}" for p in self.problems)]))
+
+
+class ConfigurationError(MaestroError):
+    """The stack's configuration is not usable."""
+
+    title = "The stack's configuration is not usable"
+
+
+class SurroundingsError(MaestroError):
+    """The configuration is sound, but the region doesn't hold what it names."""
+
+    title = "The region doesn't hold what the configuration names"

@@ -1,0 +1,120 @@
+"""Words for problems of the configuration: what is wrong with a value, and what a right one looks like."""
+
+import difflib
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import cast, get_args
+
+from pydantic_core import ErrorDetails
+
+from maestro_stack.errors import Problem
+from maestro_stack.schema import Configuration, Section
+
+Location = Sequence[str | int]
+"""Path of a value in the configuration: keys and list positions."""
+
+SENTENCES = {
+    "missing": "is missing",
+    "rule": "{value} {problem}",
+    "model_type": "{value} is no object",
+    "dict_type": "{value} is no object",
+    "list_type": "{value} is no list",
+    "tuple_type": "{value} is no list",
+    "int_type": "{value} is no whole number",
+    "int_from_float": "{value} is no whole number",
+    "bool_type": "{value} is neither true nor false",
+    "string_type": "{value} is no text",
+    "greater_than_equal": "{value} is below {ge}, the least possible",
+    "less_than_equal": "{value} is above {le}, the most possible",
+    "literal_error": "{value} is not {expected}",
+    "string_too_short": "is empty",
+    "too_short": "holds fewer than {min_length}",
+    "too_long": "holds more than {max_length}",
+}
+"""By pydantic's error type; the fields are the error's own context and the value as shown."""
+
+
+def problem_of(error: ErrorDetails, *, is_secret: bool) -> Problem:
+    """The problem that pydantic found, in the words of the configuration's user."""
+    loc = [part for part in error["loc"] if part != "[key]"]
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(loc[:-1])
+        problem = f"is no known key{did_you_mean(str(loc[-1]), known)}"
+        return Problem(key=_path(loc), problem=problem, example=f"known keys here: {', '.join(known)}")
+    is_secret = is_secret or loc == ["kubernetes", "kubeconfig"]
+    value = "the secret value" if is_secret else shown(error.get("input"))
+    words = {**error.get("ctx", {}), "value": value, "message": error["msg"]}
+    sentence = SENTENCES.get(error["type"], "{value}: {message}").format(**words)
+    return Problem(key=_path(loc), problem=sentence, example=example(*loc))
+
+
+def shown(value: object) -> str:
+    """A value as messages quote it: JSON, cut to 60 characters."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:56]} …"
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """` (did you mean X?)`, or nothing where nothing known is close."""
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.6)
+    return f" (did you mean {lower[close[0]]}?)" if close else ""
+
+
+def _section(loc: Location) -> type[Section] | None:
+    """The section that `loc` leads to, if it leads to one."""
+    model: type[Section] | None = Configuration
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        if model is None:
+            return None
+        field = next((f for f in model.model_fields.values() if f.alias == part), None)
+        model = next(_sections_in(field.annotation), None) if field else None
+    return model
+
+
+def _sections_in(annotation: object) -> Iterator[type[Section]]:
+    """Sections named in a type such as `tuple[Acknowledgement, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in cast(tuple[object, ...], get_args(annotation)):
+        yield from _sections_in(part)
+
+
+def _known_keys(loc: Location) -> list[str]:
+    section = _section(loc)
+    return [str(f.alias) for f in section.model_fields.values()] if section else []
+
+
+def example(*loc: str | int) -> str:
+    """What a right value for the key at `loc` looks like, as a command or a line of the stack file."""
+    for depth in range(len(loc), 0, -1):
+        above = _section(loc[: depth - 1])
+        fields = above.model_fields.values() if above else ()
+        examples = next((f.examples for f in fields if f.alias == loc[depth - 1]), None)
+        if examples:
+            return _example_of(loc[:depth], cast(object, examples[0]))
+    return "see docs/configuration.md"
+
+
+def _example_of(loc: Location, value: object) -> str:
+    if isinstance(value, dict | list | tuple):
+        names = [part for part in loc if isinstance(part, str)]
+        return f"example, in the stack's file: {names[0]}: {_nested(names[1:], cast(object, value))}"
+    if isinstance(value, str) and value.startswith("("):
+        return f"example: {value}"
+    text = value if isinstance(value, str) else json.dumps(value)
+    words = ["pulumi", "config", "set", *(["--path"] if len(loc) > 1 else []), _path(loc), text]
+    return f"example: {shlex.join(words)}"
+
+
+def _path(loc: Location) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
+
+
+def _nested(path: list[str], value: object) -> str:
+    for key in reversed(path):
+        value = {key: value}
+    return json.dumps(value)

@@ -1,0 +1,199 @@
+"""Rules over several keys of the configuration."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from maestro_stack.errors import Problem
+from maestro_stack.messages import example, shown
+from maestro_stack.schema import Configuration, DatabaseSettings, KubernetesSettings, Profile, Tree
+
+GP3_STRIPED_FROM_GIB = 400  # RDS user guide, "gp3 storage": below it IOPS and throughput are fixed
+GP3_IOPS = (12000, 64000)
+GP3_THROUGHPUT = (500, 4000)  # MiB/s
+GP3_THROUGHPUT_PER_IOPS = 0.25
+STORAGE_HEADROOM = 1.1  # RDS user guide, "Storage autoscaling": the maximum is at least 10 % above the size
+PRODUCTION_BACKUP_DAYS_MIN = 7
+FULL_SHA = re.compile(r"[0-9a-f]{40}")
+
+# Chart values that the program sets. `server.values` may not override them; `Server` asserts the same list.
+WIRED_VALUES = (
+    "clusterName",
+    "broker.endpoint",
+    "broker.sourceId",
+    "aws.region",
+    "aws.podIdentity.enabled",
+    "aws.preferredAddressType",
+    "database.caBundle",
+    "database.maxOpenConnections",
+    "deployment.replicas",
+    "deployment.zoneCount",
+    "deployment.requests.cpu",
+    "deployment.requests.memory",
+    "deployment.podAnnotations",
+    "image.repository",
+    "image.tag",
+    "image.digest",
+    "chartDigest",
+)
+
+
+def broken_rules(c: Configuration) -> Iterator[Problem]:
+    """Rules over several keys; `c` holds defaults where a section was broken."""
+    yield from _storage_problems(c.database)
+    yield from _window_problems(c.database)
+    if c.server.namespace == "default" or c.server.namespace.startswith("kube-"):
+        problem = f"{shown(c.server.namespace)} belongs to Kubernetes; Maestro gets a namespace of its own"
+        yield Problem(key="server.namespace", problem=problem, example=example("server", "namespace"))
+    for path in _wired_overrides(c.server.values):
+        problem = "is set by the program; it can't be overridden"
+        remedy = "remove it; settings of the same name exist for what may be changed"
+        yield Problem(key=f"server.values.{path}", problem=problem, example=remedy)
+    yield from _kubernetes_problems(c.kubernetes)
+    yield from _weakenings(c)
+
+
+def _kubernetes_problems(k: KubernetesSettings) -> Iterator[Problem]:
+    if k.mode == "kubeconfig" and k.kubeconfig is None:
+        yield Problem(
+            key="kubernetes.kubeconfig",
+            problem="is missing in mode kubeconfig",
+            example=example("kubernetes", "kubeconfig"),
+        )
+    if k.mode != "kubeconfig" and k.kubeconfig is not None:
+        yield Problem(
+            key="kubernetes.kubeconfig",
+            problem=f"is given, but mode {k.mode} doesn't use it",
+            example="example: pulumi config set --path kubernetes.mode kubeconfig",
+        )
+    if k.mode == "eks" and k.context is not None:
+        yield Problem(
+            key="kubernetes.context",
+            problem="is given, but mode eks makes its own",
+            example="example: pulumi config set --path kubernetes.mode ambient",
+        )
+
+
+def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
+    size, most = d.allocated_storage_gib, d.max_allocated_storage_gib
+    if most < size:
+        yield Problem(
+            key="database.allocatedStorageGiB",
+            problem=f"{size} is above database.maxAllocatedStorageGiB ({most})",
+            example=f"example: pulumi config set --path database.maxAllocatedStorageGiB {size * 5}",
+        )
+    elif size < most < size * STORAGE_HEADROOM:
+        yield Problem(
+            key="database.maxAllocatedStorageGiB",
+            problem=f"{most} is not 10 % above database.allocatedStorageGiB ({size}); RDS refuses that",
+            example=f"example: pulumi config set --path database.maxAllocatedStorageGiB {size * 5}",
+        )
+    for key, value, least, greatest in (
+        ("iops", d.iops, *GP3_IOPS),
+        ("storageThroughput", d.storage_throughput, *GP3_THROUGHPUT),
+    ):
+        if value is not None and size < GP3_STRIPED_FROM_GIB:
+            yield Problem(
+                key=f"database.{key}",
+                problem=f"{value} can't be set: gp3 storage below {GP3_STRIPED_FROM_GIB} GiB has fixed "
+                f"performance (database.allocatedStorageGiB is {size})",
+                example="remove it, or: pulumi config set --path database.allocatedStorageGiB "
+                f"{GP3_STRIPED_FROM_GIB}",
+            )
+        elif value is not None and not least <= value <= greatest:
+            yield Problem(
+                key=f"database.{key}",
+                problem=f"{value} is not between {least} and {greatest}",
+                example=example("database", key),
+            )
+    if d.storage_throughput is not None and d.storage_throughput > (d.iops or 0) * GP3_THROUGHPUT_PER_IOPS:
+        needed = int(d.storage_throughput / GP3_THROUGHPUT_PER_IOPS)
+        yield Problem(
+            key="database.storageThroughput",
+            problem=f"{d.storage_throughput} MiB/s needs database.iops of at least {max(needed, 12000)}",
+            example=f"example: pulumi config set --path database.iops {max(needed, 12000)}",
+        )
+
+
+def _minutes(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _window_problems(d: DatabaseSettings) -> Iterator[Problem]:
+    day = 24 * 60
+    start, end = (_minutes(clock) for clock in d.backup_window.split("-"))
+    backup_length = (end - start) % day
+    if backup_length < 30:
+        yield Problem(
+            key="database.backupWindow",
+            problem=f"{shown(d.backup_window)} is shorter than 30 minutes",
+            example=example("database", "backupWindow"),
+        )
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    first, last = (days.index(w[:3]) * day + _minutes(w[4:]) for w in d.maintenance_window.split("-"))
+    length = (last - first) % (7 * day)
+    if not 30 <= length <= day:
+        yield Problem(
+            key="database.maintenanceWindow",
+            problem=f"{shown(d.maintenance_window)} is not between 30 minutes and 24 hours long",
+            example=example("database", "maintenanceWindow"),
+        )
+    # Two windows overlap when one begins inside the other; the backup window recurs daily.
+    elif (start - first) % day < length or (first - start) % day < backup_length:
+        yield Problem(
+            key="database.maintenanceWindow",
+            problem=f"{shown(d.maintenance_window)} overlaps database.backupWindow ({d.backup_window})",
+            example=example("database", "maintenanceWindow"),
+        )
+
+
+def _wired_overrides(values: Tree) -> list[str]:
+    """Wired chart values that `values` would change, as dotted paths."""
+    return [path for path in WIRED_VALUES if _reaches(values, path.split("."))]
+
+
+def _reaches(values: Tree, path: Sequence[str]) -> bool:
+    if path[0] not in values:
+        return False
+    below = values[path[0]]
+    return not isinstance(below, dict) or len(path) == 1 or _reaches(below, path[1:])
+
+
+def _weakenings(c: Configuration) -> Iterator[Problem]:
+    """Settings that weaken production must be acknowledged; what is acknowledged must weaken something."""
+    weak = dict(_weak_settings(c)) if c.profile == Profile.PRODUCTION else {}
+    acknowledged = {a.key for a in c.acknowledge}
+    for key, problem in weak.items():
+        if key not in acknowledged:
+            yield Problem(
+                key=key,
+                problem=f"{problem}, which weakens profile production",
+                example="remove it, or in the stack's file: "
+                f'acknowledge: [{{"key": "{key}", "reason": "…"}}]',
+            )
+    for position, entry in enumerate(c.acknowledge):
+        if entry.key not in weak:
+            yield Problem(
+                key=f"acknowledge[{position}].key",
+                problem=f"{shown(entry.key)} weakens nothing",
+                example="remove the entry, so that it can't cover a later change",
+            )
+
+
+def _weak_settings(c: Configuration) -> Iterator[tuple[str, str]]:
+    if not c.database.deletion_protection:
+        yield "database.deletionProtection", "is false"
+    if not c.database.multi_az:
+        yield "database.multiAz", "is false"
+    if c.database.backup_retention_days < PRODUCTION_BACKUP_DAYS_MIN:
+        days = c.database.backup_retention_days
+        yield "database.backupRetentionDays", f"{days} is below {PRODUCTION_BACKUP_DAYS_MIN}"
+    if c.server.replicas < 2:
+        yield "server.replicas", "is 1"
+    if c.server.zone_count < 2:
+        yield "server.zoneCount", "is 1"
+    if c.server.image.digest is None and not FULL_SHA.fullmatch(c.server.image.tag):
+        yield (
+            "server.image.tag",
+            f"{shown(c.server.image.tag)} is no full commit SHA, and no digest is given",
+        )

@@ -1,0 +1,536 @@
+"""The configuration's keys: types, defaults, descriptions, examples, and the rule of each single value."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Tree: TypeAlias = dict[str, Json]
+"""JSON object, as configuration and chart values hold it."""
+
+# RDS for PostgreSQL release calendar: 13 left standard support on 2026-02-28, and we refuse extended support.
+ENGINE_VERSIONS = ("14", "15", "16", "17", "18")
+ENGINE_VERSIONS_ENDED = ("9", "10", "11", "12", "13")
+
+DEFAULT_IMAGE_REPOSITORY = "quay.io/redhat-user-workloads/maestro-rhtap-tenant/maestro/maestro"
+DEFAULT_IMAGE_TAG = "ab480c6578bcbcbceeeb2c964c7bef6aed119c18"
+
+
+class Profile(StrEnum):
+    """What the region is for. It chooses defaults of size, availability, backups and protection."""
+
+    DEV = "dev"
+    PRODUCTION = "production"
+
+
+PROFILE_DEFAULTS: Mapping[Profile, Tree] = {
+    Profile.DEV: {
+        "instanceClass": "db.t4g.micro",
+        "allocatedStorageGiB": 20,
+        "maxAllocatedStorageGiB": 100,
+        "multiAz": False,
+        "backupRetentionDays": 1,
+        "deletionProtection": False,
+        "applyImmediately": True,
+    },
+    Profile.PRODUCTION: {
+        "instanceClass": "db.m7g.large",
+        "allocatedStorageGiB": 100,
+        "maxAllocatedStorageGiB": 500,
+        "multiAz": True,
+        "backupRetentionDays": 14,
+        "deletionProtection": True,
+        "applyImmediately": False,
+    },
+}
+
+
+def _text(value: object) -> object:
+    """`pulumi config set --path` stores 17 as a number; where text is meant, take it as such."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _engine_version(value: str) -> str:
+    if value in ENGINE_VERSIONS:
+        return value
+    if value in ENGINE_VERSIONS_ENDED:
+        raise _wrong("is a PostgreSQL version out of RDS standard support")
+    if value.partition(".")[0] in ENGINE_VERSIONS:
+        raise _wrong("names a minor version; RDS retires those, so give the major alone")
+    raise _wrong("is a PostgreSQL version without an RDS parameter-group family")
+
+
+def _wrong(problem: str) -> PydanticCustomError:
+    return PydanticCustomError("rule", "{problem}", {"problem": problem})
+
+
+def _matches(pattern: str, problem: str) -> AfterValidator:
+    """The whole value matches `pattern`, or `problem` says what it should have been."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise _wrong(problem)
+        return value
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+SourceId = Annotated[
+    Text, _matches(r"[a-z0-9-]{1,40}", "must be 1 to 40 lower-case letters, digits or hyphens")
+]
+DnsLabel = Annotated[
+    str,
+    _matches(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "is no DNS label (1 to 63 lower-case letters, digits or hyphens, no hyphen at the ends)",
+    ),
+]
+ReleaseName = Annotated[
+    str,
+    _matches(
+        r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?",
+        "is no Helm release name (1 to 53 lower-case letters, digits or hyphens, no hyphen at the ends)",
+    ),
+]
+CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d+)?", "is no Kubernetes CPU quantity")]
+MemoryQuantity = Annotated[
+    Text, _matches(r"[1-9]\d*(\.\d+)?([KMGT]i?|k)?", "is no Kubernetes memory quantity")
+]
+Clock = r"([01]\d|2[0-3]):[0-5]\d"
+Day = r"(mon|tue|wed|thu|fri|sat|sun)"
+Reason = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; keys are camelCase, unknown ones are errors, values aren't coerced."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+
+class DatabaseSettings(Section):
+    """The RDS PostgreSQL instance."""
+
+    instance_class: Annotated[
+        str,
+        _matches(
+            r"db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|\d*xlarge|metal)", "is no RDS instance class"
+        ),
+        Field(description="Instance class.", examples=["db.t4g.small"]),
+    ]
+    engine_version: Annotated[
+        Text,
+        AfterValidator(_engine_version),
+        Field(
+            default="17", description="PostgreSQL major version; minor ones come with RDS.", examples=["17"]
+        ),
+    ]
+    allocated_storage_gib: Annotated[
+        int,
+        Field(
+            alias="allocatedStorageGiB",
+            ge=20,
+            le=65536,
+            description="Storage at creation, in GiB (gp3).",
+            examples=[100],
+        ),
+    ]
+    max_allocated_storage_gib: Annotated[
+        int,
+        Field(
+            alias="maxAllocatedStorageGiB",
+            ge=20,
+            le=65536,
+            description="Storage autoscaling stops here, in GiB; equal to the size turns it off.",
+            examples=[500],
+        ),
+    ]
+    iops: Annotated[
+        int | None,
+        Field(
+            default=None,
+            description="Provisioned gp3 IOPS; from 400 GiB on.",
+            examples=[16000],
+        ),
+    ]
+    storage_throughput: Annotated[
+        int | None,
+        Field(
+            default=None,
+            description="Provisioned gp3 throughput in MiB/s; from 400 GiB on, together with `iops`.",
+            examples=[1000],
+        ),
+    ]
+    multi_az: Annotated[bool, Field(description="A standby in another zone.", examples=[True])]
+    backup_retention_days: Annotated[
+        int,
+        Field(ge=1, le=35, description="Automated backups are kept this many days.", examples=[14]),
+    ]
+    backup_window: Annotated[
+        str,
+        _matches(f"{Clock}-{Clock}", "is no window of the form hh:mm-hh:mm (UTC)"),
+        Field(default="03:00-04:00", description="Daily backup window, UTC.", examples=["03:00-04:00"]),
+    ]
+    maintenance_window: Annotated[
+        str,
+        _matches(f"{Day}:{Clock}-{Day}:{Clock}", "is no window of the form ddd:hh:mm-ddd:hh:mm (UTC)"),
+        Field(
+            default="mon:04:30-mon:05:30",
+            description="Weekly maintenance window, UTC.",
+            examples=["mon:04:30-mon:05:30"],
+        ),
+    ]
+    deletion_protection: Annotated[
+        bool, Field(description="RDS refuses to delete the instance while it is on.", examples=[True])
+    ]
+    apply_immediately: Annotated[
+        bool,
+        Field(
+            description="Changes take effect at once instead of in the maintenance window.", examples=[False]
+        ),
+    ]
+    kms_key_arn: Annotated[
+        Annotated[str, _matches(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "is no KMS key ARN")] | None,
+        Field(
+            default=None,
+            description="Key that encrypts the storage; the account's `aws/rds` key when left out. A change "
+            "replaces the database.",
+            examples=["arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+        ),
+    ]
+    ca_bundle_file: Annotated[
+        str | None,
+        Field(
+            default=None,
+            description="PEM file with the CA certificates of RDS in this region, relative to Pulumi.yaml. "
+            "Needed only where the chart ships none.",
+            examples=["rds-bundle.pem"],
+        ),
+    ]
+
+
+class MqttSettings(Section):
+    """The server's place on the account's MQTT broker."""
+
+    source_id: Annotated[
+        SourceId,
+        Field(
+            default="maestro",
+            description="Prefix of topics, client ids and the IoT policy. One server per account, region and "
+            "source id.",
+            examples=["maestro-east"],
+        ),
+    ]
+
+
+class ImageSettings(Section):
+    """The Maestro image."""
+
+    repository: Annotated[
+        str,
+        _matches(
+            r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+",
+            "is no image repository (registry/path, without tag or digest)",
+        ),
+        Field(
+            default=DEFAULT_IMAGE_REPOSITORY,
+            description="Image repository.",
+            examples=[DEFAULT_IMAGE_REPOSITORY],
+        ),
+    ]
+    tag: Annotated[
+        Text,
+        _matches(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "is no image tag"),
+        Field(
+            default=DEFAULT_IMAGE_TAG,
+            description="Tag: upstream publishes full commit SHAs.",
+            examples=[DEFAULT_IMAGE_TAG],
+        ),
+    ]
+    digest: Annotated[
+        Annotated[str, _matches(r"sha256:[0-9a-f]{64}", "is no image digest")] | None,
+        Field(
+            default=None,
+            description="Digest; wins over the tag.",
+            examples=["sha256:" + "0123456789abcdef" * 4],
+        ),
+    ]
+
+
+class RequestsSettings(Section):
+    """Resources each server pod asks for."""
+
+    cpu: Annotated[CpuQuantity, Field(default="200m", description="CPU request.", examples=["200m"])]
+    memory: Annotated[
+        MemoryQuantity, Field(default="512Mi", description="Memory request.", examples=["512Mi"])
+    ]
+
+
+class ServerSettings(Section):
+    """The Helm release of the Maestro server."""
+
+    replicas: Annotated[int, Field(default=2, ge=1, description="Server pods.", examples=[2])]
+    zone_count: Annotated[
+        int,
+        Field(default=3, ge=1, description="Zones to spread the pods over; 1 turns it off.", examples=[3]),
+    ]
+    image: Annotated[ImageSettings, Field(default_factory=lambda: ImageSettings.model_validate({}))]
+    requests: Annotated[RequestsSettings, Field(default_factory=lambda: RequestsSettings.model_validate({}))]
+    release_name: Annotated[
+        ReleaseName,
+        Field(default="maestro-server", description="Helm release name.", examples=["maestro-server"]),
+    ]
+    namespace: Annotated[
+        DnsLabel,
+        Field(
+            default="maestro",
+            description="Namespace; made by the program, under Pod Security `restricted`.",
+            examples=["maestro"],
+        ),
+    ]
+    timeout_seconds: Annotated[
+        int,
+        Field(
+            default=600,
+            ge=60,
+            le=3600,
+            description="How long an install or upgrade waits for ready pods, in seconds.",
+            examples=[600],
+        ),
+    ]
+    values: Annotated[
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="More chart values, merged last; those that the program sets can't be overridden.",
+            examples=[{"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}],
+        ),
+    ]
+
+
+class NetworkSettings(Section):
+    """Where the database is reached from."""
+
+    vpc_id: Annotated[
+        Annotated[str, _matches(r"vpc-[0-9a-f]{8,17}", "is no VPC id")] | None,
+        Field(
+            default=None, description="VPC; the cluster's when left out.", examples=["vpc-0123456789abcdef0"]
+        ),
+    ]
+    subnet_ids: Annotated[
+        tuple[Annotated[str, _matches(r"subnet-[0-9a-f]{8,17}", "is no subnet id")], ...] | None,
+        Field(
+            default=None,
+            strict=False,
+            min_length=2,
+            description="Database subnets; the cluster's private ones when left out.",
+            examples=[["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"]],
+        ),
+    ]
+    client_security_group_ids: Annotated[
+        tuple[Annotated[str, _matches(r"sg-[0-9a-f]{8,17}", "is no security group id")], ...],
+        Field(
+            default=(),
+            strict=False,
+            description="Security groups admitted to the database besides the cluster's own.",
+            examples=[["sg-0123456789abcdef0"]],
+        ),
+    ]
+
+
+class KubernetesSettings(Section):
+    """How to reach the cluster's API server."""
+
+    mode: Annotated[
+        Literal["eks", "kubeconfig", "ambient"],
+        Field(
+            default="eks",
+            description="`eks`: by `aws eks get-token`; `kubeconfig`: the one given; `ambient`: the shell's.",
+            examples=["eks"],
+        ),
+    ]
+    kubeconfig: Annotated[
+        str | None,
+        Field(
+            default=None,
+            min_length=1,
+            repr=False,
+            description="Kubeconfig text for mode `kubeconfig`; set it as a secret.",
+            examples=["(kubeconfig text, by: pulumi config set --secret --path kubernetes.kubeconfig)"],
+        ),
+    ]
+    context: Annotated[
+        str | None,
+        Field(
+            default=None, min_length=1, description="Kubeconfig context; the current one when left out.",
+            examples=["regional"],
+        ),
+    ]  # fmt: skip
+
+
+class RotationSettings(Section):
+    """Any new string rotates that credential."""
+
+    database: Annotated[
+        Text,
+        Field(default="", description="A new string replaces the database password.", examples=["2026-11"]),
+    ]
+    certificate: Annotated[
+        Text,
+        Field(default="", description="A new string replaces the MQTT certificate.", examples=["2026-11"]),
+    ]
+
+
+class Acknowledgement(Section):
+    """A setting that weakens production on purpose, and why."""
+
+    key: Annotated[
+        Text,
+        Field(description="The setting's key.", examples=["database.multiAz"]),
+    ]
+    reason: Annotated[Reason, Field(description="Why.", examples=["load test, gone by Friday"])]
+
+
+class PolicyException(Section):
+    """A rule that doesn't apply to one resource, and why."""
+
+    rule: Annotated[Reason, Field(description="Rule.", examples=["backups-in-production"])]
+    resource: Annotated[Reason, Field(description="Resource.", examples=["instance"])]
+    reason: Annotated[Reason, Field(description="Why.", examples=["restored nightly elsewhere"])]
+
+
+class PolicySettings(Section):
+    """Rules as code."""
+
+    exceptions: Annotated[
+        tuple[PolicyException, ...],
+        Field(
+            default=(),
+            strict=False,
+            description="Exceptions to rules, each with a reason.",
+            examples=[[{"rule": "backups-in-production", "resource": "instance", "reason": "load test"}]],
+        ),
+    ]
+
+
+ClusterName = Annotated[
+    str,
+    _matches(
+        r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}",
+        "is no EKS cluster name (1 to 100 letters, digits, - or _, beginning with a letter or digit)",
+    ),
+]
+TagKey = Annotated[
+    str,
+    _matches(
+        r"(?!aws:)[\w .:/=+\-@]{1,128}",
+        "is no tag key (1 to 128 letters, digits, spaces or _.:/=+-@, not aws:…)",
+    ),
+]
+TagValue = Annotated[
+    Text, _matches(r"[\w .:/=+\-@]{0,256}", "is no tag value (up to 256 letters, digits or _.:/=+-@)")
+]
+
+
+class Configuration(Section):
+    """Every key of the project's namespace. `Pulumi.yaml` declares the same keys."""
+
+    cluster_name: Annotated[
+        ClusterName,
+        Field(
+            description="EKS cluster to deploy to; also the prefix of the secrets.", examples=["regional-xyz"]
+        ),
+    ]
+    profile: Annotated[
+        Literal["dev", "production"],
+        Field(
+            default="dev",
+            description="`dev` or `production`: defaults of size, availability, backups and protection.",
+            examples=["production"],
+        ),
+    ]
+    database: Annotated[
+        DatabaseSettings,
+        Field(description="The RDS PostgreSQL instance.", examples=[{"instanceClass": "db.t4g.small"}]),
+    ]
+    mqtt: Annotated[
+        MqttSettings,
+        Field(
+            default_factory=lambda: MqttSettings.model_validate({}),
+            description="The server's place on the account's MQTT broker.",
+            examples=[{"sourceId": "maestro-east"}],
+        ),
+    ]
+    server: Annotated[
+        ServerSettings,
+        Field(
+            default_factory=lambda: ServerSettings.model_validate({}),
+            description="The Helm release of the Maestro server.",
+            examples=[{"replicas": 3}],
+        ),
+    ]
+    network: Annotated[
+        NetworkSettings,
+        Field(
+            default_factory=lambda: NetworkSettings.model_validate({}),
+            description="Where the database is reached from.",
+            examples=[{"clientSecurityGroupIds": ["sg-0123456789abcdef0"]}],
+        ),
+    ]
+    kubernetes: Annotated[
+        KubernetesSettings,
+        Field(
+            default_factory=lambda: KubernetesSettings.model_validate({}),
+            description="How to reach the cluster's API server.",
+            examples=[{"mode": "ambient"}],
+        ),
+    ]
+    bootstrap_config_map: Annotated[
+        Literal["create", "adopt", "external"],
+        Field(
+            default="create",
+            description="ConfigMap kube-system/bootstrap-output: `create` it, `adopt` an existing one (our "
+            "key only) or leave it to something `external`.",
+            examples=["adopt"],
+        ),
+    ]
+    rotation: Annotated[
+        RotationSettings,
+        Field(
+            default_factory=lambda: RotationSettings.model_validate({}),
+            description="Any new string rotates that credential.",
+            examples=[{"certificate": "2026-11"}],
+        ),
+    ]
+    acknowledge: Annotated[
+        tuple[Acknowledgement, ...],
+        Field(
+            default=(),
+            strict=False,
+            description="Settings that weaken production on purpose, each with a reason.",
+            examples=[[{"key": "database.multiAz", "reason": "load test"}]],
+        ),
+    ]
+    policies: Annotated[
+        PolicySettings,
+        Field(
+            default_factory=lambda: PolicySettings.model_validate({}),
+            description="Exceptions to rules, each with a reason.",
+            examples=[{"exceptions": []}],
+        ),
+    ]
+    tags: Annotated[
+        dict[TagKey, TagValue],
+        Field(
+            default_factory=dict,
+            max_length=40,
+            description="Tags added to every taggable resource, on top of ours.",
+            examples=[{"team": "platform"}],
+        ),
+    ]

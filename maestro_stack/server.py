@@ -1,0 +1,154 @@
+"""The Maestro server on the cluster: its namespace, and the Helm release of our chart."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from maestro_stack.cluster import Cluster
+from maestro_stack.names import GRPC_SERVICE, HTTP_SERVICE
+from maestro_stack.schema import ServerSettings
+from maestro_stack.settings import CHART_PATH
+
+HTTP_PORT = 8000
+GRPC_PORT = 8090
+REVISIONS_KEPT = 10
+# Kubernetes documentation, "Pod Security Admission": enforced, and said to whoever applies something else.
+POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+
+
+def chart_digest(chart: Path) -> str:
+    """SHA-256 over the names and contents of the chart's files.
+
+    The Helm provider doesn't notice edits of a local chart; this value does.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path for path in chart.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(chart).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def doubled(quantity: str) -> str:
+    """Twice a Kubernetes quantity such as `512Mi`: the memory limit that goes with a request."""
+    number = quantity.rstrip("KMGTik")
+    return f"{float(number) * 2:g}{quantity[len(number) :]}"
+
+
+def merge(values: Mapping[str, object], more: Mapping[str, object]) -> dict[str, object]:
+    """`more` over `values`, as Helm merges values: objects key by key, everything else as a whole."""
+    return {**values, **{key: _merge_one(values.get(key), value) for key, value in more.items()}}
+
+
+def _merge_one(below: object, value: object) -> object:
+    if not (isinstance(below, Mapping) and isinstance(value, Mapping)):
+        return value
+    return merge(cast(Mapping[str, object], below), cast(Mapping[str, object], value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerArgs:
+    """What the release is made of."""
+
+    cluster: Cluster
+    settings: ServerSettings
+    provider: kubernetes.Provider
+    endpoint: pulumi.Input[str]
+    """MQTT host, without port."""
+    source_id: str
+    connection_pool: int
+    """Database connections that one server may hold open."""
+    ca_bundle: str | None
+    """CA certificates of the database (PEM); None where the chart's own are used."""
+    secret_version_ids: Mapping[str, pulumi.Input[str]]
+    """By secret. They go into the pods' annotations, so that a new credential restarts them."""
+    depends_on: Sequence[pulumi.Resource]
+    """What must exist before a pod does."""
+
+
+def chart_values(args: ServerArgs) -> dict[str, object]:
+    """The chart's values as the program wires them; see `rules.WIRED_VALUES`."""
+    settings, image = args.settings, args.settings.image
+    annotations = {f"secret-version/{secret}": id_ for secret, id_ in args.secret_version_ids.items()}
+    return {
+        "clusterName": args.cluster.name,  # `lookup` finds nothing in previews and dry runs
+        "broker": {"endpoint": args.endpoint, "sourceId": args.source_id},
+        "aws": {
+            "region": args.cluster.region,
+            "podIdentity": {"enabled": True},
+            # The AWS provider never falls back from IPv4 to IPv6.
+            "preferredAddressType": args.cluster.ip_family,
+        },
+        "database": {"caBundle": args.ca_bundle or "", "maxOpenConnections": args.connection_pool},
+        "deployment": {
+            "replicas": settings.replicas,
+            "zoneCount": settings.zone_count,
+            "requests": {"cpu": settings.requests.cpu, "memory": settings.requests.memory},
+            "podAnnotations": annotations,
+        },
+        "image": {"repository": image.repository, "tag": image.tag, "digest": image.digest or ""},
+        "chartDigest": chart_digest(Path(CHART_PATH)),
+    }
+
+
+class Server(pulumi.ComponentResource):
+    """Namespace and Helm release. The release waits until all pods are ready.
+
+    Source: Pulumi Registry, `kubernetes.helm.sh/v3.Release`.
+    """
+
+    namespace: pulumi.Output[str]
+    release_name: str
+    release_revision: pulumi.Output[int]
+    release_status: pulumi.Output[str]
+    chart_version: pulumi.Output[str]
+    http_address: pulumi.Output[str]
+    """URL of the REST API inside the cluster."""
+    grpc_address: pulumi.Output[str]
+    """`host:port` of the CloudEvents gRPC service inside the cluster."""
+
+    def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("maestro:kubernetes:Server", name, opts=opts)
+        namespace = kubernetes.core.v1.Namespace(
+            "namespace",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=args.settings.namespace, labels=POD_SECURITY),
+            opts=pulumi.ResourceOptions(parent=self, provider=args.provider),
+        )
+        self.namespace = namespace.metadata.name
+        # A limit below the request would be refused; `server.values` may set another.
+        limits = {"deployment": {"limits": {"memory": doubled(args.settings.requests.memory)}}}
+        release = kubernetes.helm.v3.Release(
+            "release",
+            name=args.settings.release_name,
+            namespace=self.namespace,
+            create_namespace=False,
+            # Relative to Pulumi.yaml, so that plans are equal on every machine.
+            chart=f"./{CHART_PATH}",
+            values=merge(merge(limits, chart_values(args)), args.settings.values),
+            timeout=args.settings.timeout_seconds,
+            # Not `atomic`: that would uninstall a failed first install, and the pods' messages with it.
+            cleanup_on_fail=True,
+            max_history=REVISIONS_KEPT,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.provider,
+                # Credentials are handed to a pod when it is admitted, and its volume is mounted when it
+                # starts: what both need must be there before. Pulumi can't see that.
+                depends_on=list(args.depends_on),
+                # The chart's objects have fixed names: the old release's go before the new one's come.
+                delete_before_replace=True,
+            ),
+        )
+        self.release_name = args.settings.release_name
+        self.release_revision = release.status.revision
+        self.release_status = release.status.status
+        self.chart_version = release.status.version
+        self.http_address = pulumi.Output.format(
+            "http://{0}.{1}.svc:{2}", HTTP_SERVICE, self.namespace, HTTP_PORT
+        )
+        self.grpc_address = pulumi.Output.format("{0}.{1}.svc:{2}", GRPC_SERVICE, self.namespace, GRPC_PORT)
+        self.register_outputs({"namespace": self.namespace, "releaseStatus": self.release_status})

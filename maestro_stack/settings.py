@@ -1,0 +1,206 @@
+"""The stack's configuration, sound and complete, or every problem of it at once.
+
+`parse` is pure; `load` reads the running stack's configuration. A value that may be secret is never repeated
+in a message.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast
+
+import pulumi
+import pulumi.runtime.config as pulumi_config
+import pulumi_aws as aws
+from pydantic import ValidationError
+
+from maestro_stack.errors import ConfigurationError, Problem
+from maestro_stack.messages import did_you_mean, problem_of, shown
+from maestro_stack.rules import broken_rules
+from maestro_stack.schema import (
+    PROFILE_DEFAULTS,
+    Configuration,
+    DatabaseSettings,
+    Json,
+    KubernetesSettings,
+    MqttSettings,
+    NetworkSettings,
+    Profile,
+    RotationSettings,
+    ServerSettings,
+    Tree,
+)
+
+CHART_PATH = "charts/maestro-server-eso"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A sound configuration with the profile's defaults filled in."""
+
+    region: str
+    cluster_name: str
+    is_production: bool
+    database: DatabaseSettings
+    mqtt: MqttSettings
+    server: ServerSettings
+    network: NetworkSettings
+    kubernetes: KubernetesSettings
+    bootstrap_config_map: Literal["create", "adopt", "external"]
+    rotation: RotationSettings
+    tags: Mapping[str, str]
+    ca_bundle: str | None
+    """Text of `database.caBundleFile` (PEM); None where the chart's own is used."""
+    aws_profile: str | None
+    """The stack's `aws:profile`, which `aws eks get-token` must use too."""
+    assume_role_arn: str | None
+    """The one role of the stack's `aws:assumeRoles`, likewise."""
+
+
+def load() -> Settings:
+    """The running stack's settings.
+
+    Raises:
+        ConfigurationError: with every problem of the configuration.
+    """
+    # `pulumi.Config` can't list keys, and unknown ones must be found: the engine lets them pass. The language
+    # host hands configuration over in the environment, the Automation API in the context.
+    config = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
+    secret = {k for k in config if pulumi_config.is_config_secret(k)}
+    secret.update(pulumi_config.get_config_secret_keys_env())
+    return parse(config, project=pulumi.get_project(), root=Path(), secret=secret)
+
+
+def parse(
+    config: Mapping[str, str], *, project: str, root: Path, secret: Collection[str] = frozenset()
+) -> Settings:
+    """Settings from the engine's flat configuration (`namespace:key` to text, objects as JSON).
+
+    `root` is the folder of Pulumi.yaml: `database.caBundleFile` and the chart are found from there. `secret`
+    holds the keys whose values no message may repeat.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    own = {k.split(":", 1)[1]: _decoded(v) for k, v in config.items() if k.startswith(f"{project}:")}
+    _fill_in_profile(own)
+    hidden = {k.split(":", 1)[1] for k in secret if k.startswith(f"{project}:")}
+    region, problems = _region(config.get("aws:region"))
+    configuration, own_problems = _configuration(own, hidden)
+    problems += own_problems
+    broken = {_top(p.key) for p in problems}
+    ca_bundle: str | None = None
+    if "database" not in broken:
+        ca_bundle, ca_problems = _ca_bundle(configuration.database.ca_bundle_file, region, root)
+        problems += ca_problems
+    assume_role_arn, role_problems = _assumed_role(
+        config.get("aws:assumeRoles"), configuration.kubernetes.mode
+    )
+    problems += role_problems
+    checked = [p for p in broken_rules(configuration) if _top(p.key) not in broken]
+    problems += [_without_values(p) if _top(p.key) in hidden else p for p in checked]
+    if problems:
+        raise ConfigurationError(problems)
+    return Settings(
+        region=region,
+        cluster_name=configuration.cluster_name,
+        is_production=configuration.profile == "production",
+        database=configuration.database,
+        mqtt=configuration.mqtt,
+        server=configuration.server,
+        network=configuration.network,
+        kubernetes=configuration.kubernetes,
+        bootstrap_config_map=configuration.bootstrap_config_map,
+        rotation=configuration.rotation,
+        tags=configuration.tags,
+        ca_bundle=ca_bundle,
+        aws_profile=config.get("aws:profile"),
+        assume_role_arn=assume_role_arn,
+    )
+
+
+def _top(key: str) -> str:
+    return re.split(r"[.\[]", key, maxsplit=1)[0]
+
+
+def _without_values(problem: Problem) -> Problem:
+    """The problem of a section that holds secrets: a rule over several keys quotes their values."""
+    rule = "breaks a rule of docs/configuration.md (not shown, because the section holds secrets)"
+    return replace(problem, problem=rule)
+
+
+def _decoded(value: str) -> Json:
+    """Objects and lists arrive as JSON text; everything else stays the text that it is."""
+    if not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return cast(Json, json.loads(value))
+    except ValueError:
+        return value
+
+
+def _fill_in_profile(own: Tree) -> None:
+    """Put the profile's defaults under the explicit keys of `database`."""
+    profile = Profile.PRODUCTION if own.get("profile") == Profile.PRODUCTION else Profile.DEV
+    explicit = own.get("database", {})
+    if isinstance(explicit, dict):
+        own["database"] = {**PROFILE_DEFAULTS[profile], **explicit}
+
+
+def _region(region: str | None) -> tuple[str, list[Problem]]:
+    known = [r.value for r in aws.Region]
+    example = "pulumi config set aws:region us-east-1"
+    if not region:
+        return "", [Problem(key="aws:region", problem="is missing", example=example)]
+    if region not in known:
+        problem = f"{shown(region)} is no AWS region{did_you_mean(region, known)}"
+        return "", [Problem(key="aws:region", problem=problem, example=example)]
+    return region, []
+
+
+def _configuration(own: Tree, hidden: Collection[str]) -> tuple[Configuration, list[Problem]]:
+    """The validated configuration; sections with problems are replaced by their defaults."""
+    try:
+        return Configuration.model_validate(own), []
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False, include_context=True)
+    problems = [problem_of(error, is_secret=str(error["loc"][0]) in hidden) for error in errors]
+    broken = {str(error["loc"][0]) for error in errors}
+    sound = {k: v for k, v in own.items() if k not in broken}
+    sound.setdefault("clusterName", "placeholder")
+    sound.setdefault("database", PROFILE_DEFAULTS[Profile.DEV])
+    return Configuration.model_validate(sound), problems
+
+
+def _ca_bundle(file: str | None, region: str, root: Path) -> tuple[str | None, list[Problem]]:
+    key = "database.caBundleFile"
+    example = "example: pulumi config set --path database.caBundleFile rds-bundle.pem"
+    if file is None:
+        if not region or (root / CHART_PATH / "files" / "rds-ca" / f"{region}.pem").is_file():
+            return None, []
+        problem = (
+            f"is missing, and the chart ships no RDS CA certificates for {region}: download its bundle "
+            '(RDS user guide, "Using SSL/TLS to encrypt a connection")'
+        )
+        return None, [Problem(key=key, problem=problem, example=example)]
+    try:
+        text = (root / file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as unreadable:
+        reason = unreadable.strerror if isinstance(unreadable, OSError) else "it is no UTF-8 text"
+        return None, [Problem(key=key, problem=f"{shown(file)} can't be read: {reason}", example=example)]
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        return None, [Problem(key=key, problem=f"{shown(file)} holds no PEM certificate", example=example)]
+    return text, []
+
+
+def _assumed_role(roles: str | None, mode: str) -> tuple[str | None, list[Problem]]:
+    """The one role to assume for `aws eks get-token`, which can't follow a chain of them."""
+    decoded = _decoded(roles) if roles else []
+    arns = [r.get("roleArn") for r in decoded if isinstance(r, dict)] if isinstance(decoded, list) else []
+    if len(arns) > 1 and mode == "eks":
+        problem = "is eks, but `aws eks get-token` can't follow the chain of several aws:assumeRoles"
+        example = "example: pulumi config set --path kubernetes.mode kubeconfig"
+        return None, [Problem(key="kubernetes.mode", problem=problem, example=example)]
+    return next((arn for arn in arns if isinstance(arn, str)), None), []
