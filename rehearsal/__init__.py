@@ -1,0 +1,1 @@
+"""Runs the unmodified program with no cloud: an in-process AWS, Helm's engine, and checks on what was built."""

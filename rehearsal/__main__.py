@@ -1,0 +1,135 @@
+"""python -m rehearsal: show what `pulumi up` would build, and whether it would work. Needs no cloud."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rehearsal.rehearse import Rehearsal
+
+HOLDS, FAILS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+EPILOG = """\
+exit status: 0 everything holds; 1 the plan has a problem; 2 the command line, the
+configuration or the world can't be used; 130 interrupted.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal",
+        description="Run the unmodified program against an in-process AWS and Helm's own engine: show what "
+        "`pulumi up` would build, and check whether it would work. Needs no account, cluster or login.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--stack", metavar="NAME", help="stack to rehearse (default: dev)")
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="stack file (default: Pulumi.<stack>.yaml)"
+    )
+    parser.add_argument(
+        "--world",
+        metavar="FILE",
+        type=Path,
+        help="what is in the account already (default: what the settings name; see docs/rehearsal.md)",
+    )
+    parser.add_argument("--manifests", metavar="DIR", type=Path, help="write the rendered YAML there")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON (docs/rehearsal.md)")
+    return parser
+
+
+class _Progress:
+    """One line on the terminal that says what happens now; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        if self._on:
+            print(f"\r\x1b[K{text} …", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    def clear(self) -> None:
+        if self._on:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rehearse once; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    progress = _Progress()
+    progress("starting")
+    # Only now: --help shouldn't wait for Pulumi's and moto's modules.
+    import pulumi
+
+    from rehearsal.project import UsageError, load_stack
+    from rehearsal.rehearse import rehearse
+    from rehearsal.world import WorldError, load_world
+
+    try:
+        world = load_world(options.world) if options.world else None
+        stack = load_stack(Path.cwd(), name=options.stack, file=options.config)
+        rehearsal = rehearse(stack, world=world, progress=progress)
+        if options.manifests:
+            _write_manifests(rehearsal, options.manifests)
+    except (UsageError, WorldError, pulumi.RunError) as unusable:
+        progress.clear()
+        return _explain(unusable, as_json=options.json)
+    except KeyboardInterrupt:
+        progress.clear()
+        print("interrupted; nothing was changed anywhere", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    progress.clear()
+    _print(rehearsal, as_json=options.json)
+    if rehearsal.holds:
+        return HOLDS
+    return UNUSABLE if rehearsal.is_about_surroundings else FAILS
+
+
+def _print(rehearsal: "Rehearsal", *, as_json: bool) -> None:
+    from rehearsal import report
+
+    if as_json:
+        json.dump(report.as_json(rehearsal), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(report.as_text(rehearsal, report.Paint(sys.stdout)))
+
+
+def _explain(unusable: Exception, *, as_json: bool) -> int:
+    """Say why nothing could be rehearsed: to people on stderr, to programs as JSON on stdout."""
+    if as_json:
+        from rehearsal.report import FORMAT_VERSION
+
+        problems = [
+            {"key": p.key, "problem": p.problem, "example": p.example}
+            for p in getattr(unusable, "problems", ())
+        ]
+        answer = {
+            "version": FORMAT_VERSION,
+            "result": "unusable",
+            "message": str(unusable),
+            "problems": problems,
+        }
+        json.dump(answer, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        print(f"error: {unusable}", file=sys.stderr)  # noqa: T201
+    return UNUSABLE
+
+
+def _write_manifests(rehearsal: "Rehearsal", folder: Path) -> None:
+    from rehearsal.project import UsageError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for release in rehearsal.releases:
+            for template, text in release.text.items():
+                (folder / Path(template).name).write_text(text, encoding="utf-8")
+    except OSError as refused:
+        raise UsageError(f"--manifests {folder}: {refused.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

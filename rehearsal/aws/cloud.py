@@ -1,0 +1,319 @@
+"""One emulated AWS account in one region, and the guarantee that no call of ours reaches the real AWS."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import threading
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import urlsplit
+
+from rehearsal.aws.handler import AwsError, Json, to_json
+from rehearsal.aws.regions import find_region
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.client import BaseClient
+    from botocore.session import Session
+
+    from rehearsal.world import World
+
+# Not credentials: what botocore signs with so that it looks for no real ones.
+_ACCESS_KEY, _SECRET_KEY = "EMULATED", "emulated"
+
+# Services without a region of their own: every region reaches the same data.
+_GLOBAL_SERVICES = frozenset({"iam", "sts"})
+
+_SERVICE_NAMES = {
+    "ec2": "EC2",
+    "eks": "EKS",
+    "iam": "IAM",
+    "iot": "IoT",
+    "rds": "RDS",
+    "secretsmanager": "Secrets Manager",
+    "sts": "STS",
+}
+
+
+class OutsideWorldError(Exception):
+    """A request was about to leave this machine; it did not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodIdentityAssociation:
+    """An EKS Pod Identity association: the one thing the stack needs that moto doesn't have."""
+
+    association_id: str
+    association_arn: str
+    cluster_name: str
+    namespace: str
+    service_account: str
+    role_arn: str
+    disable_session_tags: bool = False
+    target_role_arn: str | None = None
+    external_id: str = ""
+    tags: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+class Cloud:
+    """One emulated account in one region.
+
+    Its calls go to a moto server at `endpoint_url`, which must be on loopback, or to wherever `clients` sends
+    them.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        account_id: str,
+        *,
+        endpoint_url: str | None = None,
+        clients: Clients | None = None,
+    ) -> None:
+        facts = find_region(region)
+        self.region = region
+        self.region_description = facts.description
+        self.partition = facts.partition
+        self.dns_suffix = facts.dns_suffix
+        self.account_id = account_id
+        self.associations: dict[str, PodIdentityAssociation] = {}
+        """EKS Pod Identity associations by id."""
+        self.lock = threading.RLock()
+        """Held during each call (moto isn't thread-safe).
+
+        Hold it across calls that must see no other between.
+        """
+        self._clients = clients or Clients(endpoint_url)
+
+    def client(self, service: str) -> BaseClient:
+        """The botocore client of a service; raises AwsError where the service isn't offered in the region."""
+        return self._clients.get(service, self.region, self.partition, self.account_id)
+
+    def call(self, service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
+        """Makes one API call, for example `call("iam", "CreateRole", {"RoleName": …})`, and returns the
+        answer.
+
+        botocore validates the parameters against AWS's service model first. Raises AwsError.
+        """
+        from botocore.exceptions import ClientError, ParamValidationError
+
+        client = self.client(service)
+        method = _method(client, operation)
+        try:
+            with self.lock:
+                answer = method(**parameters)
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            raise self.refuse(
+                service, operation, details.get("Code", "Unknown"), details.get("Message", "").strip()
+            ) from error
+        except ParamValidationError as error:
+            raise self.refuse(service, operation, "ParamValidationError", str(error)) from error
+        return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
+
+    def validate(self, service: str, operation: str, parameters: Mapping[str, Json]) -> None:
+        """Lets botocore's model of a call judge its parameters, for the calls that moto hasn't got.
+
+        Raises AwsError.
+        """
+        from botocore.validate import ParamValidator
+
+        shape = self.client(service).meta.service_model.operation_model(operation).input_shape
+        if shape is None:  # a call without parameters
+            return
+        report = ParamValidator().validate(dict(parameters), shape)
+        if report.has_errors():
+            message = f"Parameter validation failed:\n{report.generate_report()}"
+            raise self.refuse(service, operation, "ParamValidationError", message)
+
+    def refuse(self, service: str, operation: str, code: str, message: str) -> AwsError:
+        """An AwsError as AWS itself would word it, for what AWS refuses and moto doesn't."""
+        return AwsError(
+            service=_SERVICE_NAMES.get(service, service), operation=operation, code=code, message=message
+        )
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource in this account; IAM's carry no region."""
+        region = "" if service == "iam" else self.region
+        return f"arn:{self.partition}:{service}:{region}:{self.account_id}:{resource}"
+
+    def in_region(self, region: str) -> Cloud:
+        """The same account in another region."""
+        return Cloud(region, self.account_id, clients=self._clients)
+
+
+@contextmanager
+def in_process_cloud(region: str, world: World) -> Generator[Cloud]:
+    """A fresh emulated account inside this process, holding what `world` describes; gone on exit.
+
+    One at a time: moto's state belongs to the process. While it is open, every AWS_… variable is out of the
+    environment, so that neither a profile nor a credential of the user's can matter.
+    Raises UnknownRegionError.
+    """
+    find_region(region)
+    if not _one_at_a_time.acquire(blocking=False):
+        raise RuntimeError("an emulated AWS account is already open in this process")
+    try:
+        with _without_aws_environment():
+            from rehearsal.aws import emulator
+
+            with emulator.running():
+                cloud = Cloud(region, world.account, clients=_clients_in_process())
+                emulator.build(cloud, world)
+                yield cloud
+    finally:
+        _one_at_a_time.release()
+
+
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _clients_in_process() -> Clients:
+    """Kept for the life of the process, since making a client takes longer than using it."""
+    from rehearsal.aws import emulator
+
+    return Clients(None, emulator.answer)
+
+
+Answer = Callable[["AWSPreparedRequest"], "AWSResponse | None"]
+"""Answers a request in place of the network, or with None if it can't."""
+
+
+class Clients:
+    """botocore clients by service, region and account, made on first use.
+
+    Requests are answered by `answer`; what it can't answer, and everything if there is none, goes out only if
+    it goes to loopback. So nothing can ever reach the real AWS.
+    """
+
+    def __init__(self, endpoint_url: str | None, answer: Answer | None = None) -> None:
+        if endpoint_url is not None:
+            _require_loopback(endpoint_url)
+        self._endpoint_url = endpoint_url
+        self._answer = answer
+        self._made: dict[tuple[str, str, str], BaseClient] = {}
+        self._lock = threading.Lock()
+
+    def get(self, service: str, region: str, partition: str, account_id: str) -> BaseClient:
+        """The client; raises AwsError where the service isn\'t offered in the region."""
+        key = (service, region, account_id)
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = self._make(service, region, partition, account_id)
+            return self._made[key]
+
+    def _make(self, service: str, region: str, partition: str, account_id: str) -> BaseClient:
+        from botocore.config import Config
+
+        session = _session()
+        if service not in _GLOBAL_SERVICES and region not in session.get_available_regions(
+            service, partition
+        ):
+            raise AwsError(
+                service=_SERVICE_NAMES.get(service, service),
+                operation="any call",
+                code="EndpointConnectionError",
+                message=f"{_SERVICE_NAMES.get(service, service)} has no endpoint in {region} "
+                "(as botocore's endpoints.json has it)",
+            )
+        client = session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=self._endpoint_url or _endpoint_for_moto(service, region),
+            aws_access_key_id=_ACCESS_KEY,
+            aws_secret_access_key=_SECRET_KEY,
+            config=Config(retries={"total_max_attempts": 1}, proxies={}),
+        )
+
+        def name_the_account(params: dict[str, dict[str, str]], **_: object) -> None:
+            # moto's own way to hold several accounts; AWS would derive it from the credentials.
+            params["headers"]["x-moto-account-id"] = account_id
+
+        client.meta.events.register("before-call", name_the_account)
+        # The stubs say that no handler returns anything; botocore takes this one's answer for AWS's.
+        client.meta.events.register("before-send", cast("Callable[..., None]", self._gate))
+        return client
+
+    def _gate(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        """Answers a request from moto in this process, or lets it go to this very machine, or stops it."""
+        answer = self._answer(request) if self._answer else None
+        if answer is None:
+            _require_loopback(str(request.url))
+        return answer
+
+
+def _require_loopback(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise OutsideWorldError(f"refused to send a request to {host}: the rehearsal talks to loopback only")
+
+
+def _endpoint_for_moto(service: str, region: str) -> str | None:
+    """GovCloud's own, iam.us-gov.amazonaws.com, tells moto no region and so the wrong partition."""
+    return f"https://iam.{region}.amazonaws.com" if service == "iam" else None
+
+
+class _Method(Protocol):
+    def __call__(self, **parameters: Json) -> Mapping[str, object]: ...
+
+
+def _method(client: BaseClient, operation: str) -> _Method:
+    from botocore import xform_name
+
+    # botocore makes these methods at run time from the service model.
+    return cast(_Method, getattr(client, xform_name(operation)))
+
+
+@cache
+def _session() -> Session:
+    """One botocore session a process, so that each service model (up to a megabyte of JSON) is parsed once.
+
+    It takes neither a profile nor a configuration file, whatever the environment says.
+    """
+    from botocore.session import Session
+
+    nothing = (None, None, None, None)
+    return Session(
+        session_vars={
+            "profile": nothing,
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+            "region": nothing,
+            "data_path": nothing,
+            "ca_bundle": nothing,
+        }
+    )
+
+
+@contextmanager
+def _without_aws_environment() -> Generator[None]:
+    """Takes the AWS_… variables out, since moto itself makes boto3 sessions that read them."""
+    taken = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("AWS_")}
+    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    os.environ.update(nothing)
+    try:
+        yield
+    finally:
+        for key in nothing:
+            os.environ.pop(key, None)
+        os.environ.update(taken)
+
+
+def fresh_id() -> str:
+    """A random UUID, for client request tokens and association ids."""
+    return str(uuid.uuid4())
+
+
+IdFactory = Callable[[], str]

@@ -1,0 +1,69 @@
+"""What a check says: findings, each with its evidence, and the worst of them."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a finding stands. What can't be known here is unverified, never passed."""
+
+    HOLDS = "holds"
+    UNVERIFIED = "unverified"
+    FAILS = "fails"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing looked at."""
+
+    status: Status
+    text: str
+    """What was found, with its evidence."""
+    remedy: str | None = None
+    """The command that verifies an unverified one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A question about the plan, and its answer."""
+
+    name: str
+    question: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst of its findings; a check that found nothing to look at fails."""
+        order = (Status.FAILS, Status.UNVERIFIED, Status.HOLDS)
+        found = {finding.status for finding in self.findings}
+        return next((status for status in order if status in found), Status.FAILS)
+
+
+@dataclass
+class Findings:
+    """Collects findings while a check runs."""
+
+    found: list[Finding] = field(default_factory=list[Finding])
+
+    def expect(self, holds: bool, text: str, otherwise: str) -> None:  # noqa: FBT001 reads as a statement
+        """`text` if it holds, else a failure that says `otherwise`."""
+        status = Status.HOLDS if holds else Status.FAILS
+        self.found.append(Finding(status=status, text=text if holds else otherwise))
+
+    def fail(self, text: str) -> None:
+        """A failure."""
+        self.found.append(Finding(status=Status.FAILS, text=text))
+
+    def unverified(self, text: str, remedy: str) -> None:
+        """Something that only a real account can show, and how."""
+        self.found.append(Finding(status=Status.UNVERIFIED, text=text, remedy=remedy))
+
+    @contextmanager
+    def refusing(self, *refusals: type[Exception]) -> Generator[None]:
+        """Turn one of these exceptions into a failure of the check."""
+        try:
+            yield
+        except refusals as refusal:
+            self.fail(str(refusal))

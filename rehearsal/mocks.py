@@ -1,0 +1,225 @@
+"""Door 1: the unmodified program on Pulumi's mocks, with our providers behind them. Needs neither CLI nor engine.
+
+The program runs in the very function that Pulumi's Python language host runs it in; only the engine's end of
+the line is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the Pulumi Python SDK.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import runpy
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import grpc
+import pulumi
+from google.protobuf import empty_pb2
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.stack import run_in_stack
+
+from rehearsal import wire
+from rehearsal.aws import Json
+from rehearsal.plan import MASK, Failure, Resource, Run
+from rehearsal.project import PLACEHOLDER, Stack
+from rehearsal.providers import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+
+Listener = Callable[[str], None]
+"""Called with the type of each resource as it is registered."""
+
+
+class RefusedError(Exception):
+    """A provider refused a resource; the engine would stop the program here."""
+
+
+def run(stack: Stack, providers: Providers, *, preview: bool, listener: Listener) -> Run:
+    """Run the program of `stack` once: in preview, or in update mode against the emulation.
+
+    Raises:
+        pulumi.RunError: as the program raises it, `MaestroError` included.
+    """
+    engine = _Engine()
+    monitor = _Monitor(stack, providers, preview=preview, listener=listener)
+    settings.configure(
+        mocks.MockSettings(
+            monitor=monitor,
+            monitor_features=monitor.features(),
+            engine=engine,
+            project=stack.project,
+            stack=stack.name,
+            dry_run=preview,
+            organization=None,
+            callbacks=None,
+        )
+    )
+    settings.ROOT.set(None)  # each run makes a root of its own
+    pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
+    with contextlib.chdir(stack.root):
+        with contextlib.suppress(RefusedError):  # told in monitor.failures
+            asyncio.run(run_in_stack(_program))
+    return Run(
+        resources=tuple(monitor.records.values()),
+        outputs=monitor.outputs,
+        secret_outputs=frozenset(monitor.secret_outputs),
+        messages=tuple(engine.messages),
+        failures=tuple(monitor.failures),
+        secrets=frozenset(monitor.secrets),
+    )
+
+
+def _program() -> None:
+    runpy.run_path("__main__.py", run_name="__main__")
+
+
+class _Engine(mocks.MockEngine):
+    """Keeps what the program logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger("rehearsal.engine"))
+        self.messages: list[str] = []
+
+    def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802 the protocol's name
+        if request.severity != engine_pb2.DEBUG:
+            self.messages.append(request.message)
+
+
+class _Monitor(mocks.MockMonitor):
+    """The engine's side: takes registrations and look-ups, asks our providers, and keeps a record.
+
+    Calls come from several threads at once.
+    """
+
+    def __init__(self, stack: Stack, providers: Providers, *, preview: bool, listener: Listener) -> None:
+        super().__init__(cast(mocks.Mocks, None))  # whatever would ask it is replaced here
+        self.records: dict[str, Resource] = {}
+        self.outputs: dict[str, Json] = {}
+        self.secret_outputs: set[str] = set()
+        self.failures: list[Failure] = []
+        self.secrets = set(_configured_secrets(stack))
+        self._providers = providers
+        self._preview = preview
+        self._listener = listener
+        self._hooks: dict[str, callback_pb2.Callback] = {}
+        self._lock = threading.Lock()
+
+    def features(self) -> set[int]:
+        """What this monitor tells the SDK that it can do: all that mocks can."""
+        info = cast(Any, super()).GetDeploymentInfo(None)
+        return set(cast(resource_pb2.DeploymentInfo, info).supportedFeatures)
+
+    def RegisterResource(  # noqa: N802
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        urn = self.make_urn(request.parent, request.type, request.name)
+        sent = wire.decode(request.object)
+        inputs = cast(dict[str, Json], wire.plain(sent))
+        if request.custom and not self._preview:
+            id_, outputs = self._create(urn, request, sent, inputs)
+        else:
+            id_, outputs = "", sent  # a component has no state of its own; in a preview the id is unknown
+        record = Resource(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            parent=request.parent or None,
+            id=id_,
+            inputs=inputs,
+            shown_inputs=cast(dict[str, Json], wire.masked(sent, MASK)),
+            outputs=cast(dict[str, Json], wire.plain(outputs)),
+            dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
+            protect=request.protect,
+            is_component=not request.custom,
+        )
+        with self._lock:
+            self.records[urn] = record
+        self._listener(request.type)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=wire.encode(outputs))
+
+    def RegisterResourceOutputs(  # noqa: N802
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        if self.records[request.urn].type == STACK_TYPE:
+            sent = wire.decode(request.outputs)
+            self.secret_outputs = {name for name, value in sent.items() if wire.holds_secret(value)}
+            self.outputs = {name: wire.plain(value) for name, value in sent.items()}
+        return empty_pb2.Empty()
+
+    def Invoke(  # noqa: N802
+        self, request: resource_pb2.ResourceInvokeRequest
+    ) -> resource_pb2.ResourceInvokeResponse:
+        args = cast(dict[str, Json], wire.plain(wire.decode(request.args)))
+        try:
+            answer = self._providers.call(request.tok, args)
+        except REFUSALS as refusal:
+            failure = provider_pb2.CheckFailure(reason=str(refusal))
+            return resource_pb2.ResourceInvokeResponse(failures=[failure])
+        response = resource_pb2.ResourceInvokeResponse()
+        getattr(response, "return").CopyFrom(wire.encode(answer))
+        return response
+
+    def ReadResource(  # noqa: N802
+        self, request: resource_pb2.ReadResourceRequest
+    ) -> resource_pb2.ReadResourceResponse:
+        raise NotImplementedError(f"reading {request.type} is not rehearsed: rehearsal/mocks.py")
+
+    def RegisterErrorHook(  # noqa: N802
+        self, request: resource_pb2.RegisterErrorHookRequest
+    ) -> empty_pb2.Empty:
+        self._hooks[request.name] = cast(callback_pb2.Callback, request.callback)
+        return empty_pb2.Empty()
+
+    def _create(
+        self,
+        urn: str,
+        request: resource_pb2.RegisterResourceRequest,
+        sent: Mapping[str, Json],
+        inputs: Mapping[str, Json],
+    ) -> tuple[str, dict[str, Json]]:
+        """The resource's id and outputs, those marked secret that the engine would mark."""
+        try:
+            created = self._providers.create(request.type, inputs)
+        except REFUSALS as refusal:
+            failure = Failure(
+                urn=urn,
+                message=str(refusal),
+                advice=tuple(self._advice(urn, request, str(refusal))),
+                is_surroundings=is_about_surroundings(refusal),
+            )
+            with self._lock:
+                self.failures.append(failure)
+            raise RefusedError(f"{urn}: {refusal}") from refusal
+        by_provider = self._providers.secret_outputs(request.type)
+        secret = by_provider | {key for key, value in sent.items() if wire.holds_secret(value)}
+        secret |= set(request.additionalSecretOutputs)
+        with self._lock:
+            for key in by_provider - PUBLIC_OUTPUTS:
+                self.secrets.update(wire.leaves(created.outputs.get(key)))
+        outputs = {k: wire.secret(v) if k in secret else v for k, v in created.outputs.items()}
+        return created.id, outputs
+
+    def _advice(self, urn: str, request: resource_pb2.RegisterResourceRequest, error: str) -> Iterator[str]:
+        """Run the resource's error hooks, as the engine does after a failed create, and yield what they log."""
+        engine = cast(_Engine, settings.get_engine())
+        for name in request.hooks.on_error:
+            callback = self._hooks[name]
+            hook_request = resource_pb2.ErrorHookRequest(
+                urn=urn, name=request.name, type=request.type, failed_operation="create", errors=[error]
+            )
+            before = len(engine.messages)
+            with grpc.insecure_channel(callback.target) as channel:
+                stub = cast(Any, callback_pb2_grpc.CallbacksStub(channel))
+                message = hook_request.SerializeToString()
+                stub.Invoke(callback_pb2.CallbackInvokeRequest(token=callback.token, request=message))
+            yield from engine.messages[before:]
+
+
+def _configured_secrets(stack: Stack) -> Iterator[str]:
+    """The placeholders that stand for the stack's encrypted values."""
+    for key in stack.secret_keys:
+        text = stack.config[key]
+        decoded = cast(Json, json.loads(text)) if text.startswith(("{", "[")) else text
+        yield from (leaf for leaf in wire.leaves(decoded) if leaf.startswith(PLACEHOLDER))

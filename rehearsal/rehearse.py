@@ -1,0 +1,109 @@
+"""One rehearsal from start to end: the world, the program in both modes, the checks."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maestro_stack.settings import Settings, parse
+from rehearsal.aws.cloud import in_process_cloud
+from rehearsal.checks import Check, Evidence, Status, run_checks
+from rehearsal.kubernetes import Kubernetes, Release
+from rehearsal.mocks import run
+from rehearsal.plan import Failure, Run
+from rehearsal.project import Stack
+from rehearsal.providers import Providers
+from rehearsal.world import World, default_world
+
+Progress = Callable[[str], None]
+"""Called with what begins now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """What was built, and whether it would work."""
+
+    stack: Stack
+    settings: Settings
+    kubernetes_version: str
+    """Whose schemas judged the objects."""
+    update: Run
+    failures: tuple[Failure, ...]
+    """What providers refused; the checks are left out then."""
+    checks: tuple[Check, ...]
+    releases: tuple[Release, ...]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Nothing was refused and no check fails."""
+        return not self.failures and all(check.status is not Status.FAILS for check in self.checks)
+
+    @property
+    def is_about_surroundings(self) -> bool:
+        """Only what was there before is in the way."""
+        return bool(self.failures) and all(failure.is_surroundings for failure in self.failures)
+
+
+def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehearsal:
+    """Run the stack's program in preview and in update mode against `world`, and check the result.
+
+    Without a world, one is built in which everything that the settings name exists.
+
+    Raises:
+        maestro_stack.errors.MaestroError: the configuration or the world doesn't fit the program.
+        rehearsal.world.WorldError: no world can be built.
+    """
+    begun = time.monotonic()
+    settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
+    if world is None:
+        network = settings.network
+        world = default_world(
+            settings.cluster_name,
+            settings.region,
+            vpc_id=network.vpc_id,
+            subnet_ids=network.subnet_ids or (),
+            security_group_ids=network.client_security_group_ids,
+        )
+    progress("building the emulated AWS")
+    with in_process_cloud(settings.region, world) as cloud:
+        clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
+        cluster = Kubernetes(
+            root=stack.root,
+            version=clusters[0].version if clusters else "",
+            config_maps=world.config_maps,
+        )
+        providers = Providers(cloud, cluster)
+        runs: list[Run] = []
+        for mode in ("preview", "update"):
+            registered = 0
+
+            def listener(_: str, mode: str = mode) -> None:
+                nonlocal registered
+                registered += 1
+                progress(f"{mode}: {registered} resources")
+
+            progress(f"{mode}: starting the program")
+            runs.append(run(stack, providers, preview=mode == "preview", listener=listener))
+        preview, update = runs
+        failures = (*preview.failures, *update.failures)
+        checks: tuple[Check, ...] = ()
+        if not failures:
+            progress("checking")
+            evidence = Evidence(
+                settings=settings,
+                preview=preview,
+                update=update,
+                cloud=cloud,
+                release=cluster.releases[0],
+            )
+            checks = run_checks(evidence)
+    return Rehearsal(
+        stack=stack,
+        settings=settings,
+        kubernetes_version=cluster.version,
+        update=update,
+        failures=failures,
+        checks=checks,
+        releases=tuple(cluster.releases),
+        seconds=time.monotonic() - begun,
+    )

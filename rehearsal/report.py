@@ -1,0 +1,194 @@
+"""What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
+
+import os
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import IO
+
+from rehearsal.aws import Json
+from rehearsal.checks import Check, Finding, Status
+from rehearsal.plan import Resource
+from rehearsal.rehearse import Rehearsal
+
+FORMAT_VERSION = 1
+WIDTH = 80
+MARKS = {Status.HOLDS: ("✓", "32"), Status.UNVERIFIED: ("?", "33"), Status.FAILS: ("✗", "31")}
+
+# What each resource is: the input or output that names it best.
+_DESCRIBED_BY: Mapping[str, tuple[str, ...]] = {
+    "aws:iot/certificate:Certificate": ("certificateId", "id"),
+    "aws:rds/instance:Instance": ("address",),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ("referencedSecurityGroupId",),
+}
+
+
+class Paint:
+    """Colours a text where the stream is a terminal and `NO_COLOR` isn't set."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def __call__(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._on else text
+
+
+def as_text(rehearsal: Rehearsal, paint: Paint) -> str:
+    """The report for a person."""
+    return "\n".join(_lines(rehearsal, paint)) + "\n"
+
+
+def _lines(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
+    settings = rehearsal.settings
+    profile = "production" if settings.is_production else "dev"
+    yield paint(f"{rehearsal.stack.project} · stack {rehearsal.stack.name}", "1")
+    yield f"cluster {settings.cluster_name} in {settings.region}, profile {profile}"
+    yield ""
+    yield paint("What `pulumi up` would build", "1")
+    yield from _tree(rehearsal, paint)
+    yield ""
+    if rehearsal.failures:
+        yield paint("What stands in the way", "1")
+        for failure in rehearsal.failures:
+            name = failure.urn.rpartition("::")[2]
+            yield from _wrapped(f"{paint('✗', '31')} {name}: ", failure.message, indent="    ")
+            for advice in failure.advice:
+                yield from _wrapped("    ", advice, indent="    ")
+    else:
+        yield paint("Whether it would work", "1")
+        for check in rehearsal.checks:
+            yield from _check(check, paint)
+        yield ""
+        yield paint("Outputs", "1")
+        for name, value in sorted(rehearsal.update.outputs.items()):
+            yield from _wrapped(f"  {name} = ", str(value), indent="      ")
+    yield ""
+    yield _verdict(rehearsal, paint)
+
+
+def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
+    """The registered resources under their components."""
+
+    def walk(parent: str | None, depth: int) -> Iterator[str]:
+        for resource in rehearsal.update.children(parent):
+            if resource.is_component:
+                title = resource.type.rpartition(":")[2]
+                yield f"{'  ' * depth}{paint(title, '36')}"
+            else:
+                yield _cut(f"{'  ' * depth}{_service(resource):<26} {_described(resource)}")
+            yield from walk(resource.urn, depth + 1)
+
+    stack = next((r for r in rehearsal.update.resources if r.parent is None), None)
+    yield from walk(stack.urn if stack else None, 1)
+    objects = [m for release in rehearsal.releases for m in release.manifests]
+    if objects:
+        version = rehearsal.kubernetes_version
+        yield f"  in the release, valid for Kubernetes {version} by its own schemas:"
+        yield from (_cut(f"    {m.kind:<24} {m.name}") for m in objects)
+
+
+def _service(resource: Resource) -> str:
+    """`rds Instance`: the service and kind that a type token names."""
+    package, module, kind = resource.type.split(":")
+    service = module.split("/")[0].partition(".")[0]
+    return f"{service if package in ('aws', 'pulumi') else package} {kind}"
+
+
+def _described(resource: Resource) -> str:
+    keys = (*_DESCRIBED_BY.get(resource.type, ()), "name", "identifier", "secretId")
+    shown = {**resource.outputs, **resource.shown_inputs}
+    name = next((str(shown[key]) for key in keys if isinstance(shown.get(key), str)), resource.name)
+    if isinstance(metadata := shown.get("metadata"), dict):
+        name = "/".join(str(metadata[key]) for key in ("namespace", "name") if key in metadata)
+    return f"{name}{' (protected)' if resource.protect else ''}"
+
+
+def _check(check: Check, paint: Paint) -> Iterator[str]:
+    mark, colour = MARKS[check.status]
+    yield f"{paint(mark, colour)} {paint(f'{check.name:<9}', '1')} {check.question}"
+    for finding in check.findings:
+        yield from _finding(finding, paint)
+
+
+def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
+    mark, colour = MARKS[finding.status]
+    text = finding.text if finding.status is not Status.UNVERIFIED else f"unverified: {finding.text}"
+    yield from _wrapped(f"    {paint(mark, colour)} ", text, indent="      ")
+    if finding.remedy:
+        yield f"        {finding.remedy}"
+
+
+def _verdict(rehearsal: Rehearsal, paint: Paint) -> str:
+    count = sum(not r.is_component for r in rehearsal.update.resources)
+    took = f"in {rehearsal.seconds:.1f} s"
+    if rehearsal.failures:
+        return paint(
+            f"refused: {len(rehearsal.failures)} of {count + len(rehearsal.failures)} resources, {took}", "31"
+        )
+    failed = [check.name for check in rehearsal.checks if check.status is Status.FAILS]
+    if failed:
+        return paint(f"would not work: {', '.join(failed)} ({count} resources, {took})", "31")
+    open_ = sum(f.status is Status.UNVERIFIED for check in rehearsal.checks for f in check.findings)
+    return paint(
+        f"would work: {count} resources, {len(rehearsal.checks)} checks hold, {open_} things unverified, {took}",
+        "32",
+    )
+
+
+def _wrapped(start: str, text: str, *, indent: str) -> Iterator[str]:
+    lines = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
+    yield start + lines[0]
+    yield from (indent + line for line in lines[1:])
+
+
+def _cut(line: str) -> str:
+    """A line of the tree at the terminal's width, never less than 80 columns."""
+    width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
+    """The report for programs; docs/rehearsal.md describes it. Secrets are masked as in a plan."""
+    return {
+        "version": FORMAT_VERSION,
+        "result": "holds" if rehearsal.holds else "fails",
+        "project": rehearsal.stack.project,
+        "stack": rehearsal.stack.name,
+        "region": rehearsal.settings.region,
+        "profile": "production" if rehearsal.settings.is_production else "dev",
+        "kubernetesVersion": rehearsal.kubernetes_version,
+        "seconds": round(rehearsal.seconds, 3),
+        "resources": [
+            {
+                "urn": r.urn,
+                "type": r.type,
+                "name": r.name,
+                "parent": r.parent,
+                "id": r.id,
+                "protect": r.protect,
+                "dependencies": list[Json](sorted(r.dependencies)),
+                "inputs": dict(r.shown_inputs),
+            }
+            for r in sorted(rehearsal.update.resources, key=lambda r: r.urn)
+        ],
+        "failures": [
+            {"urn": f.urn, "message": f.message, "advice": list[Json](f.advice)} for f in rehearsal.failures
+        ],
+        "checks": [
+            {
+                "name": check.name,
+                "question": check.question,
+                "status": check.status.value,
+                "findings": [
+                    {"status": f.status.value, "text": f.text, "remedy": f.remedy} for f in check.findings
+                ],
+            }
+            for check in rehearsal.checks
+        ],
+        "outputs": dict(sorted(rehearsal.update.outputs.items())),
+        "manifests": [
+            {"template": m.template, "kind": m.kind, "name": m.name, "content": dict(m.content)}
+            for release in rehearsal.releases
+            for m in release.manifests
+        ],
+    }
