@@ -132,6 +132,8 @@ class _Monitor(mocks.MockMonitor):
             outputs=cast(dict[str, Json], wire.plain(outputs)),
             dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
             protect=request.protect,
+            delete_before_replace=request.deleteBeforeReplace,
+            replacement_trigger=wire.plain(wire.decode_value(request.replacement_trigger)),
             is_component=not request.custom,
         )
         with self._lock:

@@ -29,6 +29,9 @@ class Resource:
     dependencies: frozenset[str]
     """URNs that must exist before it, its parents included."""
     protect: bool
+    delete_before_replace: bool
+    replacement_trigger: Json
+    """A new value replaces it; None where nothing but its inputs does."""
     is_component: bool
 
 

@@ -39,6 +39,8 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     Raises:
         UsageError: a file is missing, unreadable or of the wrong shape.
     """
+    if not (root / "Pulumi.yaml").is_file():
+        raise UsageError(f"{root} holds no Pulumi.yaml. Run from the project's folder.")
     project = _mapping(root / "Pulumi.yaml")
     project_name = str(project.get("name", ""))
     if file is None:

@@ -15,11 +15,21 @@ FORMAT_VERSION = 1
 WIDTH = 80
 MARKS = {Status.HOLDS: ("✓", "32"), Status.UNVERIFIED: ("?", "33"), Status.FAILS: ("✗", "31")}
 
-# What each resource is: the input or output that names it best.
-_DESCRIBED_BY: Mapping[str, tuple[str, ...]] = {
-    "aws:iot/certificate:Certificate": ("certificateId", "id"),
-    "aws:rds/instance:Instance": ("address",),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ("referencedSecurityGroupId",),
+# What each resource is, from its properties; others are told by their physical name.
+_TOLD: Mapping[str, str] = {
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "{namespace}/{serviceAccount}",
+    "aws:iot/certificate:Certificate": "X.509, active",
+    "aws:iot/policyAttachment:PolicyAttachment": "{policy} on the certificate",
+    "aws:rds/instance:Instance": "{identifier}: PostgreSQL {engineVersion}, {instanceClass}",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "tcp {fromPort} from {referencedSecurityGroupId}",
+    "aws:secretsmanager/secretVersion:SecretVersion": "value of {@name}",
+    "kubernetes:core/v1:ConfigMap": "{metadata[namespace]}/{metadata[name]}",
+    "kubernetes:core/v1:ConfigMapPatch": "{metadata[namespace]}/{metadata[name]}, our key",
+    "kubernetes:core/v1:Namespace": "{metadata[name]}, Pod Security restricted",
+    "kubernetes:helm.sh/v3:Release": "{namespace}/{name}, chart {chart}",
+    "pulumi:providers:kubernetes": "{clusterIdentifier}",
+    "random:index/randomId:RandomId": "suffix of the final snapshot",
+    "random:index/randomPassword:RandomPassword": "{length} letters and digits",
 }
 
 
@@ -70,12 +80,17 @@ def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
     """The registered resources under their components."""
 
     def walk(parent: str | None, depth: int) -> Iterator[str]:
-        for resource in rehearsal.update.children(parent):
+        # Components come in the program's order; resources are registered in parallel.
+        children = sorted(
+            rehearsal.update.children(parent),
+            key=lambda r: (1, "") if r.is_component else (0, r.type + r.name),
+        )
+        for resource in children:
             if resource.is_component:
                 title = resource.type.rpartition(":")[2]
                 yield f"{'  ' * depth}{paint(title, '36')}"
             else:
-                yield _cut(f"{'  ' * depth}{_service(resource):<26} {_described(resource)}")
+                yield _cut(f"{'  ' * depth}{_service(resource):<28} {_described(resource)}")
             yield from walk(resource.urn, depth + 1)
 
     stack = next((r for r in rehearsal.update.resources if r.parent is None), None)
@@ -90,17 +105,15 @@ def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
 def _service(resource: Resource) -> str:
     """`rds Instance`: the service and kind that a type token names."""
     package, module, kind = resource.type.split(":")
-    service = module.split("/")[0].partition(".")[0]
-    return f"{service if package in ('aws', 'pulumi') else package} {kind}"
+    if module == "providers":
+        return f"{kind} Provider"
+    return f"{module.split('/')[0] if package == 'aws' else package} {kind}"
 
 
 def _described(resource: Resource) -> str:
-    keys = (*_DESCRIBED_BY.get(resource.type, ()), "name", "identifier", "secretId")
-    shown = {**resource.outputs, **resource.shown_inputs}
-    name = next((str(shown[key]) for key in keys if isinstance(shown.get(key), str)), resource.name)
-    if isinstance(metadata := shown.get("metadata"), dict):
-        name = "/".join(str(metadata[key]) for key in ("namespace", "name") if key in metadata)
-    return f"{name}{' (protected)' if resource.protect else ''}"
+    shown = {"name": resource.name, **resource.outputs, **resource.shown_inputs}
+    told = _TOLD.get(resource.type, "{name}").replace("{@name}", resource.name).format_map(shown)
+    return f"{told}{' (protected)' if resource.protect else ''}"
 
 
 def _check(check: Check, paint: Paint) -> Iterator[str]:
@@ -115,7 +128,7 @@ def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
     text = finding.text if finding.status is not Status.UNVERIFIED else f"unverified: {finding.text}"
     yield from _wrapped(f"    {paint(mark, colour)} ", text, indent="      ")
     if finding.remedy:
-        yield f"        {finding.remedy}"
+        yield from _command(finding.remedy, indent="        ")
 
 
 def _verdict(rehearsal: Rehearsal, paint: Paint) -> str:
@@ -130,7 +143,7 @@ def _verdict(rehearsal: Rehearsal, paint: Paint) -> str:
         return paint(f"would not work: {', '.join(failed)} ({count} resources, {took})", "31")
     open_ = sum(f.status is Status.UNVERIFIED for check in rehearsal.checks for f in check.findings)
     return paint(
-        f"would work: {count} resources, {len(rehearsal.checks)} checks hold, {open_} things unverified, {took}",
+        f"would work: {count} resources, no check fails, {open_} things unverified, {took}",
         "32",
     )
 
@@ -139,6 +152,13 @@ def _wrapped(start: str, text: str, *, indent: str) -> Iterator[str]:
     lines = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
     yield start + lines[0]
     yield from (indent + line for line in lines[1:])
+
+
+def _command(text: str, *, indent: str) -> Iterator[str]:
+    """A command on lines that a shell reads as one."""
+    lines = textwrap.wrap(text, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
+    yield from (f"{indent}{line} \\" for line in lines[:-1])
+    yield f"{indent}{lines[-1]}"
 
 
 def _cut(line: str) -> str:

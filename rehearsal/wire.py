@@ -21,6 +21,13 @@ def decode(message: struct_pb2.Struct) -> dict[str, Json]:
     return cast(dict[str, Json], whole_numbers(json_format.MessageToDict(message)))
 
 
+def decode_value(message: struct_pb2.Value) -> Json:
+    """One value as JSON; an absent one is None."""
+    return (
+        whole_numbers(cast(Json, json_format.MessageToDict(message))) if message.WhichOneof("kind") else None
+    )
+
+
 def encode(values: Mapping[str, Json]) -> struct_pb2.Struct:
     """JSON as a message."""
     return json_format.ParseDict(dict(values), struct_pb2.Struct())

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
-from rehearsal.aws.handler import AwsError, Json, to_json
+from rehearsal.aws.handler import AwsError, Json, NoHandlerError, to_json
 from rehearsal.aws.regions import find_region
 
 if TYPE_CHECKING:
@@ -81,24 +81,24 @@ class Cloud:
         self.partition = facts.partition
         self.dns_suffix = facts.dns_suffix
         self.account_id = account_id
+        self._clients = clients or Clients(endpoint_url)
         self.associations: dict[str, PodIdentityAssociation] = {}
         """EKS Pod Identity associations by id."""
-        self.lock = threading.RLock()
+        self.lock = self._clients.lock
         """Held during each call (moto isn't thread-safe).
 
         Hold it across calls that must see no other between.
         """
-        self._clients = clients or Clients(endpoint_url)
 
     def client(self, service: str) -> BaseClient:
         """The botocore client of a service; raises AwsError where the service isn't offered in the region."""
         return self._clients.get(service, self.region, self.partition, self.account_id)
 
     def call(self, service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
-        """Makes one API call, for example `call("iam", "CreateRole", {"RoleName": …})`, and returns the
-        answer.
+        """Makes one API call, such as `call("iam", "CreateRole", {"RoleName": …})`; returns the answer.
 
-        botocore validates the parameters against AWS's service model first. Raises AwsError.
+        botocore validates the parameters against AWS's service model first. Raises AwsError if AWS refuses, and
+        NoHandlerError if moto hasn't got the call.
         """
         from botocore.exceptions import ClientError, ParamValidationError
 
@@ -114,6 +114,9 @@ class Cloud:
             ) from error
         except ParamValidationError as error:
             raise self.refuse(service, operation, "ParamValidationError", str(error)) from error
+        except NotImplementedError as error:
+            gap = f"moto doesn't have {_SERVICE_NAMES.get(service, service)}: {operation}"
+            raise NoHandlerError(f"{gap}: emulate it in rehearsal/aws/{service}.py") from error
         return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
     def validate(self, service: str, operation: str, parameters: Mapping[str, Json]) -> None:
@@ -198,12 +201,12 @@ class Clients:
         self._endpoint_url = endpoint_url
         self._answer = answer
         self._made: dict[tuple[str, str, str], BaseClient] = {}
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
 
     def get(self, service: str, region: str, partition: str, account_id: str) -> BaseClient:
-        """The client; raises AwsError where the service isn\'t offered in the region."""
+        """The client; raises AwsError where the service isn't offered in the region."""
         key = (service, region, account_id)
-        with self._lock:
+        with self.lock:
             if key not in self._made:
                 self._made[key] = self._make(service, region, partition, account_id)
             return self._made[key]

@@ -80,8 +80,9 @@ class SubnetGroup:
         operation = "CreateDBSubnetGroup"
         if name != name.lower() or not re.fullmatch(r"[a-z0-9 ._-]{1,255}", name or "-") or name == "default":
             message = (
-                f"The parameter DBSubnetGroupName is not a valid identifier: {name!r}. Only lowercase letters, "
-                "digits, periods, underscores, spaces and hyphens are allowed, and not the name default."
+                f"The parameter DBSubnetGroupName is not a valid identifier: {name!r}. Only lowercase "
+                "letters, digits, periods, underscores, spaces and hyphens are allowed, and not the name "
+                "default."
             )
             raise cloud.refuse("rds", operation, "InvalidParameterValue", message)
         with_group = _try(cloud, "DescribeDBSubnetGroups", {"DBSubnetGroupName": name})
@@ -378,46 +379,47 @@ Problem = tuple[str, str]
 """An error code and its message."""
 
 
+def _value(message: str) -> Problem:
+    return "InvalidParameterValue", message
+
+
+def _combination(message: str) -> Problem:
+    return "InvalidParameterCombination", message
+
+
 def _engine_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
     name, version = text(given, "instanceClass"), text(given, "engineVersion")
     full = catalogue.full_version(version) if version else f"{max(catalogue.NEWEST_MINORS)}"
     if full is None:
-        yield "InvalidParameterCombination", f"Cannot find version {version} for postgres"
+        yield _combination(f"Cannot find version {version} for postgres")
     if name and not catalogue.is_instance_class(name):
-        yield "InvalidParameterValue", f"Invalid DB Instance class: {name}"
+        yield _value(f"Invalid DB Instance class: {name}")
     if name and not catalogue.runs_postgresql(name):
-        yield (
-            "InvalidParameterCombination",
-            (
-                "RDS does not support creating a DB instance with the following combination: "
-                f"DBInstanceClass={name}, Engine=postgres, EngineVersion={full}, LicenseModel=postgresql-license."
-            ),
+        yield _combination(
+            "RDS does not support creating a DB instance with the following combination: "
+            f"DBInstanceClass={name}, Engine=postgres, EngineVersion={full}, "
+            "LicenseModel=postgresql-license."
         )
     support = text(given, "engineLifecycleSupport", "open-source-rds-extended-support")
     if support not in ("open-source-rds-extended-support", "open-source-rds-extended-support-disabled"):
-        yield "InvalidParameterValue", f"Invalid engine lifecycle support: {support}"
+        yield _value(f"Invalid engine lifecycle support: {support}")
 
 
 def _storage_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
-    kind, size = (
-        text(given, "storageType", "io1" if "iops" in given else "gp2"),
-        number(given, "allocatedStorage"),
-    )
+    kind = text(given, "storageType", "io1" if "iops" in given else "gp2")
+    size = number(given, "allocatedStorage")
     limits = catalogue.STORAGE.get(kind)
     if limits is None:
-        yield "InvalidParameterValue", f"Invalid storage type: {kind}"
+        yield _value(f"Invalid storage type: {kind}")
         return
     if not limits.smallest <= size <= limits.largest:
-        yield (
-            "InvalidParameterValue",
-            f"Invalid storage size for engine name postgres and storage type {kind}: {size}",
-        )
+        yield _value(f"Invalid storage size for engine name postgres and storage type {kind}: {size}")
     largest = number(given, "maxAllocatedStorage", limits.largest)
     # RDS user guide, "Managing capacity automatically with storage autoscaling": at least 10 % more.
-    if largest > limits.largest or largest < size * 1.1:
-        yield (
-            "InvalidParameterCombination",
-            f"Invalid max storage size for engine name postgres and storage type {kind}: {largest}",
+    too_close = "maxAllocatedStorage" in given and largest < size * 1.1
+    if largest > limits.largest or too_close:
+        yield _combination(
+            f"Invalid max storage size for engine name postgres and storage type {kind}: {largest}"
         )
     if limits.tunable_from is not None:
         yield from _gp3_problems(given, size, limits.tunable_from)
@@ -426,62 +428,41 @@ def _storage_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
 def _gp3_problems(given: Mapping[str, Json], size: int, tunable_from: int) -> Iterator[Problem]:
     tuned = [key for key in ("iops", "storageThroughput") if key in given]
     if tuned and size < tunable_from:
-        yield (
-            "InvalidParameterCombination",
-            (
-                "You can't specify IOPS or storage throughput for engine postgres and a storage size less than "
-                f"{tunable_from}."
-            ),
+        yield _combination(
+            "You can't specify IOPS or storage throughput for engine postgres and a storage size less "
+            f"than {tunable_from}."
         )
     if "iops" in given and number(given, "iops") not in catalogue.GP3_IOPS:
-        yield (
-            "InvalidParameterValue",
-            f"Invalid iops value for engine name postgres and storage type gp3: {given['iops']}",
-        )
+        yield _value(f"Invalid iops value for engine name postgres and storage type gp3: {given['iops']}")
     if "storageThroughput" in given and number(given, "storageThroughput") not in catalogue.GP3_THROUGHPUT:
-        yield (
-            "InvalidParameterValue",
-            (
-                "Invalid storage throughput value for engine name postgres and storage type gp3: "
-                f"{given['storageThroughput']}"
-            ),
+        yield _value(
+            "Invalid storage throughput value for engine name postgres and storage type gp3: "
+            f"{given['storageThroughput']}"
         )
 
 
 def _login_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
     password, user, database = text(given, "password"), text(given, "username"), text(given, "dbName")
     if not password:
-        yield "InvalidParameterValue", "Invalid master password"
+        yield _value("Invalid master password")
     if password and not 8 <= len(password) <= 128:
-        yield (
-            "InvalidParameterValue",
-            (
-                "The parameter MasterUserPassword is not a valid password because it is shorter than 8 characters or "
-                "longer than 128."
-            ),
+        yield _value(
+            "The parameter MasterUserPassword is not a valid password because it is shorter than 8 "
+            "characters or longer than 128."
         )
     if not all("!" <= character <= "~" and character not in '/@"' for character in password):
-        yield (
-            "InvalidParameterValue",
-            (
-                "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides "
-                "'/', '@', '\"', ' ' may be used."
-            ),
+        yield _value(
+            "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters "
+            "besides '/', '@', '\"', ' ' may be used."
         )
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", user):
-        yield "InvalidParameterValue", f"The parameter MasterUsername is not a valid identifier: {user!r}."
+        yield _value(f"The parameter MasterUsername is not a valid identifier: {user!r}.")
     if user.lower() in ("admin", "rdsadmin"):
-        yield (
-            "InvalidParameterValue",
-            f"MasterUsername {user} cannot be used as it is a reserved word used by the engine",
-        )
+        yield _value(f"MasterUsername {user} cannot be used as it is a reserved word used by the engine")
     if database and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", database):
-        yield (
-            "InvalidParameterValue",
-            (
-                "DBName must begin with a letter or underscore and contain only alphanumeric characters and "
-                f"underscores: {database!r}."
-            ),
+        yield _value(
+            "DBName must begin with a letter or underscore and contain only alphanumeric characters and "
+            f"underscores: {database!r}."
         )
 
 
@@ -489,27 +470,24 @@ def _operation_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
     identifier, snapshot = text(given, "identifier"), text(given, "finalSnapshotIdentifier")
     days = number(given, "backupRetentionPeriod")
     if not _is_identifier(identifier, 63):
-        yield "InvalidParameterValue", _identifier_message("DBInstanceIdentifier", identifier)
+        yield _value(_identifier_message("DBInstanceIdentifier", identifier))
     # The provider itself checks this one, since a bad name would only show at deletion.
     if snapshot and not _is_identifier(snapshot, 255):
-        yield "InvalidParameterValue", _identifier_message("FinalDBSnapshotIdentifier", snapshot)
+        yield _value(_identifier_message("FinalDBSnapshotIdentifier", snapshot))
     if not 0 <= days <= 35:
-        yield "InvalidParameterValue", f"Invalid backup retention period: {days}. Must be between 0 and 35."
+        yield _value(f"Invalid backup retention period: {days}. Must be between 0 and 35.")
     ca = text(given, "caCertIdentifier", catalogue.DEFAULT_CA_IDENTIFIER)
     if ca not in catalogue.CA_IDENTIFIERS:
         yield "CertificateNotFound", f"Certificate {ca} not found."
     logs = set(texts(given, "enabledCloudwatchLogsExports")) - catalogue.LOG_EXPORTS
     if logs:
-        yield (
-            "InvalidParameterCombination",
-            (
-                f"You cannot use the log types '{', '.join(sorted(logs))}' with engine version postgres "
-                f"{text(given, 'engineVersion')}."
-            ),
+        yield _combination(
+            f"You cannot use the log types '{', '.join(sorted(logs))}' with engine version postgres "
+            f"{text(given, 'engineVersion')}."
         )
     retention = number(given, "performanceInsightsRetentionPeriod", 7)
     if flag(given, "performanceInsightsEnabled") and retention not in catalogue.PERFORMANCE_INSIGHTS_DAYS:
-        yield "InvalidParameterValue", f"Invalid Performance Insights retention period: {retention}"
+        yield _value(f"Invalid Performance Insights retention period: {retention}")
 
 
 def _check_network(cloud: Cloud, given: Mapping[str, Json]) -> None:
@@ -581,9 +559,9 @@ def _is_identifier(name: str, limit: int) -> bool:
 
 def _identifier_message(parameter: str, name: str) -> str:
     return (
-        f"The parameter {parameter} is not a valid identifier: {name!r}. Identifiers must begin with a letter; "
-        "must contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two "
-        "consecutive hyphens."
+        f"The parameter {parameter} is not a valid identifier: {name!r}. Identifiers must begin with a "
+        "letter;  must contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or "
+        "contain two consecutive hyphens."
     )
 
 

@@ -100,7 +100,8 @@ class Secret:
                 "secretsmanager",
                 "DeleteSecret",
                 "InvalidParameterException",
-                f"The RecoveryWindowInDays value must be between 7 and 30 days (inclusive), or 0, not {window}.",
+                f"The RecoveryWindowInDays value must be between 7 and 30 days (inclusive), or 0, not "
+                f"{window}.",
             )
         if text(given, "policy") and parse_document(text(given, "policy")) is None:
             message = "This resource policy contains invalid JSON."

@@ -71,7 +71,9 @@ def check(evidence: Evidence, findings: Findings) -> None:
         )
         findings.unverified(
             "which of the two $share forms AWS evaluates; the policy grants both",
-            "aws iot test-authorization (or: the server's log after its first subscription)",
+            'aws iot test-authorization --principal "$(pulumi stack output maestro_iot_certificate_arn)" '
+            f"--auth-infos 'actionType=SUBSCRIBE,resources="
+            f"{evidence.cloud.arn('iot', f'topicfilter/{client.agent_events}')}'",
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rehearsal.aws.handler import record
 from rehearsal.checks.evidence import Evidence
 from rehearsal.checks.finding import Findings
 from rehearsal.kubernetes import RELEASE
@@ -32,12 +33,43 @@ def check(evidence: Evidence, findings: Findings) -> None:
             f"only {' and '.join(waiting)} wait for the database",
             f"these wait for the database, and should be {allowed}: {waiting}",
         )
+        _check_rotation(evidence, findings)
+        strategy = record(record(evidence.release.one("Deployment"), "spec"), "strategy")
+        unavailable = record(strategy, "rollingUpdate").get("maxUnavailable")
+        findings.expect(
+            unavailable == 0,
+            "the release is ready only when every pod is (maxUnavailable 0)",
+            f"Helm calls the release ready with {unavailable} pods missing, and the old certificate would go",
+        )
         planned, built = {r.urn for r in evidence.preview.resources}, {r.urn for r in run.resources}
         findings.expect(
             planned == built,
             f"preview and update register the same {len(built)} resources",
             f"preview and update differ: {', '.join(sorted(planned ^ built))}",
         )
+
+
+def _check_rotation(evidence: Evidence, findings: Findings) -> None:
+    """A rotated certificate, and what carries it to the pods, is made before the old one goes."""
+    run = evidence.update
+    certificate = run.one("aws:iot/certificate:Certificate")
+    chain = [
+        certificate,
+        run.one("aws:iot/policyAttachment:PolicyAttachment"),
+        *run.of_type("aws:secretsmanager/secretVersion:SecretVersion"),
+    ]
+    early = [_title(resource) for resource in chain if resource.delete_before_replace]
+    findings.expect(
+        not early,
+        "a rotated certificate is replaced before the old one goes",
+        f"deleted before it is replaced: {', '.join(early)}",
+    )
+    wanted = evidence.settings.rotation.certificate
+    findings.expect(
+        certificate.replacement_trigger == wanted,
+        "rotation.certificate replaces it",
+        f"the certificate's replacement trigger is {certificate.replacement_trigger!r}, not rotation.certificate",
+    )
 
 
 def _needed(evidence: Evidence) -> Iterator[tuple[str, Resource]]:

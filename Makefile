@@ -1,0 +1,38 @@
+# Each target is one line that can be run by hand, in a virtual environment that is made if need be.
+.DEFAULT_GOAL := help
+.PHONY: help rehearse test lint format docs bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.11 …" >&2; exit 1; }
+	@echo "Installing what requirements-dev.txt names into .venv; the first time takes a few minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(READY)
+
+rehearse: $(READY) ## show what `pulumi up` would build, and whether it would work (no cloud needed)
+	$(BIN)/python -m rehearsal
+
+test: $(READY) ## run every test tier that can run here
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, pyright, and everything generated is current
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check
+
+format: $(READY) ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+docs: $(READY) ## write everything that is generated: docs, Pulumi.yaml's config block, the chart's tables
+	$(BIN)/python charts/generate.py && $(BIN)/python docs/generate.py
+
+bench: $(READY) ## measure the rehearsal, the program against a flat one, and the chart's render
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the virtual environment and caches
+	rm -rf .venv .pytest_cache .ruff_cache

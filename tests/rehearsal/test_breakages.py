@@ -1,0 +1,131 @@
+"""Each way in which the program or the chart could quietly break is caught by a check."""
+
+import pytest
+
+from tests.rehearsal.conftest import Break, Rehearse, sound
+
+CHART = "charts/maestro-server-eso/templates"
+SECRETS = f"{CHART}/secretproviderclass.yaml"
+DEPLOYMENT = f"{CHART}/deployment.yaml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "region", "check"),
+    [
+        pytest.param(SECRETS, "path: privateKey", "path: private_key", "us-east-1", "mount", id="a jmesPath key"),
+        pytest.param(
+            "maestro_stack/credentials.py", "lambda port: str(int(port))", "int", "us-east-1", "mount",
+            id="port as a number",
+        ),
+        pytest.param(
+            "maestro_stack/mqtt.py",
+            'arns("topicfilter", self.shared_agent_events, self.agent_events("+"))',
+            'arns("topicfilter", self.agent_events("+"))',
+            "us-east-1",
+            "mqtt",
+            id="the $share line of the policy",
+        ),
+        pytest.param(DEPLOYMENT, "-server-$(POD_NAME)", "-server-0", "us-east-1", "mqtt", id="one client id"),
+        pytest.param(
+            "maestro_stack/identity.py", "list(secret_arns)", '["*"]', "us-east-1", "mount", id="role on *"
+        ),
+        pytest.param(
+            "maestro_stack/identity.py", "(policy, association)", "(policy,)", "us-east-1", "order",
+            id="release no longer waits for the association",
+        ),
+        pytest.param(
+            "maestro_stack/database.py", "instance.address", "instance.endpoint", "us-east-1", "database",
+            id="endpoint for address",
+        ),
+        pytest.param(
+            f"{CHART}/_helpers.tpl", "sslmode=verify-full", "sslmode=require", "us-east-1", "database",
+            id="verify-full weakened",
+        ),
+        pytest.param(
+            DEPLOYMENT, "maxUnavailable: 0", "maxUnavailable: 1", "us-east-1", "order", id="maxUnavailable 1"
+        ),
+        pytest.param(
+            SECRETS, '{{ include "maestro-server-eso.region" . | quote }}', "us-east-1", "us-west-2", "mount",
+            id="SecretProviderClass fixed to us-east-1",
+        ),
+        pytest.param(
+            "maestro_stack/regional.py",
+            "maestro_region=known(cluster.region)",
+            "maestro_region=broker.private_key",
+            "us-east-1",
+            "secrecy",
+            id="private key exported",
+        ),
+        pytest.param(
+            "maestro_stack/regional.py",
+            "maestro_region=known(cluster.region)",
+            "maestro_region=pulumi.Output.unsecret(broker.private_key)",
+            "us-east-1",
+            "secrecy",
+            id="private key exported in the clear",
+        ),
+        pytest.param(
+            "maestro_stack/broker.py",
+            "opts=pulumi.ResourceOptions(parent=self, replacement_trigger=args.rotation)",
+            "opts=pulumi.ResourceOptions("
+            "parent=self, replacement_trigger=args.rotation, delete_before_replace=True)",
+            "us-east-1",
+            "order",
+            id="certificate deleted before it is replaced",
+        ),
+        pytest.param(
+            f"{CHART}/_helpers.tpl",
+            'printf "files/rds-ca/%s.pem" (include "maestro-server-eso.region" .)',
+            'printf "files/rds-ca/%s.pem" "eu-west-1"',
+            "us-east-1",
+            "database",
+            id="CA bundle of another region",
+        ),
+        pytest.param(
+            "maestro_stack/mqtt.py",
+            'arns("client", f"{self.server_client_id_prefix}*")',
+            'arns("client", "*")',
+            "us-east-1",
+            "mqtt",
+            id="any client id",
+        ),
+        pytest.param(
+            "maestro_stack/identity.py",
+            '"aws:RequestTag/kubernetes-namespace": namespace,',
+            "",
+            "us-east-1",
+            "identity",
+            id="any namespace",
+        ),
+        pytest.param(
+            "maestro_stack/database.py",
+            "referenced_security_group_id=client,",
+            'cidr_ipv4="0.0.0.0/0",',
+            "us-east-1",
+            "database",
+            id="database open to everybody",
+        ),
+    ],
+)  # fmt: skip
+def test_breakage_is_caught(
+    rehearse: Rehearse, broken: Break, file: str, old: str, new: str, region: str, check: str
+) -> None:
+    outcome = rehearse(sound(region), root=broken(file, old, new))
+    assert outcome.status == 1
+    assert check in outcome.failed
+
+
+def test_anything_else_that_waits_for_the_database_is_caught(rehearse: Rehearse, broken: Break) -> None:
+    root = broken(
+        "maestro_stack/regional.py",
+        "certificate_pem=broker.certificate_pem,",
+        "certificate_pem=pulumi.Output.all(broker.certificate_pem, database.address).apply(lambda a: a[0]),",
+    )
+    outcome = rehearse(root=root)
+    assert outcome.status == 1
+    assert outcome.failed == ["order"]
+
+
+def test_the_unbroken_copy_holds(rehearse: Rehearse, broken: Break) -> None:
+    root = broken("maestro_stack/names.py", '"""Every physical name', '"""Each physical name')
+    assert rehearse(root=root).status == 0

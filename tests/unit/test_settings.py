@@ -1,0 +1,624 @@
+"""The configuration: what is accepted, and every kind of problem with its key, reason and example."""
+
+import json
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maestro_stack.errors import ConfigurationError, Problem
+from maestro_stack.rules import WIRED_VALUES
+from maestro_stack.schema import PROFILE_DEFAULTS, Json, Profile, Tree
+from maestro_stack.settings import Settings, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "maestro-stack"
+CLUSTER: Tree = {"clusterName": "regional-xyz"}
+PRODUCTION: Tree = {"profile": "production"}
+KUBECONFIG = "apiVersion: v1\nkind: Config\n"
+
+
+def settings(
+    own: Tree | None = None,
+    *,
+    region: str | None = "us-east-1",
+    aws: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+    secret: Collection[str] = (),
+) -> Settings:
+    """Parse keys of our namespace as the engine would pass them: objects and lists as JSON text."""
+    keys = {**CLUSTER, **(own or {})}
+    config = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
+    for key in [k for k, v in keys.items() if v is None]:
+        del config[f"{PROJECT}:{key}"]
+    config |= {f"aws:{k}": v for k, v in (aws or {}).items()}
+    if region is not None:
+        config["aws:region"] = region
+    hidden = {key if ":" in key else f"{PROJECT}:{key}" for key in secret}
+    return parse(config, project=PROJECT, root=root, secret=hidden)
+
+
+def problems(own: Tree | None = None, **more: object) -> tuple[Problem, ...]:
+    """Every problem of such a configuration."""
+    with pytest.raises(ConfigurationError) as refused:
+        settings(own, **more)  # pyright: ignore[reportArgumentType] the same keywords
+    return refused.value.problems
+
+
+def only(found: tuple[Problem, ...]) -> Problem:
+    [problem] = found
+    return problem
+
+
+# --- what is accepted -----------------------------------------------------------------------------
+
+
+def test_a_cluster_and_a_region_are_enough() -> None:
+    found = settings()
+    assert (found.cluster_name, found.region, found.is_production) == ("regional-xyz", "us-east-1", False)
+    assert (found.server.replicas, found.server.namespace, found.mqtt.source_id) == (2, "maestro", "maestro")
+    assert found.ca_bundle is None
+    assert found.kubernetes.mode == "eks"
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_profile_fills_in_the_database(profile: Profile) -> None:
+    found = settings({"profile": profile.value})
+    assert found.is_production == (profile == Profile.PRODUCTION)
+    chosen = found.database.model_dump(by_alias=True)
+    assert {key: chosen[key] for key in PROFILE_DEFAULTS[profile]} == PROFILE_DEFAULTS[profile]
+
+
+def test_both_profiles_choose_the_same_keys() -> None:
+    assert PROFILE_DEFAULTS[Profile.DEV].keys() == PROFILE_DEFAULTS[Profile.PRODUCTION].keys()
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_an_explicit_key_wins_over_the_profile(profile: Profile) -> None:
+    explicit: Tree = {"instanceClass": "db.r7g.xlarge", "backupRetentionDays": 21, "applyImmediately": True}
+    found = settings({"profile": profile.value, "database": explicit}).database.model_dump(by_alias=True)
+    assert {key: found[key] for key in explicit} == explicit
+    assert found["multiAz"] == PROFILE_DEFAULTS[profile]["multiAz"]
+
+
+def test_whole_numbers_are_taken_where_text_is_meant() -> None:
+    found = settings(
+        {
+            "database": {"engineVersion": 16},
+            "rotation": {"database": 2, "certificate": 20261123},
+            "mqtt": {"sourceId": 7},
+            "server": {"image": {"tag": 1234567}, "requests": {"cpu": 1}},
+            "tags": {"cost-centre": 4711},
+        }
+    )
+    assert found.database.engine_version == "16"
+    assert (found.rotation.database, found.rotation.certificate) == ("2", "20261123")
+    assert (found.mqtt.source_id, found.server.image.tag, found.server.requests.cpu) == ("7", "1234567", "1")
+    assert found.tags == {"cost-centre": "4711"}
+
+
+@pytest.mark.parametrize("name", ["a", "9", "A_b-C", "x" * 100, "Regional_XYZ", "1-", "0_"])
+def test_every_name_that_eks_allows_is_accepted(name: str) -> None:
+    assert settings({"clusterName": name}).cluster_name == name
+
+
+@pytest.mark.parametrize("size", [{}, {"maxAllocatedStorageGiB": 800}, {"maxAllocatedStorageGiB": 440}])
+def test_fast_storage_is_accepted_from_400_gib(size: Tree) -> None:
+    fast: Tree = {"allocatedStorageGiB": 400, "iops": 16000, "storageThroughput": 1000}
+    most: Tree = {"maxAllocatedStorageGiB": 400}
+    assert settings({"database": {**fast, **most, **size}}).database.iops == 16000
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "mode"),
+    [
+        ({}, "eks"),
+        ({"mode": "kubeconfig", "kubeconfig": KUBECONFIG, "context": "regional"}, "kubeconfig"),
+        ({"mode": "ambient"}, "ambient"),
+        ({"mode": "ambient", "context": "regional"}, "ambient"),
+    ],
+)
+def test_each_way_to_reach_kubernetes_is_accepted(kubernetes: Tree, mode: str) -> None:
+    assert settings({"kubernetes": kubernetes}).kubernetes.mode == mode
+
+
+def test_the_role_and_the_profile_of_the_aws_provider_are_passed_on() -> None:
+    arn = "arn:aws:iam::123456789012:role/deployer"
+    found = settings(aws={"assumeRoles": json.dumps([{"roleArn": arn}]), "profile": "regional"})
+    assert (found.assume_role_arn, found.aws_profile) == (arn, "regional")
+
+
+def test_a_chain_of_roles_is_fine_where_no_token_is_fetched() -> None:
+    chain = json.dumps([{"roleArn": "arn:aws:iam::123456789012:role/a"}, {"roleArn": "b"}])
+    assert (
+        settings({"kubernetes": {"mode": "ambient"}}, aws={"assumeRoles": chain}).kubernetes.mode == "ambient"
+    )
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "il-central-1"])
+def test_a_bundle_makes_up_for_a_region_without_certificates(region: str, tmp_path: Path) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    (tmp_path / "bundle.pem").write_text(pem, encoding="utf-8")
+    found = settings({"database": {"caBundleFile": "bundle.pem"}}, region=region, root=tmp_path)
+    assert found.ca_bundle == pem
+
+
+def test_keys_of_other_namespaces_are_not_ours() -> None:
+    assert settings(aws={"skipMetadataApiCheck": "true"}).aws_profile is None
+
+
+def test_chart_values_that_the_program_leaves_alone_are_accepted() -> None:
+    values: Tree = {
+        "networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}},
+        "deployment": {"limits": {"memory": "2Gi"}},
+        "image": {},
+    }
+    assert settings({"server": {"values": values}}).server.values == values
+
+
+# --- problems -------------------------------------------------------------------------------------
+
+NAME = "is no EKS cluster name (1 to 100 letters, digits, - or _, beginning with a letter or digit)"
+WEAK = "which weakens profile production"
+
+BAD: list[tuple[Tree, str, str]] = [
+    # clusterName
+    ({"clusterName": None}, "clusterName", "is missing"),
+    ({"clusterName": ""}, "clusterName", f'"" {NAME}'),
+    ({"clusterName": "x" * 101}, "clusterName", NAME),
+    ({"clusterName": "-abc"}, "clusterName", f'"-abc" {NAME}'),
+    ({"clusterName": "_abc"}, "clusterName", NAME),
+    ({"clusterName": "a b"}, "clusterName", f'"a b" {NAME}'),
+    ({"clusterName": "a/b"}, "clusterName", f'"a/b" {NAME}'),
+    ({"clusterName": "a.b"}, "clusterName", NAME),
+    ({"clusterName": "straße"}, "clusterName", NAME),
+    ({"clusterName": "abc\n"}, "clusterName", NAME),
+    ({"clusterName": {"name": "x"}}, "clusterName", "is no text"),
+    # unknown keys, at every level
+    ({"clustername2": "x"}, "clustername2", "is no known key (did you mean clusterName?)"),
+    ({"sever": {}}, "sever", "is no known key (did you mean server?)"),
+    ({"database": {"multiAZ": True}}, "database.multiAZ", "is no known key (did you mean multiAz?)"),
+    ({"database": {"allocatedStorage": 20}}, "database.allocatedStorage", "mean allocatedStorageGiB?"),
+    ({"mqtt": {"source": "x"}}, "mqtt.source", "is no known key (did you mean sourceId?)"),
+    ({"server": {"replica": 3}}, "server.replica", "is no known key (did you mean replicas?)"),
+    ({"server": {"image": {"tags": "x"}}}, "server.image.tags", "is no known key (did you mean tag?)"),
+    ({"server": {"requests": {"mem": "1Gi"}}}, "server.requests.mem", "(did you mean memory?)"),
+    ({"network": {"subnets": []}}, "network.subnets", "is no known key (did you mean subnetIds?)"),
+    ({"kubernetes": {"kubeConfig": "x"}}, "kubernetes.kubeConfig", "(did you mean kubeconfig?)"),
+    ({"rotation": {"certificates": "x"}}, "rotation.certificates", "(did you mean certificate?)"),
+    ({"policies": {"exception": []}}, "policies.exception", "(did you mean exceptions?)"),
+    (
+        {"acknowledge": [{"key": "x", "reason": "y", "reasons": "z"}]},
+        "acknowledge[0].reasons",
+        "is no known key (did you mean reason?)",
+    ),
+    (
+        {"policies": {"exceptions": [{"rule": "x", "resource": "y", "reason": "z", "until": "w"}]}},
+        "policies.exceptions[0].until",
+        "is no known key",
+    ),
+    ({"server": {"xyzzy": 1}}, "server.xyzzy", "is no known key"),
+    # wrong types
+    ({"server": {"replicas": "two"}}, "server.replicas", '"two" is no whole number'),
+    ({"server": {"replicas": "2"}}, "server.replicas", '"2" is no whole number'),
+    ({"server": {"replicas": 1.5}}, "server.replicas", "1.5 is no whole number"),
+    ({"server": {"replicas": True}}, "server.replicas", "true is no whole number"),
+    ({"server": [1]}, "server", "[1] is no object"),
+    ({"server": "big"}, "server", '"big" is no object'),
+    ({"server": '{"replicas": 3'}, "server", "is no object"),
+    ({"server": {"image": ["x"]}}, "server.image", '["x"] is no object'),
+    ({"server": {"values": [1]}}, "server.values", "[1] is no object"),
+    ({"database": [1]}, "database", "[1] is no object"),
+    ({"database": {"multiAz": "yes"}}, "database.multiAz", '"yes" is neither true nor false'),
+    ({"database": {"multiAz": None}}, "database.multiAz", "null is neither true nor false"),
+    ({"database": {"instanceClass": 4}}, "database.instanceClass", "4 is no text"),
+    ({"network": {"subnetIds": "subnet-0123456789abcdef0"}}, "network.subnetIds", "is no list"),
+    ({"acknowledge": {"key": "x", "reason": "y"}}, "acknowledge", "is no list"),
+    ({"tags": ["a"]}, "tags", '["a"] is no object'),
+    ({"tags": {"a": True}}, "tags.a", "true is no text"),
+    ({"profile": "prod"}, "profile", "\"prod\" is not 'dev' or 'production'"),
+    ({"bootstrapConfigMap": "adpot"}, "bootstrapConfigMap", "is not 'create', 'adopt' or 'external'"),
+    # server
+    ({"server": {"replicas": 0}}, "server.replicas", "0 is below 1, the least possible"),
+    ({"server": {"zoneCount": 0}}, "server.zoneCount", "0 is below 1, the least possible"),
+    ({"server": {"timeoutSeconds": 59}}, "server.timeoutSeconds", "59 is below 60"),
+    ({"server": {"timeoutSeconds": 3601}}, "server.timeoutSeconds", "3601 is above 3600"),
+    ({"server": {"namespace": "Maestro"}}, "server.namespace", "is no DNS label"),
+    ({"server": {"namespace": "a.b"}}, "server.namespace", "is no DNS label"),
+    ({"server": {"namespace": "x" * 64}}, "server.namespace", "is no DNS label"),
+    ({"server": {"namespace": "-a"}}, "server.namespace", "is no DNS label"),
+    ({"server": {"namespace": "default"}}, "server.namespace", "belongs to Kubernetes"),
+    ({"server": {"namespace": "kube-system"}}, "server.namespace", "belongs to Kubernetes"),
+    ({"server": {"releaseName": "Maestro_1"}}, "server.releaseName", "is no Helm release name"),
+    ({"server": {"releaseName": "x" * 54}}, "server.releaseName", "is no Helm release name"),
+    (
+        {"server": {"image": {"repository": "quay.io/x:v1"}}},
+        "server.image.repository",
+        "is no image repository",
+    ),
+    ({"server": {"image": {"repository": "maestro"}}}, "server.image.repository", "is no image repository"),
+    ({"server": {"image": {"repository": "Quay.io/X"}}}, "server.image.repository", "is no image repository"),
+    (
+        {"server": {"image": {"repository": "-quay.io/x"}}},
+        "server.image.repository",
+        "is no image repository",
+    ),
+    (
+        {"server": {"image": {"repository": "quay.io/x_"}}},
+        "server.image.repository",
+        "is no image repository",
+    ),
+    ({"server": {"image": {"tag": "a b"}}}, "server.image.tag", '"a b" is no image tag'),
+    ({"server": {"image": {"tag": ""}}}, "server.image.tag", '"" is no image tag'),
+    ({"server": {"image": {"digest": "sha256:12"}}}, "server.image.digest", "is no image digest"),
+    ({"server": {"requests": {"cpu": "1 core"}}}, "server.requests.cpu", "is no Kubernetes CPU quantity"),
+    ({"server": {"requests": {"cpu": "0.0001"}}}, "server.requests.cpu", "is no Kubernetes CPU quantity"),
+    ({"server": {"requests": {"memory": "512MB"}}}, "server.requests.memory", "is no Kubernetes memory"),
+    ({"server": {"requests": {"memory": "512K"}}}, "server.requests.memory", "is no Kubernetes memory"),
+    ({"server": {"requests": {"memory": 512}}}, "server.requests.memory", "is no Kubernetes memory"),
+    # database
+    ({"database": {"allocatedStorageGiB": 19}}, "database.allocatedStorageGiB", "19 is below 20"),
+    ({"database": {"maxAllocatedStorageGiB": 70000}}, "database.maxAllocatedStorageGiB", "above 65536"),
+    (
+        {"database": {"allocatedStorageGiB": 200}},
+        "database.allocatedStorageGiB",
+        "200 is above database.maxAllocatedStorageGiB (100)",
+    ),
+    (
+        {"database": {"allocatedStorageGiB": 100, "maxAllocatedStorageGiB": 109}},
+        "database.maxAllocatedStorageGiB",
+        "109 is not 10 % above database.allocatedStorageGiB (100)",
+    ),
+    ({"database": {"iops": 16000}}, "database.iops", "gp3 storage below 400 GiB has fixed performance"),
+    (
+        {"database": {"allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "iops": 3000}},
+        "database.iops",
+        "3000 is not between 12000 and 64000",
+    ),
+    (
+        {"database": {"allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "storageThroughput": 1000}},
+        "database.storageThroughput",
+        "needs database.iops of at least 12000",
+    ),
+    ({"database": {"instanceClass": "t4g.micro"}}, "database.instanceClass", "is no RDS instance class"),
+    ({"database": {"engineVersion": 13}}, "database.engineVersion", "13 is a PostgreSQL version out of RDS"),
+    ({"database": {"engineVersion": "9"}}, "database.engineVersion", "out of RDS standard support"),
+    ({"database": {"engineVersion": "17.4"}}, "database.engineVersion", "names a minor version"),
+    ({"database": {"engineVersion": 99}}, "database.engineVersion", "without an RDS parameter-group family"),
+    ({"database": {"backupRetentionDays": 0}}, "database.backupRetentionDays", "0 is below 1"),
+    ({"database": {"backupRetentionDays": 36}}, "database.backupRetentionDays", "36 is above 35"),
+    ({"database": {"backupWindow": "3-4"}}, "database.backupWindow", "is no window of the form"),
+    ({"database": {"backupWindow": "03:00-03:29"}}, "database.backupWindow", "shorter than 30 minutes"),
+    ({"database": {"backupWindow": "24:00-01:00"}}, "database.backupWindow", "is no window of the form"),
+    ({"database": {"maintenanceWindow": "mon:04:30"}}, "database.maintenanceWindow", "is no window"),
+    (
+        {"database": {"maintenanceWindow": "mon:04:30-tue:04:31"}},
+        "database.maintenanceWindow",
+        "is not between 30 minutes and 24 hours long",
+    ),
+    (
+        {"database": {"maintenanceWindow": "sun:23:30-mon:03:01"}},
+        "database.maintenanceWindow",
+        "overlaps database.backupWindow (03:00-04:00)",
+    ),
+    (
+        {"database": {"backupWindow": "23:45-00:45", "maintenanceWindow": "tue:00:30-tue:01:00"}},
+        "database.maintenanceWindow",
+        "overlaps database.backupWindow (23:45-00:45)",
+    ),
+    ({"database": {"kmsKeyArn": "alias/rds"}}, "database.kmsKeyArn", "is no KMS key ARN"),
+    ({"database": {"caBundleFile": "nowhere.pem"}}, "database.caBundleFile", "can't be read: No such file"),
+    ({"database": {"caBundleFile": "docs"}}, "database.caBundleFile", "can't be read: Is a directory"),
+    ({"database": {"caBundleFile": "LICENSE"}}, "database.caBundleFile", "holds no PEM certificate"),
+    # the rest
+    ({"mqtt": {"sourceId": "Maestro"}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
+    ({"mqtt": {"sourceId": "x" * 41}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
+    ({"mqtt": {"sourceId": ""}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
+    ({"network": {"vpcId": "x"}}, "network.vpcId", '"x" is no VPC id'),
+    ({"network": {"subnetIds": ["subnet-0123456789abcdef0"]}}, "network.subnetIds", "holds fewer than 2"),
+    (
+        {"network": {"clientSecurityGroupIds": ["x"]}},
+        "network.clientSecurityGroupIds[0]",
+        "is no security group",
+    ),
+    ({"kubernetes": {"mode": "token"}}, "kubernetes.mode", "is not 'eks', 'kubeconfig' or 'ambient'"),
+    ({"kubernetes": {"mode": "kubeconfig"}}, "kubernetes.kubeconfig", "is missing in mode kubeconfig"),
+    ({"kubernetes": {"kubeconfig": KUBECONFIG}}, "kubernetes.kubeconfig", "but mode eks doesn't use it"),
+    (
+        {"kubernetes": {"mode": "ambient", "kubeconfig": KUBECONFIG}},
+        "kubernetes.kubeconfig",
+        "but mode ambient doesn't use it",
+    ),
+    ({"kubernetes": {"context": "x"}}, "kubernetes.context", "but mode eks makes its own"),
+    ({"kubernetes": {"mode": "ambient", "context": ""}}, "kubernetes.context", "is empty"),
+    ({"tags": {"aws:team": "x"}}, "tags.aws:team", "is no tag key"),
+    ({"tags": {"a": "x" * 257}}, "tags.a", "is no tag value"),
+    ({"tags": {f"k{i}": "x" for i in range(41)}}, "tags", "holds more than 40"),
+    ({"acknowledge": [{"key": "x", "reason": ""}]}, "acknowledge[0].reason", "is empty"),
+    ({"acknowledge": [{"key": "x"}]}, "acknowledge[0].reason", "is missing"),
+    ({"acknowledge": [{"key": "database.multiAz", "reason": "x"}]}, "acknowledge[0].key", "weakens nothing"),
+    # production, weakened
+    (
+        {**PRODUCTION, "database": {"deletionProtection": False}},
+        "database.deletionProtection",
+        f"is false, {WEAK}",
+    ),
+    ({**PRODUCTION, "database": {"multiAz": False}}, "database.multiAz", f"is false, {WEAK}"),
+    (
+        {**PRODUCTION, "database": {"backupRetentionDays": 6}},
+        "database.backupRetentionDays",
+        f"6 is below 7, {WEAK}",
+    ),
+    ({**PRODUCTION, "server": {"replicas": 1}}, "server.replicas", f"is 1, {WEAK}"),
+    ({**PRODUCTION, "server": {"zoneCount": 1}}, "server.zoneCount", f"is 1, {WEAK}"),
+    (
+        {**PRODUCTION, "server": {"image": {"tag": "latest"}}},
+        "server.image.tag",
+        f"no digest is given, {WEAK}",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "words"), BAD, ids=[f"{key}-{i}" for i, (_, key, _) in enumerate(BAD)]
+)
+def test_a_problem_names_its_key_the_reason_and_an_example(own: Tree, key: str, words: str) -> None:
+    problem = only(problems(own))
+    assert problem.key == key
+    assert words in problem.problem
+    assert re.match("example[:,] |known keys here: |remove ", problem.example), problem.example
+
+
+def configured(value: Json) -> Json:
+    """A value as `pulumi config set --path` stores it: whole numbers and booleans are recognised."""
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if isinstance(value, str) and re.fullmatch("0|-?[1-9][0-9]*", value) else value
+
+
+def with_command(own: Tree, command: str) -> Tree | None:
+    """The configuration after the command of an example, if it is one that sets a value."""
+    words = shlex.split(command)
+    if words[:3] != ["pulumi", "config", "set"] or "--secret" in words:
+        return None
+    path, value = [word for word in words[3:] if word != "--path"]
+    steps: list[str | int] = [int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", path)]
+    changed: Json = json.loads(json.dumps({**CLUSTER, **own}))
+    below = changed
+    for step, following in zip(steps, steps[1:], strict=False):
+        if isinstance(below, list):
+            below = below[int(step)]
+        elif isinstance(below, dict):
+            below = below.setdefault(str(step), [] if isinstance(following, int) else {})
+    if isinstance(below, list):
+        below[int(steps[-1])] = configured(value)
+    elif isinstance(below, dict):
+        below[str(steps[-1])] = value if len(steps) == 1 else configured(value)
+    return changed if isinstance(changed, dict) else None
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "words"), BAD, ids=[f"{key}-{i}" for i, (_, key, _) in enumerate(BAD)]
+)
+def test_the_command_in_an_example_mends_the_problem(own: Tree, key: str, words: str) -> None:
+    command = re.search("pulumi config set .*", only(problems(own)).example)
+    changed = with_command(own, command[0]) if command else None
+    if changed is None:
+        return
+    try:
+        settings(changed)
+    except ConfigurationError as refused:
+        left = [p for p in refused.problems if p.key == key and words in p.problem]
+        # The example's file, and a key that the example only turns the mode for, aren't there in a test.
+        expected = key in ("database.caBundleFile", "kubernetes.kubeconfig", "acknowledge[0].key")
+        assert expected or not left
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        (None, "is missing"),
+        ("", "is missing"),
+        ("us-east-9", '"us-east-9" is no AWS region (did you mean us-east-'),
+        ("US-EAST-1", '"US-EAST-1" is no AWS region (did you mean us-east-1?)'),
+        ("frankfurt", '"frankfurt" is no AWS region'),
+    ],
+)
+def test_the_region_must_be_one(region: str | None, words: str) -> None:
+    problem = only(problems(region=region))
+    assert problem.key == "aws:region"
+    assert words in problem.problem
+    assert problem.example == "example: pulumi config set aws:region us-east-1"
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "il-central-1"])
+def test_a_region_without_certificates_says_how_to_supply_them(region: str) -> None:
+    problem = only(problems(region=region))
+    assert problem.key == "database.caBundleFile"
+    assert f"the chart ships no RDS CA certificates for {region}" in problem.problem
+    assert "example: pulumi config set --path database.caBundleFile" in problem.example
+
+
+def test_a_bundle_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bundle.der").write_bytes(b"\x30\x82\xff")
+    problem = only(problems({"database": {"caBundleFile": "bundle.der"}}, root=tmp_path))
+    assert (problem.key, problem.problem) == (
+        "database.caBundleFile",
+        '"bundle.der" can\'t be read: it is no UTF-8 text',
+    )
+
+
+def test_a_chain_of_roles_is_refused_where_a_token_is_fetched() -> None:
+    chain = json.dumps([{"roleArn": "arn:aws:iam::123456789012:role/a"}, {"roleArn": "b"}])
+    problem = only(problems(aws={"assumeRoles": chain}))
+    assert problem.key == "kubernetes.mode"
+    assert "can't follow the chain of several aws:assumeRoles" in problem.problem
+    assert problem.example == "example: pulumi config set --path kubernetes.mode kubeconfig"
+
+
+def test_a_mode_that_is_none_is_not_also_called_eks() -> None:
+    chain = json.dumps([{"roleArn": "a"}, {"roleArn": "b"}])
+    assert (
+        "is not 'eks'" in only(problems({"kubernetes": {"mode": "kube"}}, aws={"assumeRoles": chain})).problem
+    )
+
+
+@pytest.mark.parametrize("path", WIRED_VALUES)
+def test_chart_values_that_the_program_wires_cannot_be_overridden(path: str) -> None:
+    values: Json = "mine"
+    for key in reversed(path.split(".")):
+        values = {key: values}
+    problem = only(problems({"server": {"values": values}}))
+    assert problem.key == f"server.values.{path}"
+    assert problem.problem == "is set by the program; it can't be overridden"
+    assert problem.example.startswith("remove it")
+
+
+def test_a_value_in_place_of_a_wired_object_overrides_all_of_it() -> None:
+    found = problems({"server": {"values": {"image": None}}})
+    assert [p.key for p in found] == [f"server.values.image.{k}" for k in ("repository", "tag", "digest")]
+
+
+def test_weakened_production_is_accepted_when_each_weakness_is_acknowledged() -> None:
+    weak: Tree = {
+        **PRODUCTION,
+        "database": {"deletionProtection": False, "multiAz": False, "backupRetentionDays": 1},
+        "server": {"replicas": 1, "zoneCount": 1, "image": {"tag": "latest"}},
+    }
+    keys = [p.key for p in problems(weak)]
+    assert len(keys) == 6
+    acknowledged: list[Json] = [{"key": key, "reason": "load test"} for key in keys]
+    assert settings({**weak, "acknowledge": acknowledged}).is_production
+    assert [p.key for p in problems({**weak, "acknowledge": acknowledged[1:]})] == keys[:1]
+    # Nothing to acknowledge in a development region.
+    assert len(problems({**weak, "profile": "dev", "acknowledge": acknowledged})) == 6
+
+
+def test_a_digest_makes_up_for_a_tag() -> None:
+    image: Tree = {"tag": "latest", "digest": "sha256:" + "0" * 64}
+    assert settings({**PRODUCTION, "server": {"image": image}}).server.image.tag == "latest"
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_profiles_own_defaults_have_no_problem(profile: Profile) -> None:
+    assert settings({"profile": profile.value})
+
+
+def test_all_problems_come_at_once_and_in_one_error() -> None:
+    own: Tree = {
+        "clusterName": "a b",
+        "sever": {},
+        "server": {"replicas": 0, "image": {"tag": ""}},
+        "database": {"backupRetentionDays": 36, "engineVersion": "12"},
+        "kubernetes": {"mode": "kubeconfig"},
+        "acknowledge": [{"key": "x", "reason": "y"}],
+    }
+    with pytest.raises(ConfigurationError) as refused:
+        settings(own, region="nowhere")
+    keys = {p.key for p in refused.value.problems}
+    assert keys == {
+        "aws:region",
+        "clusterName",
+        "sever",
+        "server.replicas",
+        "server.image.tag",
+        "database.backupRetentionDays",
+        "database.engineVersion",
+        "kubernetes.kubeconfig",
+        "acknowledge[0].key",
+    }
+    text = str(refused.value)
+    assert text.startswith("The stack's configuration is not usable: 9 problems.\n")
+    assert all(f"  {p.key}: {p.problem}\n    {p.example}" in text for p in refused.value.problems)
+
+
+# --- one problem causes no other ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        # 300 GiB are above the development default of the maximum, and below the production one.
+        ({"profile": "prod", "database": {"allocatedStorageGiB": 300}}, "profile"),
+        ({"profile": "prod", "acknowledge": [{"key": "server.replicas", "reason": "x"}]}, "profile"),
+        (
+            {
+                **PRODUCTION,
+                "database": {"multiAz": False, "backupRetentionDays": 36},
+                "acknowledge": [{"key": "database.multiAz", "reason": "x"}],
+            },
+            "database.backupRetentionDays",
+        ),
+        (
+            {
+                **PRODUCTION,
+                "server": {"replicas": 1, "zoneCount": 0},
+                "acknowledge": [{"key": "server.replicas", "reason": "x"}],
+            },
+            "server.zoneCount",
+        ),
+        (
+            {
+                **PRODUCTION,
+                "database": {"multiAz": False},
+                "acknowledge": [{"key": "database.multiAz", "reason": ""}],
+            },
+            "acknowledge[0].reason",
+        ),
+    ],
+)
+def test_a_rule_is_not_judged_by_the_default_of_what_is_broken(own: Tree, key: str) -> None:
+    assert only(problems(own)).key == key
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+HUSH = "hush-hush"
+
+
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        ({"clusterName": f"-{HUSH}"}, "clusterName"),
+        ({"profile": HUSH}, "profile"),
+        ({"database": HUSH}, "database"),
+        ({"database": {"engineVersion": HUSH}}, "database.engineVersion"),
+        ({"database": {"caBundleFile": HUSH}}, "database.caBundleFile"),
+        ({"server": {"image": {"tag": f"{HUSH} x"}}}, "server.image.tag"),
+        ({"server": {"replicas": HUSH}}, "server.replicas"),
+        ({**PRODUCTION, "server": {"image": {"tag": HUSH}}}, "server.image.tag"),
+        ({"server": {"namespace": f"kube-{HUSH}"}}, "server.namespace"),
+        ({"network": {"vpcId": HUSH}}, "network.vpcId"),
+        ({"kubernetes": {"mode": HUSH}}, "kubernetes.mode"),
+        ({"acknowledge": [{"key": HUSH, "reason": "x"}]}, "acknowledge[0].key"),
+        ({"tags": {"a": f"{HUSH}~"}}, "tags.a"),
+    ],
+)
+def test_no_message_repeats_a_value_that_is_secret(own: Tree, key: str) -> None:
+    assert HUSH in str(ConfigurationError(problems(own)))  # shown as long as it isn't secret
+    found = problems(own, secret={key.split(".")[0].split("[")[0]})
+    assert key in {p.key for p in found}
+    assert HUSH not in str(ConfigurationError(found))
+
+
+def test_a_secret_region_is_not_repeated_either() -> None:
+    assert HUSH not in str(ConfigurationError(problems(region=HUSH, secret={"aws:region"})))
+
+
+@pytest.mark.parametrize("kubeconfig", [[HUSH], {"token": HUSH}])
+def test_a_kubeconfig_is_never_repeated(kubeconfig: Json) -> None:
+    own: Tree = {"kubernetes": {"mode": "kubeconfig", "kubeconfig": kubeconfig}}
+    assert HUSH not in str(ConfigurationError(problems(own)))
+
+
+# --- the committed stack --------------------------------------------------------------------------
+
+
+def test_the_committed_stack_is_sound() -> None:
+    config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
+    text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
+    found = parse(text, project=PROJECT, root=ROOT)
+    assert (found.cluster_name, found.region, found.is_production) == ("regional-xyz", "us-east-1", False)
