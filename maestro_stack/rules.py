@@ -1,7 +1,7 @@
 """Rules over several keys of the configuration."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from maestro_stack.errors import Problem
 from maestro_stack.messages import example, shown
@@ -11,7 +11,7 @@ GP3_STRIPED_FROM_GIB = 400  # RDS user guide, "gp3 storage": below it IOPS and t
 GP3_IOPS = (12000, 64000)
 GP3_THROUGHPUT = (500, 4000)  # MiB/s
 GP3_THROUGHPUT_PER_IOPS = 0.25
-STORAGE_HEADROOM = 1.1  # RDS user guide, "Storage autoscaling": the maximum is at least 10 % above the size
+STORAGE_HEADROOM_PERCENT = 10  # RDS user guide, "Storage autoscaling": the least that the maximum is above
 PRODUCTION_BACKUP_DAYS_MIN = 7
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
@@ -37,8 +37,11 @@ WIRED_VALUES = (
 )
 
 
-def broken_rules(c: Configuration) -> Iterator[Problem]:
-    """Rules over several keys; `c` holds defaults where a section was broken."""
+def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Problem]:
+    """Rules over several keys. `c` holds defaults for the top-level keys in `broken`.
+
+    A rule that needs one of these isn't judged; problems of a broken key itself are the caller's to drop.
+    """
     yield from _storage_problems(c.database)
     yield from _window_problems(c.database)
     if c.server.namespace == "default" or c.server.namespace.startswith("kube-"):
@@ -49,7 +52,8 @@ def broken_rules(c: Configuration) -> Iterator[Problem]:
         remedy = "remove it; settings of the same name exist for what may be changed"
         yield Problem(key=f"server.values.{path}", problem=problem, example=remedy)
     yield from _kubernetes_problems(c.kubernetes)
-    yield from _weakenings(c)
+    if not {"profile", "acknowledge"} & {*broken}:
+        yield from _weakenings(c, broken)
 
 
 def _kubernetes_problems(k: KubernetesSettings) -> Iterator[Problem]:
@@ -81,7 +85,7 @@ def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
             problem=f"{size} is above database.maxAllocatedStorageGiB ({most})",
             example=f"example: pulumi config set --path database.maxAllocatedStorageGiB {size * 5}",
         )
-    elif size < most < size * STORAGE_HEADROOM:
+    elif size < most and most * 100 < size * (100 + STORAGE_HEADROOM_PERCENT):
         yield Problem(
             key="database.maxAllocatedStorageGiB",
             problem=f"{most} is not 10 % above database.allocatedStorageGiB ({size}); RDS refuses that",
@@ -105,12 +109,13 @@ def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
                 problem=f"{value} is not between {least} and {greatest}",
                 example=example("database", key),
             )
-    if d.storage_throughput is not None and d.storage_throughput > (d.iops or 0) * GP3_THROUGHPUT_PER_IOPS:
-        needed = int(d.storage_throughput / GP3_THROUGHPUT_PER_IOPS)
+    throughput = d.storage_throughput or 0
+    if size >= GP3_STRIPED_FROM_GIB and throughput > (d.iops or 0) * GP3_THROUGHPUT_PER_IOPS:
+        needed = max(int(throughput / GP3_THROUGHPUT_PER_IOPS), GP3_IOPS[0])
         yield Problem(
             key="database.storageThroughput",
-            problem=f"{d.storage_throughput} MiB/s needs database.iops of at least {max(needed, 12000)}",
-            example=f"example: pulumi config set --path database.iops {max(needed, 12000)}",
+            problem=f"{throughput} MiB/s needs database.iops of at least {needed}",
+            example=f"example: pulumi config set --path database.iops {needed}",
         )
 
 
@@ -159,7 +164,7 @@ def _reaches(values: Tree, path: Sequence[str]) -> bool:
     return not isinstance(below, dict) or len(path) == 1 or _reaches(below, path[1:])
 
 
-def _weakenings(c: Configuration) -> Iterator[Problem]:
+def _weakenings(c: Configuration, broken: Collection[str]) -> Iterator[Problem]:
     """Settings that weaken production must be acknowledged; what is acknowledged must weaken something."""
     weak = dict(_weak_settings(c)) if c.profile == Profile.PRODUCTION else {}
     acknowledged = {a.key for a in c.acknowledge}
@@ -172,7 +177,7 @@ def _weakenings(c: Configuration) -> Iterator[Problem]:
                 f'acknowledge: [{{"key": "{key}", "reason": "…"}}]',
             )
     for position, entry in enumerate(c.acknowledge):
-        if entry.key not in weak:
+        if entry.key not in weak and entry.key.partition(".")[0] not in broken:
             yield Problem(
                 key=f"acknowledge[{position}].key",
                 problem=f"{shown(entry.key)} weakens nothing",

@@ -99,9 +99,11 @@ ReleaseName = Annotated[
         "is no Helm release name (1 to 53 lower-case letters, digits or hyphens, no hyphen at the ends)",
     ),
 ]
-CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d+)?", "is no Kubernetes CPU quantity")]
+# As the chart's schema has them: what it refuses must not get as far as the release.
+CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d{1,3})?", "is no Kubernetes CPU quantity")]
 MemoryQuantity = Annotated[
-    Text, _matches(r"[1-9]\d*(\.\d+)?([KMGT]i?|k)?", "is no Kubernetes memory quantity")
+    Text,
+    _matches(r"[1-9]\d*(\.\d{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)", "is no Kubernetes memory quantity with a unit"),
 ]
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
 Day = r"(mon|tue|wed|thu|fri|sat|sun)"
@@ -235,7 +237,7 @@ class ImageSettings(Section):
     repository: Annotated[
         str,
         _matches(
-            r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+",
+            r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+",
             "is no image repository (registry/path, without tag or digest)",
         ),
         Field(

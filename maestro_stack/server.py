@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -36,7 +37,8 @@ def chart_digest(chart: Path) -> str:
 def doubled(quantity: str) -> str:
     """Twice a Kubernetes quantity such as `512Mi`: the memory limit that goes with a request."""
     number = quantity.rstrip("KMGTik")
-    return f"{float(number) * 2:g}{quantity[len(number) :]}"
+    # Exact, and without an exponent: the chart takes neither.
+    return f"{(Decimal(number) * 2).normalize():f}{quantity[len(number) :]}"
 
 
 def merge(values: Mapping[str, object], more: Mapping[str, object]) -> dict[str, object]:

@@ -87,20 +87,25 @@ def parse(
     own = {k.split(":", 1)[1]: _decoded(v) for k, v in config.items() if k.startswith(f"{project}:")}
     _fill_in_profile(own)
     hidden = {k.split(":", 1)[1] for k in secret if k.startswith(f"{project}:")}
-    region, problems = _region(config.get("aws:region"))
+    region, problems = _region(config.get("aws:region"), is_secret="aws:region" in secret)
     configuration, own_problems = _configuration(own, hidden)
     problems += own_problems
     broken = {_top(p.key) for p in problems}
     ca_bundle: str | None = None
     if "database" not in broken:
-        ca_bundle, ca_problems = _ca_bundle(configuration.database.ca_bundle_file, region, root)
+        ca_bundle, ca_problems = _ca_bundle(
+            configuration.database.ca_bundle_file, region, root, is_secret="database" in hidden
+        )
         problems += ca_problems
     assume_role_arn, role_problems = _assumed_role(
         config.get("aws:assumeRoles"), configuration.kubernetes.mode
     )
-    problems += role_problems
-    checked = [p for p in broken_rules(configuration) if _top(p.key) not in broken]
-    problems += [_without_values(p) if _top(p.key) in hidden else p for p in checked]
+    if "profile" in broken:
+        broken.add("database")  # its defaults may be the wrong profile's
+    checked = [*role_problems, *broken_rules(configuration, broken)]
+    checked = [p for p in checked if _top(p.key) not in broken]
+    quoted = hidden - {"kubernetes"}  # whose rules quote the mode only
+    problems += [_without_values(p) if _top(p.key) in quoted else p for p in checked]
     if problems:
         raise ConfigurationError(problems)
     return Settings(
@@ -149,13 +154,15 @@ def _fill_in_profile(own: Tree) -> None:
         own["database"] = {**PROFILE_DEFAULTS[profile], **explicit}
 
 
-def _region(region: str | None) -> tuple[str, list[Problem]]:
+def _region(region: str | None, *, is_secret: bool) -> tuple[str, list[Problem]]:
     known = [r.value for r in aws.Region]
-    example = "pulumi config set aws:region us-east-1"
+    example = "example: pulumi config set aws:region us-east-1"
     if not region:
         return "", [Problem(key="aws:region", problem="is missing", example=example)]
     if region not in known:
-        problem = f"{shown(region)} is no AWS region{did_you_mean(region, known)}"
+        value = "the secret value" if is_secret else shown(region)
+        hint = "" if is_secret else did_you_mean(region, known)
+        problem = f"{value} is no AWS region{hint}"
         return "", [Problem(key="aws:region", problem=problem, example=example)]
     return region, []
 
@@ -174,7 +181,9 @@ def _configuration(own: Tree, hidden: Collection[str]) -> tuple[Configuration, l
     return Configuration.model_validate(sound), problems
 
 
-def _ca_bundle(file: str | None, region: str, root: Path) -> tuple[str | None, list[Problem]]:
+def _ca_bundle(
+    file: str | None, region: str, root: Path, *, is_secret: bool
+) -> tuple[str | None, list[Problem]]:
     key = "database.caBundleFile"
     example = "example: pulumi config set --path database.caBundleFile rds-bundle.pem"
     if file is None:
@@ -185,13 +194,14 @@ def _ca_bundle(file: str | None, region: str, root: Path) -> tuple[str | None, l
             '(RDS user guide, "Using SSL/TLS to encrypt a connection")'
         )
         return None, [Problem(key=key, problem=problem, example=example)]
+    name = "the secret value" if is_secret else shown(file)
     try:
         text = (root / file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as unreadable:
         reason = unreadable.strerror if isinstance(unreadable, OSError) else "it is no UTF-8 text"
-        return None, [Problem(key=key, problem=f"{shown(file)} can't be read: {reason}", example=example)]
+        return None, [Problem(key=key, problem=f"{name} can't be read: {reason}", example=example)]
     if "-----BEGIN CERTIFICATE-----" not in text:
-        return None, [Problem(key=key, problem=f"{shown(file)} holds no PEM certificate", example=example)]
+        return None, [Problem(key=key, problem=f"{name} holds no PEM certificate", example=example)]
     return text, []
 
 

@@ -36,7 +36,9 @@ class RefusedError(Exception):
     """A provider refused a resource; the engine would stop the program here."""
 
 
-def run(stack: Stack, providers: Providers, *, preview: bool, listener: Listener) -> Run:
+def run(
+    stack: Stack, providers: Providers, *, preview: bool, listener: Listener, program: str = "__main__.py"
+) -> Run:
     """Run the program of `stack` once: in preview, or in update mode against the emulation.
 
     Raises:
@@ -57,10 +59,11 @@ def run(stack: Stack, providers: Providers, *, preview: bool, listener: Listener
         )
     )
     settings.ROOT.set(None)  # each run makes a root of its own
+    settings.SETTINGS.outputs.clear()  # a run that was refused leaves some behind
     pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
     with contextlib.chdir(stack.root):
         with contextlib.suppress(RefusedError):  # told in monitor.failures
-            asyncio.run(run_in_stack(_program))
+            asyncio.run(_run_program(program))
     return Run(
         resources=tuple(monitor.records.values()),
         outputs=monitor.outputs,
@@ -71,8 +74,15 @@ def run(stack: Stack, providers: Providers, *, preview: bool, listener: Listener
     )
 
 
-def _program() -> None:
-    runpy.run_path("__main__.py", run_name="__main__")
+async def _run_program(program: str) -> None:
+    asyncio.get_running_loop().set_exception_handler(_ignore_dependents)
+    await run_in_stack(lambda: cast(None, runpy.run_path(program, run_name="__main__")))
+
+
+def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Nobody waits for the futures of resources behind a refused one; asyncio would log each with a traceback."""
+    if not isinstance(context.get("exception"), RefusedError):
+        loop.default_exception_handler(context)
 
 
 class _Engine(mocks.MockEngine):

@@ -28,8 +28,17 @@ from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from rehearsal.aws.regions import closest_region, regions
 
@@ -76,17 +85,37 @@ SecurityGroupId = Annotated[str, Field(pattern=rf"^sg-{_HEX}$")]
 ClusterName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$")]
 
 
+def _known_region(name: str) -> str:
+    if name not in regions():
+        closest = closest_region(name)
+        hint = f"did you mean {closest}?" if closest else "known are those of aws, aws-us-gov and aws-cn"
+        raise PydanticCustomError(
+            "world", "{problem}", {"problem": f"no AWS region is called {name}; {hint}"}
+        )
+    return name
+
+
 class Cluster(_Model):
     """An EKS cluster with its own network, unless `vpcId` names one of the world's VPCs."""
 
     name: ClusterName
-    region: str
+    region: Annotated[str, AfterValidator(_known_region)]
     status: ClusterStatus = "ACTIVE"
     ip_family: IpFamily = "ipv4"
     version: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.33"
     zones: Annotated[list[str], Field(min_length=1)] | None = None  # None: the region's first three
     public_subnets: bool = True
     vpc_id: VpcId | None = None
+
+    @field_validator("zones")
+    @classmethod
+    def _zones_of_the_region(cls, zones: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        region = str(info.data.get("region", ""))
+        for zone in zones or ():
+            if region and not (zone.startswith(region) and zone.removeprefix(region).isalpha()):
+                problem = f"{zone} is not a zone of {region}; for example zones: [{region}a]"
+                raise PydanticCustomError("world", "{problem}", {"problem": problem})
+        return zones
 
 
 class Vpc(_Model):
@@ -249,25 +278,19 @@ def _shape_problems(error: ValidationError) -> Iterator[Problem]:
                 yield Problem(_dotted(path), f"must be {expected}, not {value}", _example(path))
             case "string_pattern_mismatch":
                 yield Problem(_dotted(path), f"{value} is not of the right form", _example(path))
+            case "world":
+                yield Problem(_dotted(path), finding["msg"], "")
+            case "too_short":
+                yield Problem(_dotted(path), "must not be empty", _example(path))
+            case "model_type" | "model_attributes_type" | "dict_type":
+                yield Problem(_dotted(path), f"must be a mapping, not {value}", _example(path))
             case _:
-                message = (
-                    finding["msg"].replace("Input should be ", "must be ").replace("dictionary", "mapping")
-                )
+                message = finding["msg"].replace("Input should be ", "must be ")
                 yield Problem(_dotted(path), f"{message}, not {value}", _example(path))
 
 
 def _content_problems(world: World) -> Iterator[Problem]:
-    """What no single value shows: regions, zones, references and doubles."""
-    for index, cluster in enumerate(world.clusters):
-        key = f"clusters[{index}]"
-        if cluster.region not in regions():
-            closest = closest_region(cluster.region)
-            hint = f"did you mean {closest}?" if closest else "known are those of aws, aws-us-gov and aws-cn"
-            yield Problem(f"{key}.region", f"no AWS region is called {cluster.region}; {hint}", "")
-        for zone in cluster.zones or ():
-            if not (zone.startswith(cluster.region) and zone.removeprefix(cluster.region).isalpha()):
-                example = f"zones: [{cluster.region}a]"
-                yield Problem(f"{key}.zones", f"{zone} is not a zone of {cluster.region}", example)
+    """What no single value shows: references and doubles."""
     named = {vpc.id for vpc in world.vpcs}
     placed = chain(
         ((f"clusters[{index}]", item.vpc_id) for index, item in enumerate(world.clusters)),

@@ -97,8 +97,8 @@ class Cloud:
     def call(self, service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
         """Makes one API call, such as `call("iam", "CreateRole", {"RoleName": …})`; returns the answer.
 
-        botocore validates the parameters against AWS's service model first. Raises AwsError if AWS refuses, and
-        NoHandlerError if moto hasn't got the call.
+        botocore validates the parameters against AWS's service model first. Raises AwsError if AWS refuses,
+        and NoHandlerError if moto hasn't got the call.
         """
         from botocore.exceptions import ClientError, ParamValidationError
 

@@ -55,6 +55,10 @@ class PodIdentityAssociationHandler:
         # The SDK fills the token in by itself.
         parameters = {**api_parameters(given, names), "clientRequestToken": fresh_id()}
         cloud.validate("eks", "CreatePodIdentityAssociation", parameters)
+        empty = [key for key in ("namespace", "serviceAccount") if not given[key]]
+        if empty:
+            message = f"{' and '.join(empty)} must not be empty"
+            raise cloud.refuse("eks", "CreatePodIdentityAssociation", "InvalidParameterException", message)
         cluster, role_arn = text(given, "clusterName"), text(given, "roleArn")
         with cloud.lock:
             _require_cluster(cloud, cluster)

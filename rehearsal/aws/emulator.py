@@ -40,6 +40,7 @@ def prepare() -> None:
     _share_service_models()
     _skip_machine_catalogues()
     _skip_url_builders()
+    _remember_what_never_changes()
     gc.freeze()
     if collects:
         gc.enable()
@@ -101,6 +102,17 @@ def _skip_url_builders() -> None:
         return build_nothing
 
     patch.object(routing.SmithyRule, "_compile_builder", prepare_nothing).start()
+
+
+def _remember_what_never_changes() -> None:
+    """moto lists a service's methods anew for each request, and makes a session for each EKS cluster."""
+    from boto3 import Session
+    from moto.core import responses
+    from moto.core.utils import method_names_from_class
+    from moto.eks import utils
+
+    patch.object(responses, "method_names_from_class", cache(method_names_from_class)).start()
+    patch.object(utils, "Session", cache(Session)).start()
 
 
 @contextmanager

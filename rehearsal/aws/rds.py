@@ -269,7 +269,7 @@ def _instance_outputs(cloud: Cloud, given: Mapping[str, Json], made: Mapping[str
     """What the provider reads back; moto's answer, mended where it isn't RDS's."""
     resource_id = dbi_resource_id(made)
     address = _address(cloud, text(made, "DBInstanceIdentifier"))
-    port = number(record(made, "Endpoint"), "Port", 5432)
+    port = number(record(made, "Endpoint"), "Port", catalogue.DEFAULT_PORT)
     version = text(given, "engineVersion") or text(made, "EngineVersion")
     is_encrypted = flag(made, "StorageEncrypted")
     storage_type = text(made, "StorageType")
@@ -485,6 +485,9 @@ def _operation_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
             f"You cannot use the log types '{', '.join(sorted(logs))}' with engine version postgres "
             f"{text(given, 'engineVersion')}."
         )
+    port = number(given, "port", catalogue.DEFAULT_PORT)
+    if port not in catalogue.PORTS:
+        yield _value(f"Invalid endpoint port {port}, must be in the range 1150-65535")
     retention = number(given, "performanceInsightsRetentionPeriod", 7)
     if flag(given, "performanceInsightsEnabled") and retention not in catalogue.PERFORMANCE_INSIGHTS_DAYS:
         yield _value(f"Invalid Performance Insights retention period: {retention}")

@@ -45,6 +45,9 @@ OTHER_FAMILIES = frozenset({"t2", "m3", "m4", "r3", "r4", "x1", "x1e", "x2iezn",
 CA_IDENTIFIERS = frozenset({"rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"})
 DEFAULT_CA_IDENTIFIER = "rds-ca-rsa2048-g1"
 
+DEFAULT_PORT = 5432
+PORTS = range(1150, 65536)
+
 LOG_EXPORTS = frozenset({"postgresql", "upgrade", "iam-db-auth-error"})
 
 PERFORMANCE_INSIGHTS_DAYS = frozenset({7, 731, *(31 * months for months in range(1, 24))})

@@ -9,7 +9,7 @@ from rehearsal.kubernetes import RELEASE
 from rehearsal.plan import Resource, Run
 
 NAME = "order"
-QUESTION = "Is everything there before the pods, and nothing held back by the database?"
+QUESTION = "Is all there before the pods, and does little wait for the database?"
 DATABASE = "aws:rds/instance:Instance"
 DATABASE_SECRET = ("aws:secretsmanager/secretVersion:SecretVersion", "db-credentials")
 

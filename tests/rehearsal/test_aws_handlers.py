@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+
 from rehearsal.aws import (
     FUNCTION_TOKENS,
     RESOURCE_TYPES,
@@ -61,9 +61,7 @@ READ = json.dumps(
 )
 
 
-def trust(
-    *actions: str, service: str = "pods.eks.amazonaws.com", effect: str = "Allow"
-) -> str:
+def trust(*actions: str, service: str = "pods.eks.amazonaws.com", effect: str = "Allow") -> str:
     statement = {
         "Effect": effect,
         "Principal": {"Service": service},
@@ -79,7 +77,10 @@ class Account:
     cloud: Cloud
 
     def create(self, type_token: str, inputs: Mapping[str, Json]) -> Created:
-        return resource_handler(type_token).create(self.cloud, inputs)
+        created = resource_handler(type_token).create(self.cloud, inputs)
+        # Whatever the type, a program may read back what it gave.
+        assert {key for key, value in inputs.items() if value} <= created.outputs.keys()
+        return created
 
     def call(self, token: str, **args: Json) -> dict[str, Json]:
         return function_handler(token).call(self.cloud, args)
@@ -155,10 +156,26 @@ def account() -> Iterator[Account]:
         yield Account(cloud)
 
 
+@pytest.fixture
+def bare() -> Iterator[Account]:
+    """An account with nothing in it: quicker than one with a cluster."""
+    with in_process_cloud("us-east-1", World()) as cloud:
+        yield Account(cloud)
+
+
 def refusal(action: Callable[[], object]) -> AwsError:
     with pytest.raises(AwsError) as caught:
         action()
     return caught.value
+
+
+def code_of(account: Account, type_token: str, inputs: Mapping[str, Json]) -> str:
+    """The code that a creation is refused with, or "created"."""
+    try:
+        account.create(type_token, inputs)
+    except AwsError as error:
+        return error.code
+    return "created"
 
 
 # -- what every handler does ---------------------------------------------------------------------------------
@@ -251,7 +268,7 @@ def test_one_resource_of_each_type_is_created_with_arns_and_hosts_of_its_partiti
     assert text(made[INSTANCE].outputs, "address").endswith(suffix)
 
 
-def test_outputs_hold_every_input_and_the_region(account: Account) -> None:
+def test_outputs_hold_the_tags_and_the_region(account: Account) -> None:
     for type_token, created in everything(account).items():
         if type_token in TAGGABLE_TYPES and created.outputs["tags"]:
             assert created.outputs["tagsAll"] == {"team": "platform"}, type_token
@@ -271,7 +288,8 @@ def sdk_class(type_token: str) -> type:
     import importlib
     import re
 
-    module, name = type_token.split(":")[1].split("/")[0], type_token.split(":")[2]
+    _, path, name = type_token.split(":")
+    module = path.partition("/")[0]
     file = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     found: object = getattr(importlib.import_module(f"pulumi_aws.{module}.{file}"), name)
     assert isinstance(found, type)
@@ -297,21 +315,21 @@ def optional_outputs(type_token: str) -> set[str]:
     return {camel_case(name) for name in inspect.signature(initializer).parameters}
 
 
-@pytest.mark.parametrize("type_token", sorted(RESOURCE_TYPES))
-def test_an_input_that_nothing_maps_is_refused_and_not_dropped(account: Account, type_token: str) -> None:
-    with pytest.raises(UnmappedInputError, match=r"colour.*rehearsal/aws/\w+\.py"):
-        account.create(type_token, {"colour": "blue"})
+def test_an_input_that_nothing_maps_is_refused_and_not_dropped(bare: Account) -> None:
+    for type_token in RESOURCE_TYPES:
+        with pytest.raises(UnmappedInputError, match=rf"{type_token}.*colour.*rehearsal/aws/\w+\.py"):
+            bare.create(type_token, {"colour": "blue"})
 
 
-@pytest.mark.parametrize("token", sorted(FUNCTION_TOKENS))
-def test_an_argument_that_nothing_maps_is_refused_and_not_dropped(account: Account, token: str) -> None:
-    with pytest.raises(UnmappedInputError, match="colour"):
-        account.call(token, colour="blue")
+def test_an_argument_that_nothing_maps_is_refused_and_not_dropped(bare: Account) -> None:
+    for token in FUNCTION_TOKENS:
+        with pytest.raises(UnmappedInputError, match=rf"{token}.*colour"):
+            bare.call(token, colour="blue")
 
 
-def test_another_region_on_a_resource_is_refused(account: Account) -> None:
+def test_another_region_on_a_resource_is_refused(bare: Account) -> None:
     with pytest.raises(UnmappedInputError, match="eu-west-1"):
-        account.create(SECRET, {"name": "x", "region": "eu-west-1"})
+        bare.create(SECRET, {"name": "x", "region": "eu-west-1"})
 
 
 @pytest.mark.parametrize(
@@ -332,30 +350,39 @@ def test_a_function_without_a_handler_names_the_file_to_add_it_in() -> None:
         function_handler("aws:index/getBillingServiceAccount:getBillingServiceAccount")
 
 
-def test_an_error_reads_as_the_provider_prints_it(account: Account) -> None:
-    error = refusal(lambda: account.create(ROLE, {"name": "x" * 65, "assumeRolePolicy": trust()}))
+def test_an_error_reads_as_the_provider_prints_it(bare: Account) -> None:
+    error = refusal(lambda: bare.create(ROLE, {"name": "x" * 65, "assumeRolePolicy": trust()}))
 
     assert (error.code, error.operation) == ("ValidationError", "CreateRole")
     assert str(error).startswith("operation error IAM: CreateRole, ValidationError: ")
 
 
-def test_botocore_judges_the_parameters(account: Account) -> None:
-    missing = refusal(lambda: account.create(IOT_POLICY, {"policy": CONNECT}))
-    ill_typed = refusal(lambda: account.create(SECRET, {"name": "x", "description": 5}))
+def test_botocore_judges_the_parameters(bare: Account) -> None:
+    missing = refusal(lambda: bare.create(IOT_POLICY, {"policy": CONNECT}))
+    ill_typed = refusal(lambda: bare.create(SECRET, {"name": "x", "description": 5}))
 
     assert (missing.code, ill_typed.code) == ("ParamValidationError", "ParamValidationError")
     assert "policyName" in missing.message
     assert "Description" in ill_typed.message
 
 
+def test_a_call_that_moto_does_not_have_names_the_file_to_emulate_it_in(account: Account) -> None:
+    with pytest.raises(NoHandlerError, match=r"EKS: CreateAddon.*rehearsal/aws/eks\.py"):
+        account.cloud.call("eks", "CreateAddon", {"clusterName": CLUSTER, "addonName": "coredns"})
+
+
 def test_whole_numbers_become_integers_at_any_depth_and_others_stay() -> None:
     assert repr(whole_numbers([1.0, {"a": 2.0, "b": 2.5}, True])) == "[1, {'a': 2, 'b': 2.5}, True]"
 
 
-def test_creations_from_many_threads_all_arrive(account: Account) -> None:
+def test_creations_from_many_threads_all_arrive(bare: Account) -> None:
     names = [f"policy-{index}" for index in range(24)]
+
+    def create(name: str) -> Created:
+        return bare.create(IOT_POLICY, {"name": name, "policy": CONNECT})
+
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda name: account.create(IOT_POLICY, {"name": name, "policy": CONNECT}), names))
+        made = list(pool.map(create, names))
 
     assert [created.id for created in made] == names
 
@@ -363,8 +390,8 @@ def test_creations_from_many_threads_all_arrive(account: Account) -> None:
 # -- AWS IoT -------------------------------------------------------------------------------------------------
 
 
-def test_a_certificate_and_its_key_belong_together(account: Account) -> None:
-    outputs = account.create(CERTIFICATE, {"active": True}).outputs
+def test_a_certificate_and_its_key_belong_together(bare: Account) -> None:
+    outputs = bare.create(CERTIFICATE, {"active": True}).outputs
     certificate = x509.load_pem_x509_certificate(text(outputs, "certificatePem").encode())
     key = serialization.load_pem_private_key(text(outputs, "privateKey").encode(), None)
     public = serialization.load_pem_public_key(text(outputs, "publicKey").encode())
@@ -380,15 +407,15 @@ def test_a_certificates_material_is_secret() -> None:
     assert secret == {"caPem", "certificatePem", "privateKey", "publicKey"}
 
 
-def test_an_attached_policy_is_found_on_the_certificate(account: Account) -> None:
-    certificate = account.create(CERTIFICATE, {"active": True})
-    account.create(IOT_POLICY, {"name": "server", "policy": CONNECT})
+def test_an_attached_policy_is_found_on_the_certificate(bare: Account) -> None:
+    certificate = bare.create(CERTIFICATE, {"active": True})
+    bare.create(IOT_POLICY, {"name": "server", "policy": CONNECT})
     arn = text(certificate.outputs, "arn")
 
-    attachment = account.create(ATTACHMENT, {"policy": "server", "target": arn})
+    attachment = bare.create(ATTACHMENT, {"policy": "server", "target": arn})
 
     assert attachment.id == f"server|{arn}"
-    attached = records(account.cloud.call("iot", "ListAttachedPolicies", {"target": arn}), "policies")
+    attached = records(bare.cloud.call("iot", "ListAttachedPolicies", {"target": arn}), "policies")
     assert [text(policy, "policyName") for policy in attached] == ["server"]
 
 
@@ -404,8 +431,8 @@ def test_an_attached_policy_is_found_on_the_certificate(account: Account) -> Non
         json.dumps({"Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "x" * 2048}]}),
     ],
 )
-def test_a_malformed_iot_policy_is_refused(account: Account, document: str) -> None:
-    error = refusal(lambda: account.create(IOT_POLICY, {"name": "p", "policy": document}))
+def test_a_malformed_iot_policy_is_refused(bare: Account, document: str) -> None:
+    error = refusal(lambda: bare.create(IOT_POLICY, {"name": "p", "policy": document}))
 
     assert error.code == "MalformedPolicyException"
 
@@ -440,8 +467,8 @@ def test_the_mqtt_endpoint_is_the_regions_and_stays_the_same(region: str, ending
     assert hosts.pop().endswith(ending)
 
 
-def test_an_unknown_endpoint_type_is_refused(account: Account) -> None:
-    error = refusal(lambda: account.call("aws:iot/getEndpoint:getEndpoint", endpointType="iot:Mqtt"))
+def test_an_unknown_endpoint_type_is_refused(bare: Account) -> None:
+    error = refusal(lambda: bare.call("aws:iot/getEndpoint:getEndpoint", endpointType="iot:Mqtt"))
 
     assert error.code == "InvalidRequestException"
 
@@ -592,57 +619,72 @@ def test_an_instance_reports_what_rds_decides(account: Account) -> None:
 
 def test_every_instance_has_an_id_of_its_own(account: Account) -> None:
     first = account.database()
-    second = account.create(INSTANCE, {**INSTANCE_INPUTS, "identifier": "another", "vpcSecurityGroupIds": None})
+    second = account.create(
+        INSTANCE, {**INSTANCE_INPUTS, "identifier": "another", "vpcSecurityGroupIds": None}
+    )
 
     assert first.id != second.id
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"instanceClass": "db.t9.huge"}, "InvalidParameterValue"),
-        ({"instanceClass": "t4g.small"}, "InvalidParameterValue"),
-        ({"instanceClass": "db.t2.micro"}, "InvalidParameterCombination"),
-        ({"engineVersion": "9"}, "InvalidParameterCombination"),
-        ({"engineVersion": "17.2"}, "InvalidParameterCombination"),
-        ({"password": "short"}, "InvalidParameterValue"),
-        ({"password": "with/slash-in-it"}, "InvalidParameterValue"),
-        ({"password": "with@at-in-it"}, "InvalidParameterValue"),
-        ({"password": 'with"quote-in-it'}, "InvalidParameterValue"),
-        ({"password": "with space in it"}, "InvalidParameterValue"),
-        ({"password": None}, "InvalidParameterValue"),
-        ({"allocatedStorage": 19.0}, "InvalidParameterValue"),
-        ({"allocatedStorage": 65537.0}, "InvalidParameterValue"),
-        ({"maxAllocatedStorage": 20.0}, "InvalidParameterCombination"),
-        ({"iops": 12000.0}, "InvalidParameterCombination"),
-        ({"storageThroughput": 500.0}, "InvalidParameterCombination"),
-        ({"allocatedStorage": 400.0, "maxAllocatedStorage": None, "iops": 3000.0}, "InvalidParameterValue"),
-        ({"storageType": "gp9"}, "InvalidParameterValue"),
-        ({"identifier": "two--hyphens"}, "InvalidParameterValue"),
-        ({"finalSnapshotIdentifier": "ends-with-"}, "InvalidParameterValue"),
-        ({"username": "admin"}, "InvalidParameterValue"),
-        ({"dbName": "1st"}, "InvalidParameterValue"),
-        ({"backupRetentionPeriod": 36.0}, "InvalidParameterValue"),
-        ({"caCertIdentifier": "rds-ca-2019"}, "CertificateNotFound"),
-        ({"enabledCloudwatchLogsExports": ["audit"]}, "InvalidParameterCombination"),
-        ({"performanceInsightsRetentionPeriod": 8.0}, "InvalidParameterValue"),
-        ({"monitoringInterval": 60.0}, "InvalidParameterCombination"),
-        ({"backupWindow": "04:00-05:00", "maintenanceWindow": "mon:04:30-mon:05:30"}, "InvalidParameterValue"),
-        ({"vpcSecurityGroupIds": ["sg-00000000000000000"]}, "InvalidParameterValue"),
-        ({"dbSubnetGroupName": "elsewhere"}, "DBSubnetGroupNotFoundFault"),
-        ({"parameterGroupName": "elsewhere"}, "DBParameterGroupNotFound"),
-        ({"engineVersion": "16"}, "InvalidParameterCombination"),
-        ({"networkType": "DUAL"}, "InvalidVPCNetworkStateFault"),
-        ({"port": 80.0}, "InvalidParameterValue"),
-    ],
-    ids=str,
-)
-def test_an_instance_that_aws_refuses_is_refused(account: Account, change: dict[str, Json], code: str) -> None:
-    error = refusal(lambda: account.database(**change))
+REFUSED_INSTANCES: list[tuple[dict[str, Json], str]] = [
+    ({"instanceClass": "db.t9.huge"}, "InvalidParameterValue"),
+    ({"instanceClass": "t4g.small"}, "InvalidParameterValue"),
+    ({"instanceClass": "db.t2.micro"}, "InvalidParameterCombination"),
+    ({"engineVersion": "9"}, "InvalidParameterCombination"),
+    ({"engineVersion": "17.2"}, "InvalidParameterCombination"),
+    ({"password": "short"}, "InvalidParameterValue"),
+    ({"password": "with/slash-in-it"}, "InvalidParameterValue"),
+    ({"password": "with@at-in-it"}, "InvalidParameterValue"),
+    ({"password": 'with"quote-in-it'}, "InvalidParameterValue"),
+    ({"password": "with space in it"}, "InvalidParameterValue"),
+    ({"password": None}, "InvalidParameterValue"),
+    ({"allocatedStorage": 19.0}, "InvalidParameterValue"),
+    ({"allocatedStorage": 65537.0}, "InvalidParameterValue"),
+    ({"maxAllocatedStorage": 20.0}, "InvalidParameterCombination"),
+    ({"iops": 12000.0}, "InvalidParameterCombination"),
+    ({"storageThroughput": 500.0}, "InvalidParameterCombination"),
+    ({"allocatedStorage": 400.0, "maxAllocatedStorage": None, "iops": 3000.0}, "InvalidParameterValue"),
+    ({"storageType": "gp9"}, "InvalidParameterValue"),
+    ({"identifier": "two--hyphens"}, "InvalidParameterValue"),
+    ({"finalSnapshotIdentifier": "ends-with-"}, "InvalidParameterValue"),
+    ({"username": "admin"}, "InvalidParameterValue"),
+    ({"dbName": "1st"}, "InvalidParameterValue"),
+    ({"backupRetentionPeriod": 36.0}, "InvalidParameterValue"),
+    ({"caCertIdentifier": "rds-ca-2019"}, "CertificateNotFound"),
+    ({"enabledCloudwatchLogsExports": ["audit"]}, "InvalidParameterCombination"),
+    ({"performanceInsightsRetentionPeriod": 8.0}, "InvalidParameterValue"),
+    ({"monitoringInterval": 60.0}, "InvalidParameterCombination"),
+    ({"backupWindow": "04:00-05:00", "maintenanceWindow": "mon:04:30-mon:05:30"}, "InvalidParameterValue"),
+    ({"vpcSecurityGroupIds": ["sg-00000000000000000"]}, "InvalidParameterValue"),
+    ({"dbSubnetGroupName": "elsewhere"}, "DBSubnetGroupNotFoundFault"),
+    ({"parameterGroupName": "elsewhere"}, "DBParameterGroupNotFound"),
+    ({"engineVersion": "16"}, "InvalidParameterCombination"),
+    ({"networkType": "DUAL"}, "InvalidVPCNetworkStateFault"),
+    ({"port": 80.0}, "InvalidParameterValue"),
+]
 
-    assert error.code == code
-    password = change.get("password")
-    assert not password or str(password) not in str(error)
+
+def test_an_instance_that_aws_refuses_is_refused(account: Account) -> None:
+    account.database()
+    group = account.create(SECURITY_GROUP, {"name": "another", "vpcId": account.network["vpcId"]})
+    inputs: dict[str, Json] = {**INSTANCE_INPUTS, "identifier": "another", "vpcSecurityGroupIds": [group.id]}
+
+    codes = [code_of(account, INSTANCE, {**inputs, **change}) for change, _ in REFUSED_INSTANCES]
+
+    assert [*zip(codes, REFUSED_INSTANCES, strict=True)] == [(case[1], case) for case in REFUSED_INSTANCES]
+    assert account.create(INSTANCE, inputs).outputs["identifier"] == "another"
+
+
+def test_a_refusal_does_not_show_the_password(account: Account) -> None:
+    passwords = ("hunter2", "hunter2/hunter2", "hunter2" * 20)
+
+    errors = [refusal(lambda given=given: account.database(password=given)) for given in passwords[:1]]
+    errors += [
+        refusal(lambda given=given: account.create(INSTANCE, {**INSTANCE_INPUTS, "password": given}))
+        for given in passwords
+    ]
+
+    assert [error for error in errors if "hunter2" in str(error)] == []
 
 
 def test_a_security_group_of_another_vpc_is_refused(account: Account) -> None:
@@ -724,8 +766,8 @@ def test_storage_autoscaling_can_be_said_to_be_off(account: Account) -> None:
 # -- Secrets Manager -----------------------------------------------------------------------------------------
 
 
-def test_a_secret_has_an_arn_with_six_random_characters(account: Account) -> None:
-    secret = account.create(SECRET, {"name": f"{CLUSTER}/maestro/db-credentials"})
+def test_a_secret_has_an_arn_with_six_random_characters(bare: Account) -> None:
+    secret = bare.create(SECRET, {"name": f"{CLUSTER}/maestro/db-credentials"})
 
     stem, _, suffix = secret.id.rpartition("-")
     assert stem == f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{CLUSTER}/maestro/db-credentials"
@@ -733,32 +775,30 @@ def test_a_secret_has_an_arn_with_six_random_characters(account: Account) -> Non
     assert secret.outputs["recoveryWindowInDays"] == 30
 
 
-def test_a_secrets_value_is_read_back_as_it_was_written(account: Account) -> None:
-    secret = account.create(SECRET, {"name": "x"})
+def test_a_secrets_value_is_read_back_as_it_was_written(bare: Account) -> None:
+    secret = bare.create(SECRET, {"name": "x"})
     content = json.dumps({"port": "5432"})
 
-    version = account.create(
+    version = bare.create(
         SECRET_VERSION, {"secretId": secret.id, "secretString": content, "versionStages": ["AWSCURRENT"]}
     )
 
-    read = account.cloud.call("secretsmanager", "GetSecretValue", {"SecretId": "x"})
+    read = bare.cloud.call("secretsmanager", "GetSecretValue", {"SecretId": "x"})
     assert (read["SecretString"], read["VersionId"]) == (content, version.outputs["versionId"])
     assert version.id == f"{secret.id}|{text(version.outputs, 'versionId')}"
     assert version.outputs["versionStages"] == ["AWSCURRENT"]
     assert resource_handler(SECRET_VERSION).secret_outputs >= {"secretString"}
 
 
-def test_a_new_version_takes_over_the_current_stage(account: Account) -> None:
-    secret = account.create(SECRET, {"name": "x"})
+def test_a_new_version_takes_over_the_current_stage(bare: Account) -> None:
+    secret = bare.create(SECRET, {"name": "x"})
     stages: Json = ["AWSCURRENT"]
     for value in ("old", "new"):
-        account.create(
-            SECRET_VERSION, {"secretId": secret.id, "secretString": value, "versionStages": stages}
-        )
+        bare.create(SECRET_VERSION, {"secretId": secret.id, "secretString": value, "versionStages": stages})
 
     previous = {"SecretId": "x", "VersionStage": "AWSPREVIOUS"}
-    assert account.cloud.call("secretsmanager", "GetSecretValue", {"SecretId": "x"})["SecretString"] == "new"
-    assert account.cloud.call("secretsmanager", "GetSecretValue", previous)["SecretString"] == "old"
+    assert bare.cloud.call("secretsmanager", "GetSecretValue", {"SecretId": "x"})["SecretString"] == "new"
+    assert bare.cloud.call("secretsmanager", "GetSecretValue", previous)["SecretString"] == "old"
 
 
 def test_a_secret_that_waits_for_its_deletion_blocks_its_name() -> None:
@@ -779,14 +819,14 @@ def test_a_secret_that_waits_for_its_deletion_blocks_its_name() -> None:
         ({"name": "x", "policy": "{"}, "MalformedPolicyDocumentException"),
     ],
 )
-def test_an_illegal_secret_is_refused(account: Account, inputs: dict[str, Json], code: str) -> None:
-    assert refusal(lambda: account.create(SECRET, inputs)).code == code
+def test_an_illegal_secret_is_refused(bare: Account, inputs: dict[str, Json], code: str) -> None:
+    assert refusal(lambda: bare.create(SECRET, inputs)).code == code
 
 
-def test_a_version_of_no_secret_or_too_long_is_refused(account: Account) -> None:
-    secret = account.create(SECRET, {"name": "x"})
-    absent = refusal(lambda: account.create(SECRET_VERSION, {"secretId": "y", "secretString": "{}"}))
-    long = refusal(lambda: account.create(SECRET_VERSION, {"secretId": secret.id, "secretString": "x" * 65537}))
+def test_a_version_of_no_secret_or_too_long_is_refused(bare: Account) -> None:
+    secret = bare.create(SECRET, {"name": "x"})
+    absent = refusal(lambda: bare.create(SECRET_VERSION, {"secretId": "y", "secretString": "{}"}))
+    long = refusal(lambda: bare.create(SECRET_VERSION, {"secretId": secret.id, "secretString": "x" * 65537}))
 
     assert (absent.code, long.code) == ("ResourceNotFoundException", "ValidationException")
 
@@ -805,14 +845,14 @@ def test_a_version_of_no_secret_or_too_long_is_refused(account: Account) -> None
         ({"name": "x"}, "MalformedPolicyDocument"),
     ],
 )
-def test_an_illegal_role_is_refused(account: Account, inputs: dict[str, Json], code: str) -> None:
-    assert refusal(lambda: account.create(ROLE, inputs)).code == code
+def test_an_illegal_role_is_refused(bare: Account, inputs: dict[str, Json], code: str) -> None:
+    assert refusal(lambda: bare.create(ROLE, inputs)).code == code
 
 
-def test_a_second_role_of_the_same_name_is_refused(account: Account) -> None:
-    account.create(ROLE, {"name": "x", "assumeRolePolicy": trust()})
+def test_a_second_role_of_the_same_name_is_refused(bare: Account) -> None:
+    bare.create(ROLE, {"name": "x", "assumeRolePolicy": trust()})
 
-    error = refusal(lambda: account.create(ROLE, {"name": "x", "assumeRolePolicy": trust()}))
+    error = refusal(lambda: bare.create(ROLE, {"name": "x", "assumeRolePolicy": trust()}))
 
     assert error.code == "EntityAlreadyExists"
 
@@ -821,16 +861,19 @@ def test_a_second_role_of_the_same_name_is_refused(account: Account) -> None:
     ("change", "code"),
     [
         ({"policy": "not JSON"}, "MalformedPolicyDocument"),
-        ({"policy": json.dumps({"Statement": [{"Effect": "Allow", "Action": "s3:*"}]})}, "MalformedPolicyDocument"),
+        (
+            {"policy": json.dumps({"Statement": [{"Effect": "Allow", "Action": "s3:*"}]})},
+            "MalformedPolicyDocument",
+        ),
         ({"role": "absent"}, "NoSuchEntity"),
         ({"name": "x" * 129}, "ValidationError"),
     ],
 )
-def test_an_illegal_role_policy_is_refused(account: Account, change: dict[str, Json], code: str) -> None:
-    account.create(ROLE, {"name": "server", "assumeRolePolicy": trust()})
+def test_an_illegal_role_policy_is_refused(bare: Account, change: dict[str, Json], code: str) -> None:
+    bare.create(ROLE, {"name": "server", "assumeRolePolicy": trust()})
     inputs: dict[str, Json] = {"name": "read", "role": "server", "policy": READ, **change}
 
-    assert refusal(lambda: account.create(ROLE_POLICY, inputs)).code == code
+    assert refusal(lambda: bare.create(ROLE_POLICY, inputs)).code == code
 
 
 # -- EKS -----------------------------------------------------------------------------------------------------
@@ -972,23 +1015,30 @@ def test_a_service_that_the_region_does_not_have_is_an_error() -> None:
         error = refusal(lambda: Account(cloud).create(CERTIFICATE, {"active": True}))
 
     assert error.code == "EndpointConnectionError"
-    assert "AWS IoT has no endpoint in af-south-1" in error.message or "IoT has no endpoint" in error.message
+    assert "IoT has no endpoint in af-south-1" in error.message
 
 
 # -- nothing gets out ----------------------------------------------------------------------------------------
 
 
 def test_a_request_that_moto_cannot_answer_never_leaves_the_machine(
-    monkeypatch: pytest.MonkeyPatch, account: Account
+    monkeypatch: pytest.MonkeyPatch, bare: Account
 ) -> None:
     from botocore.httpsession import URLLib3Session
 
     sent: list[object] = []
-    monkeypatch.setattr(URLLib3Session, "send", lambda _, request: sent.append(request))
-    monkeypatch.setattr("moto.core.botocore_stubber.BotocoreStubber.process_request", lambda *_: None)
+
+    def send(_: object, request: object) -> None:
+        sent.append(request)
+
+    def know_nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    monkeypatch.setattr("moto.core.botocore_stubber.BotocoreStubber.process_request", know_nothing)
 
     with pytest.raises(OutsideWorldError, match=r"ec2\.us-east-1\.amazonaws\.com"):
-        account.cloud.call("ec2", "DescribeVpcs", {})
+        bare.cloud.call("ec2", "DescribeVpcs", {})
     assert sent == []
 
 
@@ -1039,7 +1089,9 @@ def test_it_works_with_an_empty_environment() -> None:
 
 
 def test_importing_the_handlers_loads_neither_moto_nor_botocore() -> None:
-    program = "import rehearsal.aws, sys; print([m for m in ('moto', 'boto3', 'botocore') if m in sys.modules])"
+    program = (
+        "import rehearsal.aws, sys; print([m for m in ('moto', 'boto3', 'botocore') if m in sys.modules])"
+    )
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", program], env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True
     )
@@ -1063,8 +1115,9 @@ def test_only_one_cloud_is_open_at_a_time(account: Account) -> None:
 
 
 def test_an_unknown_region_is_an_error_with_the_closest_one() -> None:
-    with pytest.raises(UnknownRegionError, match="did you mean us-east-1"), in_process_cloud(
-        "us-eats-1", World()
+    with (
+        pytest.raises(UnknownRegionError, match="did you mean us-east-1"),
+        in_process_cloud("us-eats-1", World()),
     ):
         pass
 
@@ -1076,7 +1129,6 @@ def test_a_cloud_that_failed_to_open_leaves_the_way_free() -> None:
 
     with in_process_cloud("us-east-1", World()) as cloud:
         assert cloud.call("ec2", "DescribeVpcs", {})
-    assert threading.active_count() >= 1
 
 
 def zones_of(account: Account, subnets: Sequence[Json]) -> set[str]:
@@ -1148,7 +1200,9 @@ def test_a_cluster_exists_in_its_own_region_only() -> None:
         assert there.call("aws:eks/getClusters:getClusters")["names"] == ["there"]
 
 
-@pytest.mark.parametrize(("status", "is_reachable"), [("CREATING", False), ("FAILED", False), ("DELETING", True)])
+@pytest.mark.parametrize(
+    ("status", "is_reachable"), [("CREATING", False), ("FAILED", False), ("DELETING", True)]
+)
 def test_a_cluster_that_is_not_active_says_so(status: str, *, is_reachable: bool) -> None:
     content = {"clusters": [{"name": CLUSTER, "region": "us-east-1", "status": status}]}
     with in_process_cloud("us-east-1", World.model_validate(content)) as cloud:

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -388,7 +389,7 @@ def with_command(own: Tree, command: str) -> Tree | None:
     steps: list[str | int] = [int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", path)]
     changed: Json = json.loads(json.dumps({**CLUSTER, **own}))
     below = changed
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in pairwise(steps):
         if isinstance(below, list):
             below = below[int(step)]
         elif isinstance(below, dict):
@@ -599,7 +600,7 @@ HUSH = "hush-hush"
 )
 def test_no_message_repeats_a_value_that_is_secret(own: Tree, key: str) -> None:
     assert HUSH in str(ConfigurationError(problems(own)))  # shown as long as it isn't secret
-    found = problems(own, secret={key.split(".")[0].split("[")[0]})
+    found = problems(own, secret={re.split(r"[.\[]", key, maxsplit=1)[0]})
     assert key in {p.key for p in found}
     assert HUSH not in str(ConfigurationError(found))
 
@@ -612,6 +613,11 @@ def test_a_secret_region_is_not_repeated_either() -> None:
 def test_a_kubeconfig_is_never_repeated(kubeconfig: Json) -> None:
     own: Tree = {"kubernetes": {"mode": "kubeconfig", "kubeconfig": kubeconfig}}
     assert HUSH not in str(ConfigurationError(problems(own)))
+
+
+def test_a_secret_kubeconfig_that_no_mode_uses_is_explained() -> None:
+    problem = only(problems({"kubernetes": {"kubeconfig": HUSH}}, secret={"kubernetes"}))
+    assert problem.problem == "is given, but mode eks doesn't use it"
 
 
 # --- the committed stack --------------------------------------------------------------------------

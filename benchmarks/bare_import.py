@@ -1,0 +1,19 @@
+"""Baseline: import what any rehearsal has to, and nothing else."""
+
+# ruff: noqa: B018 the attributes are lazy: naming one imports it
+import pulumi  # noqa: F401
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+from moto.backends import get_backend
+
+aws.ec2.SecurityGroup
+aws.eks.PodIdentityAssociation
+aws.iam.Role
+aws.iot.Certificate
+aws.rds.Instance
+aws.secretsmanager.Secret
+aws.vpc.SecurityGroupIngressRule
+kubernetes.core.v1.ConfigMap
+kubernetes.helm.v3.Release
+for service in ("ec2", "eks", "iam", "iot", "rds", "secretsmanager", "sts"):
+    get_backend(service)

@@ -1,0 +1,34 @@
+"""Run one program in preview and in update mode on the emulation, and print the seconds that it took.
+
+`python -m benchmarks.program FILE`: the time is the program's own, imports included; the emulation is ready
+before it starts.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from rehearsal.aws.cloud import in_process_cloud
+from rehearsal.kubernetes import Kubernetes
+from rehearsal.mocks import run
+from rehearsal.plan import Run
+from rehearsal.project import load_stack
+from rehearsal.providers import Providers
+from rehearsal.world import default_world
+
+ROOT = Path(__file__).parents[1]
+
+
+def timed(program: str) -> tuple[float, Run]:
+    """Seconds of both runs together, and the second one."""
+    stack = load_stack(ROOT, name="dev")
+    with in_process_cloud("us-east-1", default_world("regional-xyz", "us-east-1")) as cloud:
+        providers = Providers(cloud, Kubernetes(root=ROOT, version="1.33", config_maps={}))
+        begun = time.perf_counter()
+        run(stack, providers, preview=True, listener=lambda _: None, program=program)
+        update = run(stack, providers, preview=False, listener=lambda _: None, program=program)
+        return time.perf_counter() - begun, update
+
+
+if __name__ == "__main__":
+    print(timed(sys.argv[1])[0])

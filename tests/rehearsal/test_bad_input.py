@@ -1,0 +1,168 @@
+"""A user's mistake gets a message that names the key, the problem and an example; exit status 2, no traceback."""
+
+import gc
+from pathlib import Path
+
+import pytest
+
+from rehearsal.__main__ import main
+from tests.rehearsal.conftest import ROOT, Rehearse, sound
+
+HERE = {"name": "regional-xyz", "region": "us-east-1"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "words"),
+    [
+        ({"clusterName": None}, "clusterName", "is missing"),
+        ({"clusterName": ""}, "clusterName", '"" is no EKS cluster name'),
+        ({"clusterName": "x" * 101}, "clusterName", "is no EKS cluster name"),
+        ({"clusterName": "-x"}, "clusterName", "is no EKS cluster name"),
+        ({"clusterName": "a b"}, "clusterName", "is no EKS cluster name"),
+        ({"clusterName": "a/b"}, "clusterName", "is no EKS cluster name"),
+        ({"aws:region": None}, "aws:region", "is missing"),
+        ({"aws:region": "us-east-9"}, "aws:region", "did you mean us-east-"),
+        ({"clustrName": "x"}, "clustrName", "did you mean clusterName?"),
+        ({"server": {"replcas": 2}}, "server.replcas", "did you mean replicas?"),
+        ({"server": {"image": {"tagg": "x"}}}, "server.image.tagg", "did you mean tag?"),
+        ({"server": {"replicas": "two"}}, "server.replicas", '"two" is no whole number'),
+        ({"server": ["x"]}, "server", '["x"] is no object'),
+        ({"server": {"replicas": 0}}, "server.replicas", "below 1"),
+        ({"server": {"zoneCount": 0}}, "server.zoneCount", "below 1"),
+        ({"database": {"allocatedStorageGiB": 19}}, "database.allocatedStorageGiB", "below 20"),
+        (
+            {"database": {"allocatedStorageGiB": 200, "maxAllocatedStorageGiB": 100}},
+            "database.allocatedStorageGiB",
+            "above database.maxAllocatedStorageGiB (100)",
+        ),
+        ({"database": {"iops": 12000}}, "database.iops", "below 400 GiB"),
+        ({"database": {"storageThroughput": 500}}, "database.storageThroughput", "below 400 GiB"),
+        ({"database": {"engineVersion": "19"}}, "database.engineVersion", "without an RDS parameter-group family"),
+        ({"database": {"engineVersion": 13}}, "database.engineVersion", "out of RDS standard support"),
+        ({"database": {"backupRetentionDays": 0}}, "database.backupRetentionDays", "below 1"),
+        ({"database": {"backupRetentionDays": 36}}, "database.backupRetentionDays", "above 35"),
+        (
+            {"profile": "production", "database": {"deletionProtection": False}},
+            "database.deletionProtection",
+            "weakens profile production",
+        ),
+        (
+            {"server": {"values": {"deployment": {"replicas": 9}}}},
+            "server.values.deployment.replicas",
+            "set by the program",
+        ),
+        ({"server": {"namespace": "Kube_System"}}, "server.namespace", "is no DNS label"),
+        ({"server": {"namespace": "kube-system"}}, "server.namespace", "belongs to Kubernetes"),
+        ({"server": {"releaseName": "-x"}}, "server.releaseName", "is no Helm release name"),
+        ({"server": {"image": {"repository": "Not An Image"}}}, "server.image.repository", "is no image"),
+    ],
+)  # fmt: skip
+def test_configuration_mistake(rehearse: Rehearse, keys: dict[str, object], key: str, words: str) -> None:
+    config = sound()
+    for name, value in keys.items():
+        full = name if ":" in name else f"maestro-stack:{name}"
+        config.pop(full, None)
+        if value is not None:
+            config[full] = value
+    outcome = rehearse(config)
+    assert outcome.status == 2
+    assert words in outcome.problems[key]
+    assert all(problem["example"] for problem in outcome.report["problems"])
+    assert "Traceback" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("world", "keys", "words"),
+    [
+        ({"clusters": [{**HERE, "name": "other"}, {**HERE, "name": "third"}]}, {}, "does not exist in us-east-1: the clusters there are other, third"),
+        ({"clusters": []}, {}, "does not exist in us-east-1: there are none"),
+        ({"clusters": [{**HERE, "region": "us-west-2"}]}, {}, "does not exist in us-east-1"),
+        ({"clusters": [{**HERE, "status": "CREATING"}]}, {}, "is CREATING, not ACTIVE"),
+        ({"clusters": [{**HERE, "zones": ["us-east-1a"]}]}, {}, "only in us-east-1a; RDS needs two zones"),
+        ({"clusters": [HERE]}, {"network": {"subnetIds": ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"]}}, 'subnet "subnet-0123456789abcdef0" does not exist'),
+    ],
+)  # fmt: skip
+def test_surroundings_that_do_not_fit(
+    rehearse: Rehearse, world: dict[str, object], keys: dict[str, object], words: str
+) -> None:
+    outcome = rehearse(sound(**keys), world=world)
+    assert outcome.status == 2
+    problems = outcome.report["problems"]
+    assert words in " ".join(problem["problem"] for problem in problems)
+    assert all(problem["example"] for problem in problems)
+
+
+def test_all_that_the_region_lacks_is_told_at_once(rehearse: Rehearse) -> None:
+    cluster = {**HERE, "status": "CREATING", "zones": ["us-east-1a"]}
+    outcome = rehearse(world={"clusters": [cluster]})
+    assert [p["key"] for p in outcome.report["problems"]] == ["clusterName", "network.subnetIds"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "advice"),
+    [("create", "pulumi config set bootstrapConfigMap adopt"), ("adopt", "Either clusterName is wrong, or that is")],
+)
+def test_a_config_map_with_another_clusters_name_is_refused(rehearse: Rehearse, mode: str, advice: str) -> None:
+    world = {"clusters": [HERE], "configMaps": {"kube-system/bootstrap-output": {"cluster_name": "other"}}}
+    outcome = rehearse(sound(bootstrapConfigMap=mode), world=world)
+    assert outcome.status == 2
+    [failure] = outcome.report["failures"]
+    assert advice in " ".join(failure["advice"])
+
+
+def test_a_second_server_with_the_same_source_id_is_refused(
+    rehearse: Rehearse, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcome = rehearse(world={"clusters": [HERE], "iotPolicies": ["maestro-server"]})
+    assert outcome.status == 2
+    [failure] = outcome.report["failures"]
+    assert "ResourceAlreadyExistsException" in failure["message"]
+    assert "pulumi config set --path mqtt.sourceId maestro-2" in " ".join(failure["advice"])
+    gc.collect()  # asyncio complains about forgotten futures when they are collected
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"config: [unclosed", "is no YAML"),
+        (b"\xff\xfe", "is no UTF-8 text"),
+        (b"- a list", "holds no mapping"),
+        (b"config: text", "config is no mapping"),
+        (b"confg: {}", "did you mean config?"),
+        (b"config: {clusterName: x}", "has no namespace"),
+    ],
+)
+def test_a_stack_file_that_cannot_be_used(
+    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_bytes(content)
+    monkeypatch.chdir(ROOT)
+    assert main(["--config", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert str(file) in error
+
+
+def test_a_missing_stack_names_those_that_are_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["--stack", "nope"]) == 2
+    assert "Pulumi.dev.yaml" in capsys.readouterr().err
+
+
+def test_a_stack_file_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["--config", str(tmp_path)]) == 2
+    assert "can't be read: Is a directory" in capsys.readouterr().err
+
+
+def test_no_message_repeats_a_secret_value(rehearse: Rehearse) -> None:
+    outcome = rehearse(sound(server={"releaseName": {"secure": "AAABxyz"}}, mqtt={"sourceId": {"secure": "QQQ"}}))
+    assert outcome.status == 2
+    assert "placeholder-of-" not in outcome.stdout
+    assert "the secret value" in outcome.problems["mqtt.sourceId"]

@@ -1,0 +1,120 @@
+"""The command itself: real processes, one for each exit status, and what a terminal and a script get."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rehearsal.__main__ import main
+from tests.rehearsal.conftest import ROOT, Break, sound
+
+
+def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """`python -m rehearsal` in an environment without any credential."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "rehearsal", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path) -> None:
+    done = command("--manifests", str(tmp_path / "out"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    report, outputs = done.stdout.split("\nOutputs\n")
+    # A command or an ARN is never broken: it is there to be copied.
+    prose = [line for line in report.splitlines() if "arn:" not in line]
+    assert [line for line in prose if len(line) > 80] == []
+    assert "maestro_iot_mqtt_endpoint = " in outputs
+    for check in ("mount", "identity", "mqtt", "database", "order", "secrecy"):
+        assert re.search(rf"^[✓?] {check} ", report, re.MULTILINE)
+    written = {file.name for file in (tmp_path / "out").iterdir()}
+    assert {"deployment.yaml", "secretproviderclass.yaml", "NOTES.txt"} <= written
+
+
+def test_exit_1_when_the_plan_has_a_problem(tmp_path: Path, broken: Break) -> None:
+    root = broken("maestro_stack/database.py", "publicly_accessible=False", "publicly_accessible=True")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[1:1] = [{str(ROOT)!r}]; from rehearsal.__main__ import main; sys.exit(main())"],
+        cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "✗ it is public, or not encrypted at rest" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("would not work: database")
+
+
+def test_exit_2_when_the_configuration_cannot_be_used(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.bad.yaml"
+    file.write_text(yaml.safe_dump({"config": sound(profile="prod", server={"replicas": "two"})}))
+    done = command("--config", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "2 problems" in done.stderr
+    assert "pulumi config set --path server.replicas 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_exit_2_on_an_unknown_option() -> None:
+    done = command("--nope")
+    assert done.returncode == 2
+    assert "unrecognized arguments: --nope" in done.stderr
+
+
+def test_help_is_there_at_once_and_tells_the_exit_statuses() -> None:
+    done = command("--help")
+    assert done.returncode == 0
+    assert "exit status: 0 everything holds" in done.stdout
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+def test_colour_and_progress_only_on_a_terminal(no_color: bool) -> None:
+    leader, follower = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "rehearsal"],
+        cwd=ROOT, env=environment | ({"NO_COLOR": "1"} if no_color else {}), stdout=follower, stderr=follower,
+    ) as process:  # fmt: skip
+        os.close(follower)
+        shown = b""
+        while chunk := _read(leader):
+            shown += chunk
+        assert process.wait() == 0
+    os.close(leader)
+    text = shown.decode()
+    assert ("\x1b[32m" in text) is not no_color
+    assert "update: " in text  # progress
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_json_is_one_document_and_names_its_version(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["version"], report["result"], report["stack"]) == (1, "holds", "dev")
+    # Every key is documented.
+    documented = (ROOT / "docs" / "rehearsal.md").read_text()
+    assert [key for key in report if f"`{key}`" not in documented] == []
+
+
+def test_manifests_that_cannot_be_written_are_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(ROOT)
+    assert main(["--manifests", str(tmp_path / "file")]) == 2
+    assert "File exists" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""The program holds in every partition, with each profile, and with the longest and oddest legal names."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from rehearsal.aws import TAGGABLE_TYPES
+from tests.rehearsal.conftest import Outcome, Rehearse, sound
+
+SUFFIX = {"cn-north-1": "amazonaws.com.cn"}
+PARTITION = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
+SHIPPED = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
+SUPPLIED = ("us-gov-west-1", "cn-north-1")
+
+
+@pytest.fixture(scope="module")
+def ca_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA of our own: what it says can't be verified here, and that is what is asserted."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Supplied Root")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("ca") / "bundle.pem"
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize("profile", ["dev", "production"])
+@pytest.mark.parametrize("region", [*SHIPPED, *SUPPLIED])
+def test_every_partition_and_profile_holds(
+    rehearse: Rehearse, region: str, profile: str, ca_bundle: Path
+) -> None:
+    extra = {"database": {"caBundleFile": str(ca_bundle)}} if region in SUPPLIED else {}
+    outcome = rehearse(sound(region, profile=profile, **extra))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    assert [check["name"] for check in outcome.report["checks"]] == [
+        "mount", "identity", "mqtt", "database", "order", "secrecy",
+    ]  # fmt: skip
+    assert outcome.check("database")["status"] == ("unverified" if region in SUPPLIED else "holds")
+    outputs = outcome.report["outputs"]
+    suffix = SUFFIX.get(region, "amazonaws.com")
+    # China separates "ats" by a dot.
+    assert outputs["maestro_iot_mqtt_endpoint"].endswith((f"-ats.iot.{region}.{suffix}", f".ats.iot.{region}.{suffix}"))
+    assert outputs["maestro_database_address"].endswith(f".{region}.rds.{suffix}")
+    arns = {name: value for name, value in outputs.items() if name.endswith("_arn")}
+    assert len(arns) == 5
+    assert {value.split(":")[1] for value in arns.values()} == {PARTITION.get(region, "aws")}
+
+
+def test_a_name_of_100_characters_with_capitals_and_underscores_holds(rehearse: Rehearse) -> None:
+    name = ("Regional_XYZ__" * 8)[:100]
+    outcome = rehearse(sound(clusterName=name))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    assert outcome.report["outputs"]["cluster_name"] == name
+    assert len(outcome.report["outputs"]["maestro_role_name"]) <= 64
+
+
+@pytest.mark.parametrize("name", ["0", "9-lives", "sg-cluster", "A", "a_b", "rds", "trailing-", "double--dash"])
+def test_odd_but_legal_cluster_names_hold(rehearse: Rehearse, name: str) -> None:
+    outcome = rehearse(sound(clusterName=name))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+
+
+def test_an_ipv6_cluster_calls_the_pod_identity_agent_by_ipv6(rehearse: Rehearse) -> None:
+    cluster = {"name": "regional-xyz", "region": "us-east-1", "ipFamily": "ipv6"}
+    outcome = rehearse(world={"clusters": [cluster]})
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    spc = _manifest(outcome, "SecretProviderClass")
+    assert spc["spec"]["parameters"]["preferredAddressType"] == "ipv6"
+
+
+def test_production_is_protected_and_dev_can_be_rebuilt(rehearse: Rehearse) -> None:
+    def state(profile: str) -> tuple[set[str], bool, bool, set[int]]:
+        outcome = rehearse(sound(profile=profile))
+        resources = outcome.report["resources"]
+        instance = next(r for r in resources if r["type"] == "aws:rds/instance:Instance")["inputs"]
+        protected = {r["type"].rpartition(":")[2] for r in resources if r["protect"]}
+        windows = {r["inputs"]["recoveryWindowInDays"] for r in resources if r["type"].endswith(":Secret")}
+        return protected, instance["deletionProtection"], instance["skipFinalSnapshot"], windows
+
+    assert state("production") == ({"Instance", "Secret"}, True, False, {30})
+    assert state("dev") == (set(), False, True, {0})
+
+
+def test_every_taggable_resource_carries_our_tags_and_the_stacks(rehearse: Rehearse) -> None:
+    outcome = rehearse(sound(tags={"team": "platform"}))
+    taggable = [r for r in outcome.report["resources"] if r["type"] in TAGGABLE_TYPES]
+    assert len(taggable) >= 8
+    for resource in taggable:
+        tags = resource["inputs"]["tags"]
+        assert tags.items() >= {"team": "platform", "maestro:cluster": "regional-xyz"}.items(), resource["urn"]
+
+
+def test_an_existing_config_map_is_adopted_when_it_names_the_cluster(rehearse: Rehearse) -> None:
+    world = {
+        "clusters": [{"name": "regional-xyz", "region": "us-east-1"}],
+        "configMaps": {"kube-system/bootstrap-output": {"cluster_name": "regional-xyz", "other": "kept"}},
+    }
+    outcome = rehearse(sound(bootstrapConfigMap="adopt"), world=world)
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+
+
+def test_a_config_map_left_to_something_else_is_not_touched(rehearse: Rehearse) -> None:
+    outcome = rehearse(sound(bootstrapConfigMap="external"))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    assert not [r for r in outcome.report["resources"] if "ConfigMap" in r["type"]]
+
+
+def test_settings_reach_the_resources(rehearse: Rehearse) -> None:
+    outcome = rehearse(
+        sound(
+            database={"allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "iops": 16000, "engineVersion": 18},
+            mqtt={"sourceId": "maestro-east"},
+            network={"clientSecurityGroupIds": ["sg-0123456789abcdef0"]},
+            server={"replicas": 3, "namespace": "control", "releaseName": "east", "requests": {"memory": "2Gi"},
+                    "values": {"networkPolicy": {"metrics": {"from": [{"namespaceSelector": {}}]}}}},
+            rotation={"certificate": "2026-11", "database": 1},
+        )
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    outputs = outcome.report["outputs"]
+    assert outputs["maestro_mqtt_source_events_topic"] == "sources/maestro-east/consumers/+/sourceevents"
+    assert outputs["maestro_iot_policy_name"] == "maestro-east-server"
+    assert outputs["maestro_http_address"] == "http://maestro.control.svc:8000"
+    deployment = _manifest(outcome, "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert deployment["spec"]["replicas"] == 3
+    assert container["resources"]["limits"]["memory"] == "4Gi"
+    instance = next(r for r in outcome.report["resources"] if r["type"].endswith(":Instance"))["inputs"]
+    assert (instance["engineVersion"], instance["iops"], instance.get("maxAllocatedStorage")) == ("18", 16000, None)
+    rules = [r for r in outcome.report["resources"] if r["type"].endswith(":SecurityGroupIngressRule")]
+    assert len(rules) == 2
+
+
+@pytest.mark.parametrize("mode", ["kubeconfig", "ambient"])
+def test_the_cluster_is_reached_in_the_configured_way(rehearse: Rehearse, mode: str) -> None:
+    keys: dict[str, object] = {"mode": mode, "context": "regional"}
+    if mode == "kubeconfig":
+        keys["kubeconfig"] = {"secure": "AAABANvR"}
+    outcome = rehearse(sound(kubernetes=keys))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    provider = next(r for r in outcome.report["resources"] if r["type"] == "pulumi:providers:kubernetes")
+    assert provider["inputs"].get("kubeconfig") == ("[secret]" if mode == "kubeconfig" else None)
+
+
+def test_given_subnets_and_vpc_are_used(rehearse: Rehearse) -> None:
+    subnets = ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"]
+    outcome = rehearse(sound(network={"vpcId": "vpc-0123456789abcdef0", "subnetIds": subnets}))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    group = next(r for r in outcome.report["resources"] if r["type"].endswith(":SubnetGroup"))
+    assert group["inputs"]["subnetIds"] == sorted(subnets)
+
+
+def _manifest(outcome: Outcome, kind: str) -> dict[str, dict[str, dict[str, str]]]:
+    return next(m["content"] for m in outcome.report["manifests"] if m["kind"] == kind)

@@ -1,0 +1,166 @@
+"""Generated files: current, complete, and what the engine accepts."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docs import generate
+from maestro_stack.errors import ConfigurationError
+from maestro_stack.outputs import documentation
+from maestro_stack.rules import WIRED_VALUES
+from maestro_stack.schema import Configuration
+from maestro_stack.settings import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / generate.PROJECT).read_text(encoding="utf-8"))
+CONFIGURATION = (ROOT / generate.CONFIGURATION).read_text(encoding="utf-8")
+OUTPUTS = (ROOT / generate.OUTPUTS).read_text(encoding="utf-8")
+TYPES = {"string": str, "array": list, "object": dict}
+
+
+def test_all_generated_parts_are_current() -> None:
+    generate.main(["--check"])
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    (tmp_path / "docs").mkdir()
+    for path in (generate.PROJECT, generate.CONFIGURATION, generate.OUTPUTS):
+        shutil.copy(ROOT / path, tmp_path / path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "old"),
+    [
+        (generate.PROJECT, "default: dev"),
+        (generate.CONFIGURATION, "| `database.iops` | integer"),
+        (generate.OUTPUTS, "| `maestro_role_arn` | string"),
+    ],
+)
+def test_a_stale_file_fails_the_check_by_name_and_is_mended(copy: Path, path: str, old: str) -> None:
+    current = (copy / path).read_text(encoding="utf-8")
+    assert old in current
+    (copy / path).write_text(current.replace(old, "stale"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=rf"not current: {re.escape(path)}\. Run: make docs"):
+        generate.main(["--check"], copy)
+    generate.main([], copy)
+    assert (copy / path).read_text(encoding="utf-8") == current
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "message"),
+    [
+        (generate.PROJECT, generate.MARKER, "Pulumi.yaml lacks the line"),
+        (generate.CONFIGURATION, "<!-- keys of mqtt -->", "docs/configuration.md must have .*: keys of mqtt"),
+        (generate.OUTPUTS, "<!-- end outputs -->", "docs/outputs.md must have .*: outputs"),
+    ],
+)
+def test_a_missing_marker_is_an_error_that_names_it(copy: Path, path: str, line: str, message: str) -> None:
+    text = (copy / path).read_text(encoding="utf-8")
+    (copy / path).write_text(text.replace(line, ""), encoding="utf-8")
+    with pytest.raises(SystemExit, match=message):
+        generate.main([], copy)
+
+
+def test_the_project_declares_exactly_the_keys_of_the_model() -> None:
+    assert list(PROJECT["config"]) == [field.alias for field in Configuration.model_fields.values()]
+
+
+def test_every_declaration_is_one_that_the_engine_accepts() -> None:
+    # pulumi sdk/go/common/workspace/project.json, configTypeDeclaration
+    for key, declared in PROJECT["config"].items():
+        assert declared.keys() <= {"type", "items", "description", "secret", "default", "value"}, key
+        assert declared["type"] in ("string", "integer", "boolean", "array", "object"), key
+        assert ("items" in declared) == (declared["type"] == "array"), key
+        assert declared["description"].endswith("."), key
+
+
+def test_only_the_cluster_name_has_no_default() -> None:
+    # The engine calls a declared key without one missing.
+    without = [key for key, declared in PROJECT["config"].items() if "default" not in declared]
+    assert without == ["clusterName"]
+    for declared in PROJECT["config"].values():
+        if "default" in declared:
+            assert isinstance(declared["default"], TYPES[declared["type"]])
+
+
+def test_the_declared_defaults_change_nothing() -> None:
+    name = PROJECT["name"]
+    required = {"aws:region": "us-east-1", f"{name}:clusterName": "regional-xyz"}
+    defaults = {
+        f"{name}:{key}": d["default"] if isinstance(d["default"], str) else json.dumps(d["default"])
+        for key, d in PROJECT["config"].items()
+        if "default" in d
+    }
+    assert parse({**required, **defaults}, project=name, root=ROOT) == parse(
+        required, project=name, root=ROOT
+    )
+
+
+def test_the_project_never_names_a_plugin() -> None:
+    assert "plugins" not in PROJECT
+
+
+def keys_of(model: Any, prefix: str = "") -> list[str]:
+    """Every key of the model, by pydantic's own walk and not the generator's."""
+    found: list[str] = []
+    for field in model.model_fields.values():
+        path = f"{prefix}{field.alias}"
+        if hasattr(field.annotation, "model_fields"):
+            found += keys_of(field.annotation, f"{path}.")
+            continue
+        found.append(path)
+        members = [
+            part for part in getattr(field.annotation, "__args__", ()) if hasattr(part, "model_fields")
+        ]
+        for member in members:
+            found += keys_of(member, f"{path}[].")
+    return found
+
+
+def test_every_key_is_in_the_reference_once_and_with_an_example() -> None:
+    blocks = re.findall(r"<!-- keys of \w+ -->\n(.*?)<!-- end", CONFIGURATION, re.DOTALL)
+    rows = [line.strip("| ").split(" | ") for block in blocks for line in block.splitlines()[2:]]
+    assert sorted(row[0] for row in rows) == sorted(f"`{key}`" for key in keys_of(Configuration))
+    for key, *cells in rows:
+        assert len(cells) == 4, key
+        assert not {"", "`null`"} & {*cells}, key
+
+
+def test_the_reference_names_what_must_be_acknowledged() -> None:
+    weak = {
+        "aws:region": "us-east-1",
+        "x:clusterName": "regional-xyz",
+        "x:profile": "production",
+        "x:database": '{"deletionProtection": false, "multiAz": false, "backupRetentionDays": 1}',
+        "x:server": '{"replicas": 1, "zoneCount": 1, "image": {"tag": "latest"}}',
+    }
+    with pytest.raises(ConfigurationError) as refused:
+        parse(weak, project="x", root=ROOT)
+    section = CONFIGURATION.split("## `acknowledge`")[1].split("<!--")[0]
+    named = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted(problem.key for problem in refused.value.problems)
+
+
+def test_the_reference_names_what_the_program_wires() -> None:
+    assert all(f"`{path}`" in CONFIGURATION for path in WIRED_VALUES)
+
+
+def test_every_output_is_in_the_reference() -> None:
+    assert re.findall(r"^\| `([^`]+)` \|", OUTPUTS, re.MULTILINE) == [row.name for row in documentation()]
+
+
+@pytest.mark.parametrize("text", [CONFIGURATION, OUTPUTS])
+def test_links_lead_somewhere(text: str) -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-")
+        for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert target[1:] in headings if target.startswith("#") else (ROOT / "docs" / target).exists(), target

@@ -1,0 +1,151 @@
+"""The release's values: merged as Helm merges, wired completely, and changed when the chart is."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import pulumi_kubernetes as kubernetes
+import pytest
+import yaml
+
+from maestro_stack.cluster import Cluster
+from maestro_stack.rules import WIRED_VALUES
+from maestro_stack.schema import ServerSettings
+from maestro_stack.server import ServerArgs, chart_digest, chart_values, doubled, merge
+from maestro_stack.settings import CHART_PATH
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = Cluster(
+    name="regional-xyz",
+    arn="arn:aws:eks:us-east-1:111122223333:cluster/regional-xyz",
+    region="us-east-1",
+    account_id="111122223333",
+    partition="aws",
+    vpc_id="vpc-0123456789abcdef0",
+    private_subnet_ids=("subnet-0123456789abcdef0", "subnet-0fedcba9876543210"),
+    security_group_id="sg-0123456789abcdef0",
+    ip_family="ipv4",
+    endpoint="https://example.invalid",
+    certificate_authority="",
+)
+
+
+@pytest.fixture
+def values(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """The chart values of a default configuration."""
+    monkeypatch.chdir(ROOT)
+    return chart_values(
+        ServerArgs(
+            cluster=CLUSTER,
+            settings=ServerSettings.model_validate({}),
+            provider=cast(kubernetes.Provider, None),  # not a value
+            endpoint="abc-ats.iot.us-east-1.amazonaws.com",
+            source_id="maestro",
+            connection_pool=24,
+            ca_bundle=None,
+            secret_version_ids={"server-mqtt-cert": "one", "db-credentials": "two"},
+            depends_on=(),
+        )
+    )
+
+
+def leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """Paths of what isn't an object; pod annotations, whose keys aren't the chart's, count as one."""
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and path != "deployment.podAnnotations":
+            yield from leaves(cast(Mapping[str, object], value), f"{path}.")
+        else:
+            yield path
+
+
+def test_exactly_the_values_that_the_program_sets_are_closed_to_users(values: dict[str, object]) -> None:
+    assert sorted(leaves(values)) == sorted(WIRED_VALUES)
+
+
+def test_the_program_sets_only_values_that_the_chart_has(values: dict[str, object]) -> None:
+    chart = yaml.safe_load((ROOT / CHART_PATH / "values.yaml").read_text(encoding="utf-8"))
+    assert set(leaves(values)) <= set(leaves(chart))
+
+
+def test_the_versions_of_the_secrets_are_annotations_of_the_pods(values: dict[str, object]) -> None:
+    deployment = cast(dict[str, object], values["deployment"])
+    assert deployment["podAnnotations"] == {
+        "secret-version/server-mqtt-cert": "one",
+        "secret-version/db-credentials": "two",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "merged"),
+    [
+        ({}, {}, {}),
+        ({"a": 1}, {}, {"a": 1}),
+        ({"a": 1}, {"a": 2}, {"a": 2}),
+        ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}, {"a": {"b": 1, "c": 3}}),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": {"d": 2}}}, {"a": {"b": {"c": 1, "d": 2}}}),
+        ({"a": {"b": 1}}, {"a": {}}, {"a": {"b": 1}}),
+        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),  # lists are replaced as a whole
+        ({"a": {"b": 1}}, {"a": 2}, {"a": 2}),
+        ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
+        ({"a": {"b": 1}}, {"a": {"b": None}}, {"a": {"b": None}}),  # which Helm reads as "remove it"
+    ],
+)
+def test_values_merge_as_in_helm(
+    values: Mapping[str, object], more: Mapping[str, object], merged: Mapping[str, object]
+) -> None:
+    assert merge(values, more) == merged
+
+
+def test_merging_changes_neither_of_the_two() -> None:
+    values, more = {"a": {"b": 1}}, {"a": {"c": 2}}
+    merge(values, more)
+    assert (values, more) == ({"a": {"b": 1}}, {"a": {"c": 2}})
+
+
+@pytest.mark.parametrize(
+    ("request_", "limit"),
+    [
+        ("512Mi", "1024Mi"),
+        ("1Gi", "2Gi"),
+        ("1.5Gi", "3Gi"),
+        ("1.125Gi", "2.25Gi"),
+        ("500M", "1000M"),
+        ("524288k", "1048576k"),
+        ("12345678Ki", "24691356Ki"),  # no rounding, no exponent
+    ],
+)
+def test_a_quantity_is_doubled_to_the_byte(request_: str, limit: str) -> None:
+    assert doubled(request_) == limit
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    """A copy of the chart."""
+    return shutil.copytree(ROOT / CHART_PATH, tmp_path / "one" / "chart")
+
+
+def test_the_digest_is_that_of_the_charts_content_wherever_it_is(chart: Path, tmp_path: Path) -> None:
+    assert chart_digest(chart) == chart_digest(ROOT / CHART_PATH)
+    moved = chart.rename(tmp_path / "elsewhere")
+    assert chart_digest(moved) == chart_digest(ROOT / CHART_PATH)
+
+
+def test_the_digest_changes_with_a_files_content(chart: Path) -> None:
+    before = chart_digest(chart)
+    (chart / "templates" / "service.yaml").write_text("# nothing\n", encoding="utf-8")
+    assert chart_digest(chart) != before
+
+
+def test_the_digest_changes_with_a_files_name(chart: Path) -> None:
+    before = chart_digest(chart)
+    (chart / "templates" / "service.yaml").rename(chart / "templates" / "http.yaml")
+    assert chart_digest(chart) != before
+
+
+def test_the_digest_changes_with_a_new_file(chart: Path) -> None:
+    before = chart_digest(chart)
+    (chart / "templates" / "new.yaml").touch()
+    assert chart_digest(chart) != before
