@@ -1,1 +1,1 @@
-"""Measurements, printed in one run by `python -m benchmarks`; each compares with something of its own kind."""
+"""Measurements, printed in one run by `python -m benchmarks`, each beside something of its own kind."""

@@ -9,12 +9,13 @@ from maestro_stack.bootstrap import Bootstrap, BootstrapArgs
 from maestro_stack.broker import Broker, BrokerArgs
 from maestro_stack.cluster import Cluster, kubernetes_provider
 from maestro_stack.credentials import Credentials, CredentialsArgs
-from maestro_stack.database import Database, DatabaseArgs, connection_pool
+from maestro_stack.database import Database, DatabaseArgs
 from maestro_stack.identity import Identity, IdentityArgs
 from maestro_stack.names import Names
 from maestro_stack.outputs import CONTRACT_VERSION, MaestroOutputs
 from maestro_stack.server import Server, ServerArgs
 from maestro_stack.settings import Settings
+from maestro_stack.sizing import connection_pool
 
 
 @dataclass(frozen=True, kw_only=True)

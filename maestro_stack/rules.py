@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from maestro_stack.errors import Problem
 from maestro_stack.messages import example, shown
 from maestro_stack.schema import Configuration, DatabaseSettings, KubernetesSettings, Profile, Tree
+from maestro_stack.sizing import POOL_MIN, connection_pool
 
 GP3_STRIPED_FROM_GIB = 400  # RDS user guide, "gp3 storage": below it IOPS and throughput are fixed
 GP3_IOPS = (12000, 64000)
@@ -51,9 +52,21 @@ def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Pro
         problem = "is set by the program; it can't be overridden"
         remedy = "remove it; settings of the same name exist for what may be changed"
         yield Problem(key=f"server.values.{path}", problem=problem, example=remedy)
+    if not {"database", "server"} & {*broken}:
+        yield from _capacity_problems(c)
     yield from _kubernetes_problems(c.kubernetes)
     if not {"profile", "acknowledge"} & {*broken}:
         yield from _weakenings(c, broken)
+
+
+def _capacity_problems(c: Configuration) -> Iterator[Problem]:
+    instance_class, replicas = c.database.instance_class, c.server.replicas
+    if connection_pool(instance_class, replicas) < POOL_MIN:
+        yield Problem(
+            key="server.replicas",
+            problem=f"{replicas} servers need more connections than {instance_class} has for them",
+            example="example: pulumi config set --path database.instanceClass db.m6g.large",
+        )
 
 
 def _kubernetes_problems(k: KubernetesSettings) -> Iterator[Problem]:

@@ -39,7 +39,7 @@ PROFILE_DEFAULTS: Mapping[Profile, Tree] = {
         "applyImmediately": True,
     },
     Profile.PRODUCTION: {
-        "instanceClass": "db.m7g.large",
+        "instanceClass": "db.m6g.large",
         "allocatedStorageGiB": 100,
         "maxAllocatedStorageGiB": 500,
         "multiAz": True,
@@ -83,7 +83,10 @@ def _matches(pattern: str, problem: str) -> AfterValidator:
 
 Text = Annotated[str, BeforeValidator(_text)]
 SourceId = Annotated[
-    Text, _matches(r"[a-z0-9-]{1,40}", "must be 1 to 40 lower-case letters, digits or hyphens")
+    Text,
+    _matches(r"[a-z0-9-]{1,40}", "must be 1 to 40 lower-case letters, digits or hyphens"),
+    # The policy of source x covers the client ids x-server-*: a source x-server would be within its reach.
+    _matches(r"(?!.*-server(-|$)).*", 'must not hold "-server", which other sources\' client ids do'),
 ]
 DnsLabel = Annotated[
     str,

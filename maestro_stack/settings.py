@@ -35,6 +35,12 @@ from maestro_stack.schema import (
 
 CHART_PATH = "charts/maestro-server-eso"
 
+PLAIN_KUBECONFIG = Problem(
+    key="kubernetes.kubeconfig",
+    problem="is stored in the clear; it is a credential",
+    example="example: pulumi config set --secret --path kubernetes.kubeconfig < kubeconfig.yaml",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -97,12 +103,15 @@ def parse(
             configuration.database.ca_bundle_file, region, root, is_secret="database" in hidden
         )
         problems += ca_problems
-    assume_role_arn, role_problems = _assumed_role(
+    assume_role_arn, access_problems = _assumed_role(
         config.get("aws:assumeRoles"), configuration.kubernetes.mode
     )
     if "profile" in broken:
         broken.add("database")  # its defaults may be the wrong profile's
-    checked = [*role_problems, *broken_rules(configuration, broken)]
+    access = configuration.kubernetes
+    if access.mode == "kubeconfig" and access.kubeconfig is not None and "kubernetes" not in hidden:
+        access_problems.append(PLAIN_KUBECONFIG)
+    checked = [*access_problems, *broken_rules(configuration, broken)]
     checked = [p for p in checked if _top(p.key) not in broken]
     quoted = hidden - {"kubernetes"}  # whose rules quote the mode only
     problems += [_without_values(p) if _top(p.key) in quoted else p for p in checked]

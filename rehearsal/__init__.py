@@ -1,1 +1,1 @@
-"""Runs the unmodified program with no cloud: an in-process AWS, Helm's engine, and checks on what was built."""
+"""Runs the unmodified program with no cloud: an in-process AWS, Helm's engine, and checks on the result."""

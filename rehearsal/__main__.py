@@ -1,6 +1,7 @@
 """python -m rehearsal: show what `pulumi up` would build, and whether it would work. Needs no cloud."""
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -132,4 +133,5 @@ def _write_manifests(rehearsal: "Rehearsal", folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # one short run: looking for garbage takes longer than leaving it
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Door 1: the unmodified program on Pulumi's mocks, with our providers behind them. Needs neither CLI nor engine.
+"""Door 1: the unmodified program on Pulumi's mocks, with our providers behind them. Needs no CLI.
 
 The program runs in the very function that Pulumi's Python language host runs it in; only the engine's end of
 the line is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the Pulumi Python SDK.
@@ -61,9 +61,8 @@ def run(
     settings.ROOT.set(None)  # each run makes a root of its own
     settings.SETTINGS.outputs.clear()  # a run that was refused leaves some behind
     pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
-    with contextlib.chdir(stack.root):
-        with contextlib.suppress(RefusedError):  # told in monitor.failures
-            asyncio.run(_run_program(program))
+    with contextlib.chdir(stack.root), contextlib.suppress(RefusedError):  # told in monitor.failures
+        asyncio.run(_run_program(program))
     return Run(
         resources=tuple(monitor.records.values()),
         outputs=monitor.outputs,
@@ -80,7 +79,7 @@ async def _run_program(program: str) -> None:
 
 
 def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Nobody waits for the futures of resources behind a refused one; asyncio would log each with a traceback."""
+    """Nobody waits for what is behind a refused resource; asyncio would log a traceback for each."""
     if not isinstance(context.get("exception"), RefusedError):
         loop.default_exception_handler(context)
 
@@ -214,7 +213,7 @@ class _Monitor(mocks.MockMonitor):
         return created.id, outputs
 
     def _advice(self, urn: str, request: resource_pb2.RegisterResourceRequest, error: str) -> Iterator[str]:
-        """Run the resource's error hooks, as the engine does after a failed create, and yield what they log."""
+        """Run the resource's error hooks, as the engine does after a failed create; yield what they log."""
         engine = cast(_Engine, settings.get_engine())
         for name in request.hooks.on_error:
             callback = self._hooks[name]

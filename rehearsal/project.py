@@ -1,4 +1,4 @@
-"""A Pulumi project on disk: its declared configuration, and a stack's, as the engine hands it to a program."""
+"""A Pulumi project on disk: its configuration, and a stack's, as the engine hands it to a program."""
 
 import difflib
 import json

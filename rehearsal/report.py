@@ -18,14 +18,18 @@ MARKS = {Status.HOLDS: ("✓", "32"), Status.UNVERIFIED: ("?", "33"), Status.FAI
 # What each resource is, from its properties; others are told by their physical name.
 _TOLD: Mapping[str, str] = {
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": "{namespace}/{serviceAccount}",
-    "aws:iot/certificate:Certificate": "X.509, active",
+    "aws:iot/certificate:Certificate": "X.509, active: {active}",
     "aws:iot/policyAttachment:PolicyAttachment": "{policy} on the certificate",
     "aws:rds/instance:Instance": "{identifier}: PostgreSQL {engineVersion}, {instanceClass}",
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "tcp {fromPort} from {referencedSecurityGroupId}",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+        "{ipProtocol} {fromPort} from {referencedSecurityGroupId}"
+    ),
     "aws:secretsmanager/secretVersion:SecretVersion": "value of {@name}",
     "kubernetes:core/v1:ConfigMap": "{metadata[namespace]}/{metadata[name]}",
     "kubernetes:core/v1:ConfigMapPatch": "{metadata[namespace]}/{metadata[name]}, our key",
-    "kubernetes:core/v1:Namespace": "{metadata[name]}, Pod Security restricted",
+    "kubernetes:core/v1:Namespace": (
+        "{metadata[name]}, Pod Security {metadata[labels][pod-security.kubernetes.io/enforce]}"
+    ),
     "kubernetes:helm.sh/v3:Release": "{namespace}/{name}, chart {chart}",
     "pulumi:providers:kubernetes": "{clusterIdentifier}",
     "random:index/randomId:RandomId": "suffix of the final snapshot",
@@ -40,6 +44,7 @@ class Paint:
         self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def __call__(self, text: str, code: str) -> str:
+        """`text` in the colour of an ANSI code."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._on else text
 
 

@@ -46,5 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for tier in TIERS:
         counts = ", ".join(f"{n} {outcome}" for (name, outcome), n in ran.items() if name == tier)
         missing = ", ".join(_missing(tier))
-        not_run = f"SKIPPED, needs {missing} (pip install -r requirements-dev.txt)" if missing else "not selected"
+        not_run = (
+            f"SKIPPED, needs {missing} (pip install -r requirements-dev.txt)" if missing else "not selected"
+        )
         terminalreporter.write_line(f"tier {tier}: {counts or not_run}")

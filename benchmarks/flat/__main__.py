@@ -1,4 +1,4 @@
-"""The same resources as the program declares, in one flat script: no components, settings or look-ups of facts."""
+"""The same resources as the program declares, in one flat script: no components and no settings."""
 
 import json
 
@@ -124,7 +124,7 @@ role_policy = aws.iam.RolePolicy(
                 {
                     "Effect": "Allow",
                     "Action": "secretsmanager:GetSecretValue",
-                    "Resource": [mqtt_version.arn, database_version.arn],
+                    "Resource": [mqtt_version.secret_id, database_version.secret_id],
                 }
             ],
         }

@@ -109,14 +109,14 @@ class Cloud:
                 answer = method(**parameters)
         except ClientError as error:
             details = error.response.get("Error", {})
-            raise self.refuse(
-                service, operation, details.get("Code", "Unknown"), details.get("Message", "").strip()
-            ) from error
+            code, message = details.get("Code", "Unknown"), details.get("Message", "").strip()
+            if message == "Not yet implemented":  # how moto answers on a path that it doesn't know
+                raise self._gap(service, operation) from error
+            raise self.refuse(service, operation, code, message) from error
         except ParamValidationError as error:
             raise self.refuse(service, operation, "ParamValidationError", str(error)) from error
         except NotImplementedError as error:
-            gap = f"moto doesn't have {_SERVICE_NAMES.get(service, service)}: {operation}"
-            raise NoHandlerError(f"{gap}: emulate it in rehearsal/aws/{service}.py") from error
+            raise self._gap(service, operation) from error
         return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
     def validate(self, service: str, operation: str, parameters: Mapping[str, Json]) -> None:
@@ -139,6 +139,10 @@ class Cloud:
         return AwsError(
             service=_SERVICE_NAMES.get(service, service), operation=operation, code=code, message=message
         )
+
+    def _gap(self, service: str, operation: str) -> NoHandlerError:
+        name = _SERVICE_NAMES.get(service, service)
+        return NoHandlerError(f"moto has no {name}: {operation}; emulate it in rehearsal/aws/{service}.py")
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource in this account; IAM's carry no region."""

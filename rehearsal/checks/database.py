@@ -116,7 +116,7 @@ def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
     if evidence.settings.ca_bundle is not None:
         host = evidence.file("db.host")
         findings.unverified(
-            f"that the supplied CA bundle ({len(certificates)} certificates) is RDS's for {evidence.cloud.region}",
+            f"that the supplied CA bundle ({len(certificates)} certificates) is the region's",
             f"openssl s_client -starttls postgres -verify_return_error -CAfile BUNDLE -connect {host}:{PORT}",
         )
         return

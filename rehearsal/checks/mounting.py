@@ -7,8 +7,8 @@ from rehearsal.aws import AwsError
 from rehearsal.checks.evidence import Evidence
 from rehearsal.checks.finding import Findings
 from rehearsal.mount import MOUNT_PATH, MountError, parse_class
-from rehearsal.policy import PolicyError
 from rehearsal.pod import fetcher, session_of
+from rehearsal.policy import PolicyError
 
 NAME = "mount"
 QUESTION = f"Would the pod find its files at {MOUNT_PATH}?"

@@ -148,8 +148,8 @@ def _check_delivery(client: Client, findings: Findings) -> None:
     findings.expect(
         client.subscription_type == "shared" and SHARED.fullmatch(client.agent_events) is not None,
         f"one delivery per status message: {client.agent_events}",
-        f"subscription type {client.subscription_type} on {client.agent_events}: every replica would handle every "
-        "status message",
+        f"subscription type {client.subscription_type} on {client.agent_events}: every replica would handle "
+        "every status message",
     )
     findings.expect(
         client.status_filter.split("/")[1] == client.source_id == client.source_events.split("/")[1],

@@ -68,7 +68,7 @@ def _check_rotation(evidence: Evidence, findings: Findings) -> None:
     findings.expect(
         certificate.replacement_trigger == wanted,
         "rotation.certificate replaces it",
-        f"the certificate's replacement trigger is {certificate.replacement_trigger!r}, not rotation.certificate",
+        f"the certificate is replaced by {certificate.replacement_trigger!r}, not by rotation.certificate",
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,25 +42,30 @@ class Outcome:
 
 class Rehearse(Protocol):
     def __call__(
-        self, config: dict[str, object] | None = None, *, world: dict[str, object] | None = None, root: Path = ROOT
+        self,
+        config: Mapping[str, object] | None = None,
+        *,
+        world: Mapping[str, object] | None = None,
+        root: Path = ROOT,
     ) -> Outcome: ...
 
 
 @pytest.fixture
-def rehearse(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Rehearse:
+def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Rehearse:
     """Rehearse a stack whose file holds `config` (a sound one by default), with --json."""
 
     def run(
-        config: dict[str, object] | None = None, *, world: dict[str, object] | None = None, root: Path = ROOT
+        config: Mapping[str, object] | None = None,
+        *,
+        world: Mapping[str, object] | None = None,
+        root: Path = ROOT,
     ) -> Outcome:
         stack_file = tmp_path / "Pulumi.test.yaml"
-        stack_file.write_text(yaml.safe_dump({"config": sound() if config is None else config}))
+        stack_file.write_text(yaml.safe_dump({"config": sound() if config is None else dict(config)}))
         arguments = ["--json", "--config", str(stack_file)]
         if world is not None:
             world_file = tmp_path / "world.yaml"
-            world_file.write_text(yaml.safe_dump(world))
+            world_file.write_text(yaml.safe_dump(dict(world)))
             arguments += ["--world", str(world_file)]
         monkeypatch.chdir(root)
         capsys.readouterr()
@@ -71,7 +76,7 @@ def rehearse(
     return run
 
 
-def sound(region: str = "us-east-1", **keys: object) -> dict[str, object]:
+def sound(region: str = "us-east-1", /, **keys: object) -> dict[str, object]:
     """A sound stack's configuration; keys are the project's own."""
     config: dict[str, object] = {"aws:region": region, "maestro-stack:clusterName": "regional-xyz"}
     return config | {f"maestro-stack:{key}": value for key, value in keys.items()}
@@ -88,7 +93,9 @@ def broken(tmp_path: Path) -> Iterator[Break]:
     """
     copy = tmp_path / "project"
     shutil.copytree(
-        ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "tests", "rehearsal", "docs", "__pycache__")
+        ROOT,
+        copy,
+        ignore=shutil.ignore_patterns(".git", ".venv", "tests", "rehearsal", "docs", "__pycache__"),
     )
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "maestro_stack"}
 

@@ -1081,7 +1081,7 @@ def test_it_works_with_an_empty_environment() -> None:
         "with in_process_cloud('us-east-1', default_world('c', 'us-east-1')) as cloud:\n"
         "    print(cloud.call('eks', 'ListClusters', {})['clusters'])\n"
     )
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True
     )
 
@@ -1092,7 +1092,7 @@ def test_importing_the_handlers_loads_neither_moto_nor_botocore() -> None:
     program = (
         "import rehearsal.aws, sys; print([m for m in ('moto', 'boto3', 'botocore') if m in sys.modules])"
     )
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True
     )
 

@@ -12,7 +12,9 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
 @pytest.mark.parametrize(
     ("file", "old", "new", "region", "check"),
     [
-        pytest.param(SECRETS, "path: privateKey", "path: private_key", "us-east-1", "mount", id="a jmesPath key"),
+        pytest.param(
+            SECRETS, "path: privateKey", "path: private_key", "us-east-1", "mount", id="a jmesPath key"
+        ),
         pytest.param(
             "maestro_stack/credentials.py", "lambda port: str(int(port))", "int", "us-east-1", "mount",
             id="port as a number",

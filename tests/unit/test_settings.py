@@ -123,7 +123,14 @@ def test_fast_storage_is_accepted_from_400_gib(size: Tree) -> None:
     ],
 )
 def test_each_way_to_reach_kubernetes_is_accepted(kubernetes: Tree, mode: str) -> None:
-    assert settings({"kubernetes": kubernetes}).kubernetes.mode == mode
+    assert settings({"kubernetes": kubernetes}, secret={"kubernetes"}).kubernetes.mode == mode
+
+
+def test_a_kubeconfig_in_the_clear_is_refused() -> None:
+    problem = only(problems({"kubernetes": {"mode": "kubeconfig", "kubeconfig": KUBECONFIG}}))
+    assert problem.key == "kubernetes.kubeconfig"
+    assert "in the clear" in problem.problem
+    assert "--secret" in problem.example
 
 
 def test_the_role_and_the_profile_of_the_aws_provider_are_passed_on() -> None:
@@ -224,6 +231,7 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"bootstrapConfigMap": "adpot"}, "bootstrapConfigMap", "is not 'create', 'adopt' or 'external'"),
     # server
     ({"server": {"replicas": 0}}, "server.replicas", "0 is below 1, the least possible"),
+    ({"server": {"replicas": 30}}, "server.replicas", "need more connections than db.t4g.micro has"),
     ({"server": {"zoneCount": 0}}, "server.zoneCount", "0 is below 1, the least possible"),
     ({"server": {"timeoutSeconds": 59}}, "server.timeoutSeconds", "59 is below 60"),
     ({"server": {"timeoutSeconds": 3601}}, "server.timeoutSeconds", "3601 is above 3600"),
@@ -315,6 +323,8 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"database": {"caBundleFile": "docs"}}, "database.caBundleFile", "can't be read: Is a directory"),
     ({"database": {"caBundleFile": "LICENSE"}}, "database.caBundleFile", "holds no PEM certificate"),
     # the rest
+    ({"mqtt": {"sourceId": "maestro-server"}}, "mqtt.sourceId", 'must not hold "-server"'),
+    ({"mqtt": {"sourceId": "maestro-server-2"}}, "mqtt.sourceId", 'must not hold "-server"'),
     ({"mqtt": {"sourceId": "Maestro"}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
     ({"mqtt": {"sourceId": "x" * 41}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
     ({"mqtt": {"sourceId": ""}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maestro_stack.database import (
+from maestro_stack.sizing import (
     BYTES_PER_CONNECTION,
     CONNECTIONS_MAX,
     LISTENERS_PER_SERVER,
