@@ -45,7 +45,8 @@ def line(what: str, value: float, *, unit: str = "s", limit: float | None = None
 
 def alternate(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
     """Medians of both, taken in turns after one warming run of each."""
-    one(), other()
+    one()
+    other()
     pairs = [(one(), other()) for _ in range(RUNS)]
     return median(first for first, _ in pairs), median(second for _, second in pairs)
 

@@ -1,11 +1,14 @@
 """Baseline: import what any rehearsal has to, and nothing else."""
 
-# ruff: noqa: B018 the attributes are lazy: naming one imports it
-import pulumi  # noqa: F401
+# Attributes are lazy: naming one imports it.
+# ruff: noqa: B018
+# pyright: reportUnusedExpression=false
+import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from moto.backends import get_backend
 
+pulumi.Output
 aws.ec2.SecurityGroup
 aws.eks.PodIdentityAssociation
 aws.iam.Role

@@ -59,7 +59,7 @@ def run(
         )
     )
     settings.ROOT.set(None)  # each run makes a root of its own
-    settings.SETTINGS.outputs.clear()  # a run that was refused leaves some behind
+    cast(Any, settings.SETTINGS).outputs.clear()  # a run that was refused leaves some behind
     pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
     with contextlib.chdir(stack.root), contextlib.suppress(RefusedError):  # told in monitor.failures
         asyncio.run(_run_program(program))
@@ -180,7 +180,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterErrorHook(  # noqa: N802
         self, request: resource_pb2.RegisterErrorHookRequest
     ) -> empty_pb2.Empty:
-        self._hooks[request.name] = cast(callback_pb2.Callback, request.callback)
+        self._hooks[request.name] = cast(callback_pb2.Callback, cast(Any, request).callback)
         return empty_pb2.Empty()
 
     def _create(

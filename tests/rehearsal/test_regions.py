@@ -127,18 +127,23 @@ def test_a_config_map_left_to_something_else_is_not_touched(rehearse: Rehearse) 
 
 def test_settings_reach_the_resources(rehearse: Rehearse) -> None:
     everybody: list[Any] = [{"namespaceSelector": {}}]
+    storage = {"allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "iops": 16000}
+    server = {
+        "replicas": 3,
+        "namespace": "control",
+        "releaseName": "east",
+        "requests": {"memory": "2Gi"},
+        "values": {"networkPolicy": {"metrics": {"from": everybody}}},
+    }
     outcome = rehearse(
         sound(
-            database={
-                "allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "iops": 16000, "engineVersion": 18
-            },
+            database={**storage, "instanceClass": "db.t4g.small", "engineVersion": 18},
             mqtt={"sourceId": "maestro-east"},
             network={"clientSecurityGroupIds": ["sg-0123456789abcdef0"]},
-            server={"replicas": 3, "namespace": "control", "releaseName": "east", "requests": {"memory": "2Gi"},
-                    "values": {"networkPolicy": {"metrics": {"from": everybody}}}},
+            server=server,
             rotation={"certificate": "2026-11", "database": 1},
         )
-    )  # fmt: skip
+    )
     assert outcome.status == 0, outcome.stdout + outcome.stderr
     outputs = outcome.report["outputs"]
     assert outputs["maestro_mqtt_source_events_topic"] == "sources/maestro-east/consumers/+/sourceevents"
