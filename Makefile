@@ -20,7 +20,7 @@ rehearse: $(READY) ## show what `pulumi up` would build, and whether it would wo
 	$(BIN)/python -m rehearsal
 
 test: $(READY) ## run every test tier that can run here
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: $(READY) ## ruff, pyright, and everything generated is current
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check

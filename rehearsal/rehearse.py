@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
 from rehearsal.aws.cloud import in_process_cloud
 from rehearsal.checks import Check, Evidence, Status, run_checks
@@ -64,6 +65,9 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
             subnet_ids=network.subnet_ids or (),
             security_group_ids=network.client_security_group_ids,
         )
+        if settings.bootstrap_config_map == "adopt":
+            theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}
+            world = world.model_copy(update={"config_maps": theirs})
     progress("building the emulated AWS")
     with in_process_cloud(settings.region, world) as cloud:
         clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]

@@ -1,6 +1,7 @@
 """What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
 
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -118,7 +119,7 @@ def _service(resource: Resource) -> str:
 def _described(resource: Resource) -> str:
     shown = {"name": resource.name, **resource.outputs, **resource.shown_inputs}
     told = _TOLD.get(resource.type, "{name}").replace("{@name}", resource.name).format_map(shown)
-    return f"{told}{' (protected)' if resource.protect else ''}"
+    return f"{'protected: ' if resource.protect else ''}{told}"
 
 
 def _check(check: Check, paint: Paint) -> Iterator[str]:
@@ -154,9 +155,12 @@ def _verdict(rehearsal: Rehearsal, paint: Paint) -> str:
 
 
 def _wrapped(start: str, text: str, *, indent: str) -> Iterator[str]:
-    lines = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
-    yield start + lines[0]
-    yield from (indent + line for line in lines[1:])
+    visible = re.sub(r"\x1b\[\d*m", "", start)
+    lines = textwrap.wrap(
+        visible + text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    yield start + lines[0][len(visible) :]
+    yield from lines[1:]
 
 
 def _command(text: str, *, indent: str) -> Iterator[str]:

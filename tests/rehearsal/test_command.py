@@ -1,8 +1,8 @@
 """The command itself: real processes, one for each exit status, and what a terminal and a script get."""
 
+import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rehearsal.__main__ import main
+from rehearsal.report import Paint
 from tests.rehearsal.conftest import ROOT, Break, sound
 
 
@@ -70,30 +71,59 @@ def test_help_is_there_at_once_and_tells_the_exit_statuses() -> None:
     assert "exit status: 0 everything holds" in done.stdout
 
 
-@pytest.mark.parametrize("no_color", ["", "1"])
-def test_colour_and_progress_only_on_a_terminal(no_color: str) -> None:
-    leader, follower = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "rehearsal"],
-        cwd=ROOT, env=environment | {"NO_COLOR": no_color}, stdout=follower, stderr=follower,
-    ) as process:  # fmt: skip
-        os.close(follower)
-        shown = b""
-        while chunk := _read(leader):
-            shown += chunk
-        assert process.wait() == 0
-    os.close(leader)
-    text = shown.decode()
-    assert ("\x1b[32m" in text) is (no_color == "")
-    assert "update: " in text  # progress
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # the other end is closed
-        return b""
+def test_a_terminal_gets_colour_and_sees_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.chdir(ROOT)
+    assert main([]) == 0
+    assert "\x1b[32m✓" in out.getvalue()
+    assert "\r\x1b[Kupdate: 28 resources" in err.getvalue()
+    assert err.getvalue().endswith("\r\x1b[K")  # nothing is left on the line
+
+
+def test_an_interrupted_rehearsal_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rehearsal.rehearse.rehearse", interrupted)
+    monkeypatch.chdir(ROOT)
+    assert main([]) == 130
+    assert "nothing was changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "painted"),
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": ""}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (False, {}, False),
+    ],
+)
+def test_colour_only_on_a_terminal_that_wants_it(
+    is_terminal: bool,  # noqa: FBT001 a table's column
+    environment: dict[str, str],
+    painted: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert (Paint(stream)("x", "31") != "x") is painted
 
 
 def test_json_is_one_document_and_names_its_version(
