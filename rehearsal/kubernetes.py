@@ -4,12 +4,16 @@ Each object is judged by Kubernetes' own JSON schemas of the cluster's version; 
 CustomResourceDefinition (SecretProviderClass) have none there.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 import yaml
+from referencing import Registry, Resource
 
 from rehearsal.aws import Created, Json, NoHandlerError, UnmappedInputError
 from rehearsal.aws.handler import record
@@ -199,17 +203,51 @@ def validate(content: Mapping[str, Json], version: str) -> None:
     """Judge an object by Kubernetes' JSON schemas, unknown fields included.
 
     Raises:
-        KubernetesError: it isn't valid.
+        KubernetesError: with everything that is wrong with it.
     """
-    import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
+    api_version, kind = str(content["apiVersion"]), str(content["kind"])
+    errors = [
+        f"{e.json_path}: {e.message}" for e in _validator(api_version, kind, version).iter_errors(content)
+    ]
+    if errors:
+        name = record(content, "metadata").get("name")
+        raise KubernetesError(f'{kind} "{name}" is invalid: {"; ".join(errors)}')
 
-    what = f'{content["kind"]} "{record(content, "metadata").get("name")}"'
-    try:
-        kubernetes_validate.validate(dict(content), version, strict=True)
-    except kubernetes_validate.ValidationError as wrong:
-        path = ".".join(str(part) for part in wrong.absolute_path)
-        raise KubernetesError(f"{what} is invalid at {path or 'the top'}: {wrong.message}") from None
-    except kubernetes_validate.SchemaNotFoundError:
-        raise KubernetesError(
-            f"Kubernetes {version} has no {content['kind']} in {content['apiVersion']}"
-        ) from None
+
+class _SchemaError(Protocol):
+    json_path: str
+    message: str
+
+
+class _Validator(Protocol):
+    def iter_errors(self, instance: object) -> Iterable[_SchemaError]: ...
+
+
+# kubernetes-validate carries the schemas; its own function reads their 1.4 MB of definitions for each object.
+
+
+@functools.cache
+def _validator(api_version: str, kind: str, version: str) -> _Validator:
+    """The validator of one kind; its schema is named by kind, first part of the group, and version."""
+    from jsonschema import Draft202012Validator
+
+    group, _, group_version = api_version.rpartition("/")
+    parts = [kind.lower(), *([group.partition(".")[0]] if group else []), group_version]
+    file = _schemas(version) / f"{'-'.join(parts)}.json"
+    if not file.is_file():
+        raise KubernetesError(f"Kubernetes {version} has no {kind} in {api_version}")
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    return cast(_Validator, Draft202012Validator(schema, registry=_definitions(version)))
+
+
+@functools.cache
+def _definitions(version: str) -> Registry[Any]:
+    definitions = json.loads((_schemas(version) / "_definitions.json").read_text(encoding="utf-8"))
+    return Registry[Any]().with_resource(definitions["$id"], Resource.from_contents(definitions))
+
+
+def _schemas(version: str) -> Path:
+    folder = Path(str(files("kubernetes_validate"))) / "kubernetes-json-schema" / f"v{version}.0-local-strict"
+    if not folder.is_dir():
+        raise NoHandlerError(f"kubernetes-validate carries no schemas of Kubernetes {version}")
+    return folder

@@ -1,0 +1,89 @@
+"""The emulated cluster refuses what an API server and Helm refuse."""
+
+import pytest
+
+from rehearsal.aws import Json, UnmappedInputError
+from rehearsal.kubernetes import RELEASE, Kubernetes, KubernetesError
+from tests.rehearsal.conftest import ROOT
+
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+PATCH = "kubernetes:core/v1:ConfigMapPatch"
+VALUES: dict[str, Json] = {
+    "clusterName": "regional-xyz",
+    "broker": {"endpoint": "abc-ats.iot.us-east-1.amazonaws.com"},
+}
+
+
+@pytest.fixture
+def cluster() -> Kubernetes:
+    return Kubernetes(root=ROOT, version="1.33", config_maps={"kube-system/there": {"theirs": "1"}})
+
+
+def config_map(name: str = "new", namespace: str = "kube-system", **more: Json) -> dict[str, Json]:
+    metadata: dict[str, Json] = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ours": "2"}, **more}
+
+
+def release(**more: Json) -> dict[str, Json]:
+    chart = "./charts/maestro-server-eso"
+    return {"name": "maestro-server", "namespace": "default", "chart": chart, "values": VALUES, **more}
+
+
+def test_an_object_is_created_once(cluster: Kubernetes) -> None:
+    assert cluster.create(CONFIG_MAP, config_map()).id == "kube-system/new"
+    with pytest.raises(KubernetesError, match='"new" already exists'):
+        cluster.create(CONFIG_MAP, config_map())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (config_map(data={"n": 1}), "not of type 'string'"),
+        (config_map(dta={}), "'dta' was unexpected"),
+        (config_map(namespace="nowhere"), 'namespaces "nowhere" not found'),
+        (config_map(apiVersion="v9"), "has no ConfigMap in v9"),
+    ],
+)
+def test_an_invalid_object_is_refused(cluster: Kubernetes, inputs: dict[str, Json], words: str) -> None:
+    with pytest.raises(KubernetesError, match=words):
+        cluster.create(CONFIG_MAP, inputs)
+
+
+def test_a_patch_adds_our_key_and_keeps_theirs(cluster: Kubernetes) -> None:
+    outputs = cluster.create(PATCH, config_map("there")).outputs
+    assert outputs["data"] == {"theirs": "1", "ours": "2"}
+
+
+def test_a_patch_conflicts_with_another_value_and_misses_what_is_not_there(cluster: Kubernetes) -> None:
+    with pytest.raises(KubernetesError, match=r"conflict with another manager: \.data\.theirs"):
+        cluster.create(PATCH, config_map("there", data={"theirs": "2"}))
+    with pytest.raises(KubernetesError, match='"absent" not found'):
+        cluster.create(PATCH, config_map("absent"))
+
+
+def test_a_release_is_rendered_and_its_objects_are_kept(cluster: Kubernetes) -> None:
+    status = cluster.create(RELEASE, release()).outputs["status"]
+    assert isinstance(status, dict)
+    assert (status["status"], status["revision"], status["namespace"]) == ("deployed", 1, "default")
+    assert cluster.releases[0].one("Deployment")["apiVersion"] == "apps/v1"
+    with pytest.raises(KubernetesError, match="cannot re-use a name"):
+        cluster.create(RELEASE, release())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (release(values={}), "Unable to determine cluster name"),
+        (release(values={**VALUES, "nonsense": 1}), "nonsense"),
+        (release(chart="./charts/none"), "Helm can't render"),
+        (release(namespace="nowhere"), 'namespaces "nowhere" not found'),
+    ],
+)
+def test_a_release_that_helm_refuses(cluster: Kubernetes, inputs: dict[str, Json], words: str) -> None:
+    with pytest.raises(KubernetesError, match=words):
+        cluster.create(RELEASE, inputs)
+
+
+def test_an_input_that_is_not_rehearsed_is_an_error_and_not_dropped(cluster: Kubernetes) -> None:
+    with pytest.raises(UnmappedInputError, match="postrender"):
+        cluster.create(RELEASE, release(postrender="x"))
