@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from rehearsal.aws.cloud import in_process_cloud
+from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.mocks import run
 from rehearsal.plan import Run

@@ -15,8 +15,8 @@ from typing import Any, Protocol, cast
 import yaml
 from referencing import Registry, Resource
 
-from rehearsal.aws import Created, Json, NoHandlerError, UnmappedInputError
-from rehearsal.aws.handler import record
+from rehearsal.aws import Created, NoHandlerError, UnmappedInputError
+from rehearsal.values import Json, record
 
 CUSTOM_KINDS = frozenset({"SecretProviderClass"})
 ALWAYS_THERE = ("default", "kube-system", "kube-public", "kube-node-lease")

@@ -21,10 +21,10 @@ from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, pr
 from pulumi.runtime.stack import run_in_stack
 
 from rehearsal import wire
-from rehearsal.aws import Json
 from rehearsal.plan import MASK, Failure, Resource, Run
 from rehearsal.project import PLACEHOLDER, Stack
 from rehearsal.providers import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings
+from rehearsal.values import Json
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 

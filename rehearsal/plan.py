@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from rehearsal.aws import Json
+from rehearsal.values import Json
 
 Secret: TypeAlias = str
 MASK = "[secret]"

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rehearsal import policy
-from rehearsal.aws import AwsError, Json
+from rehearsal.aws import AwsError
 from rehearsal.aws.cloud import Cloud, PodIdentityAssociation
-from rehearsal.aws.handler import record, records, text, texts
 from rehearsal.kubernetes import Release
 from rehearsal.mount import MountError, access_denied, secret_not_found
+from rehearsal.values import Json, record, records, text, texts
 
 POD_NAME = "maestro-6d5f7c9b4d-x2x7q"
 POD_UID = "0f0b6c1e-5f0a-4f0e-9c52-7d2f6a1d3b11"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from rehearsal import randomness
-from rehearsal.aws import AwsError, Created, Json, NoHandlerError, function_handler, resource_handler
+from rehearsal.aws import AwsError, Created, NoHandlerError, function_handler, resource_handler
 from rehearsal.aws.cloud import Cloud
 from rehearsal.kubernetes import Kubernetes, KubernetesError
+from rehearsal.values import Json
 
 PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem"})
 """Outputs that the AWS provider marks secret although they are public."""

@@ -5,7 +5,8 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 
-from rehearsal.aws import Created, Json, NoHandlerError, UnmappedInputError
+from rehearsal.aws import Created, NoHandlerError, UnmappedInputError
+from rehearsal.values import Json
 
 SECRET_OUTPUTS: Mapping[str, frozenset[str]] = {
     "random:index/randomPassword:RandomPassword": frozenset({"result", "bcryptHash"}),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
-from rehearsal.aws.cloud import in_process_cloud
+from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.checks import Check, Evidence, Status, run_checks
 from rehearsal.kubernetes import Kubernetes, Release
 from rehearsal.mocks import run

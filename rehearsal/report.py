@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import IO
 
-from rehearsal.aws import Json
 from rehearsal.checks import Check, Finding, Status
 from rehearsal.plan import Resource
 from rehearsal.rehearse import Rehearsal
+from rehearsal.values import Json
 
 FORMAT_VERSION = 1
 WIDTH = 80

@@ -8,8 +8,7 @@ from typing import cast
 
 from google.protobuf import json_format, struct_pb2
 
-from rehearsal.aws import Json
-from rehearsal.aws.handler import whole_numbers
+from rehearsal.values import Json, whole_numbers
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 the signature of a secret, not one

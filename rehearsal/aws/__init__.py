@@ -9,16 +9,8 @@ refuses where moto doesn't, and returns every output that the provider returns.
 from __future__ import annotations
 
 from rehearsal.aws import account, ec2, eks, iam, iot, rds, secretsmanager
-from rehearsal.aws.handler import (
-    AwsError,
-    Created,
-    FunctionHandler,
-    Json,
-    NoHandlerError,
-    ResourceHandler,
-    UnmappedInputError,
-    handler_file,
-)
+from rehearsal.aws.errors import AwsError, NoHandlerError, UnmappedInputError
+from rehearsal.aws.handler import Created, FunctionHandler, ResourceHandler, handler_file
 
 __all__ = [
     "FUNCTION_TOKENS",
@@ -27,7 +19,6 @@ __all__ = [
     "AwsError",
     "Created",
     "FunctionHandler",
-    "Json",
     "NoHandlerError",
     "ResourceHandler",
     "UnmappedInputError",

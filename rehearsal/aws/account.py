@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.handler import FunctionHandler, Json, read_inputs, text
+from rehearsal.aws.handler import FunctionHandler, read_inputs
+from rehearsal.values import Json, text
 
 # China's services that go by China's domain; everywhere else a principal ends in amazonaws.com.
 # Source: hashicorp/terraform-provider-aws, internal/service/meta/service_principal_data_source.go.

@@ -6,22 +6,21 @@ import ipaddress
 import os
 import threading
 import uuid
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
-from rehearsal.aws.handler import AwsError, Json, NoHandlerError, to_json
+from rehearsal.aws.errors import AwsError, NoHandlerError
 from rehearsal.aws.regions import find_region
+from rehearsal.values import Json, to_json
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.client import BaseClient
     from botocore.session import Session
 
-    from rehearsal.world import World
 
 # Not credentials: what botocore signs with so that it looks for no real ones.
 _ACCESS_KEY, _SECRET_KEY = "EMULATED", "emulated"
@@ -154,40 +153,6 @@ class Cloud:
         return Cloud(region, self.account_id, clients=self._clients)
 
 
-@contextmanager
-def in_process_cloud(region: str, world: World) -> Generator[Cloud]:
-    """A fresh emulated account inside this process, holding what `world` describes; gone on exit.
-
-    One at a time: moto's state belongs to the process. While it is open, every AWS_… variable is out of the
-    environment, so that neither a profile nor a credential of the user's can matter.
-    Raises UnknownRegionError.
-    """
-    find_region(region)
-    if not _one_at_a_time.acquire(blocking=False):
-        raise RuntimeError("an emulated AWS account is already open in this process")
-    try:
-        with _without_aws_environment():
-            from rehearsal.aws import emulator
-
-            with emulator.running():
-                cloud = Cloud(region, world.account, clients=_clients_in_process())
-                emulator.build(cloud, world)
-                yield cloud
-    finally:
-        _one_at_a_time.release()
-
-
-_one_at_a_time = threading.Lock()
-
-
-@cache
-def _clients_in_process() -> Clients:
-    """Kept for the life of the process, since making a client takes longer than using it."""
-    from rehearsal.aws import emulator
-
-    return Clients(None, emulator.answer)
-
-
 Answer = Callable[["AWSPreparedRequest"], "AWSResponse | None"]
 """Answers a request in place of the network, or with None if it can't."""
 
@@ -304,23 +269,6 @@ def _session() -> Session:
     )
 
 
-@contextmanager
-def _without_aws_environment() -> Generator[None]:
-    """Takes the AWS_… variables out, since moto itself makes boto3 sessions that read them."""
-    taken = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("AWS_")}
-    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    os.environ.update(nothing)
-    try:
-        yield
-    finally:
-        for key in nothing:
-            os.environ.pop(key, None)
-        os.environ.update(taken)
-
-
 def fresh_id() -> str:
     """A random UUID, for client request tokens and association ids."""
     return str(uuid.uuid4())
-
-
-IdFactory = Callable[[], str]

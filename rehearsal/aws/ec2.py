@@ -7,28 +7,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from rehearsal.aws.cloud import Cloud
+from rehearsal.aws.errors import AwsError, UnmappedInputError
 from rehearsal.aws.handler import (
     MANAGED_BY,
-    AwsError,
     Created,
     FunctionHandler,
-    Json,
     ResourceHandler,
-    UnmappedInputError,
     api_parameters,
     api_tags,
-    flag,
     handler_file,
-    json_list,
-    merged,
-    number,
     read_inputs,
-    record,
-    records,
     tag_outputs,
-    text,
-    texts,
 )
+from rehearsal.values import Json, flag, json_list, merged, number, record, records, text, texts
 
 # EC2 API reference, CreateSecurityGroup and IpRange: what a description may hold in a VPC.
 _DESCRIPTION = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")

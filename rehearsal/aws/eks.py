@@ -6,22 +6,24 @@ import re
 from collections.abc import Mapping
 
 from rehearsal.aws.cloud import Cloud, PodIdentityAssociation, fresh_id
+from rehearsal.aws.errors import AwsError
 from rehearsal.aws.handler import (
-    AwsError,
     Created,
     FunctionHandler,
-    Json,
     ResourceHandler,
     api_parameters,
+    read_inputs,
+    tag_outputs,
+)
+from rehearsal.values import (
+    Json,
     flag,
     json_list,
     merged,
     one_or_many,
     parse_document,
-    read_inputs,
     record,
     records,
-    tag_outputs,
     text,
     texts,
 )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.handler import Json, flag, json_list, record, records, text
+from rehearsal.values import Json, flag, json_list, record, records, text
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse

@@ -9,19 +9,13 @@ from rehearsal.aws.cloud import Cloud
 from rehearsal.aws.handler import (
     Created,
     FunctionHandler,
-    Json,
     ResourceHandler,
     api_parameters,
     api_tags,
-    flag,
-    merged,
-    one_or_many,
-    parse_document,
     read_inputs,
-    record,
     tag_outputs,
-    text,
 )
+from rehearsal.values import Json, flag, merged, one_or_many, parse_document, record, text
 
 # IAM API reference, CreateRole.
 _NAME = re.compile(r"[\w+=,.@-]+", re.ASCII)

@@ -10,18 +10,13 @@ from rehearsal.aws.cloud import Cloud
 from rehearsal.aws.handler import (
     Created,
     FunctionHandler,
-    Json,
     ResourceHandler,
     api_parameters,
     api_tags,
-    flag,
-    merged,
-    one_or_many,
-    parse_document,
     read_inputs,
     tag_outputs,
-    text,
 )
+from rehearsal.values import Json, flag, merged, one_or_many, parse_document, text
 
 # IoT API reference, CreatePolicy; AWS IoT Core quotas (characters without white space).
 _POLICY_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)

@@ -11,28 +11,19 @@ from typing import ClassVar
 from rehearsal.aws import rds_catalogue as catalogue
 from rehearsal.aws.cloud import Cloud
 from rehearsal.aws.ec2 import describe_security_group
+from rehearsal.aws.errors import AwsError, UnmappedInputError
 from rehearsal.aws.handler import (
     MANAGED_BY,
-    AwsError,
     Created,
     FunctionHandler,
-    Json,
     ResourceHandler,
-    UnmappedInputError,
     api_parameters,
     api_tags,
-    flag,
     handler_file,
-    json_list,
-    merged,
-    number,
     read_inputs,
-    record,
-    records,
     tag_outputs,
-    text,
-    texts,
 )
+from rehearsal.values import Json, flag, json_list, merged, number, record, records, text, texts
 
 _PARAMETERS_A_CALL = 20  # RDS API reference, ModifyDBParameterGroup
 _NO_SECRETS: frozenset[str] = frozenset()

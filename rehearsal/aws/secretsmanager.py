@@ -6,24 +6,17 @@ import re
 from collections.abc import Mapping
 
 from rehearsal.aws.cloud import Cloud, fresh_id
+from rehearsal.aws.errors import AwsError
 from rehearsal.aws.handler import (
-    AwsError,
     Created,
     FunctionHandler,
-    Json,
     ResourceHandler,
     api_parameters,
     api_tags,
-    flag,
-    json_list,
-    merged,
-    number,
-    parse_document,
     read_inputs,
     tag_outputs,
-    text,
-    texts,
 )
+from rehearsal.values import Json, flag, json_list, merged, number, parse_document, text, texts
 
 # Secrets Manager API reference, CreateSecret: Name; quotas: size of a secret value.
 _NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")

@@ -3,13 +3,13 @@
 import re
 
 from maestro_stack.database import PORT
-from rehearsal.aws import AwsError, Json, function_handler
-from rehearsal.aws.handler import flag, record, records, text
+from rehearsal.aws import AwsError, function_handler
 from rehearsal.checks.evidence import Evidence
 from rehearsal.checks.finding import Findings
 from rehearsal.mount import MountError
 from rehearsal.pod import Container
 from rehearsal.policy import PolicyError
+from rehearsal.values import Json, flag, record, records, text
 
 NAME = "database"
 QUESTION = "Would the server reach its database, and verify it?"

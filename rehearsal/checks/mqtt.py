@@ -9,12 +9,12 @@ import yaml
 
 from maestro_stack.mqtt import PORT
 from rehearsal import policy
-from rehearsal.aws import AwsError, Json, function_handler
-from rehearsal.aws.handler import record, records, text
+from rehearsal.aws import AwsError, function_handler
 from rehearsal.checks.evidence import Evidence
 from rehearsal.checks.finding import Findings
 from rehearsal.mount import MountError
 from rehearsal.pod import POD_NAME
+from rehearsal.values import Json, record, records, text
 
 NAME = "mqtt"
 QUESTION = "Does the broker allow what the server does, and nothing else?"

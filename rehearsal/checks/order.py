@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from rehearsal.aws.handler import record
 from rehearsal.checks.evidence import Evidence
 from rehearsal.checks.finding import Findings
 from rehearsal.kubernetes import RELEASE
 from rehearsal.plan import Resource, Run
+from rehearsal.values import record
 
 NAME = "order"
 QUESTION = "Is all there before the pods, and does little wait for the database?"

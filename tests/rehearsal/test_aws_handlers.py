@@ -22,15 +22,15 @@ from rehearsal.aws import (
     TAGGABLE_TYPES,
     AwsError,
     Created,
-    Json,
     NoHandlerError,
     UnmappedInputError,
     function_handler,
     resource_handler,
 )
-from rehearsal.aws.cloud import Clients, Cloud, OutsideWorldError, in_process_cloud
-from rehearsal.aws.handler import number, record, records, text, texts, whole_numbers
+from rehearsal.aws.cloud import Clients, Cloud, OutsideWorldError
+from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.aws.regions import UnknownRegionError
+from rehearsal.values import Json, number, record, records, text, texts, whole_numbers
 from rehearsal.world import World, default_world
 
 CLUSTER = "regional-xyz"
@@ -1074,7 +1074,7 @@ def test_the_users_aws_settings_neither_matter_nor_get_lost(monkeypatch: pytest.
 
 def test_it_works_with_an_empty_environment() -> None:
     program = (
-        "from rehearsal.aws.cloud import in_process_cloud\n"
+        "from rehearsal.aws.in_process import in_process_cloud\n"
         "from rehearsal.world import default_world\n"
         "with in_process_cloud('us-east-1', default_world('c', 'us-east-1')) as cloud:\n"
         "    print(cloud.call('eks', 'ListClusters', {})['clusters'])\n"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rehearsal.aws import Json, UnmappedInputError
+from rehearsal.aws import UnmappedInputError
 from rehearsal.kubernetes import RELEASE, Kubernetes, KubernetesError
+from rehearsal.values import Json
 from tests.rehearsal.conftest import ROOT
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
