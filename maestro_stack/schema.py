@@ -116,7 +116,15 @@ Reason = Annotated[str, Field(min_length=1)]
 class Section(BaseModel):
     """A part of the configuration; keys are camelCase, unknown ones are errors, values aren't coerced."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    # Built when first used, and then once as a whole: a section alone is never validated.
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_default=True,
+    )
 
 
 class DatabaseSettings(Section):
@@ -285,8 +293,8 @@ class ServerSettings(Section):
         int,
         Field(default=3, ge=1, description="Zones to spread the pods over; 1 turns it off.", examples=[3]),
     ]
-    image: Annotated[ImageSettings, Field(default_factory=lambda: ImageSettings.model_validate({}))]
-    requests: Annotated[RequestsSettings, Field(default_factory=lambda: RequestsSettings.model_validate({}))]
+    image: Annotated[ImageSettings, Field(default={})]
+    requests: Annotated[RequestsSettings, Field(default={})]
     release_name: Annotated[
         ReleaseName,
         Field(default="maestro-server", description="Helm release name.", examples=["maestro-server"]),
@@ -467,7 +475,7 @@ class Configuration(Section):
     mqtt: Annotated[
         MqttSettings,
         Field(
-            default_factory=lambda: MqttSettings.model_validate({}),
+            default={},
             description="The server's place on the account's MQTT broker.",
             examples=[{"sourceId": "maestro-east"}],
         ),
@@ -475,7 +483,7 @@ class Configuration(Section):
     server: Annotated[
         ServerSettings,
         Field(
-            default_factory=lambda: ServerSettings.model_validate({}),
+            default={},
             description="The Helm release of the Maestro server.",
             examples=[{"replicas": 3}],
         ),
@@ -483,7 +491,7 @@ class Configuration(Section):
     network: Annotated[
         NetworkSettings,
         Field(
-            default_factory=lambda: NetworkSettings.model_validate({}),
+            default={},
             description="Where the database is reached from.",
             examples=[{"clientSecurityGroupIds": ["sg-0123456789abcdef0"]}],
         ),
@@ -491,7 +499,7 @@ class Configuration(Section):
     kubernetes: Annotated[
         KubernetesSettings,
         Field(
-            default_factory=lambda: KubernetesSettings.model_validate({}),
+            default={},
             description="How to reach the cluster's API server.",
             examples=[{"mode": "ambient"}],
         ),
@@ -508,7 +516,7 @@ class Configuration(Section):
     rotation: Annotated[
         RotationSettings,
         Field(
-            default_factory=lambda: RotationSettings.model_validate({}),
+            default={},
             description="Any new string rotates that credential.",
             examples=[{"certificate": "2026-11"}],
         ),
@@ -525,7 +533,7 @@ class Configuration(Section):
     policies: Annotated[
         PolicySettings,
         Field(
-            default_factory=lambda: PolicySettings.model_validate({}),
+            default={},
             description="Exceptions to rules, each with a reason.",
             examples=[{"exceptions": []}],
         ),
