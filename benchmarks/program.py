@@ -32,5 +32,5 @@ def timed(program: str) -> tuple[float, Run]:
 
 
 if __name__ == "__main__":
-    gc.disable()  # as the rehearsal does; otherwise the emulation's garbage is collected on the program's time
+    gc.disable()  # as the rehearsal does: the emulation's garbage isn't the program's
     print(timed(sys.argv[1])[0])
