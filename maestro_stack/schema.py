@@ -113,6 +113,10 @@ Day = r"(mon|tue|wed|thu|fri|sat|sun)"
 Reason = Annotated[str, Field(min_length=1)]
 
 
+NO_KEYS: dict[str, object] = {}
+"""Default of a section: it is validated, so that each of its keys gets its own default."""
+
+
 class Section(BaseModel):
     """A part of the configuration; keys are camelCase, unknown ones are errors, values aren't coerced."""
 
@@ -293,8 +297,8 @@ class ServerSettings(Section):
         int,
         Field(default=3, ge=1, description="Zones to spread the pods over; 1 turns it off.", examples=[3]),
     ]
-    image: Annotated[ImageSettings, Field(default={})]
-    requests: Annotated[RequestsSettings, Field(default={})]
+    image: Annotated[ImageSettings, Field(default=NO_KEYS)]
+    requests: Annotated[RequestsSettings, Field(default=NO_KEYS)]
     release_name: Annotated[
         ReleaseName,
         Field(default="maestro-server", description="Helm release name.", examples=["maestro-server"]),
@@ -475,7 +479,7 @@ class Configuration(Section):
     mqtt: Annotated[
         MqttSettings,
         Field(
-            default={},
+            default=NO_KEYS,
             description="The server's place on the account's MQTT broker.",
             examples=[{"sourceId": "maestro-east"}],
         ),
@@ -483,7 +487,7 @@ class Configuration(Section):
     server: Annotated[
         ServerSettings,
         Field(
-            default={},
+            default=NO_KEYS,
             description="The Helm release of the Maestro server.",
             examples=[{"replicas": 3}],
         ),
@@ -491,7 +495,7 @@ class Configuration(Section):
     network: Annotated[
         NetworkSettings,
         Field(
-            default={},
+            default=NO_KEYS,
             description="Where the database is reached from.",
             examples=[{"clientSecurityGroupIds": ["sg-0123456789abcdef0"]}],
         ),
@@ -499,7 +503,7 @@ class Configuration(Section):
     kubernetes: Annotated[
         KubernetesSettings,
         Field(
-            default={},
+            default=NO_KEYS,
             description="How to reach the cluster's API server.",
             examples=[{"mode": "ambient"}],
         ),
@@ -516,7 +520,7 @@ class Configuration(Section):
     rotation: Annotated[
         RotationSettings,
         Field(
-            default={},
+            default=NO_KEYS,
             description="Any new string rotates that credential.",
             examples=[{"certificate": "2026-11"}],
         ),
@@ -533,7 +537,7 @@ class Configuration(Section):
     policies: Annotated[
         PolicySettings,
         Field(
-            default={},
+            default=NO_KEYS,
             description="Exceptions to rules, each with a reason.",
             examples=[{"exceptions": []}],
         ),
