@@ -6,6 +6,7 @@ from importlib.resources import files
 import pulumi
 import pulumi_aws as aws
 
+from maestro_stack.hooks import explain_failure
 from maestro_stack.names import Names
 
 # Days in which a deleted secret can be restored, and its name can't be used again. None in dev, so that a
@@ -105,7 +106,18 @@ class Credentials(pulumi.ComponentResource):
             description=description,
             recovery_window_in_days=RECOVERY_DAYS_PRODUCTION if args.is_production else RECOVERY_DAYS_DEV,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.is_production),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.is_production,
+                hooks=explain_failure(
+                    f"explain-secret-{name}",
+                    f'Secret "{physical_name}" was deleted and can still be restored, which holds its name. '
+                    "Restore it (aws secretsmanager restore-secret) and import it, or give it up for good: "
+                    "aws secretsmanager delete-secret --force-delete-without-recovery "
+                    f"--secret-id {physical_name}",
+                    when="scheduled for deletion",
+                ),
+            ),
         )
         version = aws.secretsmanager.SecretVersion(
             name,

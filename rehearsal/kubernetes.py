@@ -89,6 +89,7 @@ class Kubernetes:
         for path, data in config_maps.items():
             namespace, name = path.split("/", 1)
             self._objects["ConfigMap", namespace, name] = {"data": dict(data)}
+            self._objects["Namespace", "", namespace] = {}
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> Created:
         """A resource of the Kubernetes provider.

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import IO
@@ -96,7 +95,8 @@ def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
                 title = resource.type.rpartition(":")[2]
                 yield f"{'  ' * depth}{paint(title, '36')}"
             else:
-                yield _cut(f"{'  ' * depth}{_service(resource):<28} {_described(resource)}")
+                start = f"{'  ' * depth}{_service(resource):<28} "
+                yield from _wrapped(start, _described(resource), indent="  " * (depth + 2))
             yield from walk(resource.urn, depth + 1)
 
     stack = next((r for r in rehearsal.update.resources if r.parent is None), None)
@@ -105,7 +105,7 @@ def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
     if objects:
         version = rehearsal.kubernetes_version
         yield f"  in the release, valid for Kubernetes {version} by its own schemas:"
-        yield from (_cut(f"    {m.kind:<24} {m.name}") for m in objects)
+        yield from (f"    {m.kind:<24} {m.name}" for m in objects)
 
 
 def _service(resource: Resource) -> str:
@@ -141,9 +141,7 @@ def _verdict(rehearsal: Rehearsal, paint: Paint) -> str:
     count = sum(not r.is_component for r in rehearsal.update.resources)
     took = f"in {rehearsal.seconds:.1f} s"
     if rehearsal.failures:
-        return paint(
-            f"refused: {len(rehearsal.failures)} of {count + len(rehearsal.failures)} resources, {took}", "31"
-        )
+        return paint(f"refused: {len(rehearsal.failures)} resources, {took}", "31")
     failed = [check.name for check in rehearsal.checks if check.status is Status.FAILS]
     if failed:
         return paint(f"would not work: {', '.join(failed)} ({count} resources, {took})", "31")
@@ -159,7 +157,7 @@ def _wrapped(start: str, text: str, *, indent: str) -> Iterator[str]:
     lines = textwrap.wrap(
         visible + text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
-    yield start + lines[0][len(visible) :]
+    yield (start + lines[0][len(visible) :]).rstrip()
     yield from lines[1:]
 
 
@@ -168,12 +166,6 @@ def _command(text: str, *, indent: str) -> Iterator[str]:
     lines = textwrap.wrap(text, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
     yield from (f"{indent}{line} \\" for line in lines[:-1])
     yield f"{indent}{lines[-1]}"
-
-
-def _cut(line: str) -> str:
-    """A line of the tree at the terminal's width, never less than 80 columns."""
-    width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
-    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:

@@ -135,6 +135,21 @@ def test_a_second_server_with_the_same_source_id_is_refused(
     assert caplog.text == ""
 
 
+def test_a_secret_that_is_still_being_deleted_is_explained(rehearse: Rehearse) -> None:
+    outcome = rehearse(world={"clusters": [HERE], "deletedSecrets": ["regional-xyz/maestro/db-credentials"]})
+    assert outcome.status == 2
+    [failure] = outcome.report["failures"]
+    assert "--force-delete-without-recovery" in " ".join(failure["advice"])
+
+
+def test_a_namespace_that_exists_is_explained(rehearse: Rehearse) -> None:
+    world = {"clusters": [HERE], "configMaps": {"control/theirs": {"key": "value"}}}
+    outcome = rehearse(sound(server={"namespace": "control"}), world=world)
+    assert outcome.status == 2
+    [failure] = outcome.report["failures"]
+    assert 'Namespace "control" exists already' in " ".join(failure["advice"])
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
