@@ -1,17 +1,18 @@
-"""One region's Maestro: read the configuration, find the cluster, build, export."""
+"""One region's Maestro: read the configuration, look around, build, export."""
 
 import pulumi
 
-from maestro_stack.cluster import find_cluster
 from maestro_stack.regional import RegionalMaestro, RegionalMaestroArgs
 from maestro_stack.settings import load
+from maestro_stack.surroundings import look_up
 
 
 async def main() -> None:
     """The program; Pulumi runs it and waits for its look-ups."""
     settings = load()
-    cluster = await find_cluster(settings)
-    RegionalMaestro("maestro", RegionalMaestroArgs(settings=settings, cluster=cluster)).outputs.export()
+    surroundings = await look_up(settings)
+    args = RegionalMaestroArgs(settings=settings, surroundings=surroundings)
+    RegionalMaestro("maestro", args).outputs.export()
 
 
 pulumi.run(main)

@@ -7,8 +7,25 @@ import pulumi
 import pulumi_aws as aws
 
 from maestro_stack.cluster import Cluster
+from maestro_stack.errors import Problem, SurroundingsError
 from maestro_stack.hooks import explain_failure
 from maestro_stack.mqtt import Mqtt
+
+
+def find_endpoint(region: str) -> str:
+    """Host of the account's Data-ATS endpoint, which chains to the Amazon root CAs.
+
+    The first look-up in an account and region creates it. Source: AWS IoT Core API, DescribeEndpoint.
+
+    Raises:
+        SurroundingsError: the region has no AWS IoT Core, or it can't be asked.
+    """
+    try:
+        return aws.iot.get_endpoint(endpoint_type="iot:Data-ATS").endpoint_address
+    except Exception as refused:  # noqa: BLE001 the SDK raises nothing more specific
+        problem = f"AWS IoT Core's endpoint in {region} can't be read: {refused}"
+        example = "example, of a region that has AWS IoT Core: pulumi config set aws:region us-east-1"
+        raise SurroundingsError([Problem(key="aws:region", problem=problem, example=example)]) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +33,8 @@ class BrokerArgs:
     """What the broker needs to know."""
 
     cluster: Cluster
+    endpoint: str
+    """Host, without port: see `find_endpoint`."""
     mqtt: Mqtt
     rotation: str
     """Any new string replaces the certificate."""
@@ -29,8 +48,8 @@ class Broker(pulumi.ComponentResource):
     is not consulted. Source: AWS IoT Core developer guide, "X.509 client certificates".
     """
 
-    endpoint: pulumi.Output[str]
-    """Host, without port. The Data-ATS endpoint chains to the Amazon root CAs."""
+    endpoint: str
+    """Host, without port."""
     policy_name: pulumi.Output[str]
     policy_arn: pulumi.Output[str]
     certificate_id: pulumi.Output[str]
@@ -76,9 +95,7 @@ class Broker(pulumi.ComponentResource):
         self.authorization = aws.iot.PolicyAttachment(
             "policy-attachment", policy=policy.name, target=certificate.arn, opts=child
         )
-        self.endpoint = aws.iot.get_endpoint_output(
-            endpoint_type="iot:Data-ATS", opts=pulumi.InvokeOutputOptions(parent=self)
-        ).endpoint_address
+        self.endpoint = args.endpoint
         self.policy_name = policy.name
         self.policy_arn = policy.arn
         self.certificate_id = certificate.id

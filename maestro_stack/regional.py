@@ -7,7 +7,7 @@ import pulumi
 from maestro_stack import mqtt
 from maestro_stack.bootstrap import Bootstrap, BootstrapArgs
 from maestro_stack.broker import Broker, BrokerArgs
-from maestro_stack.cluster import Cluster, kubernetes_provider
+from maestro_stack.cluster import kubernetes_provider
 from maestro_stack.credentials import Credentials, CredentialsArgs
 from maestro_stack.database import Database, DatabaseArgs
 from maestro_stack.identity import Identity, IdentityArgs
@@ -16,14 +16,15 @@ from maestro_stack.outputs import CONTRACT_VERSION, MaestroOutputs
 from maestro_stack.server import Server, ServerArgs
 from maestro_stack.settings import Settings
 from maestro_stack.sizing import connection_pool
+from maestro_stack.surroundings import Surroundings
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionalMaestroArgs:
-    """A sound configuration, and the cluster that it names."""
+    """A sound configuration, and what it names."""
 
     settings: Settings
-    cluster: Cluster
+    surroundings: Surroundings
 
 
 class RegionalMaestro(pulumi.ComponentResource):
@@ -36,7 +37,7 @@ class RegionalMaestro(pulumi.ComponentResource):
     ) -> None:
         super().__init__("maestro:index:RegionalMaestro", name, opts=opts)
         child = pulumi.ResourceOptions(parent=self)
-        settings, cluster = args.settings, args.cluster
+        settings, cluster = args.settings, args.surroundings.cluster
         names = Names(cluster.name, cluster.region)
         source = mqtt.Mqtt(settings.mqtt.source_id)
         tags = {
@@ -48,7 +49,13 @@ class RegionalMaestro(pulumi.ComponentResource):
 
         broker = Broker(
             "broker",
-            BrokerArgs(cluster=cluster, mqtt=source, rotation=settings.rotation.certificate, tags=tags),
+            BrokerArgs(
+                cluster=cluster,
+                endpoint=args.surroundings.mqtt_endpoint,
+                mqtt=source,
+                rotation=settings.rotation.certificate,
+                tags=tags,
+            ),
             opts=child,
         )
         database = Database(
@@ -123,7 +130,7 @@ class RegionalMaestro(pulumi.ComponentResource):
             cluster_name=known(cluster.name),
             maestro_contract_version=known(CONTRACT_VERSION),
             maestro_region=known(cluster.region),
-            maestro_iot_mqtt_endpoint=broker.endpoint,
+            maestro_iot_mqtt_endpoint=known(broker.endpoint),
             maestro_iot_mqtt_port=known(mqtt.PORT),
             maestro_mqtt_source_id=known(source.source_id),
             maestro_mqtt_source_events_topic=known(source.source_events("+")),

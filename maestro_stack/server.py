@@ -60,7 +60,7 @@ class ServerArgs:
     cluster: Cluster
     settings: ServerSettings
     provider: kubernetes.Provider
-    endpoint: pulumi.Input[str]
+    endpoint: str
     """MQTT host, without port."""
     source_id: str
     connection_pool: int

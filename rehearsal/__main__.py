@@ -60,6 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Rehearse once; returns the exit status."""
     options = _parser().parse_args(arguments)
     progress = _Progress()
+    try:
+        return _rehearse(options, progress)
+    except KeyboardInterrupt:
+        progress.clear()
+        print("interrupted; nothing was changed anywhere", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+
+
+def _rehearse(options: argparse.Namespace, progress: _Progress) -> int:
     progress("starting")
     # Only now: --help shouldn't wait for Pulumi's and moto's modules.
     import pulumi
@@ -77,10 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, WorldError, pulumi.RunError) as unusable:
         progress.clear()
         return _explain(unusable, as_json=options.json)
-    except KeyboardInterrupt:
-        progress.clear()
-        print("interrupted; nothing was changed anywhere", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
     progress.clear()
     _print(rehearsal, as_json=options.json)
     if rehearsal.holds:

@@ -62,7 +62,14 @@ def run(
     cast(Any, settings.SETTINGS).outputs.clear()  # a run that was refused leaves some behind
     pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
     with contextlib.chdir(stack.root), contextlib.suppress(RefusedError):  # told in monitor.failures
-        asyncio.run(_run_program(program))
+        try:
+            asyncio.run(_run_program(program))
+        except (pulumi.RunError, RefusedError):
+            raise
+        except Exception:
+            if not monitor.refused_lookups:
+                raise
+            monitor.failures += monitor.refused_lookups  # which the program didn't answer
     return Run(
         resources=tuple(monitor.records.values()),
         outputs=monitor.outputs,
@@ -108,6 +115,8 @@ class _Monitor(mocks.MockMonitor):
         self.outputs: dict[str, Json] = {}
         self.secret_outputs: set[str] = set()
         self.failures: list[Failure] = []
+        self.refused_lookups: list[Failure] = []
+        """Which the program may answer, or not."""
         self.secrets = set(_configured_secrets(stack))
         self._providers = providers
         self._preview = preview
@@ -166,6 +175,14 @@ class _Monitor(mocks.MockMonitor):
         try:
             answer = self._providers.call(request.tok, args)
         except REFUSALS as refusal:
+            self.refused_lookups.append(
+                Failure(
+                    urn=request.tok,
+                    message=str(refusal),
+                    advice=(),
+                    is_surroundings=is_about_surroundings(refusal),
+                )
+            )
             failure = provider_pb2.CheckFailure(reason=str(refusal))
             return resource_pb2.ResourceInvokeResponse(failures=[failure])
         response = resource_pb2.ResourceInvokeResponse()

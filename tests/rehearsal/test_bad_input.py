@@ -100,6 +100,13 @@ def test_surroundings_that_do_not_fit(
     assert all(problem["example"] for problem in problems)
 
 
+def test_a_region_without_aws_iot_is_named_with_all_else_that_it_lacks(rehearse: Rehearse) -> None:
+    outcome = rehearse(sound("af-south-1"), world={"clusters": []})
+    assert outcome.status == 2
+    assert "IoT has no endpoint in af-south-1" in outcome.problems["aws:region"]
+    assert "there are none" in outcome.problems["clusterName"]
+
+
 def test_all_that_the_region_lacks_is_told_at_once(rehearse: Rehearse) -> None:
     cluster = {**HERE, "status": "CREATING", "zones": ["us-east-1a"]}
     outcome = rehearse(world={"clusters": [cluster]})

@@ -128,6 +128,15 @@ def test_anything_else_that_waits_for_the_database_is_caught(rehearse: Rehearse,
     assert outcome.failed == ["order"]
 
 
+def test_a_look_up_without_a_handler_names_the_file_to_add_it_in(rehearse: Rehearse, broken: Break) -> None:
+    root = broken(
+        "maestro_stack/cluster.py", "aws.get_partition_output()", "aws.get_billing_service_account_output()"
+    )
+    outcome = rehearse(root=root)
+    assert outcome.status == 1
+    assert "rehearsal/aws/account.py" in outcome.report["failures"][0]["message"]
+
+
 def test_the_unbroken_copy_holds(rehearse: Rehearse, broken: Break) -> None:
     root = broken("maestro_stack/names.py", '"""Every physical name', '"""Each physical name')
     assert rehearse(root=root).status == 0
