@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from rehearsal.values import Json
 
-Secret: TypeAlias = str
 MASK = "[secret]"
 
 
@@ -58,7 +56,7 @@ class Run:
     messages: tuple[str, ...]
     """Everything logged."""
     failures: tuple[Failure, ...]
-    secrets: frozenset[Secret] = field(repr=False)
+    secrets: frozenset[str] = field(repr=False)
     """Values that must show nowhere: the configuration's secrets and what providers mark as such."""
 
     def of_type(self, type_: str) -> tuple[Resource, ...]:

@@ -1,8 +1,10 @@
 """One rehearsal from start to end: the world, the program in both modes, the checks."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
@@ -77,21 +79,10 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
             config_maps=world.config_maps,
         )
         providers = Providers(cloud, cluster)
-        runs: list[Run] = []
-        for mode in ("preview", "update"):
-            registered = 0
-
-            def listener(_: str, mode: str = mode) -> None:
-                nonlocal registered
-                registered += 1
-                progress(f"{mode}: {registered} resources")
-
-            progress(f"{mode}: starting the program")
-            runs.append(run(stack, providers, preview=mode == "preview", listener=listener))
-        preview, update = runs
-        failures = (*preview.failures, *update.failures)
+        preview = _run("preview", stack, providers, progress)
+        update = preview if preview.failures else _run("update", stack, providers, progress)
         checks: tuple[Check, ...] = ()
-        if not failures:
+        if not update.failures:
             progress("checking")
             evidence = Evidence(
                 settings=settings,
@@ -106,8 +97,20 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         settings=settings,
         kubernetes_version=cluster.version,
         update=update,
-        failures=failures,
+        failures=update.failures,
         checks=checks,
         releases=tuple(cluster.releases),
         seconds=time.monotonic() - begun,
+    )
+
+
+def _run(mode: Literal["preview", "update"], stack: Stack, providers: Providers, progress: Progress) -> Run:
+    """Run the program once, telling how many resources it has registered so far."""
+    registered = itertools.count(1)
+    progress(f"{mode}: starting the program")
+    return run(
+        stack,
+        providers,
+        preview=mode == "preview",
+        listener=lambda _: progress(f"{mode}: {next(registered)} resources"),
     )

@@ -1,4 +1,4 @@
-"""Pulumi's wire format for property values, as plain JSON: secrets and unknowns.
+"""Pulumi's wire format for property values, as plain JSON: secrets.
 
 Source: Pulumi's developer documentation, "Property value serialization".
 """
@@ -12,7 +12,6 @@ from rehearsal.values import Json, whole_numbers
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 the signature of a secret, not one
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 def decode(message: struct_pb2.Struct) -> dict[str, Json]:
