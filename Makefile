@@ -1,16 +1,17 @@
 # Each target is one line that can be run by hand, in a virtual environment that is made if need be.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test lint format docs bench clean
+.PHONY: help rehearse tools test lint format docs bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.11 …" >&2; exit 1; }
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(NEW_ENOUGH)
 	@echo "Installing what requirements-dev.txt names into .venv; the first time takes a few minutes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
@@ -18,6 +19,10 @@ $(READY): requirements.txt requirements-dev.txt
 
 rehearse: $(READY) ## show what `pulumi up` would build, and whether it would work (no cloud needed)
 	$(BIN)/python -m rehearsal
+
+tools: ## build the pinned tools that this machine lacks (docs/tools.md), for the engine and cluster tests
+	@$(NEW_ENOUGH)
+	$(PYTHON) -m tools
 
 test: $(READY) ## run every test tier that can run here
 	$(BIN)/python -m pytest -q -n auto --dist worksteal

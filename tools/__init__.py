@@ -1,0 +1,36 @@
+"""The programs that the engine and cluster tiers need, at pinned versions: finding and building them.
+
+Needs the standard library only, so that `make tools` works before anything is installed. Each folder here
+holds the go.mod and go.sum from which one tool is built; versions.toml names them. See docs/tools.md.
+"""
+
+import os
+from pathlib import Path
+
+from tools.cache import Cache, Finding, cache_folder
+from tools.catalogue import load
+
+__all__ = ["find", "missing"]
+
+
+def find(name: str) -> Path | None:
+    """The executable `name` (etcd, helm, kube-apiserver, …) of the pinned version; None where it is missing.
+
+    Looks in the cache and, for `pulumi`, on PATH before it. Raises ValueError for a name that no tool has.
+    """
+    cache = _cache()
+    for tool in load():
+        for executable in tool.executables:
+            if executable.name == name:
+                return cache.find(tool, executable).path
+    raise ValueError(f"no tool has an executable {name!r}: see tools/versions.toml")
+
+
+def missing() -> list[str]:
+    """The names of all executables that `make tools` would have to build."""
+    found: list[Finding] = _cache().survey(load())
+    return [each.executable.name for each in found if each.path is None]
+
+
+def _cache() -> Cache:
+    return Cache(cache_folder(os.environ), os.environ)
