@@ -1,0 +1,91 @@
+"""Ends the recorded processes of a folder when whoever started them is gone.
+
+Run as a script with the folder of pid files. Its standard input is a pipe from the program that started the
+processes: the pipe closes however that program ends, SIGKILL included, and then what is still recorded is
+ended. (PR_SET_PDEATHSIG wouldn't do: it fires when the starting *thread* ends, and only Linux has it.)
+
+Standard library only, and nothing of ours, so that it starts at once and runs from any folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final, cast
+
+PATIENCE: Final = 3.0  # seconds between SIGTERM and SIGKILL
+_POLL: Final = 0.02  # seconds
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def identity(pid: int) -> str | None:
+    """What tells this process from any other that ever had its id; None if it has ended.
+
+    A zombie has ended, even if nobody collects it.
+    """
+    if not _BOOT_ID.exists():
+        return _identity_by_ps(pid)
+    try:
+        # The second field is the command in brackets, which may itself hold brackets and blanks.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, started = fields[0], fields[19]
+    return None if state in "ZX" else f"{_BOOT_ID.read_text(encoding='utf-8').strip()} {started}"
+
+
+def _identity_by_ps(pid: int) -> str | None:
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    state, _, started = answer.stdout.strip().partition(" ")
+    return None if not started or state.startswith("Z") else started.strip()
+
+
+def record(folder: Path, name: str, pid: int) -> None:
+    """Notes down a process, so that it can be ended should the caller not come to it."""
+    content = json.dumps({"pid": pid, "identity": identity(pid)})
+    (folder / f"{name}.pid").write_text(content, encoding="utf-8")
+
+
+def recorded(folder: Path) -> dict[str, int]:
+    """The recorded processes that are alive: name to pid. Files of others are removed."""
+    alive: dict[str, int] = {}
+    for file in sorted(folder.glob("*.pid")):
+        try:
+            entry = cast("dict[str, object]", json.loads(file.read_text(encoding="utf-8")))
+            pid, known = entry["pid"], entry["identity"]
+        except (ValueError, KeyError, TypeError, FileNotFoundError):
+            pid, known = None, None  # cut short by a crash, or gone meanwhile
+        if isinstance(pid, int) and known is not None and identity(pid) == known:
+            alive[file.stem] = pid
+        else:
+            file.unlink(missing_ok=True)
+    return alive
+
+
+def end_recorded(folder: Path, patience: float = PATIENCE) -> tuple[str, ...]:
+    """Ends every recorded process and waits for it: SIGTERM, and SIGKILL after `patience` seconds.
+
+    Returns the names of those that were alive.
+    Raises PermissionError if one belongs to another user.
+    """
+    found = tuple(recorded(folder))
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in recorded(folder).values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + patience
+        while recorded(folder) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+    return found
+
+
+if __name__ == "__main__":
+    sys.stdin.buffer.read()  # until the pipe closes
+    end_recorded(Path(sys.argv[1]))

@@ -1,0 +1,98 @@
+"""One real control plane and one emulated AWS for all tests of the tier (one each per xdist worker)."""
+
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tools
+from rehearsal.aws.cloud import Cloud
+from rehearsal.controlplane import Api, ControlPlane
+from rehearsal.emulation import Emulation
+from rehearsal.world import default_world
+from tests.cluster.objects import ACCOUNT, CLUSTER, REGION, Tool, clean, make_namespace, remove_namespace
+
+
+@pytest.fixture(scope="session")
+def emulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
+    """The emulated AWS, whose account 123456789012 has the cluster regional-xyz."""
+    with Emulation.start(tmp_path_factory.mktemp("aws") / "state") as emulation:
+        emulation.build(account=ACCOUNT, region=REGION, world=default_world(CLUSTER, REGION))
+        yield emulation
+
+
+@pytest.fixture(scope="session")
+def control_plane(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """The control plane; it asks the emulated AWS who a token belongs to."""
+    folder = tmp_path_factory.mktemp("control-plane")
+    authenticator = f"{emulation.url}/_rehearsal/authenticate/{CLUSTER}"
+    with ControlPlane.start(folder, authenticator_url=authenticator, region=REGION) as plane:
+        yield plane
+
+
+@pytest.fixture
+def api(control_plane: ControlPlane) -> Iterator[Api]:
+    """The API server, as the administrator."""
+    api = control_plane.api()
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def cloud(emulation: Emulation) -> Cloud:
+    """The account that the cluster is in."""
+    return emulation.cloud(REGION, ACCOUNT)
+
+
+@pytest.fixture
+def kubectl(control_plane: ControlPlane, tmp_path: Path) -> Tool:
+    return _tool("kubectl", control_plane, tmp_path)
+
+
+@pytest.fixture
+def helm(control_plane: ControlPlane, tmp_path: Path) -> Tool:
+    """Helm 3, the provider's version."""
+    return _tool("helm", control_plane, tmp_path)
+
+
+def _tool(name: str, control_plane: ControlPlane, home: Path) -> Tool:
+    program = tools.find(name)
+    assert program is not None
+    # HOME: caches go there, and none of the user's configuration counts.
+    environment = {"PATH": os.defpath, "HOME": str(home), "KUBECONFIG": str(control_plane.kubeconfig)}
+
+    def run(*arguments: str, check: bool = True, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            [str(program), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            input=stdin,
+            timeout=120,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{name} {' '.join(arguments)}: {done.stderr}{done.stdout}")
+        return done.stdout if done.returncode == 0 else done.stderr + done.stdout
+
+    return run
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A fresh namespace of this test alone."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    make_namespace(api, name)
+    yield name
+    remove_namespace(api, name)
+
+
+@pytest.fixture
+def clean_cluster(api: Api) -> Iterator[None]:
+    """For tests with fixed names: nothing of another is in the cluster, and nothing of this one stays."""
+    clean(api)
+    yield
+    clean(api)

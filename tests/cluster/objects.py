@@ -1,0 +1,121 @@
+"""Objects for the tests of this tier, and what they wait for."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import pytest
+
+from rehearsal.controlplane import Api, ApiError
+from rehearsal.controlplane.api import MERGE_PATCH
+from rehearsal.values import Json, record, records, text, texts
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+CLUSTER = "regional-xyz"
+OURS = "maestro"
+"""The namespace of the release."""
+SYSTEM = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+
+
+class Tool(Protocol):
+    """Runs a program against the control plane; its standard output. Fails the test on a failure."""
+
+    def __call__(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str: ...
+
+
+def clean(api: Api) -> None:
+    """Removes every namespace that isn't Kubernetes' own and the ConfigMap bootstrap-output; frees nodes."""
+    listed = records(api.call("GET", "/api/v1/namespaces"), "items")
+    for name in {text(record(each, "metadata"), "name") for each in listed} - SYSTEM:
+        remove_namespace(api, name)
+    config_map = "/api/v1/namespaces/kube-system/configmaps/bootstrap-output"
+    if api.exists(config_map):
+        api.raw("DELETE", config_map)
+    for each in records(api.call("GET", "/api/v1/nodes"), "items"):
+        if record(each, "spec").get("unschedulable"):
+            path = f"/api/v1/nodes/{text(record(each, 'metadata'), 'name')}"
+            free: dict[str, Json] = {"spec": {"unschedulable": None}}
+            api.call("PATCH", path, free, content_type=MERGE_PATCH)
+
+
+def remove_namespace(api: Api, name: str) -> None:
+    """Deletes a namespace with all that is in it, at once.
+
+    The controller would wait for five seconds before it begins.
+    """
+    path = f"/api/v1/namespaces/{name}"
+    found = api.call("DELETE", path)  # from now on nothing new can be made in it
+    for collection in _collections(api, name):
+        api.raw("DELETE", f"{collection}?gracePeriodSeconds=0")
+    wait_until(lambda: not records(api.call("GET", f"{path}/pods"), "items"), f"the pods of {name} to go")
+    metadata: dict[str, Json] = {"name": name, "uid": record(found, "metadata")["uid"]}
+    try:
+        api.call("PUT", f"{path}/finalize", {"metadata": metadata, "spec": {"finalizers": []}})
+    except ApiError as refusal:
+        if refusal.status not in (404, 409):  # the controller was quicker
+            raise
+    wait_until(lambda: not api.exists(path), f"{name} to be gone")
+
+
+def _collections(api: Api, namespace: str) -> list[str]:
+    """The paths of all kinds of objects that can be in a namespace."""
+    groups = records(api.call("GET", "/apis"), "groups")
+    versions = [f"/apis/{text(record(group, 'preferredVersion'), 'groupVersion')}" for group in groups]
+    return [
+        f"{version}/namespaces/{namespace}/{text(resource, 'name')}"
+        for version in ("/api/v1", *versions)
+        for resource in records(api.call("GET", version), "resources")
+        if resource.get("namespaced") and "deletecollection" in texts(resource, "verbs")
+    ]
+
+
+def make_namespace(api: Api, name: str, *, pod_security: str = "restricted") -> None:
+    """A namespace in which pods can be made."""
+    metadata: dict[str, Json] = {
+        "name": name,
+        "labels": {"pod-security.kubernetes.io/enforce": pod_security},
+    }
+    api.call("POST", "/api/v1/namespaces", {"metadata": metadata})
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    wait_until(lambda: api.exists(account), f"service account default of {name}")
+
+
+def wait_until(reached: Callable[[], object], what: str, *, seconds: float = 20) -> None:
+    """Polls until something holds; fails the test if it doesn't in time."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.02)
+
+
+def pod(name: str, *, volumes: list[Json] | None = None, root: bool = False, **spec: Json) -> dict[str, Json]:
+    """A pod that "restricted" admits, unless it is to run as root."""
+    container: dict[str, Json] = {
+        "name": "main",
+        "image": "example.test/nothing:1",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "containers": [container],
+            "volumes": volumes or [],
+            "securityContext": {"runAsNonRoot": not root, "seccompProfile": {"type": "RuntimeDefault"}},
+            **spec,
+        },
+    }
+
+
+def condition(thing: Mapping[str, Json], kind: str) -> str:
+    """The status of a condition: "True", "False", "Unknown", or nothing."""
+    conditions = records(record(thing, "status"), "conditions")
+    return next((text(c, "status") for c in conditions if text(c, "type") == kind), "")
+
+
+def is_ready(api: Api, namespace: str, name: str) -> bool:
+    """Whether a pod is ready."""
+    return condition(api.call("GET", f"/api/v1/namespaces/{namespace}/pods/{name}"), "Ready") == "True"
