@@ -1,8 +1,9 @@
 """Writes what is generated from the program's own models.
 
-Pulumi.yaml             from the marker on: the keys of maestro_stack.schema.Configuration, for the engine
-docs/configuration.md   the same keys, for people
-docs/outputs.md         the outputs of maestro_stack.outputs
+Pulumi.yaml                   from the marker on: the keys of maestro_stack.schema.Configuration, for the engine
+docs/configuration.md         the same keys, for people
+docs/outputs.md               the outputs of maestro_stack.outputs
+docs/what-a-change-does.md    as a whole: the rows of rehearsal.effects
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, naming those that aren't current
@@ -26,8 +27,11 @@ sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 from maestro_stack.outputs import CONTRACT_VERSION, documentation  # noqa: E402
 from maestro_stack.rules import WIRED_VALUES  # noqa: E402
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration  # noqa: E402
+from rehearsal import effects  # noqa: E402
 
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
+EFFECTS = "docs/what-a-change-does.md"
+FILES = (PROJECT, CONFIGURATION, OUTPUTS, EFFECTS)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
@@ -169,7 +173,7 @@ def with_blocks(path: str, text: str, blocks: Mapping[str, str]) -> str:
     return BLOCK.sub(lambda match: f"{match[1]}{blocks[match['name']]}\n{match['end']}", text)
 
 
-# --- the three files ------------------------------------------------------------------------------
+# --- the files --------------------------------------------------------------------------------
 
 
 def project(text: str) -> str:
@@ -228,17 +232,151 @@ def outputs_blocks() -> dict[str, str]:
     }
 
 
+EFFECTS_HEAD = """# What a change does
+
+<!-- Written by docs/generate.py from rehearsal/effects.py: change it there, `make docs`. -->
+
+**Derived from the providers' sources, not run against AWS.** Each row names the source files that say so. The engine
+tier plans every row with the real Pulumi engine on the emulated providers, and expects exactly these resources and
+inputs, and no others (`tests/engine/test_what_a_change_does.py`). When RDS makes a change, and what that interrupts, is
+from the RDS user guide, "Settings for DB instances". Before you change a key, read its row; before you confirm, compare
+`pulumi preview` with it.
+
+Each row is one change, alone, of a stack that was built as **dev** (nothing set), as **production** (`profile:
+production`) or **tuned** (production with settings of its own: {tuned}).
+
+| Word | Means |
+| --- | --- |
+| brief reconnects | connections of one pod drop and come back by themselves |
+| rolling restart | all pods are replaced, one by one, with at least as many ready as before |
+| database restart | the database is away for about a minute or some minutes; the pods wait |
+| outage | the server, or what it needs, is away for longer, or until somebody does something |
+| at once | when `pulumi up` is done, the change is made |
+| in the maintenance window | `database.applyImmediately` is off: AWS makes it in `database.maintenanceWindow`, and each preview shows it until then |
+| later | it steers later changes or the deletion |
+| never | nothing that is built depends on it |
+
+## The worst first
+
+{summary}
+
+{sections}
+"""
+
+
+def effects_document() -> str:
+    """docs/what-a-change-does.md."""
+    rows = sorted(effects.ROWS, key=lambda row: row.severity, reverse=True)
+    header = ("Setting", "Change", "Stack", "Resources", "Pods", "Downtime", "Data", "When")
+    summary = table(header, [summary_of(row) for row in rows])
+    sections: dict[str, list[effects.Row]] = {}
+    for row in effects.ROWS:  # sections in the order of the configuration, rows in each the worst first
+        sections.setdefault(section_of(row), []).append(row)
+    tuned = "; ".join(
+        f"`{path}` {code(effects.dig(effects.BASES[effects.Base.TUNED], path))}"
+        for path in effects.paths(effects.BASES[effects.Base.TUNED])
+        if path != "profile"
+    )
+    return EFFECTS_HEAD.format(
+        tuned=tuned,
+        summary=summary,
+        sections="\n\n".join(
+            "\n\n".join(
+                [f"## {section}", *map(row_text, sorted(part, key=lambda row: row.severity, reverse=True))]
+            )
+            for section, part in sections.items()
+        ),
+    )
+
+
+def section_of(row: effects.Row) -> str:
+    """The section of docs/configuration.md, as a heading."""
+    section, dot, _ = row.key.partition(".")
+    return f"`{section}`" if dot or section == "acknowledge" else "The region"
+
+
+def change_of(row: effects.Row) -> str:
+    """The setting's own value before and after; others that must change with it follow."""
+    changes = [f"{shown(before)} → {shown(after)}" for path, before, after in row.changes if path == row.key]
+    also = [
+        f"{code(path)} {shown(after)}"
+        for path, _, after in row.changes
+        if path not in (row.key, "acknowledge")
+    ]
+    also += ["acknowledged" for path, *_ in row.changes if path == "acknowledge" != row.key]
+    return ", with ".join([*changes, *also])
+
+
+def shown(value: object) -> str:
+    """A value in a cell; long ones are cut."""
+    text = value if isinstance(value, str) and value else json.dumps(value)
+    return "none" if value is None else f"`{text if len(text) <= 60 else text[:57] + '…'}`"
+
+
+def summary_of(row: effects.Row) -> tuple[str, ...]:
+    """A row of the table on top."""
+    ways = [
+        f"{count} {way}" for way in effects.Way if (count := sum(touch.way is way for touch in row.touches))
+    ]
+    resources = ", ".join(ways) or "none"
+    if row.refusal is effects.Refusal.PROTECTION:
+        resources = "refused"
+    elif row.refusal:
+        resources += "; refused"
+    return (
+        code(row.key),
+        change_of(row),
+        row.base.value,
+        resources,
+        "restart" if row.restarts_pods else "",
+        row.downtime.words,
+        f"**{row.data.value}**" if row.at_risk else row.data.value,
+        row.when.value,
+    )
+
+
+def row_text(row: effects.Row) -> str:
+    """A row in full."""
+    downtime = f"Downtime: **{row.downtime.words}**" + (f" ({row.interruption})" if row.interruption else "")
+    facts = [
+        f"{downtime}.",
+        f"Data **at risk**: {row.at_risk}." if row.at_risk else "Data: safe.",
+        f"Takes effect {row.when.value}.",
+    ]
+    if row.refusal:
+        facts.insert(0, f"**Refused**: {row.refusal.value}.")
+    parts = [f"### {code(row.key)}: {change_of(row)} ({row.base.value})", " ".join(facts)]
+    if row.touches:
+        rows = [
+            (
+                f"`{touch.resource.type}` `{touch.resource.name}`",
+                touch.way.value,
+                ", ".join(map(code, touch.inputs)),
+                code(touch.resource.source),
+            )
+            for touch in row.touches
+        ]
+        parts.append(table(("Resource", "What happens", "By", "Source"), rows))
+    elif row.refusal is None:
+        parts.append("No resource is touched.")
+    return "\n\n".join([*parts, *([row.notes] if row.notes else [])])
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
     """Write or check the files."""
     parser = argparse.ArgumentParser(description="Write Pulumi.yaml's keys and the references in docs/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one isn't current")
     options = parser.parse_args(arguments)
 
-    before = {path: (root / path).read_text(encoding="utf-8") for path in (PROJECT, CONFIGURATION, OUTPUTS)}
+    before = {
+        path: (root / path).read_text(encoding="utf-8") if path != EFFECTS or (root / path).exists() else ""
+        for path in FILES
+    }
     after = {
         PROJECT: project(before[PROJECT]),
         CONFIGURATION: with_blocks(CONFIGURATION, before[CONFIGURATION], configuration_blocks()),
         OUTPUTS: with_blocks(OUTPUTS, before[OUTPUTS], outputs_blocks()),
+        EFFECTS: effects_document(),
     }
     stale = [path for path, text in after.items() if text != before[path]]
     if options.check and stale:

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rehearsal.commands import COMMANDS, is_command
+from rehearsal.commands import main as run_command
+from rehearsal.progress import Progress
+
 if TYPE_CHECKING:
     from rehearsal.rehearse import Rehearsal
 
 HOLDS, FAILS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 EPILOG = """\
+On the real engine, each with its own --help:
+{commands}
+
 exit status: 0 everything holds; 1 the plan has a problem; 2 the command line, the
 configuration or the world can't be used; 130 interrupted.
 """
@@ -23,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m rehearsal",
         description="Run the unmodified program against an in-process AWS and Helm's own engine: show what "
         "`pulumi up` would build, and check whether it would work. Needs no account, cluster or login.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(commands="\n".join(f"  {n:<10} {c.help}" for n, c in COMMANDS.items())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--stack", metavar="NAME", help="stack to rehearse (default: dev)")
@@ -41,25 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Progress:
-    """One line on the terminal that says what happens now; nothing elsewhere."""
-
-    def __init__(self) -> None:
-        self._on = sys.stderr.isatty()
-
-    def __call__(self, text: str) -> None:
-        if self._on:
-            print(f"\r\x1b[K{text} …", end="", file=sys.stderr, flush=True)  # noqa: T201
-
-    def clear(self) -> None:
-        if self._on:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Rehearse once; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    progress = _Progress()
+    """Rehearse once, or run one of the engine's commands; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and is_command(given[0]):
+        return run_command(given)
+    options = _parser().parse_args(given)
+    progress = Progress()
     try:
         return _rehearse(options, progress)
     except KeyboardInterrupt:
@@ -68,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _rehearse(options: argparse.Namespace, progress: _Progress) -> int:
+def _rehearse(options: argparse.Namespace, progress: Progress) -> int:
     progress("starting")
     # Only now: --help shouldn't wait for Pulumi's and moto's modules.
     import pulumi

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from rehearsal import policy
 from rehearsal.aws import AwsError
-from rehearsal.aws.cloud import Cloud, PodIdentityAssociation
+from rehearsal.aws.cloud import Cloud
 from rehearsal.kubernetes import Release
 from rehearsal.mount import MountError, access_denied, secret_not_found
-from rehearsal.values import Json, record, records, text, texts
+from rehearsal.values import Json, flag, record, records, text, texts
 
 POD_NAME = "maestro-6d5f7c9b4d-x2x7q"
 POD_UID = "0f0b6c1e-5f0a-4f0e-9c52-7d2f6a1d3b11"
@@ -100,20 +100,35 @@ def identity_of(pod: Pod, cloud: Cloud, *, cluster_name: str, cluster_arn: str) 
     )
 
 
-def association_of(identity: policy.PodIdentity, cloud: Cloud) -> PodIdentityAssociation | None:
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """What an EKS Pod Identity association gives a pod."""
+
+    role_arn: str
+    tags_disabled: bool
+    """Whether the session goes without the tags that name cluster, namespace and pod."""
+
+
+def association_of(identity: policy.PodIdentity, cloud: Cloud) -> Association | None:
     """The association that EKS would find for the pod; there is at most one."""
-    wanted = (identity.cluster_name, identity.namespace, identity.service_account)
-    return next(
-        (
-            a
-            for a in cloud.associations.values()
-            if (a.cluster_name, a.namespace, a.service_account) == wanted
-        ),
-        None,
+    cluster: dict[str, Json] = {"clusterName": identity.cluster_name}
+    account: dict[str, Json] = {"namespace": identity.namespace, "serviceAccount": identity.service_account}
+    try:
+        found = records(cloud.call("eks", "ListPodIdentityAssociations", cluster | account), "associations")
+    except AwsError as refusal:
+        if refusal.code == "ResourceNotFoundException":  # there is no such cluster
+            return None
+        raise
+    if not found:
+        return None
+    key = cluster | {"associationId": found[0]["associationId"]}
+    association = record(cloud.call("eks", "DescribePodIdentityAssociation", key), "association")
+    return Association(
+        role_arn=text(association, "roleArn"), tags_disabled=flag(association, "disableSessionTags")
     )
 
 
-def trust_of(association: PodIdentityAssociation, cloud: Cloud) -> policy.PolicyDocument:
+def trust_of(association: Association, cloud: Cloud) -> policy.PolicyDocument:
     """The trust policy of the association's role."""
     name = association.role_arn.rpartition("/")[2]
     role = record(cloud.call("iam", "GetRole", {"RoleName": name}), "Role")
@@ -134,7 +149,7 @@ def session_of(identity: policy.PodIdentity, cloud: Cloud) -> Session:
             f"{identity.namespace}/{identity.service_account} on cluster {identity.cluster_name}"
         )
     trusted = policy.pod_may_assume(
-        trust_of(association, cloud), identity, tags_disabled=association.disable_session_tags
+        trust_of(association, cloud), identity, tags_disabled=association.tags_disabled
     )
     if not trusted.allowed:
         raise MountError(f"{cloud.region}: the role's trust policy refuses the pod: {trusted}")
@@ -143,7 +158,7 @@ def session_of(identity: policy.PodIdentity, cloud: Cloud) -> Session:
         identity=identity,
         role_name=name,
         policies=_policies(name, cloud),
-        tags_disabled=association.disable_session_tags,
+        tags_disabled=association.tags_disabled,
     )
 
 

@@ -29,6 +29,8 @@ class Stack:
     """Folder of Pulumi.yaml, in which the program runs."""
     config: Mapping[str, str]
     secret_keys: frozenset[str]
+    own_config: Mapping[str, object]
+    """What the stack's own file sets, as it is written there but for encrypted values."""
 
 
 def load_stack(root: Path, *, name: str | None = None, file: Path | None = None) -> Stack:
@@ -54,12 +56,15 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     stack_config = _section(found, file)
     declared = _section(project, root / "Pulumi.yaml")
     config: dict[str, str] = {}
+    own: dict[str, object] = {}
     secret: set[str] = set()
     for key, value in {**dict(_defaults(declared, project_name)), **stack_config}.items():
         if ":" not in key:
             raise UsageError(f"{file}: config key {key} has no namespace; for example {project_name}:{key}")
         plain, is_secret = _without_encryption(key, value)
         config[key] = plain if isinstance(plain, str) else json.dumps(plain)
+        if key in stack_config:
+            own[key] = plain
         if is_secret:
             secret.add(key)
     return Stack(
@@ -68,6 +73,7 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
         root=root,
         config=config,
         secret_keys=frozenset(secret),
+        own_config=own,
     )
 
 

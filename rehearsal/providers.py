@@ -1,25 +1,107 @@
 """One entry to the emulated providers: a resource of any type, or a look-up, whoever asks."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from rehearsal import randomness
-from rehearsal.aws import AwsError, Created, NoHandlerError, function_handler, resource_handler
+from rehearsal.aws import AwsError, NoHandlerError, function_handler, resource_handler
 from rehearsal.aws.cloud import Cloud
-from rehearsal.kubernetes import Kubernetes, KubernetesError
+from rehearsal.kubernetes import Cluster, KubernetesError
+from rehearsal.lifecycle import Difference, State
+from rehearsal.randomness import Randomness
 from rehearsal.values import Json
 
 PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem"})
 """Outputs that the AWS provider marks secret although they are public."""
 
 
+class Provider(Protocol):
+    """Leads the resources of one package from creation to deletion. Values are plain, secrets in the clear.
+
+    Each call raises what REFUSALS lists, and NoHandlerError for a type that isn't emulated.
+    """
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """Create a resource."""
+        ...
+
+    def read(self, type_: str, state: State) -> State | None:
+        """The resource as it is now; None if it is gone."""
+        ...
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """Change it in place."""
+        ...
+
+    def delete(self, type_: str, state: State) -> None:
+        """Delete it; one that is gone is no error."""
+        ...
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """What an update would change."""
+        ...
+
+    def known_inputs(self, type_: str) -> frozenset[str]:
+        """Inputs that are understood; any other is refused rather than dropped."""
+        ...
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """Outputs that the provider itself marks secret."""
+        ...
+
+
+class AwsProvider:
+    """The AWS provider's resources and look-ups, over one emulated account in one region."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """By the type's handler, as all that follows."""
+        return resource_handler(type_).create(self._cloud, inputs)
+
+    def read(self, type_: str, state: State) -> State | None:
+        """The resource as AWS has it."""
+        return resource_handler(type_).read(self._cloud, state)
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """Change it in place."""
+        return resource_handler(type_).update(self._cloud, state, inputs)
+
+    def delete(self, type_: str, state: State) -> None:
+        """Delete it."""
+        resource_handler(type_).delete(self._cloud, state)
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """By the type's table."""
+        return resource_handler(type_).difference(state, inputs)
+
+    def known_inputs(self, type_: str) -> frozenset[str]:
+        """The type's table's, and `region`, which version 7 of the provider takes everywhere."""
+        return frozenset(resource_handler(type_).table.changes) | {"region"}
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """As the provider's schema says."""
+        return resource_handler(type_).secret_outputs
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Answer a look-up."""
+        return function_handler(token).call(self._cloud, args)
+
+
 class Providers:
     """The aws, kubernetes and random providers over one emulated cloud and cluster."""
 
-    def __init__(self, cloud: Cloud, cluster: Kubernetes) -> None:
+    def __init__(self, cloud: Cloud, cluster: Cluster) -> None:
         self.cloud = cloud
         self.cluster = cluster
+        self._aws = AwsProvider(cloud)
+        self._packages: dict[str, Provider] = {
+            "aws": self._aws,
+            "kubernetes": cluster,
+            "random": Randomness(),
+        }
 
-    def create(self, type_: str, inputs: Mapping[str, Json]) -> Created:
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
         """Create a resource from plain inputs.
 
         Raises:
@@ -27,22 +109,24 @@ class Providers:
             NoHandlerError: the type, or one of its inputs, isn't emulated.
         """
         if type_.startswith("pulumi:providers:"):
-            return Created(id=type_.removeprefix("pulumi:providers:"), outputs=dict(inputs))
-        if type_.startswith("kubernetes:"):
-            return self.cluster.create(type_, inputs)
-        if type_.startswith("random:"):
-            return randomness.create(type_, inputs)
-        return resource_handler(type_).create(self.cloud, inputs)
+            return State(id=type_.removeprefix("pulumi:providers:"), outputs=dict(inputs))
+        return self._package(type_).create(type_, inputs)
 
     def secret_outputs(self, type_: str) -> frozenset[str]:
         """Outputs that the provider of this type marks secret."""
-        if type_.startswith("random:"):
-            return randomness.SECRET_OUTPUTS.get(type_, frozenset())
-        return resource_handler(type_).secret_outputs if type_.startswith("aws:") else frozenset()
+        if type_.startswith("pulumi:providers:"):
+            return frozenset()
+        return self._package(type_).secret_outputs(type_)
 
     def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
         """Answer a look-up. Raises as `create` does."""
-        return function_handler(token).call(self.cloud, args)
+        return self._aws.call(token, args)
+
+    def _package(self, type_: str) -> Provider:
+        package = type_.partition(":")[0]
+        if package not in self._packages:
+            raise NoHandlerError(f"no provider emulates {type_}: add its package in rehearsal/providers.py")
+        return self._packages[package]
 
 
 def is_about_surroundings(refusal: Exception) -> bool:

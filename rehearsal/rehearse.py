@@ -58,18 +58,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
     """
     begun = time.monotonic()
     settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
-    if world is None:
-        network = settings.network
-        world = default_world(
-            settings.cluster_name,
-            settings.region,
-            vpc_id=network.vpc_id,
-            subnet_ids=network.subnet_ids or (),
-            security_group_ids=network.client_security_group_ids,
-        )
-        if settings.bootstrap_config_map == "adopt":
-            theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}
-            world = world.model_copy(update={"config_maps": theirs})
+    world = world or world_of(settings)
     progress("building the emulated AWS")
     with in_process_cloud(settings.region, world) as cloud:
         clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
@@ -102,6 +91,22 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         releases=tuple(cluster.releases),
         seconds=time.monotonic() - begun,
     )
+
+
+def world_of(settings: Settings) -> World:
+    """The world in which everything that the settings name exists. Raises WorldError."""
+    network = settings.network
+    world = default_world(
+        settings.cluster_name,
+        settings.region,
+        vpc_id=network.vpc_id,
+        subnet_ids=network.subnet_ids or (),
+        security_group_ids=network.client_security_group_ids,
+    )
+    if settings.bootstrap_config_map != "adopt":
+        return world
+    theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}
+    return world.model_copy(update={"config_maps": theirs})
 
 
 def _run(mode: Literal["preview", "update"], stack: Stack, providers: Providers, progress: Progress) -> Run:

@@ -5,7 +5,8 @@ A world file is YAML; every key is optional:
     account: "123456789012"
     clusters:
       - {name: regional-xyz, region: us-east-1, status: ACTIVE, ipFamily: ipv4, version: "1.33",
-         zones: [us-east-1a, us-east-1b], publicSubnets: true}
+         zones: [us-east-1a, us-east-1b], publicSubnets: true,
+         endpoint: "https://127.0.0.1:6443", certificateAuthority: LS0tLS1CRUdJTi…}
     vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]
     subnets: [{id: subnet-0123456789abcdef0, vpcId: vpc-0123456789abcdef0, zone: us-east-1a, public: false}]
     securityGroups: [{id: sg-0123456789abcdef0, name: batch-clients, vpcId: vpc-0123456789abcdef0}]
@@ -20,12 +21,14 @@ only.
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal, cast
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -40,6 +43,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from rehearsal.aws.cloud import is_loopback
 from rehearsal.aws.regions import closest_region, regions
 
 IpFamily = Literal["ipv4", "ipv6"]
@@ -85,6 +89,9 @@ SecurityGroupId = Annotated[str, Field(pattern=rf"^sg-{_HEX}$")]
 ClusterName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$")]
 
 
+_ENDPOINT_EXAMPLE = "https://127.0.0.1:6443"
+
+
 def _known_region(name: str) -> str:
     if name not in regions():
         closest = closest_region(name)
@@ -95,8 +102,36 @@ def _known_region(name: str) -> str:
     return name
 
 
+def _loopback_url(url: str) -> str:
+    parts = urlsplit(url)
+    try:
+        has_port = parts.port is not None
+    except ValueError:
+        has_port = False
+    is_ours = has_port and parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
+    if not is_ours or parts.path not in ("", "/"):
+        problem = f"{url} is not an address of this machine; for example endpoint: {_ENDPOINT_EXAMPLE}"
+        raise PydanticCustomError("world", "{problem}", {"problem": problem})
+    return url
+
+
+def _encoded_certificate(text: str) -> str:
+    try:
+        is_certificate = base64.b64decode(text, validate=True).startswith(b"-----BEGIN CERTIFICATE-----")
+    except ValueError:
+        is_certificate = False
+    if not is_certificate:
+        problem = "is not a PEM certificate in base64; for example the output of: base64 -w0 ca.crt"
+        raise PydanticCustomError("world", "{problem}", {"problem": problem})
+    return text
+
+
 class Cluster(_Model):
-    """An EKS cluster with its own network, unless `vpcId` names one of the world's VPCs."""
+    """An EKS cluster with its own network, unless `vpcId` names one of the world's VPCs.
+
+    `endpoint` and `certificate_authority` (base64 of PEM) are those of a real API server on this machine;
+    None: made-up ones, which nothing answers.
+    """
 
     name: ClusterName
     region: Annotated[str, AfterValidator(_known_region)]
@@ -106,6 +141,8 @@ class Cluster(_Model):
     zones: Annotated[list[str], Field(min_length=1)] | None = None  # None: the region's first three
     public_subnets: bool = True
     vpc_id: VpcId | None = None
+    endpoint: Annotated[str, AfterValidator(_loopback_url)] | None = None
+    certificate_authority: Annotated[str, AfterValidator(_encoded_certificate)] | None = None
 
     @field_validator("zones")
     @classmethod
@@ -234,6 +271,8 @@ _EXAMPLES: Mapping[str, str] = {
     "version": 'version: "1.33"',
     "zones": "zones: [us-east-1a, us-east-1b]",
     "publicSubnets": "publicSubnets: true",
+    "endpoint": f'endpoint: "{_ENDPOINT_EXAMPLE}"',
+    "certificateAuthority": "certificateAuthority: LS0tLS1CRUdJTi…",
     "vpcs": "vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]",
     "vpcId": "vpcId: vpc-0123456789abcdef0",
     "cidr": "cidr: 10.9.0.0/16",

@@ -1,23 +1,22 @@
 """One handler per AWS resource type and look-up that the program uses.
 
-To add one: write a class with `type`, `secret_outputs` and `create` (or `token` and `call`) in the module of
-its AWS service, list it in that module's RESOURCES (and TAGGABLE, if it takes tags) or FUNCTIONS, and for a
-new service add the module below. A handler makes the API call that the AWS provider makes, refuses what AWS
-refuses where moto doesn't, and returns every output that the provider returns.
+To add one: write a ResourceHandler (or a class with `token` and `call`) in the module of its AWS service, list
+it in that module's RESOURCES (and TAGGABLE, if it takes tags) or FUNCTIONS, and for a new service add the module
+below. A handler makes the API calls that the AWS provider makes, refuses what AWS refuses where moto doesn't, and
+returns every output that the provider returns. What moto lacks or gets wrong is mended in moto_gaps*.py.
 """
 
 from __future__ import annotations
 
 from rehearsal.aws import account, ec2, eks, iam, iot, rds, secretsmanager
 from rehearsal.aws.errors import AwsError, NoHandlerError, UnmappedInputError
-from rehearsal.aws.handler import Created, FunctionHandler, ResourceHandler, handler_file
+from rehearsal.aws.handler import FunctionHandler, ResourceHandler, handler_file
 
 __all__ = [
     "FUNCTION_TOKENS",
     "RESOURCE_TYPES",
     "TAGGABLE_TYPES",
     "AwsError",
-    "Created",
     "FunctionHandler",
     "NoHandlerError",
     "ResourceHandler",

@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 from rehearsal.aws.cloud import Cloud
 from rehearsal.aws.errors import AwsError, UnmappedInputError
 from rehearsal.aws.handler import (
     MANAGED_BY,
-    Created,
     FunctionHandler,
     ResourceHandler,
     api_parameters,
     api_tags,
     handler_file,
     read_inputs,
-    tag_outputs,
+    unless_gone,
 )
+from rehearsal.aws.retry import has_code, retrying
+from rehearsal.aws.tags import tag_changes, tags_in
+from rehearsal.lifecycle import Difference, State, table
 from rehearsal.values import Json, flag, json_list, merged, number, record, records, text, texts
 
 # EC2 API reference, CreateSecurityGroup and IpRange: what a description may hold in a VPC.
@@ -31,22 +34,22 @@ _ALLOW_ALL: tuple[dict[str, Json], ...] = (
 )
 
 
-class SecurityGroup:
+class SecurityGroup(ResourceHandler):
     """A security group without rules; rules are resources of their own."""
 
     type = "aws:ec2/securityGroup:SecurityGroup"
-    secret_outputs: frozenset[str] = frozenset()
+    table = table(
+        "internal/service/ec2/vpc_security_group.go",
+        updates=("egress", "ingress", "tags"),
+        replaces=("description", "name", "vpcId"),
+        steers=("revokeRulesOnDelete",),
+        defaults={"description": MANAGED_BY},
+        computed=("egress", "ingress", "name", "vpcId"),
+    )
 
-    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> Created:
+    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
         """CreateSecurityGroup, then RevokeSecurityGroupEgress of the rules that AWS adds by itself."""
-        known = ("name", "description", "vpcId", "tags", "revokeRulesOnDelete", "ingress", "egress")
-        given = read_inputs(self.type, cloud, inputs, known)
-        for key in ("ingress", "egress"):
-            if given.get(key):
-                raise UnmappedInputError(
-                    f"{self.type}: inline {key} rules are not mapped: use aws.vpc.SecurityGroup…Rule, "
-                    f"or add them in {handler_file(self.type)}"
-                )
+        given = self._given(cloud, inputs)
         description = text(given, "description", MANAGED_BY)
         _check_description(cloud, "CreateSecurityGroup", description)
         _check_group_name(cloud, text(given, "name"))
@@ -60,41 +63,143 @@ class SecurityGroup:
             with suppress(AwsError):
                 rules: dict[str, Json] = {"GroupId": group_id, "IpPermissions": [permission]}
                 cloud.call("ec2", "RevokeSecurityGroupEgress", rules)
-        made = describe_security_group(cloud, group_id)
-        return Created(
+        return self._state(cloud, given, describe_security_group(cloud, group_id))
+
+    def read(self, cloud: Cloud, state: State) -> State | None:
+        """DescribeSecurityGroups, with all rules, whoever made them."""
+        found = unless_gone(lambda: describe_security_group(cloud, state.id), "InvalidGroup.NotFound")
+        return self._state(cloud, state.outputs, found) if found else None
+
+    def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+        """CreateTags and DeleteTags."""
+        given = self._given(cloud, inputs)
+        _update_tags(cloud, state, given)
+        return self._state(cloud, given, describe_security_group(cloud, state.id))
+
+    def delete(self, cloud: Cloud, state: State) -> None:
+        """DeleteSecurityGroup, again while something uses the group; first its rules, if it is told to."""
+        if flag(state.outputs, "revokeRulesOnDelete"):
+            _revoke_rules(cloud, state.id)
+        in_use = has_code("DependencyViolation", "InvalidGroup.InUse")
+        delete = partial(_delete_group, cloud, state.id)
+        unless_gone(lambda: retrying(cloud, delete, while_=in_use), "InvalidGroup.NotFound")
+
+    def _given(self, cloud: Cloud, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        for key in ("ingress", "egress"):
+            if given.get(key):
+                raise UnmappedInputError(
+                    f"{self.type}: inline {key} rules are not mapped: use aws.vpc.SecurityGroup…Rule, "
+                    f"or add them in {handler_file(self.type)}"
+                )
+        return given
+
+    def _state(self, cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
+        group_id = text(found, "GroupId")
+        return State(
             group_id,
-            merged(
-                given,
-                tag_outputs(given),
-                {
-                    "arn": cloud.arn("ec2", f"security-group/{group_id}"),
-                    "description": description,
-                    "name": text(made, "GroupName"),
-                    "namePrefix": "",
-                    "ownerId": cloud.account_id,
-                    "vpcId": text(made, "VpcId"),
-                    "ingress": [],
-                    "egress": [],
-                    "revokeRulesOnDelete": flag(given, "revokeRulesOnDelete"),
-                    "region": cloud.region,
-                },
-            ),
+            {
+                "arn": cloud.arn("ec2", f"security-group/{group_id}"),
+                "description": text(found, "Description"),
+                "egress": _inline_rules(group_id, records(found, "IpPermissionsEgress")),
+                "ingress": _inline_rules(group_id, records(found, "IpPermissions")),
+                "name": text(found, "GroupName"),
+                "namePrefix": "",
+                "ownerId": cloud.account_id,
+                "region": cloud.region,
+                "revokeRulesOnDelete": flag(kept, "revokeRulesOnDelete"),
+                **tags_in(found, "Tags"),
+                "vpcId": text(found, "VpcId"),
+            },
         )
 
 
-class SecurityGroupIngressRule:
+def _inline_rules(group_id: str, permissions: list[dict[str, Json]]) -> list[Json]:
+    """Rules as a group's `ingress` and `egress` show them: one per protocol, ports and description."""
+    rules: dict[tuple[str, int, int, str], dict[str, list[str]]] = {}
+    sources = (
+        ("IpRanges", "CidrIp", "cidrBlocks"),
+        ("Ipv6Ranges", "CidrIpv6", "ipv6CidrBlocks"),
+        ("PrefixListIds", "PrefixListId", "prefixListIds"),
+        ("UserIdGroupPairs", "GroupId", "securityGroups"),
+    )
+    for permission in permissions:
+        # The provider shows no ports as 0.
+        ports = (max(number(permission, "FromPort"), 0), max(number(permission, "ToPort"), 0))
+        for part, name, key in sources:
+            for source in records(permission, part):
+                rule = (text(permission, "IpProtocol"), *ports, text(source, "Description"))
+                rules.setdefault(rule, {}).setdefault(key, []).append(text(source, name))
+    return [
+        {
+            "description": description,
+            "fromPort": first,
+            "toPort": last,
+            "protocol": protocol,
+            "cidrBlocks": json_list(parts.get("cidrBlocks", [])),
+            "ipv6CidrBlocks": json_list(parts.get("ipv6CidrBlocks", [])),
+            "prefixListIds": json_list(parts.get("prefixListIds", [])),
+            "securityGroups": json_list(g for g in parts.get("securityGroups", []) if g != group_id),
+            "self": group_id in parts.get("securityGroups", []),
+        }
+        for (protocol, first, last, description), parts in sorted(rules.items())
+    ]
+
+
+def _delete_group(cloud: Cloud, group_id: str) -> None:
+    """DeleteSecurityGroup, refused as AWS does and moto doesn't: to a member or by another group's rule."""
+    query: dict[str, Json] = {"Filters": [{"Name": "ip-permission.group-id", "Values": [group_id]}]}
+    referring = {
+        text(group, "GroupId")
+        for group in records(cloud.call("ec2", "DescribeSecurityGroups", query), "SecurityGroups")
+    }
+    instances = records(cloud.call("rds", "DescribeDBInstances", {}), "DBInstances")
+    members = {
+        text(member, "VpcSecurityGroupId")
+        for instance in instances
+        for member in records(instance, "VpcSecurityGroups")
+    }
+    if group_id in members or referring - {group_id}:
+        message = f"resource {group_id} has a dependent object"
+        raise cloud.refuse("ec2", "DeleteSecurityGroup", "DependencyViolation", message)
+    cloud.call("ec2", "DeleteSecurityGroup", {"GroupId": group_id})
+
+
+def _revoke_rules(cloud: Cloud, group_id: str) -> None:
+    """Revokes a group's own rules, and other groups' rules that name it, which would keep it alive."""
+    rules = records(cloud.call("ec2", "DescribeSecurityGroupRules", {}), "SecurityGroupRules")
+    for rule in rules:
+        owner, source = text(rule, "GroupId"), text(record(rule, "ReferencedGroupInfo"), "GroupId")
+        if group_id not in (owner, source):
+            continue
+        way = "Egress" if flag(rule, "IsEgress") else "Ingress"
+        ids: dict[str, Json] = {"GroupId": owner, "SecurityGroupRuleIds": [text(rule, "SecurityGroupRuleId")]}
+        cloud.call("ec2", f"RevokeSecurityGroup{way}", ids)
+
+
+_SOURCES: Mapping[str, str] = {
+    "cidrIpv4": "CidrIpv4",
+    "cidrIpv6": "CidrIpv6",
+    "prefixListId": "PrefixListId",
+    "referencedSecurityGroupId": "ReferencedGroupId",
+}
+_PROTOCOL_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "all": "-1"}
+
+
+class SecurityGroupIngressRule(ResourceHandler):
     """Who may connect to the members of a security group, on which port."""
 
     type = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-    secret_outputs: frozenset[str] = frozenset()
+    table = table(
+        "internal/service/ec2/vpc_security_group_ingress_rule.go",
+        updates=("description", "fromPort", "ipProtocol", "tags", "toPort", *_SOURCES),
+        replaces=("securityGroupId",),
+    )
 
-    _sources = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
-
-    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> Created:
+    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
         """AuthorizeSecurityGroupIngress with exactly one permission."""
-        known = ("securityGroupId", "ipProtocol", "fromPort", "toPort", "description", "tags", *self._sources)
-        given = read_inputs(self.type, cloud, inputs, known)
-        self._check(cloud, given)
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        self._check(cloud, "AuthorizeSecurityGroupIngress", given)
         note = api_parameters(given, {"description": "Description"})
         permission = api_parameters(
             given, {"ipProtocol": "IpProtocol", "fromPort": "FromPort", "toPort": "ToPort"}
@@ -112,29 +217,98 @@ class SecurityGroupIngressRule:
             "ec2", "AuthorizeSecurityGroupIngress", parameters | _tagged(given, "security-group-rule")
         )
         rule_id = text(records(answer, "SecurityGroupRules")[0], "SecurityGroupRuleId")
-        return Created(
-            rule_id,
-            merged(
-                given,
-                tag_outputs(given),
-                {
-                    "arn": cloud.arn("ec2", f"security-group-rule/{rule_id}"),
-                    "securityGroupRuleId": rule_id,
-                    "region": cloud.region,
-                },
-            ),
+        return self._existing(cloud, State(rule_id, given))
+
+    def read(self, cloud: Cloud, state: State) -> State | None:
+        """DescribeSecurityGroupRules."""
+        query: dict[str, Json] = {"SecurityGroupRuleIds": [state.id]}
+        answer = unless_gone(
+            lambda: cloud.call("ec2", "DescribeSecurityGroupRules", query),
+            "InvalidSecurityGroupRuleId.NotFound",
+        )
+        if answer is None:
+            return None
+        found = records(answer, "SecurityGroupRules")[0]
+        outputs: dict[str, Json] = {
+            "arn": cloud.arn("ec2", f"security-group-rule/{state.id}"),
+            "ipProtocol": text(found, "IpProtocol"),
+            "region": cloud.region,
+            "securityGroupId": text(found, "GroupId"),
+            "securityGroupRuleId": state.id,
+            **tags_in(found, "Tags"),
+        }
+        for key, name in {"fromPort": "FromPort", "toPort": "ToPort"}.items():
+            port = number(found, name, -1)
+            if port != -1 or key in state.outputs:  # -1 stands for none
+                outputs[key] = port
+        sources = merged(found, {"ReferencedGroupId": text(record(found, "ReferencedGroupInfo"), "GroupId")})
+        for key, name in {"description": "Description", **_SOURCES}.items():
+            if text(sources, name):
+                outputs[key] = text(sources, name)
+        return State(state.id, outputs)
+
+    def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+        """ModifySecurityGroupRules with the whole rule, then CreateTags and DeleteTags."""
+        operation = "ModifySecurityGroupRules"
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        self._check(cloud, operation, given)
+        if set(self.difference(state, given).updates) - {"tags"}:
+            names = {
+                "description": "Description",
+                "fromPort": "FromPort",
+                "ipProtocol": "IpProtocol",
+                "toPort": "ToPort",
+                **_SOURCES,
+            }
+            rule: Json = {"SecurityGroupRuleId": state.id, "SecurityGroupRule": api_parameters(given, names)}
+            changes: dict[str, Json] = {"GroupId": given.get("securityGroupId"), "SecurityGroupRules": [rule]}
+            cloud.call("ec2", operation, changes)
+        _update_tags(cloud, state, given)
+        return self._existing(cloud, State(state.id, given))
+
+    def delete(self, cloud: Cloud, state: State) -> None:
+        """RevokeSecurityGroupIngress."""
+        rule: dict[str, Json] = {
+            "GroupId": state.outputs.get("securityGroupId"),
+            "SecurityGroupRuleIds": [state.id],
+        }
+        # moto calls an unknown rule an unknown permission.
+        gone = ("InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound")
+        unless_gone(lambda: cloud.call("ec2", "RevokeSecurityGroupIngress", rule), *gone)
+
+    def is_same(self, key: str, found: Json, wanted: Json) -> bool:
+        """A protocol may be given by number, but is read back by name."""
+        protocol = str(wanted).lower()
+        return key == "ipProtocol" and _PROTOCOL_NUMBERS.get(protocol, protocol) == found
+
+    def difference(self, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """A rule keeps the kind of its source; another kind replaces it (ModifyPlan in the source file)."""
+        changed = super().difference(state, inputs)
+        kinds = [{key for key in _SOURCES if values.get(key)} for values in (state.outputs, inputs)]
+        if kinds[0] == kinds[1]:
+            return changed
+        return Difference(
+            updates=tuple(key for key in changed.updates if key not in _SOURCES),
+            replaces=(*changed.replaces, *(key for key in changed.updates if key in _SOURCES)),
         )
 
-    def _check(self, cloud: Cloud, given: Mapping[str, Json]) -> None:
+    def _existing(self, cloud: Cloud, state: State) -> State:
+        found = self.read(cloud, state)
+        if found is None:
+            message = f"The security group rule ID '{state.id}' does not exist"
+            code = "InvalidSecurityGroupRuleId.NotFound"
+            raise cloud.refuse("ec2", "DescribeSecurityGroupRules", code, message)
+        return found
+
+    def _check(self, cloud: Cloud, operation: str, given: Mapping[str, Json]) -> None:
         """What AWS or the provider refuses and moto doesn't."""
-        operation = "AuthorizeSecurityGroupIngress"
-        sources = [key for key in self._sources if key in given]
+        sources = [key for key in _SOURCES if key in given]
         if len(sources) != 1:
             raise cloud.refuse(
                 "ec2",
                 operation,
                 "InvalidParameterCombination",
-                f"exactly one of {', '.join(self._sources)} is needed, not {', '.join(sources) or 'none'}",
+                f"exactly one of {', '.join(_SOURCES)} is needed, not {', '.join(sources) or 'none'}",
             )
         _check_description(cloud, operation, text(given, "description"))
         first, last = number(given, "fromPort", -1), number(given, "toPort", -1)
@@ -274,6 +448,15 @@ def describe_security_group(
 def _tagged(given: Mapping[str, Json], resource_type: str) -> dict[str, Json]:
     tags = api_tags(given)
     return {"TagSpecifications": [{"ResourceType": resource_type, "Tags": tags}]} if tags else {}
+
+
+def _update_tags(cloud: Cloud, state: State, given: Mapping[str, Json]) -> None:
+    changes = tag_changes(state.outputs, given)
+    if changes.removed:
+        keys: list[Json] = [{"Key": key} for key in changes.removed]
+        cloud.call("ec2", "DeleteTags", {"Resources": [state.id], "Tags": keys})
+    if changes.added:
+        cloud.call("ec2", "CreateTags", {"Resources": [state.id], "Tags": changes.added_pairs})
 
 
 def _tag_map(described: Mapping[str, Json]) -> dict[str, Json]:

@@ -2,109 +2,118 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from rehearsal.aws.cloud import Cloud, PodIdentityAssociation, fresh_id
+from rehearsal.aws.cloud import Cloud, fresh_id
 from rehearsal.aws.errors import AwsError
 from rehearsal.aws.handler import (
-    Created,
     FunctionHandler,
     ResourceHandler,
     api_parameters,
     read_inputs,
-    tag_outputs,
+    reread,
+    unless_gone,
 )
-from rehearsal.values import (
-    Json,
-    flag,
-    json_list,
-    merged,
-    one_or_many,
-    parse_document,
-    record,
-    records,
-    text,
-    texts,
-)
+from rehearsal.aws.retry import retrying
+from rehearsal.aws.tags import TagChanges, tag_changes, tags_of
+from rehearsal.lifecycle import State, difference, table
+from rehearsal.values import Json, flag, json_list, merged, record, records, text, texts
 
-POD_IDENTITY_PRINCIPAL = "pods.eks.amazonaws.com"  # the same in every partition
-_POD_IDENTITY_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+_GONE = "ResourceNotFoundException"
 
 
-class PodIdentityAssociationHandler:
-    """Lets the pods of one service account use a role.
-
-    moto has no such associations: the call is judged by botocore's model of it and by EKS's own rules, and
-    kept in the cloud's table.
-    """
+class PodIdentityAssociationHandler(ResourceHandler):
+    """Lets the pods of one service account use a role."""
 
     type = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
-    secret_outputs: frozenset[str] = frozenset()
+    table = table(
+        "internal/service/eks/pod_identity_association.go",
+        updates=("disableSessionTags", "roleArn", "tags", "targetRoleArn"),
+        replaces=("clusterName", "namespace", "serviceAccount"),
+        defaults={"disableSessionTags": False},
+    )
 
-    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> Created:
-        """CreatePodIdentityAssociation."""
-        names = {
-            "clusterName": "clusterName",
-            "namespace": "namespace",
-            "serviceAccount": "serviceAccount",
-            "roleArn": "roleArn",
-            "targetRoleArn": "targetRoleArn",
-            "disableSessionTags": "disableSessionTags",
-            "tags": "tags",
+    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
+        """CreatePodIdentityAssociation.
+
+        Repeated while IAM hasn't told EKS of a new role yet, and while the association that this one replaces
+        is still being deleted.
+        """
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        # The SDK fills the token in by itself; it is the same in each attempt.
+        parameters: dict[str, Json] = {**given, "clientRequestToken": fresh_id()}
+        made = retrying(
+            cloud,
+            lambda: cloud.call("eks", "CreatePodIdentityAssociation", parameters),
+            while_=lambda error: _is_of_unknown_role(error) or error.code == "ResourceInUseException",
+        )
+        association = record(made, "association")
+        return State(text(association, "associationId"), merged(given, self._outputs(cloud, association)))
+
+    def read(self, cloud: Cloud, state: State) -> State | None:
+        """DescribePodIdentityAssociation. An import's id is `cluster,association`."""
+        cluster, identity = self._key(state)
+        parameters: dict[str, Json] = {"clusterName": cluster, "associationId": identity}
+        found = unless_gone(lambda: cloud.call("eks", "DescribePodIdentityAssociation", parameters), _GONE)
+        if found is None:
+            return None
+        return State(identity, merged(state.outputs, self._outputs(cloud, record(found, "association"))))
+
+    def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+        """UpdatePodIdentityAssociation if more than the tags changed; then the tags."""
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        changed = difference(self.table, state.outputs, given, self.is_same).updates
+        if set(changed) - {"tags"}:
+            cluster, identity = self._key(state)
+            parameters: dict[str, Json] = {
+                "clusterName": cluster,
+                "associationId": identity,
+                "clientRequestToken": fresh_id(),
+                "roleArn": given.get("roleArn"),
+                "disableSessionTags": flag(given, "disableSessionTags"),
+                # Empty takes the target role away.
+                **({"targetRoleArn": text(given, "targetRoleArn")} if "targetRoleArn" in changed else {}),
+            }
+            retrying(
+                cloud,
+                lambda: cloud.call("eks", "UpdatePodIdentityAssociation", parameters),
+                while_=_is_of_unknown_role,
+            )
+        if "tags" in changed:
+            self._change_tags(cloud, text(state.outputs, "associationArn"), tag_changes(state.outputs, given))
+        return reread(self, cloud, state, given)
+
+    def delete(self, cloud: Cloud, state: State) -> None:
+        """DeletePodIdentityAssociation."""
+        cluster, identity = self._key(state)
+        parameters: dict[str, Json] = {"clusterName": cluster, "associationId": identity}
+        unless_gone(lambda: cloud.call("eks", "DeletePodIdentityAssociation", parameters), _GONE)
+
+    def _key(self, state: State) -> tuple[str, str]:
+        """Cluster and association id."""
+        cluster, comma, identity = state.id.partition(",")
+        return (cluster, identity) if comma else (text(state.outputs, "clusterName"), state.id)
+
+    def _outputs(self, cloud: Cloud, association: Mapping[str, Json]) -> dict[str, Json]:
+        return {
+            "associationArn": text(association, "associationArn"),
+            "associationId": text(association, "associationId"),
+            "clusterName": text(association, "clusterName"),
+            "disableSessionTags": flag(association, "disableSessionTags"),
+            "externalId": text(association, "externalId"),
+            "namespace": text(association, "namespace"),
+            "region": cloud.region,
+            "roleArn": text(association, "roleArn"),
+            "serviceAccount": text(association, "serviceAccount"),
+            "targetRoleArn": text(association, "targetRoleArn"),
+            **tags_of(record(association, "tags")),
         }
-        given = read_inputs(self.type, cloud, inputs, names)
-        # The SDK fills the token in by itself.
-        parameters = {**api_parameters(given, names), "clientRequestToken": fresh_id()}
-        cloud.validate("eks", "CreatePodIdentityAssociation", parameters)
-        empty = [key for key in ("namespace", "serviceAccount") if not given[key]]
-        if empty:
-            message = f"{' and '.join(empty)} must not be empty"
-            raise cloud.refuse("eks", "CreatePodIdentityAssociation", "InvalidParameterException", message)
-        cluster, role_arn = text(given, "clusterName"), text(given, "roleArn")
-        with cloud.lock:
-            _require_cluster(cloud, cluster)
-            _require_trust(cloud, role_arn)
-            association = self._associate(cloud, given)
-        return Created(
-            association.association_id,
-            merged(
-                given,
-                tag_outputs(given),
-                {
-                    "associationArn": association.association_arn,
-                    "associationId": association.association_id,
-                    "disableSessionTags": association.disable_session_tags,
-                    "externalId": association.external_id,
-                    "region": cloud.region,
-                },
-            ),
-        )
 
-    def _associate(self, cloud: Cloud, given: Mapping[str, Json]) -> PodIdentityAssociation:
-        cluster, namespace = text(given, "clusterName"), text(given, "namespace")
-        account = text(given, "serviceAccount")
-        for other in cloud.associations.values():
-            if (other.cluster_name, other.namespace, other.service_account) == (cluster, namespace, account):
-                message = f"Association already exists: {other.association_id}"
-                raise cloud.refuse("eks", "CreatePodIdentityAssociation", "ResourceInUseException", message)
-        identity = f"a-{fresh_id().replace('-', '')[:17]}"
-        target = text(given, "targetRoleArn") or None
-        association = PodIdentityAssociation(
-            association_id=identity,
-            association_arn=cloud.arn("eks", f"podidentityassociation/{cluster}/{identity}"),
-            cluster_name=cluster,
-            namespace=namespace,
-            service_account=account,
-            role_arn=text(given, "roleArn"),
-            disable_session_tags=flag(given, "disableSessionTags"),
-            target_role_arn=target,
-            # Needed only by the trust policy of a role in another account. Source: EKS API reference.
-            external_id=f"{cloud.region}/{cloud.account_id}/{cluster}/{identity}" if target else "",
-            tags=record(given, "tags"),
-        )
-        cloud.associations[identity] = association
-        return association
+    def _change_tags(self, cloud: Cloud, arn: str, changes: TagChanges) -> None:
+        if changes.removed:
+            cloud.call("eks", "UntagResource", {"resourceArn": arn, "tagKeys": changes.removed})
+        if changes.added:
+            cloud.call("eks", "TagResource", {"resourceArn": arn, "tags": changes.added})
 
 
 class GetCluster:
@@ -186,51 +195,9 @@ class GetClusters:
         return {"id": cloud.region, "names": json_list(sorted(names)), "region": cloud.region}
 
 
-def _require_cluster(cloud: Cloud, name: str) -> None:
-    try:
-        cloud.call("eks", "DescribeCluster", {"name": name})
-    except AwsError as error:
-        raise cloud.refuse("eks", "CreatePodIdentityAssociation", error.code, error.message) from error
-
-
-def _require_trust(cloud: Cloud, role_arn: str) -> None:
-    """EKS looks at the role's trust policy when the association is made, and again at each use."""
-    operation = "CreatePodIdentityAssociation"
-    role_form = rf"arn:{cloud.partition}:iam::\d{{12}}:role/(?:.+/)?([^/]+)"
-    match = re.fullmatch(role_form, role_arn)
-    if not match:
-        raise cloud.refuse("eks", operation, "InvalidParameterException", f"Invalid role ARN: {role_arn}")
-    if f"::{cloud.account_id}:" not in role_arn:
-        message = "Cross-account pass role is not allowed."
-        raise cloud.refuse("eks", operation, "InvalidParameterException", message)
-    try:
-        role = record(cloud.call("iam", "GetRole", {"RoleName": match[1]}), "Role")
-    except AwsError as error:
-        # The provider retries this one, since IAM is eventually consistent.
-        message = "Role provided in the request does not exist."
-        raise cloud.refuse("eks", operation, "InvalidParameterException", message) from error
-    document = role.get("AssumeRolePolicyDocument")
-    trust = document if isinstance(document, dict) else parse_document(str(document)) or {}
-    if not all(_allows(trust, action) for action in _POD_IDENTITY_ACTIONS):
-        message = "Trust policy of the role provided is invalid"
-        raise cloud.refuse("eks", operation, "InvalidParameterException", message)
-
-
-def _allows(trust: Mapping[str, Json], action: str) -> bool:
-    """Whether some statement lets EKS Pod Identity take an action; conditions are judged only at use."""
-    for statement in one_or_many(trust.get("Statement")):
-        if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
-            continue
-        principal = statement.get("Principal")
-        services = one_or_many(principal.get("Service")) if isinstance(principal, dict) else [principal]
-        actions = {str(item).lower() for item in one_or_many(statement.get("Action"))}
-        if {POD_IDENTITY_PRINCIPAL, "*"} & {str(item) for item in services} and actions & {
-            action.lower(),
-            "sts:*",
-            "*",
-        }:
-            return True
-    return False
+def _is_of_unknown_role(error: AwsError) -> bool:
+    unknown = "Role provided in the request does not exist"
+    return error.code == "InvalidParameterException" and unknown in error.message
 
 
 RESOURCES: tuple[ResourceHandler, ...] = (PodIdentityAssociationHandler(),)

@@ -20,6 +20,7 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+from rehearsal.aws import moto_gaps_ec2_rds
 from rehearsal.aws.cloud import Cloud
 from rehearsal.values import Json, flag, json_list, record, records, text
 
@@ -40,10 +41,21 @@ def prepare() -> None:
     _share_service_models()
     _skip_machine_catalogues()
     _skip_url_builders()
+    moto_gaps_ec2_rds.install()
+    _install_additions()
+    _keep_endpoints()
     _remember_what_never_changes()
     gc.freeze()
     if collects:
         gc.enable()
+
+
+def _install_additions() -> None:
+    """Calls that moto lacks; their modules import moto's, so only once that is prepared."""
+    from rehearsal.aws import moto_gaps, pod_identity
+
+    pod_identity.install()
+    moto_gaps.install()
 
 
 def _share_service_models() -> None:
@@ -102,6 +114,23 @@ def _skip_url_builders() -> None:
         return build_nothing
 
     patch.object(routing.SmithyRule, "_compile_builder", prepare_nothing).start()
+
+
+def _keep_endpoints() -> None:
+    """moto makes up a new IoT endpoint at each call; an account's in a region never changes."""
+    from moto.iot.models import FakeEndpoint, IoTBackend
+
+    describe_endpoint = IoTBackend.describe_endpoint
+
+    def describe(backend: IoTBackend, endpoint_type: str) -> FakeEndpoint:
+        found = describe_endpoint(backend, endpoint_type)
+        made_up = found.endpoint.split(".")[0].removesuffix("-ats")
+        # As rehearsal.aws.iot has it: 14 characters, beginning with an a.
+        kept = "a" + _digest(f"{backend.account_id}/{backend.region_name}", 13)
+        found.endpoint = found.endpoint.replace(made_up, kept, 1)
+        return found
+
+    patch.object(IoTBackend, "describe_endpoint", describe).start()
 
 
 def _remember_what_never_changes() -> None:
@@ -277,10 +306,24 @@ def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -
     }
     is_reachable = cluster.status not in ("CREATING", "PENDING", "FAILED")
     # Until the control plane is up, EKS answers with neither an endpoint nor a certificate authority.
-    record_of.endpoint = (
-        f"https://{identity}.gr7.{cloud.region}.eks.{cloud.dns_suffix}" if is_reachable else ""
-    )
+    made_up = f"https://{identity}.gr7.{cloud.region}.eks.{cloud.dns_suffix}" if is_reachable else ""
+    record_of.endpoint = made_up
     record_of.certificate_authority = {"data": _certificate_authority()} if is_reachable else {}
+    move_cluster(cloud, cluster)
+
+
+def move_cluster(cloud: Cloud, cluster: Cluster) -> None:
+    """Makes DescribeCluster answer with the world's endpoint and certificate authority.
+
+    A real control plane has others after each start. What the world leaves out stays as it is.
+    """
+    import moto.eks.models
+
+    record_of = moto.eks.models.eks_backends[cloud.account_id][cloud.region].clusters[cluster.name]
+    if cluster.endpoint is not None:
+        record_of.endpoint = cluster.endpoint
+    if cluster.certificate_authority is not None:
+        record_of.certificate_authority = {"data": cluster.certificate_authority}
 
 
 @cache

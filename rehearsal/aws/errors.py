@@ -1,9 +1,12 @@
 """Why a handler can't answer.
 
 AwsError                 AWS (emulated) refused the call
+└── PartlyMadeError      one that completes a creation: the resource is there
 NoHandlerError           the emulation doesn't know what AWS would do
 └── UnmappedInputError   because of an input that nothing passes on
 """
+
+from rehearsal.lifecycle import State
 
 
 class AwsError(Exception):
@@ -15,6 +18,22 @@ class AwsError(Exception):
         self.operation = operation
         self.code = code
         self.message = message
+
+
+class PartlyMadeError(AwsError):
+    """AWS made the resource and then refused a call that belongs to its creation; the next update mends it."""
+
+    def __init__(self, refusal: AwsError, state: State) -> None:
+        super().__init__(
+            service=refusal.service,
+            operation=refusal.operation,
+            code=refusal.code,
+            message=refusal.message,
+        )
+        self.state = state
+        """The resource as far as it was made."""
+        self.reasons = (str(self),)
+        """What the engine keeps as the resource's initialisation errors."""
 
 
 class NoHandlerError(Exception):

@@ -5,42 +5,63 @@ AWS's answer into the outputs that the provider would return. It gets a `Cloud` 
 tell whether Pulumi mocks, a provider plugin or a test called it.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import ClassVar, Protocol, TypeVar
 
 from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.errors import UnmappedInputError
+from rehearsal.aws.errors import AwsError, PartlyMadeError, UnmappedInputError
+from rehearsal.lifecycle import Difference, State, Table, difference
 from rehearsal.values import Json, record, whole_numbers
+
+T = TypeVar("T")
 
 # What Pulumi's AWS provider writes where AWS wants a description and the program gave none.
 MANAGED_BY = "Managed by Pulumi"
 
 
-@dataclass(frozen=True)
-class Created:
-    """A resource as the AWS provider reports it after creation; outputs hold the inputs too, in camelCase."""
+class ResourceHandler(ABC):
+    """The whole life of resources of one type, as the AWS provider leads it."""
 
-    id: str
-    outputs: dict[str, Json]
+    type: ClassVar[str]
+    """Pulumi's type token, such as "aws:iot/policy:Policy"."""
+    table: ClassVar[Table]
+    """Its inputs, and what changing each does."""
+    secret_outputs: ClassVar[frozenset[str]] = frozenset()
+    """Outputs that the provider itself marks secret."""
 
-
-class ResourceHandler(Protocol):
-    """Creates resources of one type."""
-
-    @property
-    def type(self) -> str:
-        """Pulumi's type token, such as "aws:iot/policy:Policy"."""
-        ...
-
-    @property
-    def secret_outputs(self) -> frozenset[str]:
-        """Outputs that the provider itself marks secret."""
-        ...
-
-    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> Created:
+    @abstractmethod
+    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
         """Makes the API calls; raises AwsError, or UnmappedInputError for an unknown input."""
-        ...
+
+    @abstractmethod
+    def read(self, cloud: Cloud, state: State) -> State | None:
+        """The resource as it is now, by the id and outputs that were kept of it; None if it is gone.
+
+        What can't be read back (a password, a private key) and what only steers later calls is taken over
+        from `state`, whose outputs are empty on an import. Raises AwsError.
+        """
+
+    @abstractmethod
+    def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+        """Changes in place what the table says can be; raises AwsError or UnmappedInputError."""
+
+    @abstractmethod
+    def delete(self, cloud: Cloud, state: State) -> None:
+        """Deletes it by what `state` says; one that is gone already is no error. Raises AwsError."""
+
+    def is_same(self, key: str, found: Json, wanted: Json) -> bool:
+        """Whether a value in state and an unequal one in the program mean the same to the provider."""
+        del key, found, wanted
+        return False
+
+    def difference(self, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """What an update to these inputs would change, by the table.
+
+        Override it where what one input means depends on another.
+        """
+        return difference(self.table, state.outputs, inputs, self.is_same)
 
 
 class FunctionHandler(Protocol):
@@ -107,3 +128,37 @@ def tag_outputs(inputs: Mapping[str, Json]) -> dict[str, Json]:
     """
     tags = record(inputs, "tags")
     return {"tags": dict(tags), "tagsAll": dict(tags)}
+
+
+def unless_gone(call: Callable[[], T], *codes: str) -> T | None:
+    """The call's result; None if AWS answers with one of the codes that say the resource is gone."""
+    try:
+        return call()
+    except AwsError as error:
+        if error.code not in codes:
+            raise
+        return None
+
+
+def reread(handler: ResourceHandler, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+    """What an update ends with, as the provider's do: the resource as AWS has it by now.
+
+    What can't be read back is the program's, or its default. Raises AwsError, also if the resource is gone.
+    """
+    now = handler.read(cloud, State(state.id, {**state.outputs, **handler.table.defaults, **inputs}))
+    if now is None:
+        service = handler.type.split(":")[1].split("/")[0]
+        raise cloud.refuse(service, "reading after an update", "NotFound", f"couldn't find {state.id}")
+    return now
+
+
+@contextmanager
+def completing(state: State) -> Generator[None]:
+    """For the calls of a creation after the first: a refusal keeps the resource, as far as `state` says.
+
+    Raises PartlyMadeError for an AwsError.
+    """
+    try:
+        yield
+    except AwsError as refusal:
+        raise PartlyMadeError(refusal, state) from refusal

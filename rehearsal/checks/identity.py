@@ -29,7 +29,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
             f"the release has no ServiceAccount {identity.service_account}",
         )
         trust = trust_of(association, evidence.cloud)
-        decision = pod_may_assume(trust, identity, tags_disabled=association.disable_session_tags)
+        decision = pod_may_assume(trust, identity, tags_disabled=association.tags_disabled)
         role = association.role_arn.rpartition("/")[2]
         findings.expect(decision.allowed, f"{role} trusts it", f"{role} refuses the pod: {decision}")
         intruders = [who for who, other in _others(identity).items() if pod_may_assume(trust, other).allowed]

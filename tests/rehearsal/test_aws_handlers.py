@@ -21,7 +21,6 @@ from rehearsal.aws import (
     RESOURCE_TYPES,
     TAGGABLE_TYPES,
     AwsError,
-    Created,
     NoHandlerError,
     UnmappedInputError,
     function_handler,
@@ -30,6 +29,7 @@ from rehearsal.aws import (
 from rehearsal.aws.cloud import Clients, Cloud, OutsideWorldError
 from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.aws.regions import UnknownRegionError
+from rehearsal.lifecycle import State
 from rehearsal.values import Json, number, record, records, text, texts, whole_numbers
 from rehearsal.world import World, default_world
 
@@ -77,7 +77,7 @@ class Account:
 
     cloud: Cloud
 
-    def create(self, type_token: str, inputs: Mapping[str, Json]) -> Created:
+    def create(self, type_token: str, inputs: Mapping[str, Json]) -> State:
         created = resource_handler(type_token).create(self.cloud, inputs)
         # Whatever the type, a program may read back what it gave.
         assert {key for key, value in inputs.items() if value} <= created.outputs.keys()
@@ -99,12 +99,12 @@ class Account:
         assert isinstance(found, list)
         return found
 
-    def security_group(self, name: str = "database") -> Created:
+    def security_group(self, name: str = "database") -> State:
         return self.create(
             SECURITY_GROUP, {"name": name, "description": "PostgreSQL", "vpcId": self.network["vpcId"]}
         )
 
-    def database(self, **changes: Json) -> Created:
+    def database(self, **changes: Json) -> State:
         """An instance with all that it needs; changes override its inputs."""
         group = self.security_group()
         self.create(SUBNET_GROUP, {"name": "database", "subnetIds": self.private_subnets()})
@@ -182,7 +182,7 @@ def code_of(account: Account, type_token: str, inputs: Mapping[str, Json]) -> st
 # -- what every handler does ---------------------------------------------------------------------------------
 
 
-def everything(account: Account) -> dict[str, Created]:
+def everything(account: Account) -> dict[str, State]:
     """One resource of each type, wired as the stack wires them."""
     tags: Json = {"team": "platform"}
     certificate = account.create(CERTIFICATE, {"active": True})
@@ -376,7 +376,7 @@ def test_whole_numbers_become_integers_at_any_depth_and_others_stay() -> None:
 def test_creations_from_many_threads_all_arrive(bare: Account) -> None:
     names = [f"policy-{index}" for index in range(24)]
 
-    def create(name: str) -> Created:
+    def create(name: str) -> State:
         return bare.create(IOT_POLICY, {"name": name, "policy": CONNECT})
 
     with ThreadPoolExecutor(8) as pool:
@@ -888,11 +888,12 @@ def association_inputs(account: Account, **changes: Json) -> dict[str, Json]:
     }
 
 
-def test_an_association_is_kept_in_the_clouds_table(account: Account) -> None:
+def test_an_association_is_found_by_its_id(account: Account) -> None:
     created = account.create(ASSOCIATION, association_inputs(account))
 
-    kept = account.cloud.associations[created.id]
-    assert (kept.cluster_name, kept.namespace, kept.service_account) == (CLUSTER, "maestro", "maestro")
+    key: dict[str, Json] = {"clusterName": CLUSTER, "associationId": created.id}
+    kept = record(account.cloud.call("eks", "DescribePodIdentityAssociation", key), "association")
+    assert (kept["clusterName"], kept["namespace"], kept["serviceAccount"]) == (CLUSTER, "maestro", "maestro")
     assert created.outputs["associationArn"] == (
         f"arn:aws:eks:us-east-1:123456789012:podidentityassociation/{CLUSTER}/{created.id}"
     )

@@ -56,7 +56,7 @@ def test_a_patch_adds_our_key_and_keeps_theirs(cluster: Kubernetes) -> None:
 
 
 def test_a_patch_conflicts_with_another_value_and_misses_what_is_not_there(cluster: Kubernetes) -> None:
-    with pytest.raises(KubernetesError, match=r"conflict with another manager: \.data\.theirs"):
+    with pytest.raises(KubernetesError, match=r'conflict with "bootstrap" using v1: \.data\.theirs'):
         cluster.create(PATCH, config_map("there", data={"theirs": "2"}))
     with pytest.raises(KubernetesError, match='"absent" not found'):
         cluster.create(PATCH, config_map("absent"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,40 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_a_problem_without_a_key_or_an_example_is_just_the_problem() -> None:
     assert str(Problem("", "is wrong", "")) == "is wrong"
+
+
+def test_a_cluster_may_be_a_real_one_on_this_machine() -> None:
+    authority = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMAo=\n").decode()
+
+    world = parse_world(cluster(endpoint="https://127.0.0.1:6443", certificateAuthority=authority))
+
+    assert world.clusters[0].endpoint == "https://127.0.0.1:6443"
+    assert world.clusters[0].certificate_authority == authority
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://10.0.0.1:6443",
+        "https://example.com:6443",
+        "https://127.0.0.1.example.com:6443",
+        "https://127.0.0.1",
+        "https://127.0.0.1:port",
+        "ftp://127.0.0.1:6443",
+        "https://127.0.0.1:6443/path",
+        "127.0.0.1:6443",
+    ],
+)
+def test_an_endpoint_elsewhere_is_refused(endpoint: str) -> None:
+    assert problems(cluster(endpoint=endpoint)) == [
+        f"clusters[0].endpoint: {endpoint} is not an address of this machine; "
+        "for example endpoint: https://127.0.0.1:6443"
+    ]
+
+
+@pytest.mark.parametrize("authority", ["-----BEGIN CERTIFICATE-----", "bm90aGluZw==", "Ω"])
+def test_a_certificate_authority_is_a_pem_file_in_base64(authority: str) -> None:
+    assert problems(cluster(certificateAuthority=authority)) == [
+        "clusters[0].certificateAuthority: is not a PEM certificate in base64; "
+        "for example the output of: base64 -w0 ca.crt"
+    ]

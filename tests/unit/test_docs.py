@@ -30,7 +30,7 @@ def test_all_generated_parts_are_current() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
-    for path in (generate.PROJECT, generate.CONFIGURATION, generate.OUTPUTS):
+    for path in generate.FILES:
         shutil.copy(ROOT / path, tmp_path / path)
     return tmp_path
 
@@ -41,6 +41,7 @@ def copy(tmp_path: Path) -> Path:
         (generate.PROJECT, "default: dev"),
         (generate.CONFIGURATION, "| `database.iops` | integer"),
         (generate.OUTPUTS, "| `maestro_role_arn` | string"),
+        (generate.EFFECTS, "| `database.kmsKeyArn` | none"),
     ],
 )
 def test_a_stale_file_fails_the_check_by_name_and_is_mended(copy: Path, path: str, old: str) -> None:

@@ -1,0 +1,260 @@
+"""What moto lacks or gets wrong in the later life of EC2's and RDS's resources, put right in moto itself.
+
+A handler can refuse what AWS refuses, but it can't keep AWS's state: that lives where moto's data is, for
+every handler and for the `aws` command alike. So this runs in that process.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, cast
+from unittest.mock import patch
+
+if TYPE_CHECKING:
+    from moto.core.responses import ActionResult
+    from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+    from moto.ec2.models.subnets import Subnet
+    from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
+    from moto.rds.responses import RDSResponse
+
+PASSWORD_TAG = "aws:rehearsal:password"  # noqa: S105
+"""A tag on each instance with the fingerprint of the master password in force.
+
+The provider ignores tags whose keys begin with `aws:`, as AWS's own do.
+"""
+
+_NOTE = "rehearsal_note"
+"""Where a rule for a prefix list keeps its description."""
+
+# What waits for the maintenance window unless ApplyImmediately is set, and its name in PendingModifiedValues.
+# Everything else is applied as soon as possible whatever that says.
+# Source: RDS user guide, "Settings for DB instances".
+_WAITS: Mapping[str, str | None] = {
+    "allocated_storage": "AllocatedStorage",
+    "ca_certificate_identifier": "CACertificateIdentifier",
+    "db_instance_class": "DBInstanceClass",
+    "db_subnet_group_name": "DBSubnetGroupName",
+    "dedicated_log_volume": "DedicatedLogVolume",
+    "enable_iam_database_authentication": "IAMDatabaseAuthenticationEnabled",
+    "engine_version": "EngineVersion",
+    "iops": "Iops",
+    "license_model": "LicenseModel",
+    "multi_az": "MultiAZ",
+    "network_type": None,
+    "new_db_instance_identifier": "DBInstanceIdentifier",
+    "option_group_name": None,
+    "storage_throughput": "StorageThroughput",
+    "storage_type": "StorageType",
+}
+
+# Parameters whose attribute moto names otherwise than DescribeDBInstances does, so that it forgets them.
+_ATTRIBUTES = {"db_port_number": "port", "enable_performance_insights": "performance_insights_enabled"}
+
+# Parameters that moto takes at a creation and forgets.
+_FORGOTTEN = (
+    "backup_target",
+    "database_insights_mode",
+    "dedicated_log_volume",
+    "enable_performance_insights",
+    "engine_lifecycle_support",
+    "network_type",
+    "performance_insights_kms_key_id",
+    "performance_insights_retention_period",
+)
+
+# Parameters that say which instance and how, not what to change.
+_NO_CHANGES = frozenset({"allow_major_version_upgrade", "apply_immediately", "db_instance_identifier"})
+
+
+@cache
+def install() -> None:
+    """Mends moto in this process, once."""
+    _mend_security_group_rules()
+    _mend_subnet_groups()
+    _mend_parameter_groups()
+    _mend_instances()
+
+
+def fingerprint(resource_id: str, password: str) -> str:
+    """What PASSWORD_TAG holds for a password of the instance with that DbiResourceId."""
+    return hashlib.sha256(f"{resource_id}/{password}".encode()).hexdigest()
+
+
+def _mend_security_group_rules() -> None:
+    """moto modifies IPv4 rules only, and forgets the descriptions of rules without an address range."""
+    from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+
+    modify = SecurityGroupBackend.modify_security_group_rules
+
+    def modify_security_group_rules(
+        self: SecurityGroupBackend, group_id: str, rules: dict[str, dict[str, object]]
+    ) -> None:
+        for wanted in rules.values():
+            # Ports mean nothing to the protocol -1, and moto insists on them.
+            if wanted.get("IpProtocol") == "-1":
+                wanted |= {"FromPort": -1, "ToPort": -1}
+        modify(self, group_id, rules)
+        group = self.get_security_group_by_name_or_id(group_id)
+        for rule_id, wanted in rules.items():
+            rule = group.get_rule(rule_id) if group else None
+            if rule is not None:
+                _complete_rule(rule, {key: str(value) for key, value in wanted.items() if value is not None})
+
+    make = SecurityGroupRule.__init__
+
+    def __init__(self: SecurityGroupRule, *args: object, **given: object) -> None:  # noqa: N807
+        cast("Callable[..., None]", make)(self, *args, **given)
+        # By its place, as moto gives it, or by name.
+        prefix_list = cast("dict[str, str] | None", args[7] if len(args) > 7 else given.get("prefix_list_id"))
+        setattr(self, _NOTE, (prefix_list or {}).get("Description"))
+
+    def description(self: SecurityGroupRule) -> str | None:
+        notes = (self.ip_range.get("Description"), self.source_group.get("Description"))
+        return next((note for note in (*notes, getattr(self, _NOTE, None)) if note), None)
+
+    patch.object(SecurityGroupBackend, "modify_security_group_rules", modify_security_group_rules).start()
+    patch.object(SecurityGroupRule, "__init__", __init__).start()
+    patch.object(SecurityGroupRule, "description", property(description)).start()
+
+
+def _complete_rule(rule: SecurityGroupRule, wanted: Mapping[str, str]) -> None:
+    if rule.ip_protocol == "-1":
+        rule.from_port = rule.to_port = None
+    rule.ip_range.pop("Description", None)
+    note = {"Description": wanted["Description"]} if wanted.get("Description") else {}
+    if "ReferencedGroupId" in wanted:
+        owner = rule.owner_id
+        rule.source_group = {
+            "GroupId": wanted["ReferencedGroupId"],
+            "OwnerId": owner,
+            "UserId": owner,
+            **note,
+        }
+        return
+    if "PrefixListId" in wanted:
+        rule.prefix_list_id = wanted["PrefixListId"]
+        setattr(rule, _NOTE, wanted.get("Description"))
+        return
+    if "CidrIpv6" in wanted:
+        rule.ip_range["CidrIpv6"] = wanted["CidrIpv6"]
+    rule.ip_range |= note
+
+
+def _mend_subnet_groups() -> None:
+    """moto deletes the group that it modifies."""
+    from moto.rds.models import RDSBackend
+
+    modify = RDSBackend.modify_db_subnet_group
+
+    def modify_db_subnet_group(
+        self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
+    ) -> DBSubnetGroup:
+        self.describe_db_subnet_groups(subnet_name)  # raises what AWS answers if there is none
+        group = modify(self, subnet_name, description, subnets)
+        self.subnet_groups[subnet_name] = group
+        return group
+
+    patch.object(RDSBackend, "modify_db_subnet_group", modify_db_subnet_group).start()
+
+
+def _mend_parameter_groups() -> None:
+    """moto has no ResetDBParameterGroup."""
+    from moto.core.responses import ActionResult
+    from moto.rds.exceptions import DBParameterGroupNotFoundError
+    from moto.rds.responses import RDSResponse
+
+    def reset_db_parameter_group(self: RDSResponse) -> ActionResult:
+        name = str(self.params["DBParameterGroupName"])
+        groups = self.backend.db_parameter_groups
+        if name not in groups:
+            raise DBParameterGroupNotFoundError(name)
+        group = groups[name]
+        if self.params.get("ResetAllParameters"):
+            group.parameters.clear()
+        for parameter in self.params.get("Parameters", []):
+            group.parameters.pop(parameter["ParameterName"], None)
+        return ActionResult({"DBParameterGroupName": name})
+
+    patch.object(RDSResponse, "reset_db_parameter_group", reset_db_parameter_group, create=True).start()
+
+
+def _mend_instances() -> None:
+    """Instances keep an id of their own, all that they were given, and what waits for the window."""
+    from moto.rds.exceptions import DBSnapshotAlreadyExistsError
+    from moto.rds.models import DBInstance, RDSBackend
+
+    make, modify, save = DBInstance.__init__, RDSBackend.modify_db_instance, DBInstance.save_automated_backup
+
+    def __init__(self: DBInstance, backend: RDSBackend, *args: object, **given: object) -> None:  # noqa: N807
+        cast("Callable[..., None]", make)(self, backend, *args, **given)
+        # moto gives every instance the same one.
+        self.dbi_resource_id = f"db-{base64.b32encode(secrets.token_bytes(17)).decode()[:26]}"
+        for parameter in _FORGOTTEN:
+            if given.get(parameter) is not None:
+                setattr(self, _ATTRIBUTES.get(parameter, parameter), given[parameter])
+        _note_password(self)
+
+    def modify_db_instance(
+        self: RDSBackend, db_instance_identifier: str, db_kwargs: Mapping[str, object]
+    ) -> DBInstance:
+        instance = self.describe_db_instances(db_instance_identifier)[0]
+        asked = {
+            key: value for key, value in db_kwargs.items() if key not in _NO_CHANGES and value is not None
+        }
+        changes = _due(instance, asked, is_immediate=db_kwargs.get("apply_immediately") is True)
+        changes = {_ATTRIBUTES.get(key, key): value for key, value in changes.items()}
+        # First, since moto drops a throughput that the storage type doesn't have.
+        storage = {"storage_type": changes.pop("storage_type")} if "storage_type" in changes else {}
+        own = {"db_instance_identifier": instance.db_instance_identifier}
+        changed = modify(self, instance.db_instance_identifier, {**own, **storage, **changes})
+        _note_password(changed)
+        return changed
+
+    def save_automated_backup(self: DBInstance) -> None:
+        # moto names backups by the minute: the second instance of that name within one would be refused.
+        try:
+            save(self)
+        except DBSnapshotAlreadyExistsError:
+            self.add_event("DB_INSTANCE_BACKUP_FINISH")
+
+    patch.object(DBInstance, "__init__", __init__).start()
+    patch.object(DBInstance, "save_automated_backup", save_automated_backup).start()
+    patch.object(RDSBackend, "modify_db_instance", modify_db_instance).start()
+
+
+def _due(instance: DBInstance, asked: Mapping[str, object], *, is_immediate: bool) -> dict[str, object]:
+    """What a modification changes now; the rest is queued for the window.
+
+    An immediate one applies the queue as well. Source: RDS user guide, "Using the schedule modifications
+    setting".
+    """
+    queue: dict[str, object] = getattr(instance, "rehearsal_queue", {})
+    if is_immediate:
+        due, queue = {**queue, **asked}, {}
+    else:
+        later = {key: value for key, value in asked.items() if _waits(instance, key, asked)}
+        queue = {**queue, **later}
+        due = {key: value for key, value in asked.items() if key not in later}
+    pending = {_WAITS[key]: value for key, value in queue.items() if _WAITS.get(key)}
+    instance.rehearsal_queue = queue  # type: ignore[attr-defined]
+    instance.pending_modified_values = pending  # type: ignore[attr-defined]
+    return due
+
+
+def _waits(instance: DBInstance, key: str, asked: Mapping[str, object]) -> bool:
+    if key == "backup_retention_period":  # switching backups on or off
+        return (instance.backup_retention_period == 0) != (asked[key] == 0)
+    if key == "db_parameter_group_name":  # one for the next major version comes with it
+        return "engine_version" in asked
+    return key in _WAITS
+
+
+def _note_password(instance: DBInstance) -> None:
+    password = getattr(instance, "_master_user_password", None)
+    if password:
+        mark = fingerprint(instance.dbi_resource_id, password)
+        instance.add_tags([{"Key": PASSWORD_TAG, "Value": mark}])

@@ -1,0 +1,231 @@
+"""The commands of `python -m rehearsal` that run the real engine (door 2)."""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rehearsal.progress import Progress
+
+if TYPE_CHECKING:
+    from rehearsal.engine import Engine, Result
+    from rehearsal.project import Stack
+    from rehearsal.session import Surroundings
+    from rehearsal.world import World
+
+DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+STATE_FOLDER = ".rehearsal"
+EPILOG = """\
+exit status: 0 done; 1 the engine reports a failure; 2 the command line, the configuration, the
+state or the world can't be used; 130 interrupted.
+
+The state is kept in --state, so that a stack can be changed tomorrow. Nothing leaves this machine.
+"""
+
+
+class _Command(NamedTuple):
+    help: str
+    run: Callable[[argparse.Namespace, Progress], int]
+
+
+def is_command(word: str) -> bool:
+    """Whether the word names one of these commands."""
+    return word in COMMANDS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    progress = Progress()
+    try:
+        return COMMANDS[options.command].run(options, progress)
+    except KeyboardInterrupt:
+        progress.clear()
+        print("interrupted; what the state records is kept", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal",
+        description="Run the unmodified program on the real Pulumi engine, against an emulated AWS and, if "
+        "wanted, a real Kubernetes control plane.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help)
+        sub.add_argument("--stack", metavar="NAME", help="stack (default: dev)")
+        sub.add_argument(
+            "--config", metavar="FILE", type=Path, help="stack file (default: Pulumi.<stack>.yaml)"
+        )
+        sub.add_argument("--world", metavar="FILE", type=Path, help="what is in the account already")
+        sub.add_argument(
+            "--state",
+            metavar="DIR",
+            type=Path,
+            default=Path(STATE_FOLDER),
+            help=f"where everything is kept (default: {STATE_FOLDER})",
+        )
+        sub.add_argument("--json", action="store_true", help="print the result as JSON")
+        if name != "playground":
+            sub.add_argument("--cluster", action="store_true", help="with a real Kubernetes control plane")
+    return parser
+
+
+def _operation(what: str) -> Callable[[argparse.Namespace, Progress], int]:
+    def run(options: argparse.Namespace, progress: Progress) -> int:
+        def work(engine: "Engine", around: "Surroundings") -> int:
+            del around
+            progress.clear()
+            listener = None if options.json else _print
+            result: Result = getattr(engine, what)(listener=listener)
+            if options.json:
+                _print(json.dumps(_as_json(result), indent=2))
+            return DONE if result.succeeded else FAILED
+
+        return _with_engine(options, progress, work)
+
+    return run
+
+
+def _cancel(options: argparse.Namespace, progress: Progress) -> int:
+    def work(engine: "Engine", around: "Surroundings") -> int:
+        del around
+        engine.cancel()
+        progress.clear()
+        _print("the stack's lock is released")
+        return DONE
+
+    return _with_engine(options, progress, work)
+
+
+def _serve(options: argparse.Namespace, progress: Progress) -> int:
+    """Keep the surroundings up for an ordinary `pulumi`, until Ctrl-C."""
+
+    def work(stack: "Stack", around: "Surroundings") -> int:
+        from rehearsal.plugins import write_plugins
+
+        folders = write_plugins(options.state / "path")
+        path = os.pathsep.join([*map(str, folders.values()), os.environ.get("PATH", "")])
+        variables = {
+            "PATH": path,
+            "PULUMI_BACKEND_URL": f"file://{(options.state / 'ordinary').resolve()}",
+            "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            **around.environment,
+        }
+        (options.state / "ordinary").mkdir(parents=True, exist_ok=True)
+        progress.clear()
+        tell_variables(variables, as_json=options.json)
+        print(f"serving stack {stack.name}; Ctrl-C ends it", file=sys.stderr)  # noqa: T201
+        wait_for_interrupt()
+        return DONE
+
+    return _with_surroundings(options, progress, work)
+
+
+def tell_variables(variables: Mapping[str, str], *, as_json: bool) -> None:
+    """As lines that a shell can evaluate, or as JSON."""
+    if as_json:
+        _print(json.dumps(dict(variables), indent=2))
+        return
+    _print("\n".join(f"export {key}={shlex.quote(value)}" for key, value in variables.items()))
+
+
+def wait_for_interrupt() -> None:
+    """Return at SIGINT or SIGTERM."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+
+
+def _with_engine(
+    options: argparse.Namespace, progress: Progress, work: Callable[["Engine", "Surroundings"], int]
+) -> int:
+    def prepare(stack: "Stack", around: "Surroundings") -> int:
+        from rehearsal.session import engine
+
+        return work(engine(stack, options.state.resolve(), around), around)
+
+    return _with_surroundings(options, progress, prepare)
+
+
+def _with_surroundings(
+    options: argparse.Namespace, progress: Progress, work: Callable[["Stack", "Surroundings"], int]
+) -> int:
+    """Run `work`, and say in words why it can't be done."""
+    progress("starting")
+    # Only now: --help shouldn't wait for Pulumi's modules.
+    import pulumi
+
+    from rehearsal.controlplane import ControlPlaneError
+    from rehearsal.emulation import EmulationError
+    from rehearsal.engine import EngineError
+    from rehearsal.project import UsageError, load_stack
+    from rehearsal.session import surroundings
+    from rehearsal.world import WorldError, load_world
+
+    unusable = (UsageError, WorldError, EngineError, EmulationError, ControlPlaneError, pulumi.RunError)
+    try:
+        world: World | None = load_world(options.world) if options.world else None
+        stack = load_stack(Path.cwd(), name=options.stack, file=options.config)
+        with ExitStack() as running:
+            around = running.enter_context(
+                surroundings(
+                    stack,
+                    options.state.resolve(),
+                    world=world,
+                    with_cluster=getattr(options, "cluster", True),
+                    progress=progress,
+                )
+            )
+            return work(stack, around)
+    except unusable as problem:
+        progress.clear()
+        if options.json:
+            _print(json.dumps({"result": "unusable", "message": str(problem)}, indent=2))
+        else:
+            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
+        return UNUSABLE
+
+
+def _as_json(result: "Result") -> dict[str, object]:
+    return {
+        "result": "succeeded" if result.succeeded else "failed",
+        "steps": [
+            {
+                "urn": step.urn,
+                "type": step.type,
+                "operation": step.operation,
+                "changed": list(step.changed),
+                "failed": step.failed,
+            }
+            for step in result.steps
+        ],
+        "diagnostics": list(result.diagnostics),
+    }
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+COMMANDS: Mapping[str, _Command] = {
+    "preview": _Command("show what `up` would do", _operation("preview")),
+    "up": _Command("build or change the stack", _operation("up")),
+    "refresh": _Command("take over into the state what is really there", _operation("refresh")),
+    "destroy": _Command("delete everything, if nothing is protected", _operation("destroy")),
+    "cancel": _Command("release the lock that a killed run left on the stack", _cancel),
+    "serve": _Command("keep the emulation up for an ordinary `pulumi`, and print its environment", _serve),
+}

@@ -1,0 +1,373 @@
+"""Door 2's driver: one stack of the unmodified program on the real Pulumi engine.
+
+Pulumi's Automation API runs the program in this process, so that no Python language host is needed. What the
+engine writes (its state, a copy of the project that names the emulated providers) stays in one folder; the
+checkout is only read.
+"""
+
+import contextlib
+import json
+import os
+import runpy
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import yaml
+from pulumi import automation
+from pulumi.automation import events
+
+from rehearsal.plugins import write_plugins
+from rehearsal.project import PLACEHOLDER, Stack
+from rehearsal.values import Json
+
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
+DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
+STACK_TYPE = "pulumi:pulumi:Stack"
+NOTHING = frozenset({"same", "read", "read-replacement", "discard"})
+"""Operations that change nothing."""
+
+Listener = Callable[[str], None]
+"""Called with each line that the engine prints."""
+Observer = Callable[[events.EngineEvent], None]
+"""Called with each event as it happens."""
+
+
+class EngineError(Exception):
+    """The engine couldn't work at all; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What an operation did, or would do, to one resource."""
+
+    urn: str
+    type: str
+    operation: str
+    """The engine's word: create, update, replace, delete, same, refresh, create-replacement, …"""
+    changed: tuple[str, ...]
+    """Paths of the properties that differ."""
+    failed: bool = False
+
+    @property
+    def name(self) -> str:
+        """Logical name."""
+        return self.urn.rpartition("::")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one operation of the engine did."""
+
+    succeeded: bool
+    steps: tuple[Step, ...]
+    """In the order in which they began."""
+    diagnostics: tuple[str, ...]
+    """Errors and warnings."""
+    text: str = field(repr=False)
+    """Everything that was printed."""
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """By `type name`: the operation, where it changes something."""
+        return {
+            f"{s.type} {s.name}": s.operation
+            for s in self.steps
+            if s.operation not in NOTHING and not s.operation.startswith(("create-repl", "delete-repl"))
+        }
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many steps of each operation."""
+        return Counter(step.operation for step in self.steps)
+
+    def of(self, operation: str) -> list[str]:
+        """Types of the resources that an operation was done to."""
+        return sorted(step.type for step in self.steps if step.operation == operation)
+
+
+class Engine:
+    """The engine over one stack."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        folder: Path,
+        *,
+        pulumi: Path,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare `folder`; `environment` says where the emulation is, `secrets` are set encrypted, by path.
+
+        Raises:
+            EngineError: the folder can't be written, or the passphrase is another one.
+        """
+        self.stack = stack
+        self.folder = folder
+        self._environment = dict(environment)
+        self._secrets = {**dict(_placeholders(stack)), **(secrets or {})}
+        self._pulumi = pulumi
+        self._backend = folder / "backend"
+        self._project = folder / "project"
+        with _disk(folder):
+            self._write_project()
+        self._automation = self._open()
+
+    def configure(self, stack: Stack) -> None:
+        """Give the stack another configuration, or another checkout of the program. Raises EngineError."""
+        self.stack = stack
+        with _disk(self.folder):
+            self._write_project()
+
+    # --- operations -------------------------------------------------------------------------------
+
+    def preview(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
+        """What `up` would do."""
+        return self._run("preview", listener, observer, diff=True)
+
+    def up(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
+        """Build or change the stack."""
+        return self._run("up", listener, observer)
+
+    def refresh(
+        self,
+        *,
+        listener: Listener | None = None,
+        observer: Observer | None = None,
+        clear_pending_creates: bool = False,
+    ) -> Result:
+        """Take over into the state what is really there."""
+        options = {"clear_pending_creates": True} if clear_pending_creates else {}
+        return self._run("refresh", listener, observer, **options)
+
+    def destroy(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
+        """Delete everything, if nothing is protected."""
+        return self._run("destroy", listener, observer)
+
+    def cancel(self) -> None:
+        """Release the lock that a killed engine left on the stack."""
+        self.pulumi("cancel", "--yes", "--stack", self.stack.name)
+
+    def outputs(self) -> dict[str, Json]:
+        """The stack's outputs, secrets masked by the engine."""
+        answer = self.pulumi("stack", "output", "--json", "--stack", self.stack.name)
+        return cast(dict[str, Json], json.loads(answer))
+
+    def export(self) -> dict[str, Json]:
+        """The stack's state, secrets encrypted."""
+        return cast(dict[str, Json], json.loads(self.pulumi("stack", "export", "--stack", self.stack.name)))
+
+    def pulumi(self, *arguments: str) -> str:
+        """What another command of the CLI prints.
+
+        Raises:
+            EngineError: it fails.
+        """
+        command = self._automation.workspace.pulumi_command
+        try:
+            done = command.run(list(arguments), str(self._project), self.variables)
+        except automation.CommandError as failed:
+            raise EngineError(_reason(str(failed))) from None
+        return done.stdout
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the engine's processes need in their environment."""
+        return {
+            PASSPHRASE: os.environ.get(PASSPHRASE, DEFAULT_PASSPHRASE),
+            "PULUMI_BACKEND_URL": f"file://{self._backend}",
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "MAESTRO_REHEARSAL_LOG": str(self.folder / "provider.log"),
+            **self._environment,
+        }
+
+    # --- how ----------------------------------------------------------------------------------------
+
+    def _run(
+        self, what: str, listener: Listener | None, observer: Observer | None, **options: bool
+    ) -> Result:
+        steps: dict[tuple[str, str], Step] = {}
+        diagnostics: list[str] = []
+        lines: list[str] = []
+
+        def hear(line: str) -> None:
+            lines.append(line)
+            if listener:
+                listener(line)
+
+        def see(event: events.EngineEvent) -> None:
+            _note(event, steps, diagnostics)
+            if observer:
+                observer(event)
+
+        run = getattr(self._automation, what)
+        succeeded = True
+        with _inside(self.stack.root):
+            try:
+                run(on_output=hear, on_error=hear, on_event=see, color="never", **options)
+            except automation.CommandError as failed:
+                succeeded = False
+                if not steps and not diagnostics:
+                    raise EngineError(_reason(str(failed))) from None
+        return Result(
+            succeeded=succeeded,
+            steps=tuple(steps.values()),
+            diagnostics=tuple(diagnostics),
+            text="\n".join(lines),
+        )
+
+    def _open(self) -> automation.Stack:
+        """The stack, made if it isn't there yet."""
+        try:
+            opened = automation.create_or_select_stack(
+                stack_name=self.stack.name,
+                project_name=self.stack.project,
+                program=_program,
+                opts=automation.LocalWorkspaceOptions(
+                    work_dir=str(self._project),
+                    env_vars=self.variables,
+                    secrets_provider="passphrase",
+                    pulumi_command=automation.PulumiCommand(root=str(self._installation())),
+                ),
+            )
+            for path, value in self._secrets.items():
+                opened.set_config(path, automation.ConfigValue(value, secret=True), path=True)
+        except automation.CommandError as failed:
+            raise EngineError(_reason(str(failed))) from None
+        return opened
+
+    def _installation(self) -> Path:
+        """A folder that looks like an installation of Pulumi, as the Automation API wants one."""
+        link = self.folder / "pulumi" / "bin" / "pulumi"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists() or link.resolve() != self._pulumi.resolve():
+            link.unlink(missing_ok=True)
+            link.symlink_to(self._pulumi)
+        return self.folder / "pulumi"
+
+    def _write_project(self) -> None:
+        for folder in (self._project, self._backend, self.folder / "home"):
+            folder.mkdir(parents=True, exist_ok=True)
+        plugins = write_plugins(self.folder / "plugins", root=self.stack.root)
+        project = yaml.safe_load((self.stack.root / "Pulumi.yaml").read_text(encoding="utf-8"))
+        project["plugins"] = {
+            "providers": [
+                {"name": name, "path": os.path.relpath(folder, self._project)}
+                for name, folder in plugins.items()
+            ]
+        }
+        (self._project / "Pulumi.yaml").write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+        file = self._project / f"Pulumi.{self.stack.name}.yaml"
+        # The salt belongs to the passphrase; without it, what the state holds encrypted is lost.
+        kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+        salt = {"encryptionsalt": kept["encryptionsalt"]} if "encryptionsalt" in (kept or {}) else {}
+        config = {
+            key: value for key, value in self.stack.own_config.items() if key not in self.stack.secret_keys
+        }
+        file.write_text(yaml.safe_dump({**salt, "config": config}, sort_keys=False), encoding="utf-8")
+
+
+def _program() -> None:
+    runpy.run_path("__main__.py", run_name="__main__")
+
+
+def _placeholders(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Encrypted values can't be read here: by path, what stands for each."""
+    for key in stack.secret_keys:
+        yield from _leaves(key, stack.own_config[key])
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in cast(Mapping[str, object], value).items():
+            yield from _leaves(f"{path}.{key}", inner)
+    elif isinstance(value, str) and value.startswith(PLACEHOLDER):
+        yield path, value
+
+
+def _note(event: events.EngineEvent, steps: dict[tuple[str, str], Step], diagnostics: list[str]) -> None:
+    """Keep what an event says of a resource, or to the person."""
+    if event.resource_pre_event:
+        metadata = event.resource_pre_event.metadata
+        _keep(steps, metadata, failed=False)
+    if event.res_outputs_event and event.res_outputs_event.metadata.op == "refresh":
+        _keep(steps, event.res_outputs_event.metadata, failed=False)
+    if event.res_op_failed_event:
+        _keep(steps, event.res_op_failed_event.metadata, failed=True)
+    diagnostic = event.diagnostic_event
+    if diagnostic and diagnostic.severity in ("error", "warning"):
+        diagnostics.append(_plain_text(diagnostic.message))
+
+
+def _keep(steps: dict[tuple[str, str], Step], metadata: events.StepEventMetadata, *, failed: bool) -> None:
+    operation = str(getattr(metadata.op, "value", metadata.op))
+    changed = tuple(metadata.detailed_diff or ()) or tuple(metadata.diffs or ())
+    steps[metadata.urn, operation] = Step(
+        urn=metadata.urn, type=metadata.type, operation=operation, changed=changed, failed=failed
+    )
+
+
+def _plain_text(message: str) -> str:
+    """The engine marks colours as `<{%reset%}>`."""
+    while "<{%" in message:
+        before, _, rest = message.partition("<{%")
+        message = before + rest.partition("%}>")[2]
+    return message.strip()
+
+
+@contextlib.contextmanager
+def _inside(root: Path) -> Iterator[None]:
+    """Run the program where it is, and without the person's own AWS settings."""
+    before = {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "KUBECONFIG"))}
+    for key in before:
+        del os.environ[key]
+    try:
+        with contextlib.chdir(root):
+            yield
+    finally:
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refused:
+        raise EngineError(
+            f"{folder} can't be written: {refused.strerror}. Free it, or name another by --state"
+        ) from None
+
+
+# What the CLI says, and what to do about it.
+_RESTORE = (
+    "the state file is damaged. Put the newest copy from backend/.pulumi/backups in its place, "
+    "or begin anew in another folder: --state"
+)
+_ADVICE = {
+    "incorrect passphrase": f"the state was written with another passphrase: set {PASSPHRASE} to it, "
+    "or begin anew in another folder: --state",
+    "the stack is currently locked": "another run works on this stack: wait for it. If it was killed, "
+    "release its lock: python -m rehearsal cancel",
+    "no space left on device": "the disk is full; what was recorded is not lost. Free some space, run again",
+    "snapshot integrity failure": _RESTORE,
+    "invalid character": _RESTORE,
+    "unexpected end of json": _RESTORE,
+}
+
+
+def _reason(text: str) -> str:
+    """The CLI's own words, and the way out where we know one."""
+    said = [line.removeprefix("stderr: ") for line in text.splitlines() if "error" in line.lower()] or [text]
+    advice = [advice for word, advice in _ADVICE.items() if word in text.lower()]
+    return "\n".join([*dict.fromkeys(said), *advice[:1]])
+
+
+def remove(folder: Path) -> None:
+    """Delete everything that an engine wrote."""
+    shutil.rmtree(folder, ignore_errors=True)

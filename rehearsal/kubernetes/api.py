@@ -1,0 +1,695 @@
+"""A real API server: objects by server-side apply, releases by Helm's own engine.
+
+Sources: pulumi-kubernetes, provider/pkg/await/await.go and provider/pkg/provider/helm_release.go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, cast
+
+import yaml
+
+from rehearsal.aws.cloud import require_loopback
+from rehearsal.kubernetes import helm, tables
+from rehearsal.kubernetes.memory import fresh_manager, prepare
+from rehearsal.kubernetes.objects import (
+    CONFIG_MAP_PATCH,
+    FIELD_MANAGER,
+    IN_PROGRESS,
+    INPUTS,
+    NAME_IN_USE,
+    RELEASE,
+    KubernetesError,
+    ObjectKey,
+    PartialError,
+    conflict,
+    key_of_state,
+    object_key,
+    release_key,
+)
+from rehearsal.lifecycle import Difference, State
+from rehearsal.values import Json, flag, number, record, records, text, texts
+
+if TYPE_CHECKING:
+    import helm_python
+
+APPLY_PATCH = "application/apply-patch+yaml"
+DELETION_TIMEOUT = 600.0
+"""Seconds, as the provider waits for an object to be gone."""
+_POLL = 0.1  # seconds
+_CALL_TIMEOUT = 32.0  # seconds, the provider's kubeClientSettings.timeout
+_EVENTS_SHOWN = 10
+
+
+class ApiError(KubernetesError):
+    """The API server refused one call."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message, is_surroundings=reason in ("AlreadyExists", "Conflict"))
+        self.status = status
+        self.reason = reason
+        """Kubernetes' own, such as AlreadyExists."""
+
+
+class ApiCluster(tables.Described):
+    """The cluster behind a kubeconfig, for charts below `root`; `close` it, or use it in a `with`.
+
+    Nothing is written to disk: what both clients want as a file is kept in memory where the system can.
+    Setting `cancelled` ends every waiting, as the engine's Cancel does.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        kubeconfig_text: str,
+        context: str | None = None,
+        *,
+        root: Path,
+        cancelled: threading.Event | None = None,
+        config_maps_mutable: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        """`folder` is what relative paths in the kubeconfig are relative to.
+
+        Raises OutsideWorldError for an API server that isn't on this machine, and KubernetesError for a
+        kubeconfig that can't be used. The API server isn't asked yet.
+        """
+        self._files = _PrivateFiles()
+        self._root = root
+        self._cancelled = cancelled or threading.Event()
+        self._mutable = config_maps_mutable
+        config, self._context = _selected(kubeconfig_text, context)
+        self.url = _server(config, self._context)
+        """Of the API server."""
+        require_loopback(self.url)
+        try:
+            config = _with_files(config, self._files, folder or Path.cwd())
+            self._kubeconfig = self._files.add(yaml.safe_dump(config))
+            self._rest = _Rest(config, self._context)
+        except BaseException:
+            self._files.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections and the files back."""
+        self._rest.close()
+        self._files.close()
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """As `Cluster.create`."""
+        given = prepare(type_, inputs, self._root)
+        if type_ == RELEASE:
+            return self._install(given)
+        key, manager = object_key(type_, given), tables.field_manager({}, given) or fresh_manager()
+        there = self._rest.get(_path(key))
+        if type_ == CONFIG_MAP_PATCH and there is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", f'{key.resource} "{key.name}" not found')
+        if type_ != CONFIG_MAP_PATCH and there is not None:
+            # The provider's apply never adopts what is there already.
+            message = f'{key.resource} "{key.name}" already exists'
+            raise ApiError(HTTPStatus.CONFLICT, "AlreadyExists", message)
+        return _object_state(key, given, manager, self._apply(key, manager, given))
+
+    def read(self, type_: str, state: State) -> State | None:
+        """As `Cluster.read`."""
+        tables.check(type_, {})
+        if type_ == RELEASE:
+            namespace, name = release_key(state)
+            with self._helm(namespace) as config:
+                found = _stored(config, name)
+            return (
+                None
+                if found is None
+                else _release_state(helm.known_inputs(state.outputs, _status(found)), found)
+            )
+        key = key_of_state(type_, state)
+        live = self._rest.get(_path(key))
+        if live is None:
+            return None
+        before = record(state.outputs, INPUTS)
+        inputs = tables.live_inputs(type_, State(key.id, live), before)
+        return _object_state(key, inputs, text(state.outputs, FIELD_MANAGER), live)
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """As `Cluster.update`."""
+        given = prepare(type_, inputs, self._root)
+        if type_ == RELEASE:
+            return self._upgrade(state, given)
+        key, manager = object_key(type_, given), tables.field_manager(state.outputs, given)
+        manager = manager or fresh_manager()
+        return _object_state(key, given, manager, self._apply(key, manager, given))
+
+    def delete(self, type_: str, state: State) -> None:
+        """As `Cluster.delete`."""
+        tables.check(type_, {})
+        if type_ == RELEASE:
+            self._uninstall(state)
+            return
+        key = key_of_state(type_, state)
+        if type_ == CONFIG_MAP_PATCH:
+            manager = text(state.outputs, FIELD_MANAGER)
+            if manager and self._rest.get(_path(key)) is not None:
+                self._apply(key, manager, {"apiVersion": "v1", "kind": key.kind})
+            return
+        options: dict[str, Json] = {"propagationPolicy": "Foreground"}
+        try:
+            self._rest.call("DELETE", _path(key), body=options)
+        except ApiError as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            return
+        self._wait_until_gone(key)
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """As `Cluster.difference`; asks nobody."""
+        given = prepare(type_, inputs, self._root)
+        return tables.difference(type_, state, given, config_maps_mutable=self._mutable)
+
+    # Objects.
+
+    def _apply(self, key: ObjectKey, manager: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """Server-side apply under a name of ours."""
+        namespace: dict[str, Json] = {"namespace": key.namespace} if key.namespace else {}
+        metadata: dict[str, Json] = {**record(inputs, "metadata"), "name": key.name, **namespace}
+        query = {"fieldManager": manager, "force": "true" if tables.is_forced(inputs) else "false"}
+        body: dict[str, Json] = {**inputs, "metadata": metadata}
+        try:
+            return self._rest.call("PATCH", _path(key), body=body, query=query, content_type=APPLY_PATCH)
+        except ApiError as refusal:
+            if refusal.reason == "Conflict":
+                raise conflict(manager, str(refusal)) from None
+            raise
+
+    def _wait_until_gone(self, key: ObjectKey) -> None:
+        deadline = time.monotonic() + DELETION_TIMEOUT
+        while (left := self._rest.get(_path(key))) is not None:
+            if time.monotonic() > deadline or self._cancelled.wait(_POLL):
+                finalizers = texts(record(left, "metadata"), "finalizers") + texts(
+                    record(left, "spec"), "finalizers"
+                )
+                told = [
+                    text(c, "message")
+                    for c in records(record(left, "status"), "conditions")
+                    if text(c, "status") == "True"
+                ]
+                why = "cancelled" if self._cancelled.is_set() else "timed out"
+                details = "; ".join([f"finalizers: {', '.join(finalizers) or 'none'}", *told])
+                raise KubernetesError(f'{key.kind} "{key.id}" is being deleted, waiting {why} ({details})')
+
+    # Releases.
+
+    def _install(self, inputs: Mapping[str, Json]) -> State:
+        namespace, name = text(inputs, "namespace"), text(inputs, "name")
+        begun = datetime.now(UTC)
+
+        def install(config: helm_python.Config, context: helm_python.HelmContext) -> None:
+            config.install(
+                self._root / text(inputs, "chart"),
+                name,
+                record(inputs, "values"),
+                context=context,
+                namespace=namespace,
+                timeout=helm.timeout_of(inputs),
+                wait=_wait(inputs),
+                create_namespace=flag(inputs, "createNamespace"),
+                rollback_on_failure=flag(inputs, "atomic"),
+                description=text(inputs, "description") or None,
+            )
+
+        with self._helm(namespace) as config:
+            if _stored(config, name) is not None:
+                raise KubernetesError(NAME_IN_USE, is_surroundings=True)
+            refusal = self._run(config, install)
+            found = _stored(config, name) if refusal is None or _may_have_begun(refusal) else None
+        if refusal is None and found is not None:
+            return _release_state(inputs, found)
+        if found is None:
+            raise _refused(refusal)
+        what = f'Helm release "{namespace}/{name}" was created, but failed to initialize completely.'
+        raise self._partial(inputs, found, f"{what} Use Helm CLI to investigate: ", refusal, begun)
+
+    def _upgrade(self, state: State, inputs: Mapping[str, Json]) -> State:
+        namespace, name = release_key(state)
+        begun = datetime.now(UTC)
+
+        def upgrade(config: helm_python.Config, context: helm_python.HelmContext) -> None:
+            config.upgrade(
+                self._root / text(inputs, "chart"),
+                name,
+                record(inputs, "values"),
+                context=context,
+                namespace=namespace,
+                timeout=helm.timeout_of(inputs),
+                wait=_wait(inputs),
+                max_history=number(inputs, "maxHistory"),
+                reset_values=flag(inputs, "resetValues"),
+                reuse_values=flag(inputs, "reuseValues"),
+                cleanup_on_fail=flag(inputs, "cleanupOnFail"),
+                rollback_on_failure=flag(inputs, "atomic"),
+                description=text(inputs, "description") or None,
+            )
+
+        with self._helm(namespace) as config:
+            before = _stored(config, name)
+            refusal = self._run(config, upgrade)
+            found = _stored(config, name) if refusal is None or _may_have_begun(refusal) else before
+        if refusal is None and found is not None:
+            return _release_state(inputs, found)
+        if found is None or (before is not None and before.revision == found.revision):
+            raise _refused(refusal)
+        what = f'Helm release "{namespace}/{name}" failed to initialize completely.'
+        how = f"{what} Use Helm CLI to investigate: error running update: "
+        raise self._partial(inputs, found, how, refusal, begun)
+
+    def _uninstall(self, state: State) -> None:
+        namespace, name = release_key(state)
+        import helm_python
+
+        with self._helm(namespace) as config:
+            try:
+                config.uninstall(
+                    name,
+                    ignore_not_found=True,
+                    timeout=helm.timeout_of(state.outputs),
+                    wait=_wait(state.outputs),
+                )
+            except helm_python.HelmNotFoundError:
+                return
+            except helm_python.HelmError as refusal:
+                raise _refused(refusal) from None
+
+    def _run(
+        self,
+        config: helm_python.Config,
+        action: Callable[[helm_python.Config, helm_python.HelmContext], None],
+    ) -> helm_python.HelmError | None:
+        """Helm's refusal, or None; the action ends early when the engine cancels."""
+        import helm_python
+
+        with helm_python.HelmContext() as context, _watching(self._cancelled, context.cancel):
+            try:
+                action(config, context)
+            except helm_python.HelmError as refusal:
+                return refusal
+        return None
+
+    def _partial(
+        self,
+        inputs: Mapping[str, Json],
+        found: _Stored,
+        how: str,
+        refusal: Exception | None,
+        begun: datetime,
+    ) -> PartialError:
+        reason = (
+            f"{how}failed to become available within allocated timeout. "
+            f"Error: Helm Release {found.namespace}/{found.name}: {refusal}"
+        )
+        with suppress(KubernetesError):  # the events only explain
+            events = tuple(self._warnings(found.namespace, begun))
+            message = "\n".join((reason, *events))
+            return PartialError(message, state=_release_state(inputs, found), reasons=(reason, *events))
+        return PartialError(reason, state=_release_state(inputs, found))
+
+    def _warnings(self, namespace: str, begun: datetime) -> Iterator[str]:
+        """The latest warnings of what runs in a namespace, one a reason and message.
+
+        Those of pods that aren't ready, however old, and those of the rest since `begun`.
+        """
+        base = f"/api/v1/namespaces/{namespace}"
+        waiting = {
+            text(record(pod, "metadata"), "name")
+            for pod in records(self._rest.call("GET", f"{base}/pods"), "items")
+            if not _is_ready(pod)
+        }
+        query = {"fieldSelector": "type=Warning"}
+        told: dict[tuple[str, str], str] = {}
+        for event in records(self._rest.call("GET", f"{base}/events", query=query), "items"):
+            about = record(event, "involvedObject")
+            if text(about, "name") in waiting or _when(event) >= begun.replace(microsecond=0):
+                reason, message = text(event, "reason"), text(event, "message")
+                told[reason, message] = f"{text(about, 'kind')} {text(about, 'name')}: {reason}: {message}"
+        yield from list(told.values())[-_EVENTS_SHOWN:]
+
+    @contextmanager
+    def _helm(self, namespace: str) -> Generator[helm_python.Config]:
+        import helm_python
+
+        try:
+            config = helm_python.Config(
+                kubeconfig_path=self._kubeconfig, kube_context=self._context, namespace=namespace
+            )
+        except helm_python.HelmError as refusal:
+            raise _refused(refusal) from None
+        with config:
+            yield config
+
+
+def _wait(values: Mapping[str, Json]) -> str | None:
+    """Helm 3's rule of what is ready, which the provider has; Helm 4's own waits for more."""
+    return None if flag(values, "skipAwait") else "legacy"
+
+
+def _may_have_begun(refusal: Exception) -> bool:
+    """Whether Helm got far enough to store a revision, which a look then has to tell."""
+    import helm_python
+
+    return not isinstance(refusal, helm_python.HelmKubeError)
+
+
+def _refused(refusal: Exception | None) -> KubernetesError:
+    """Helm's refusal in the words of the provider's Helm 3, where the engine's Helm 4 has others."""
+    message = str(refusal)
+    if "a name that is still in use" in message:
+        return KubernetesError(NAME_IN_USE, is_surroundings=True)
+    return KubernetesError(message, is_surroundings=IN_PROGRESS in message)
+
+
+@contextmanager
+def _watching(event: threading.Event, act: Callable[[], None]) -> Generator[None]:
+    """Acts once if the event is set while the block runs."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            if event.wait(_POLL):
+                act()
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """A release as Helm keeps it on the cluster: its last revision."""
+
+    namespace: str
+    name: str
+    revision: int
+    status: str
+    chart: str
+    version: str
+    app_version: str
+    values: Mapping[str, Json]
+    manifest: str
+
+
+def _stored(config: helm_python.Config, name: str) -> _Stored | None:
+    """None where there is no such release."""
+    import helm_python
+
+    try:
+        found = cast("Mapping[str, Json]", config.get_all(name))
+    except helm_python.HelmNotFoundError:
+        return None
+    except helm_python.HelmError as refusal:
+        raise _refused(refusal) from None
+    summary = record(found, "summary")
+    return _Stored(
+        namespace=text(summary, "namespace"),
+        name=text(summary, "name"),
+        revision=number(summary, "revision"),
+        status=text(summary, "status"),
+        chart=text(summary, "chart_name"),
+        version=text(summary, "chart_version"),
+        app_version=text(summary, "app_version"),
+        values=record(found, "config"),
+        manifest=text(summary, "manifest"),
+    )
+
+
+def _release_state(inputs: Mapping[str, Json], found: _Stored) -> State:
+    return State(
+        id=f"{found.namespace}/{found.name}",
+        outputs=helm.outputs(
+            inputs,
+            values=found.values,
+            manifests=helm.parse_manifest(found.manifest),
+            status=_status(found),
+        ),
+    )
+
+
+def _status(found: _Stored) -> dict[str, Json]:
+    return {
+        "name": found.name,
+        "namespace": found.namespace,
+        "revision": found.revision,
+        "status": found.status,
+        "version": found.version,
+        "appVersion": found.app_version,
+        "chart": found.chart,
+    }
+
+
+def _object_state(
+    key: ObjectKey, inputs: Mapping[str, Json], manager: str, live: Mapping[str, Json]
+) -> State:
+    """The object as it is, without the bookkeeping of who owns which field."""
+    metadata = {k: v for k, v in record(live, "metadata").items() if k != "managedFields"}
+    outputs: dict[str, Json] = {**live, "metadata": metadata, INPUTS: dict(inputs), FIELD_MANAGER: manager}
+    return State(id=key.id, outputs=outputs)
+
+
+def _path(key: ObjectKey) -> str:
+    namespace = f"/namespaces/{key.namespace}" if key.namespace else ""
+    return f"/api/v1{namespace}/{key.resource}/{key.name}"
+
+
+def _is_ready(pod: Mapping[str, Json]) -> bool:
+    conditions = records(record(pod, "status"), "conditions")
+    return any(text(c, "type") == "Ready" and text(c, "status") == "True" for c in conditions)
+
+
+def _when(event: Mapping[str, Json]) -> datetime:
+    """When an event happened last; clients fill in one field or another."""
+    times = (
+        text(record(event, "series"), "lastObservedTime"),
+        text(event, "lastTimestamp"),
+        text(event, "eventTime"),
+        text(record(event, "metadata"), "creationTimestamp"),
+    )
+    return datetime.fromisoformat(next(t for t in times if t))
+
+
+class _Response(Protocol):
+    status: int
+
+    def read(self) -> bytes: ...
+
+
+class _Load(Protocol):
+    def load_kube_config_from_dict(
+        self,
+        config_dict: Mapping[str, Json],
+        *,
+        context: str,
+        client_configuration: object,
+        persist_config: bool,
+    ) -> None: ...
+
+
+class _Client(Protocol):
+    """What is used of the official client, which is typed in part."""
+
+    rest_client: _Connections
+
+    def param_serialize(self, method: str, resource_path: str, **parts: object) -> tuple[object, ...]: ...
+    def call_api(self, *sent: object, _request_timeout: float) -> _Response: ...
+
+
+class _Connections(Protocol):
+    def close(self) -> None: ...
+
+
+class _Rest:
+    """The API server through the official client, which knows every way to log in."""
+
+    def __init__(self, config: Mapping[str, Json], context: str) -> None:
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config import kube_config
+        from kubernetes.config.config_exception import ConfigException
+
+        settings = Configuration()
+        settings.proxy = None  # loopback is never behind one
+        try:
+            load = cast("_Load", kube_config)
+            load.load_kube_config_from_dict(
+                dict(config), context=context, client_configuration=settings, persist_config=False
+            )
+        except ConfigException as refused:
+            raise KubernetesError(f"the kubeconfig can't be used: {refused}") from None
+        self._client = cast("_Client", ApiClient(configuration=settings))
+
+    def close(self) -> None:
+        self._client.rest_client.close()
+
+    def get(self, path: str) -> dict[str, Json] | None:
+        """An object, or None."""
+        try:
+            return self.call("GET", path)
+        except ApiError as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Json] | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Json]:
+        """One call; raises ApiError, or KubernetesError where no API server answers."""
+        from urllib3.exceptions import HTTPError
+
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        sent = self._client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params=headers,
+            # The client itself turns what it calls JSON into text, and leaves the rest as it is.
+            body=body if body is None or content_type == "application/json" else json.dumps(body),
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = self._client.call_api(*sent, _request_timeout=_CALL_TIMEOUT)
+            content = response.read()
+        except HTTPError as refused:
+            raise KubernetesError(f"configured Kubernetes cluster is unreachable: {refused}") from None
+        answer = _parsed(content)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            message = text(answer, "message") or content.decode("utf-8", "replace").strip()
+            raise ApiError(response.status, text(answer, "reason"), message)
+        return answer
+
+
+def _parsed(content: bytes) -> dict[str, Json]:
+    """An answer's object; empty if it is none, as a proxy's error page."""
+    try:
+        parsed = cast("Json", json.loads(content))
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+# The kubeconfig.
+
+
+def parse_kubeconfig(content: str) -> dict[str, Json]:
+    """A kubeconfig's content, JSON or YAML; raises KubernetesError."""
+    try:
+        parsed = cast("Json", yaml.safe_load(content))
+    except yaml.YAMLError as error:
+        raise KubernetesError(f"the kubeconfig can't be used: it is not YAML: {error}") from None
+    if not isinstance(parsed, dict):
+        raise KubernetesError("the kubeconfig can't be used: it is no mapping")
+    return parsed
+
+
+def _selected(content: str, context: str | None) -> tuple[dict[str, Json], str]:
+    config = parse_kubeconfig(content)
+    chosen = context or text(config, "current-context")
+    known = [text(entry, "name") for entry in records(config, "contexts")]
+    if chosen not in known:
+        raise KubernetesError(
+            f'the kubeconfig has no context "{chosen}"; it has {", ".join(known) or "none"}: '
+            "pulumi config set --path kubernetes.context NAME"
+        )
+    return config, chosen
+
+
+def _server(config: Mapping[str, Json], context: str) -> str:
+    return text(_named(config, "clusters", "cluster", _entry(config, context, "cluster")), "server")
+
+
+def _entry(config: Mapping[str, Json], context: str, key: str) -> str:
+    return text(_named(config, "contexts", "context", context), key)
+
+
+def _named(config: Mapping[str, Json], section: str, key: str, name: str) -> dict[str, Json]:
+    found = [record(entry, key) for entry in records(config, section) if text(entry, "name") == name]
+    if not found:
+        raise KubernetesError(f'the kubeconfig has no {key} "{name}"')
+    return found[0]
+
+
+def server_of(content: str, context: str | None = None) -> str:
+    """URL of the API server that a kubeconfig names; raises KubernetesError."""
+    return _server(*_selected(content, context))
+
+
+_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+
+
+def _with_files(config: Mapping[str, Json], files: _PrivateFiles, folder: Path) -> dict[str, Json]:
+    """The kubeconfig with its embedded certificates as files of ours, and its paths absolute."""
+    import base64
+
+    def one(values: Mapping[str, Json]) -> dict[str, Json]:
+        changed = dict(values)
+        for key in _PATHS:
+            if embedded := text(values, f"{key}-data"):
+                changed.pop(f"{key}-data")
+                changed[key] = files.add(base64.b64decode(embedded).decode())
+            elif text(values, key):
+                changed[key] = str(folder / text(values, key))
+        return changed
+
+    def section(name: str, key: str) -> list[Json]:
+        return [{**entry, key: one(record(entry, key))} for entry in records(config, name)]
+
+    return {**config, "clusters": section("clusters", "cluster"), "users": section("users", "user")}
+
+
+class _PrivateFiles:
+    """Files that only this process sees, or (where the system can't) that only its user can read."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+        self._paths: list[Path] = []
+
+    def add(self, content: str) -> str:
+        """A file's path."""
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("kubeconfig", os.MFD_CLOEXEC)
+            self._open.append(descriptor)
+            os.write(descriptor, content.encode())
+            return f"/proc/self/fd/{descriptor}"
+        descriptor, name = tempfile.mkstemp(prefix="kubeconfig-")  # readable for its owner alone
+        self._paths.append(Path(name))
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+        return name
+
+    def close(self) -> None:
+        """They are gone."""
+        while self._open:
+            os.close(self._open.pop())
+        while self._paths:
+            self._paths.pop().unlink(missing_ok=True)

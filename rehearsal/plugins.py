@@ -1,0 +1,33 @@
+"""The executables that the engine starts for the emulated providers."""
+
+import shlex
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+PACKAGES = ("aws", "kubernetes", "random")
+
+
+def write_plugins(folder: Path, *, root: Path | None = None) -> dict[str, Path]:
+    """One folder a package below `folder`, each holding its `pulumi-resource-<package>`; returns the folders.
+
+    The engine runs a plugin in its own working directory, where a relative chart path is looked for; `root`
+    names another one.
+    """
+    return {package: _write(folder / package, package, root) for package in PACKAGES}
+
+
+def _write(folder: Path, package: str, root: Path | None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    python, here = shlex.quote(sys.executable), shlex.quote(str(HERE))
+    move = f"cd {shlex.quote(str(root))} || exit 1\n" if root else ""
+    script = folder / f"pulumi-resource-{package}"
+    script.write_text(
+        # `aws eks get-token`, which kubeconfigs execute, is installed beside Python.
+        f'#!/bin/sh\n{move}PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}\n'
+        f"export PATH PYTHONPATH={here}\n"
+        f'exec {python} -m rehearsal.provider {package} "$@"\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    return folder

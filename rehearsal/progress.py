@@ -1,0 +1,19 @@
+"""One line on the terminal that says what happens now; nothing elsewhere."""
+
+import sys
+
+
+class Progress:
+    """Call it with what begins now; `clear` takes the line away before something else is printed."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        if self._on:
+            print(f"\r\x1b[K{text} …", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._on:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,490 @@
+"""Door 2: the emulated providers as Pulumi plugins, for the real engine.
+
+    python -m rehearsal.provider aws|kubernetes|random
+
+is what an executable `pulumi-resource-…` runs. The engine starts one process per provider instance, so that
+two regions or accounts in one program stay apart; what they provision lives in the emulated AWS
+(`rehearsal.aws.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
+plugin refuses to work: it can never be mistaken for the real one.
+
+Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi. The SDK's own
+`pulumi.provider.experimental` isn't used: it can't report a partly created resource, and knows no `Attach`.
+"""
+
+import argparse
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from rehearsal import wire
+from rehearsal.aws.errors import AwsError, NoHandlerError
+from rehearsal.lifecycle import State
+from rehearsal.providers import Provider
+from rehearsal.values import Json, record, text
+
+DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
+"""By package: the SDK whose version the plugin reports as its own."""
+URL, ACCOUNT, LOG = "MAESTRO_REHEARSAL_URL", "MAESTRO_REHEARSAL_ACCOUNT", "MAESTRO_REHEARSAL_LOG"
+THREADS = 64
+"""Requests served at once; each may wait for a long time."""
+SECONDS_TO_RETRY = 10.0
+"""How long a handler goes on where the real provider goes on for minutes."""
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # as the engine's own channels
+
+T = TypeVar("T")
+
+
+class Backend(Provider, Protocol):
+    """What a plugin serves: a provider, and its look-ups."""
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Answer a look-up."""
+        ...
+
+
+Connect = Callable[[Mapping[str, Json], threading.Event], Backend]
+"""Makes the backend from the provider's configuration, once; the event is set when the engine cancels."""
+
+
+class ConfigurationRefusedError(Exception):
+    """The provider can't work with its configuration or surroundings; the text says what to do."""
+
+
+class _Log:
+    """One line a call: what, of which resource, how it went and how long it took. Never a value."""
+
+    def __init__(self, path: str | None) -> None:
+        self._file = Path(path).open("a", encoding="utf-8") if path else None  # noqa: SIM115 open for good
+        self._lock = threading.Lock()
+
+    def line(self, what: str, outcome: str, seconds: float) -> None:
+        if self._file:
+            with self._lock:
+                self._file.write(f"{time.time():.3f} {what} {outcome} {seconds:.3f}s\n")
+                self._file.flush()
+
+
+def _logged(method: Callable[..., T]) -> Callable[..., T]:
+    @functools.wraps(method)
+    def call(self: "ProviderServicer", request: object, context: grpc.ServicerContext) -> T:
+        begun, outcome = time.monotonic(), "failed"
+        try:
+            answer = method(self, request, context)
+            outcome = "done"
+            return answer
+        finally:
+            what = f"{method.__name__} {getattr(request, 'urn', '') or getattr(request, 'tok', '')}"
+            self.log.line(what, outcome, time.monotonic() - begun)
+
+    return call
+
+
+class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
+    """The provider protocol of one package over a backend."""
+
+    def __init__(self, package: str, connect: Connect, log: _Log) -> None:
+        self.log = log
+        self._package = package
+        self._connect = connect
+        self._backend: Backend | None = None
+        self._refusal = "the provider isn't configured"
+        self._cancelled = threading.Event()
+
+    # --- the plugin itself ------------------------------------------------------------------------
+
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=version(DISTRIBUTIONS[self._package]))
+
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self._cancelled.set()
+        return empty_pb2.Empty()
+
+    # --- its configuration ------------------------------------------------------------------------
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Only another cluster replaces a provider, and with it all its resources.
+
+        Source: pulumi-kubernetes, provider/pkg/provider/provider.go, DiffConfig.
+        """
+        olds, news = _plain(request.old_inputs or request.olds), _plain(request.news)
+        changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
+        replaces = [key for key in changed if key == "clusterIdentifier" and olds.get(key) and news.get(key)]
+        return provider_pb2.DiffResponse(
+            changes=_changes(bool(changed)), diffs=changed, replaces=replaces, deleteBeforeReplace=False
+        )
+
+    @_logged
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        try:
+            self._backend = self._connect(_plain(request.args), self._cancelled)
+        except (ConfigurationRefusedError, AwsError) as refused:
+            # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
+            self._refusal = str(refused)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, acceptResources=False, acceptOutputs=False
+        )
+
+    # --- resources --------------------------------------------------------------------------------
+
+    @_logged
+    def Check(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuses what nothing would pass on; the inputs stay as the program gave them."""
+        type_ = _type(request.urn)
+        inputs = _plain(request.news)
+        known = self._serve(context, lambda backend: backend.known_inputs(type_))
+        unknown = sorted(key for key, value in inputs.items() if value is not None and key not in known)
+        failures = [
+            provider_pb2.CheckFailure(property=key, reason=f"{type_} has no emulated input {key}")
+            for key in unknown
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    @_logged
+    def Diff(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        type_ = _type(request.urn)
+        state = State(request.id, _plain(request.olds))
+        inputs = _plain(request.news)
+        found = self._serve(context, lambda backend: backend.difference(type_, state, inputs))
+        ignored = {path.partition(".")[0].partition("[")[0] for path in request.ignoreChanges}
+        updates = [key for key in found.updates if key not in ignored]
+        replaces = [key for key in found.replaces if key not in ignored]
+        return provider_pb2.DiffResponse(
+            changes=_changes(bool(updates or replaces)),
+            diffs=[*updates, *replaces],
+            replaces=replaces,
+            detailedDiff={
+                key: provider_pb2.PropertyDiff(
+                    kind=_kind(key, state.outputs, inputs, replaces=key in replaces), inputDiff=False
+                )
+                for key in (*updates, *replaces)
+            },
+            hasDetailedDiff=True,
+            deleteBeforeReplace=bool(replaces) and _keeps_its_name(inputs, state.outputs),
+        )
+
+    @_logged
+    def Create(
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        type_, sent = _type(request.urn), wire.decode(request.properties)
+        if request.preview:  # what isn't answered is unknown to the program
+            return provider_pb2.CreateResponse(properties=request.properties)
+        inputs = cast(dict[str, Json], wire.plain(sent))
+        state = self._serve(context, lambda backend: backend.create(type_, inputs), type_, sent)
+        return provider_pb2.CreateResponse(id=state.id, properties=self._outputs(type_, state, sent))
+
+    @_logged
+    def Read(
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        """The resource as it is; inputs follow what was read, so that a refresh shows drift as drift."""
+        type_ = _type(request.urn)
+        sent_inputs, sent = wire.decode(request.inputs), wire.decode(request.properties)
+        inputs = cast(dict[str, Json], wire.plain(sent_inputs))
+        known = State(request.id, {**inputs, **cast(dict[str, Json], wire.plain(sent))})
+        found = self._serve(context, lambda backend: backend.read(type_, known), type_, sent_inputs)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        drift = self._serve(context, lambda backend: backend.difference(type_, found, inputs))
+        drifted = {
+            key: found.outputs[key] for key in (*drift.updates, *drift.replaces) if key in found.outputs
+        }
+        # On an import there are no inputs yet: they are then all that was read.
+        settable = self._serve(context, lambda backend: backend.known_inputs(type_))
+        read = {key: value for key, value in found.outputs.items() if key in settable}
+        secret = {key for key, value in {**sent, **sent_inputs}.items() if wire.holds_secret(value)}
+        new_inputs = {
+            key: wire.secret(value) if key in secret else value
+            for key, value in (inputs | drifted if inputs else read).items()
+        }
+        return provider_pb2.ReadResponse(
+            id=found.id,
+            properties=self._outputs(type_, found, {**sent, **sent_inputs}),
+            inputs=wire.encode(new_inputs),
+        )
+
+    @_logged
+    def Update(
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        type_ = _type(request.urn)
+        olds, news = wire.decode(request.olds), wire.decode(request.news)
+        if request.preview:
+            # What AWS computes stays as it is in a plan, as the Terraform plugin SDK has it.
+            return provider_pb2.UpdateResponse(properties=wire.encode({**olds, **news}))
+        state = State(request.id, cast(dict[str, Json], wire.plain(olds)))
+        inputs = cast(dict[str, Json], wire.plain(news))
+        updated = self._serve(context, lambda backend: backend.update(type_, state, inputs), type_, news)
+        return provider_pb2.UpdateResponse(properties=self._outputs(type_, updated, news))
+
+    @_logged
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        type_, state = _type(request.urn), State(request.id, _plain(request.properties))
+        self._serve(context, lambda backend: backend.delete(type_, state))
+        return empty_pb2.Empty()
+
+    # --- look-ups ---------------------------------------------------------------------------------
+
+    @_logged
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        args = _plain(request.args)
+        response = provider_pb2.InvokeResponse()
+        answer = self._serve(context, lambda backend: backend.call(request.tok, args))
+        getattr(response, "return").CopyFrom(wire.encode(answer))
+        return response
+
+    # --- what they share --------------------------------------------------------------------------
+
+    def _serve(
+        self,
+        context: grpc.ServicerContext,
+        ask: Callable[[Backend], T],
+        type_: str = "",
+        sent: Mapping[str, Json] | None = None,
+    ) -> T:
+        """The backend's answer; its refusal goes to the engine in the provider's words."""
+        from rehearsal.kubernetes import KubernetesError, PartialError
+
+        if self._backend is None:
+            _refuse(context, self._refusal)
+        try:
+            return ask(self._backend)
+        except (PartialError, PartlyMadeError) as partial:
+            outputs = self._outputs(type_, partial.state, sent or {})
+            _refuse_partly(context, str(partial), partial.state.id, outputs, sent or {}, partial.reasons)
+        except (AwsError, KubernetesError, NoHandlerError, ConfigurationRefusedError) as refusal:
+            _refuse(context, str(refusal))
+
+    def _outputs(self, type_: str, state: State, sent: Mapping[str, Json]) -> struct_pb2.Struct:
+        """Secret are the outputs that the provider marks, and the inputs that came as secrets."""
+        assert self._backend is not None  # noqa: S101 it has just answered
+        secret = self._backend.secret_outputs(type_)
+        secret |= {key for key, value in sent.items() if wire.holds_secret(value)}
+        return wire.encode(
+            {key: wire.secret(value) if key in secret else value for key, value in state.outputs.items()}
+        )
+
+
+def _plain(message: struct_pb2.Struct) -> dict[str, Json]:
+    return cast(dict[str, Json], wire.plain(wire.decode(message)))
+
+
+def _type(urn: str) -> str:
+    """`urn:pulumi:stack::project::parent$type::name`: the resource's own type."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def _changes(are_there: bool) -> provider_pb2.DiffResponse.DiffChanges:  # noqa: FBT001
+    found = provider_pb2.DiffResponse.DIFF_SOME if are_there else provider_pb2.DiffResponse.DIFF_NONE
+    return cast(provider_pb2.DiffResponse.DiffChanges, found)
+
+
+def _kind(
+    key: str, state: Mapping[str, Json], inputs: Mapping[str, Json], *, replaces: bool
+) -> provider_pb2.PropertyDiff.Kind:
+    kinds = provider_pb2.PropertyDiff
+    if state.get(key) is None:
+        return kinds.ADD_REPLACE if replaces else kinds.ADD
+    if inputs.get(key) is None:
+        return kinds.DELETE_REPLACE if replaces else kinds.DELETE
+    return kinds.UPDATE_REPLACE if replaces else kinds.UPDATE
+
+
+def _keeps_its_name(inputs: Mapping[str, Json], state: Mapping[str, Json]) -> bool:
+    """A replacement of the same physical name can't be created beside the old one.
+
+    Sources: pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace; pulumi-kubernetes, Diff.
+    """
+    for key in ("name", "identifier"):
+        if isinstance(inputs.get(key), str):
+            return inputs[key] == state.get(key)
+    metadata, old = record(inputs, "metadata"), record(state, "metadata")
+    same = ("name", "namespace")
+    return bool(text(metadata, "name")) and all(text(metadata, key) == text(old, key) for key in same)
+
+
+def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
+    context.abort(grpc.StatusCode.UNKNOWN, message)
+    raise AssertionError("abort raises")
+
+
+def _refuse_partly(  # noqa: PLR0913, PLR0917
+    context: grpc.ServicerContext,
+    message: str,
+    id_: str,
+    outputs: struct_pb2.Struct,
+    sent: Mapping[str, Json],
+    reasons: tuple[str, ...],
+) -> NoReturn:
+    """Created, but not as it should be: the engine keeps it in state, and the next update mends it."""
+    partly = provider_pb2.ErrorResourceInitFailed(
+        id=id_, properties=outputs, reasons=reasons, inputs=wire.encode(sent)
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
+    status.details.add().Pack(partly)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    _refuse(context, message)
+
+
+# --- what the plugins serve ---------------------------------------------------------------------------
+
+
+def _connect_aws(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+    from rehearsal.emulation import Emulation
+    from rehearsal.providers import AwsProvider
+
+    del cancelled  # no call waits for longer than SECONDS_TO_RETRY
+    region, account = text(configuration, "region"), os.environ.get(ACCOUNT, "123456789012")
+    if not region:
+        raise ConfigurationRefusedError(
+            "aws:region isn't set; for example: pulumi config set aws:region us-east-1"
+        )
+    allowed = configuration.get("allowedAccountIds")  # as JSON text, as the engine passes lists
+    if isinstance(allowed, str) and allowed and account not in json.loads(allowed):
+        raise ConfigurationRefusedError(f"AWS account ID not allowed: {account}")
+    cloud = Emulation.attach(_url()).cloud(region, account, patience=SECONDS_TO_RETRY)
+    return AwsProvider(cloud)
+
+
+def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+    """On the API server that the kubeconfig names, if that is on this machine; otherwise in memory.
+
+    The emulated cluster of a world without a control plane has an address like EKS's. Nothing is sent there.
+    """
+    from rehearsal.aws.cloud import is_loopback
+    from rehearsal.emulation import Emulation
+    from rehearsal.kubernetes import RemoteCluster
+    from rehearsal.kubernetes.api import ApiCluster, server_of
+
+    given, folder = text(configuration, "kubeconfig"), Path.cwd()
+    if not given:  # the shell's
+        file = Path(os.environ.get("KUBECONFIG", os.devnull))
+        given, folder = file.read_text(encoding="utf-8"), file.parent
+    context = text(configuration, "context") or None
+    if given and is_loopback(urlsplit(server_of(given, context)).hostname or ""):
+        return _WithoutCalls(ApiCluster(given, context, root=Path.cwd(), cancelled=cancelled, folder=folder))
+    emulation = Emulation.attach(_url())
+    identifier = text(configuration, "clusterIdentifier") or "ambient"
+    return _WithoutCalls(RemoteCluster(emulation.kubernetes, identifier, root=Path.cwd()))
+
+
+def _connect_random(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+    from rehearsal.randomness import Randomness
+
+    del configuration, cancelled
+    return _WithoutCalls(Randomness())
+
+
+class _WithoutCalls:
+    """A provider without look-ups."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.create, self.read, self.update = provider.create, provider.read, provider.update
+        self.delete, self.difference = provider.delete, provider.difference
+        self.known_inputs, self.secret_outputs = provider.known_inputs, provider.secret_outputs
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        del args
+        raise NoHandlerError(f"no handler for function {token}")
+
+
+CONNECT: Mapping[str, Connect] = {
+    "aws": _connect_aws,
+    "kubernetes": _connect_kubernetes,
+    "random": _connect_random,
+}
+
+
+def _url() -> str:
+    if URL not in os.environ:
+        raise ConfigurationRefusedError(
+            f"this is the emulated provider, and {URL} doesn't say where its AWS is: use the variables that "
+            "`python -m rehearsal serve` prints, or take its plugins off PATH"
+        )
+    return os.environ[URL]
+
+
+# --- the process --------------------------------------------------------------------------------------
+
+
+def serve(package: str) -> None:
+    """Serve until the engine ends: it kills the process, or dies itself."""
+    _die_with_the_engine()
+    options = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS), options=options)
+    log = _Log(os.environ.get(LOG))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(
+        ProviderServicer(package, CONNECT[package], log), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # The engine asks by SIGINT; a terminal's doesn't get here, since plugins are in groups of their own.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    server.wait_for_termination()
+
+
+def _die_with_the_engine() -> None:
+    """An engine that is killed can't end its plugins; one that went on would change what nobody records.
+
+    Linux could send a signal by itself, but does so when the parent's thread ends, and Go's come and go.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The plugin's entry; the engine passes its own address besides, which isn't needed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal.provider", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("package", choices=sorted(CONNECT), help="whose resources to serve")
+    options, _ = parser.parse_known_args(arguments)
+    serve(options.package)
+
+
+if __name__ == "__main__":
+    main()

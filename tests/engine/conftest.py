@@ -1,0 +1,155 @@
+"""Stacks of the unmodified program on the real engine, each in an emulated account of its own."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tools
+from maestro_stack.settings import parse
+from rehearsal.aws.cloud import Cloud
+from rehearsal.emulation import Emulation
+from rehearsal.engine import Engine, Result
+from rehearsal.project import Stack, load_stack
+from rehearsal.rehearse import world_of
+from rehearsal.values import Json, records, text
+from rehearsal.world import World
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = "regional-xyz"
+PRODUCTION: dict[str, object] = {"profile": "production"}
+
+
+def config(region: str = "us-east-1", /, **keys: object) -> dict[str, object]:
+    """A sound stack's configuration; keys are the project's own."""
+    return {"aws:region": region, "maestro-stack:clusterName": CLUSTER} | {
+        f"maestro-stack:{key}": value for key, value in keys.items()
+    }
+
+
+class Region:
+    """One stack in one emulated account."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        emulation: Emulation,
+        folder: Path,
+        account: str,
+        settings: Mapping[str, object],
+        *,
+        root: Path = ROOT,
+        name: str = "test",
+        world: Callable[[World], World] = lambda world: world,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        self.emulation = emulation
+        self.folder = folder
+        self.account = account
+        self.name = name
+        self.root = root
+        stack = self._stack(settings)
+        parsed = parse(stack.config, project=stack.project, root=stack.root)
+        self.region = parsed.region
+        self.world = world(world_of(parsed).model_copy(update={"account": account}))
+        emulation.build(account=account, region=parsed.region, world=self.world)
+        pulumi = tools.find("pulumi")
+        assert pulumi is not None
+        environment = {
+            **emulation.environment(parsed.region),
+            "MAESTRO_REHEARSAL_ACCOUNT": account,
+            "KUBECONFIG": "/dev/null",
+        }
+        self.engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment, secrets=secrets)
+
+    def _stack(self, settings: Mapping[str, object]) -> Stack:
+        import yaml
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f"Pulumi.{self.name}.yaml"
+        file.write_text(yaml.safe_dump({"config": dict(settings)}))
+        return load_stack(self.root, name=self.name, file=file)
+
+    def configure(self, settings: Mapping[str, object], *, root: Path | None = None) -> None:
+        """Give the stack another configuration (or another checkout)."""
+        self.root = root or self.root
+        self.engine.configure(self._stack(settings))
+
+    def cloud(self) -> Cloud:
+        """The account, as a bystander sees it."""
+        return self.emulation.cloud(self.region, self.account)
+
+    def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
+        """An API call behind the program's back."""
+        return self.cloud().call(service, operation, parameters)
+
+    def leftovers(self) -> list[str]:
+        """What a destroyed stack must not leave in the account: everything that it makes there."""
+        ours = (
+            ("iot", "ListPolicies", "policies", "policyName"),
+            ("iot", "ListCertificates", "certificates", "certificateId"),
+            ("secretsmanager", "ListSecrets", "SecretList", "Name"),
+            ("rds", "DescribeDBInstances", "DBInstances", "DBInstanceIdentifier"),
+            ("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", "DBSubnetGroupName"),
+            ("rds", "DescribeDBParameterGroups", "DBParameterGroups", "DBParameterGroupName"),
+            ("iam", "ListRoles", "Roles", "RoleName"),
+        )
+        left = [
+            f"{service} {text(item, name)}"
+            for service, operation, key, name in ours
+            for item in records(self.call(service, operation), key)
+        ]
+        groups = records(self.call("ec2", "DescribeSecurityGroups"), "SecurityGroups")
+        left += [text(g, "GroupName") for g in groups if text(g, "GroupName").startswith("maestro")]
+        associations = self.call("eks", "ListPodIdentityAssociations", clusterName=CLUSTER)
+        left += [text(a, "associationId") for a in records(associations, "associations")]
+        return left
+
+    def up(self) -> Result:
+        return succeeded(self.engine.up())
+
+    def preview(self) -> Result:
+        return succeeded(self.engine.preview())
+
+    def refresh(self) -> Result:
+        return succeeded(self.engine.refresh())
+
+    def destroy(self) -> Result:
+        return succeeded(self.engine.destroy())
+
+
+def succeeded(result: Result) -> Result:
+    """The result, if it is one to go on with."""
+    assert result.succeeded, result.text
+    return result
+
+
+NewRegion = Callable[..., Region]
+
+
+@pytest.fixture(scope="session")
+def emulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
+    with Emulation.start(tmp_path_factory.mktemp("aws") / "aws.state") as running:
+        yield running
+
+
+_accounts = itertools.count(200_000_000_000)
+
+
+@pytest.fixture
+def region(emulation: Emulation, tmp_path: Path) -> NewRegion:
+    """Make a stack that isn't built yet, by its configuration."""
+    numbers = itertools.count(1)
+
+    def new(settings: Mapping[str, object] | None = None, **options: object) -> Region:
+        folder = tmp_path / f"region-{next(numbers)}"
+        account = str(options.pop("account", None) or next(_accounts))
+        return Region(emulation, folder, account, settings or config(), **options)  # type: ignore[arg-type]
+
+    return new
+
+
+def with_name(stack: Stack, name: str) -> Stack:
+    """The same stack under another name."""
+    return replace(stack, name=name)

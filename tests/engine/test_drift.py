@@ -1,0 +1,156 @@
+"""What changes behind the program's back: refresh sees it, `up` repairs it, what is others' stays."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from rehearsal.values import Json, record, records, text, texts
+from tests.engine.conftest import CLUSTER, NewRegion, Region
+
+POLICY = "maestro-server"
+SECRET = f"{CLUSTER}/maestro/db-credentials"
+
+
+class Drift(NamedTuple):
+    """One thing that someone did by hand."""
+
+    do: Callable[[Region], object]
+    seen_on: str
+    """Type of the resource that a refresh finds changed or gone."""
+    is_repaired: Callable[[Region], bool]
+
+
+def _edit_policy(region: Region) -> object:
+    statement: Json = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    parameters: dict[str, Json] = {"policyName": POLICY, "policyDocument": document, "setAsDefault": True}
+    return region.call("iot", "CreatePolicyVersion", **parameters)
+
+
+def _policy_is_ours(region: Region) -> bool:
+    document = text(region.call("iot", "GetPolicy", policyName=POLICY), "policyDocument")
+    return "iot:*" not in document and "client/maestro-server-" in document
+
+
+def _associations(region: Region) -> list[dict[str, Json]]:
+    return records(region.call("eks", "ListPodIdentityAssociations", clusterName=CLUSTER), "associations")
+
+
+def _remove_association(region: Region) -> object:
+    (found,) = _associations(region)
+    identity = found["associationId"]
+    return region.call("eks", "DeletePodIdentityAssociation", clusterName=CLUSTER, associationId=identity)
+
+
+def _add_version(region: Region) -> object:
+    return region.call("secretsmanager", "PutSecretValue", SecretId=SECRET, SecretString='{"port": "1"}')
+
+
+def _secret_is_ours(region: Region) -> bool:
+    value = json.loads(text(region.call("secretsmanager", "GetSecretValue", SecretId=SECRET), "SecretString"))
+    return value["port"] == "5432" and value["database"] == "maestro"
+
+
+def _widen_role(region: Region) -> object:
+    role = _role(region)
+    statement: Json = {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return region.call(
+        "iam", "PutRolePolicy", RoleName=role, PolicyName="read-server-secrets", PolicyDocument=document
+    )
+
+
+def _role(region: Region) -> str:
+    roles = records(region.call("iam", "ListRoles"), "Roles")
+    return next(text(role, "RoleName") for role in roles if text(role, "RoleName").startswith("maestro"))
+
+
+def _role_is_narrow(region: Region) -> bool:
+    answer = region.call("iam", "GetRolePolicy", RoleName=_role(region), PolicyName="read-server-secrets")
+    return "secretsmanager:*" not in json.dumps(answer)
+
+
+def _open_database(region: Region) -> object:
+    """Let the whole internet in, and take the protection from plain connections away."""
+    return region.call(
+        "rds", "ModifyDBInstance", DBInstanceIdentifier="maestro-regional-xyz", BackupRetentionPeriod=0
+    )
+
+
+def _database_has_backups(region: Region) -> bool:
+    answer = region.call("rds", "DescribeDBInstances", DBInstanceIdentifier="maestro-regional-xyz")
+    return records(answer, "DBInstances")[0]["BackupRetentionPeriod"] == 1
+
+
+DRIFTS = {
+    "a policy that was edited": Drift(_edit_policy, "aws:iot/policy:Policy", _policy_is_ours),
+    "an association that was removed": Drift(
+        _remove_association,
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        lambda region: len(_associations(region)) == 1,
+    ),
+    "a secret version that was added": Drift(
+        _add_version, "aws:secretsmanager/secretVersion:SecretVersion", _secret_is_ours
+    ),
+    "a role that was widened": Drift(_widen_role, "aws:iam/rolePolicy:RolePolicy", _role_is_narrow),
+    "backups that were turned off": Drift(_open_database, "aws:rds/instance:Instance", _database_has_backups),
+}
+
+
+def test_refresh_sees_every_drift_and_up_repairs_it(region: NewRegion) -> None:
+    stack = region()
+    stack.up()
+    for drift in DRIFTS.values():
+        drift.do(stack)
+    refreshed = stack.refresh()
+    seen = {step.type for step in refreshed.steps if step.operation in ("update", "delete")}
+    assert seen == {drift.seen_on for drift in DRIFTS.values()}
+    stack.up()
+    assert {name for name, drift in DRIFTS.items() if not drift.is_repaired(stack)} == set()
+    assert stack.refresh().changes == {}
+    assert stack.preview().changes == {}
+
+
+def test_tags_of_others_stay_through_an_up_that_changes_other_things(region: NewRegion) -> None:
+    stack = region()
+    stack.up()
+    arn = text(records(stack.call("rds", "DescribeDBInstances"), "DBInstances")[0], "DBInstanceArn")
+    theirs: Json = [{"Key": "cost-centre", "Value": "42"}]
+    stack.call("rds", "AddTagsToResource", ResourceName=arn, Tags=theirs)
+    stack.configure({**stack.settings, "maestro-stack:database": {"backupRetentionDays": 3}})
+    stack.up()
+    tags = records(stack.call("rds", "ListTagsForResource", ResourceName=arn), "TagList")
+    assert "cost-centre" in {text(tag, "Key") for tag in tags}
+
+
+@pytest.mark.parametrize("is_refreshed", [False, True])
+def test_a_swapped_policy_attachment_goes_unnoticed_as_with_the_real_provider(
+    region: NewRegion,
+    is_refreshed: bool,  # noqa: FBT001
+) -> None:
+    """docs/recovery.md says so, and how to look for it."""
+    stack = region()
+    stack.up()
+    document = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+    )
+    stack.call("iot", "CreatePolicy", policyName="other", policyDocument=document)
+    arn = text(records(stack.call("iot", "ListCertificates"), "certificates")[0], "certificateArn")
+    stack.call("iot", "AttachPolicy", policyName="other", target=arn)
+    stack.call("iot", "DetachPolicy", policyName=POLICY, target=arn)
+    if is_refreshed:
+        assert stack.refresh().changes == {}
+    assert stack.preview().changes == {}
+    attached = records(stack.call("iot", "ListAttachedPolicies", target=arn), "policies")
+    assert [text(policy, "policyName") for policy in attached] == ["other"]
+
+
+def test_what_the_state_knows_of_a_policy_is_a_record(region: NewRegion) -> None:
+    """The drift test edits by name: keep the names that it uses those of the program."""
+    stack = region()
+    stack.up()
+    names = texts({"n": [text(p, "policyName") for p in records(stack.call("iot", "ListPolicies"), "policies")]}, "n")
+    assert names == [POLICY]
+    assert record(stack.engine.outputs(), "x") == {}

@@ -1,0 +1,39 @@
+"""No secret in the clear: not in the state, not in what the engine logs, not in what it prints."""
+
+import json
+from collections.abc import Iterator
+
+from rehearsal.values import text
+from tests.engine.conftest import CLUSTER, NewRegion, Region, config, succeeded
+
+KUBECONFIG_TOKEN = "a-token-that-nobody-may-see"  # noqa: S105 made up
+
+
+def _secrets(region: Region) -> Iterator[str]:
+    """The very values that were generated, and parts of them that survive any escaping."""
+    for name in ("server-mqtt-cert", "db-credentials"):
+        answer = region.call("secretsmanager", "GetSecretValue", SecretId=f"{CLUSTER}/maestro/{name}")
+        value = json.loads(text(answer, "SecretString"))
+        yield from (value[key] for key in ("password",) if key in value)
+        yield from value.get("privateKey", "").splitlines()[1:-1]
+
+
+def test_nothing_that_was_written_or_printed_holds_a_secret(region: NewRegion) -> None:
+    stack = region(config())
+    events: list[str] = []
+    printed: list[str] = []
+    for _ in range(2):
+        for operate in (stack.engine.preview, stack.engine.up, stack.engine.refresh):
+            printed.append(succeeded(operate(observer=lambda event: events.append(json.dumps(event, default=vars)))).text)
+    printed.append(json.dumps(stack.engine.outputs()))
+    secrets = set(_secrets(stack))
+    assert len(secrets) > 10
+    written = {
+        str(file.relative_to(stack.folder)): file.read_bytes().decode(errors="replace")
+        for file in stack.folder.rglob("*")
+        if file.is_file()
+    }
+    assert any(name.endswith("provider.log") for name in written)
+    assert any(".pulumi/stacks" in name for name in written)
+    places = {**written, "events": "\n".join(events), "output": "\n".join(printed)}
+    assert [(name, value[:4]) for name, content in places.items() for value in secrets if value in content] == []

@@ -1,0 +1,999 @@
+"""The life of RDS's resources: what a change does and when, what is read back, what a delete needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from rehearsal.aws import AwsError, resource_handler
+from rehearsal.aws.cloud import Cloud
+from rehearsal.aws.in_process import in_process_cloud
+from rehearsal.aws.rds_instance import apply_pending, is_password_in_force
+from rehearsal.lifecycle import Change, State
+from rehearsal.values import Json, json_list, record, records, text, texts
+from rehearsal.world import default_world
+
+SECURITY_GROUP = resource_handler("aws:ec2/securityGroup:SecurityGroup")
+SUBNETS = resource_handler("aws:rds/subnetGroup:SubnetGroup")
+PARAMETERS = resource_handler("aws:rds/parameterGroup:ParameterGroup")
+INSTANCE = resource_handler("aws:rds/instance:Instance")
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1b2c"
+ROLE = "arn:aws:iam::123456789012:role/monitoring"
+
+
+@dataclass
+class Database:
+    """An account with a cluster's network, and short ways to make what a database needs in it."""
+
+    cloud: Cloud
+
+    @property
+    def vpc_id(self) -> str:
+        cluster = record(self.cloud.call("eks", "DescribeCluster", {"name": "xyz"}), "cluster")
+        return text(record(cluster, "resourcesVpcConfig"), "vpcId")
+
+    def subnets(self, vpc_id: str | None = None) -> list[Json]:
+        filters: Json = [
+            {"Name": "vpc-id", "Values": [vpc_id or self.vpc_id]},
+            {"Name": "map-public-ip-on-launch", "Values": ["false"]},
+        ]
+        found = records(self.cloud.call("ec2", "DescribeSubnets", {"Filters": filters}), "Subnets")
+        return json_list(sorted(text(subnet, "SubnetId") for subnet in found))
+
+    def subnet_group_inputs(self, **changes: Json) -> dict[str, Json]:
+        return {
+            "name": "database",
+            "description": "x",
+            "subnetIds": self.subnets(),
+            "tags": {"a": "1"},
+            **changes,
+        }
+
+    def subnet_group(self, **changes: Json) -> State:
+        return SUBNETS.create(self.cloud, self.subnet_group_inputs(**changes))
+
+    def parameter_group(self, **changes: Json) -> State:
+        return PARAMETERS.create(self.cloud, {**PARAMETER_GROUP, **changes})
+
+    def security_group(self, name: str, vpc_id: str | None = None) -> str:
+        given: dict[str, Json] = {"name": name, "vpcId": vpc_id or self.vpc_id}
+        return SECURITY_GROUP.create(self.cloud, given).id
+
+    def inputs(self, **changes: Json) -> dict[str, Json]:
+        """Of an instance; also makes the groups that it is in."""
+        self.subnet_group()
+        self.parameter_group()
+        return {**INPUTS, "vpcSecurityGroupIds": [self.security_group("database")], **changes}
+
+    def create(self, inputs: Mapping[str, Json]) -> State:
+        return INSTANCE.create(self.cloud, inputs)
+
+    def update(self, state: State, inputs: Mapping[str, Json]) -> State:
+        return INSTANCE.update(self.cloud, state, inputs)
+
+    def imported(self, state: State) -> dict[str, Json]:
+        """The outputs as AWS alone knows them, with nothing taken over from the state."""
+        found = INSTANCE.read(self.cloud, State(state.id, {}))
+        assert found is not None
+        return found.outputs
+
+    def described(self) -> dict[str, Json]:
+        return records(self.cloud.call("rds", "DescribeDBInstances", {}), "DBInstances")[0]
+
+    def snapshots(self) -> list[str]:
+        found = records(self.cloud.call("rds", "DescribeDBSnapshots", {}), "DBSnapshots")
+        return [text(item, "DBSnapshotIdentifier") for item in found if item["SnapshotType"] == "manual"]
+
+
+# Numbers are floats, as they arrive from Pulumi.
+INPUTS: dict[str, Json] = {
+    "identifier": "xyz-maestro",
+    "engine": "postgres",
+    "engineVersion": "17",
+    "instanceClass": "db.t4g.small",
+    "allocatedStorage": 400.0,
+    "maxAllocatedStorage": 1000.0,
+    "storageType": "gp3",
+    "storageEncrypted": True,
+    "dbName": "maestro",
+    "username": "maestro_admin",
+    "password": "correct-horse-battery",
+    "dbSubnetGroupName": "database",
+    "parameterGroupName": "database-17",
+    "backupRetentionPeriod": 7.0,
+    "multiAz": True,
+    "deletionProtection": False,
+    "skipFinalSnapshot": True,
+    "applyImmediately": True,
+    "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
+    "performanceInsightsEnabled": True,
+    "performanceInsightsRetentionPeriod": 7.0,
+    "tags": {"a": "1"},
+}
+
+PARAMETER_GROUP: dict[str, Json] = {
+    "name": "database-17",
+    "family": "postgres17",
+    "description": "x",
+    "parameters": [
+        {"name": "rds.force_ssl", "value": "1"},
+        {"name": "max_connections", "value": "100", "applyMethod": "pending-reboot"},
+    ],
+    "tags": {"a": "1"},
+}
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    with in_process_cloud("us-east-1", default_world("xyz", "us-east-1")) as cloud:
+        yield Database(cloud)
+
+
+@pytest.fixture
+def calls(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Json]]]:
+    """The writing calls from now on, with their parameters."""
+    made: list[tuple[str, Mapping[str, Json]]] = []
+    real = database.cloud.call
+
+    def call(service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
+        if not operation.startswith(("Describe", "List")):
+            made.append((operation, parameters))
+        return real(service, operation, parameters)
+
+    monkeypatch.setattr(database.cloud, "call", call)
+    return made
+
+
+def code_of(error: pytest.ExceptionInfo[AwsError]) -> tuple[str, str]:
+    return error.value.operation, error.value.code
+
+
+# -- instances: what a change does ---------------------------------------------------------------------------
+
+NOW: dict[str, dict[str, Json]] = {
+    "autoMinorVersionUpgrade": {"autoMinorVersionUpgrade": False},
+    "backupRetentionPeriod": {"backupRetentionPeriod": 14.0},
+    "backupWindow": {"backupWindow": "02:00-03:00"},
+    "copyTagsToSnapshot": {"copyTagsToSnapshot": True},
+    "databaseInsightsMode": {"databaseInsightsMode": "advanced"},
+    "deletionProtection": {"deletionProtection": True},
+    "enabledCloudwatchLogsExports": {"enabledCloudwatchLogsExports": ["upgrade"]},
+    "engineLifecycleSupport": {"engineLifecycleSupport": "open-source-rds-extended-support-disabled"},
+    "maintenanceWindow": {"maintenanceWindow": "sun:05:00-sun:06:00"},
+    "maxAllocatedStorage": {"maxAllocatedStorage": 2000.0},
+    "monitoringInterval": {"monitoringInterval": 60.0, "monitoringRoleArn": ROLE},
+    "monitoringRoleArn": {"monitoringInterval": 60.0, "monitoringRoleArn": ROLE},
+    "parameterGroupName": {"parameterGroupName": "other-17"},
+    "password": {"password": "another-password-2"},
+    "performanceInsightsEnabled": {"performanceInsightsEnabled": False},
+    "performanceInsightsKmsKeyId": {"performanceInsightsKmsKeyId": KEY},
+    "performanceInsightsRetentionPeriod": {"performanceInsightsRetentionPeriod": 31.0},
+    "port": {"port": 5433.0},
+    "publiclyAccessible": {"publiclyAccessible": True},
+    "tags": {"tags": {"a": "2", "b": "3"}},
+    "vpcSecurityGroupIds": {},  # filled in by the test
+}
+"""What RDS applies at once whatever applyImmediately says."""
+
+IN_THE_WINDOW: dict[str, dict[str, Json]] = {
+    "allocatedStorage": {"allocatedStorage": 500.0},
+    "caCertIdentifier": {"caCertIdentifier": "rds-ca-ecc384-g1"},
+    "dedicatedLogVolume": {"dedicatedLogVolume": True},
+    "engineVersion": {
+        "engineVersion": "18",
+        "parameterGroupName": "database-18",
+        "allowMajorVersionUpgrade": True,
+    },
+    "iamDatabaseAuthenticationEnabled": {"iamDatabaseAuthenticationEnabled": True},
+    "identifier": {"identifier": "xyz-renamed"},
+    "instanceClass": {"instanceClass": "db.t4g.medium"},
+    "iops": {"iops": 14000.0},
+    "multiAz": {"multiAz": False},
+    "storageThroughput": {"storageThroughput": 600.0},
+    "storageType": {"storageType": "gp2"},
+}
+"""What waits for the maintenance window otherwise."""
+
+REPLACED: dict[str, Json] = {
+    "availabilityZone": "us-east-1f",
+    "backupTarget": "outposts",
+    "dbName": "other",
+    "engine": "mysql",
+    "kmsKeyId": KEY,
+    "storageEncrypted": False,
+    "username": "other_admin",
+}
+STEERS: dict[str, Json] = {
+    "allowMajorVersionUpgrade": True,
+    "applyImmediately": False,
+    "deleteAutomatedBackups": False,
+    "finalSnapshotIdentifier": "xyz-final",
+    "skipFinalSnapshot": False,
+}
+ELSEWHERE = {
+    "dbSubnetGroupName",  # test_an_instance_moves_to_a_subnet_group_of_another_vpc_only
+    "networkType",  # test_the_network_type_changes_where_the_subnets_have_both
+    # PostgreSQL has but one licence and no options.
+    "licenseModel",
+    "optionGroupName",
+}
+
+
+def changes(database: Database, key: str) -> dict[str, Json]:
+    """The row's new inputs; also makes the groups that it names."""
+    new = {**NOW, **IN_THE_WINDOW}[key]
+    if key == "vpcSecurityGroupIds":
+        return {key: [database.security_group("other")]}
+    if "parameterGroupName" in new:
+        family = "postgres18" if key == "engineVersion" else "postgres17"
+        database.parameter_group(name=new["parameterGroupName"], family=family)
+    return new
+
+
+def readable(values: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in values.items() if key not in ("password", *STEERS)}
+
+
+def test_each_input_of_an_instance_has_one_row() -> None:
+    rows = [*NOW, *IN_THE_WINDOW, *REPLACED, *STEERS, *ELSEWHERE]
+    assert sorted(rows) == sorted(INSTANCE.table.changes)
+
+
+@pytest.mark.parametrize("key", [*NOW, *IN_THE_WINDOW])
+def test_a_changed_input_of_an_instance_is_updated_in_place(database: Database, key: str) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    new = {**inputs, **(row := changes(database, key))}
+
+    found = INSTANCE.difference(state, new)
+    updated = database.update(state, new)
+
+    assert (found.replaces, set(found.updates)) == ((), set(row))
+    assert updated.id == state.id
+    assert INSTANCE.read(database.cloud, updated) == updated
+    assert not INSTANCE.difference(updated, new)
+    seen = database.imported(state)
+    expected = readable(row) | ({"engineVersion": "18.1"} if key == "engineVersion" else {})
+    assert {name: seen[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("key", NOW)
+def test_what_rds_applies_at_once_does_not_wait_for_the_window(database: Database, key: str) -> None:
+    inputs = database.inputs(applyImmediately=False)
+    state = database.create(inputs)
+    new = {**inputs, **(row := changes(database, key))}
+
+    updated = database.update(state, new)
+
+    assert not INSTANCE.difference(updated, new)
+    seen = database.imported(state)
+    assert {name: seen[name] for name in readable(row)} == readable(row)
+    assert record(database.described(), "PendingModifiedValues") == {}
+
+
+@pytest.mark.parametrize("key", IN_THE_WINDOW)
+def test_what_waits_for_the_window_reads_as_before_until_it_has_passed(database: Database, key: str) -> None:
+    inputs = database.inputs(applyImmediately=False)
+    state = database.create(inputs)
+    new = {**inputs, **(row := changes(database, key))}
+
+    updated = database.update(state, new)
+
+    assert readable(database.imported(state)) == readable({**state.outputs, "engineVersion": "17.7"})
+    # A plan shows it until then, even if it is sent again.
+    assert key in INSTANCE.difference(updated, new).updates
+    assert key in INSTANCE.difference(database.update(updated, new), new).updates
+
+    apply_pending(database.cloud, "xyz-maestro")
+
+    now = INSTANCE.read(database.cloud, updated)
+    assert now is not None
+    assert now.id == state.id
+    assert not INSTANCE.difference(now, new)
+    assert {name: now.outputs[name] for name in readable(row)} == readable(
+        row | ({"engineVersion": "18.1"} if key == "engineVersion" else {})
+    )
+
+
+@pytest.mark.parametrize("key", REPLACED)
+def test_a_changed_input_replaces_an_instance(database: Database, key: str) -> None:
+    inputs = database.inputs()
+    found = INSTANCE.difference(database.create(inputs), {**inputs, key: REPLACED[key]})
+
+    assert (found.replaces, found.updates) == ((key,), ())
+    assert INSTANCE.table.changes[key] is Change.REPLACE
+
+
+@pytest.mark.parametrize("key", STEERS)
+def test_what_steers_later_calls_makes_none(
+    database: Database, calls: list[tuple[str, Mapping[str, Json]]], key: str
+) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    calls.clear()
+    new = {**inputs, key: STEERS[key]}
+
+    found = INSTANCE.difference(state, new)
+    updated = database.update(state, new)
+
+    assert (found.replaces, found.updates) == ((), (key,))
+    assert INSTANCE.table.changes[key] is Change.STATE
+    assert calls == []
+    assert updated.outputs == {**state.outputs, key: STEERS[key]}
+    assert INSTANCE.read(database.cloud, updated) == updated
+
+
+def test_an_instance_reads_as_it_was_created(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+
+    assert INSTANCE.read(database.cloud, state) == state
+    assert not INSTANCE.difference(state, inputs)
+
+
+def test_a_bare_instance_reads_as_it_was_created_too(database: Database) -> None:
+    inputs: dict[str, Json] = {
+        "identifier": "bare",
+        "engine": "postgres",
+        "instanceClass": "db.t4g.small",
+        "allocatedStorage": 20.0,
+        "username": "someone",
+        "password": "correct-horse-battery",
+        "skipFinalSnapshot": True,
+    }
+    state = database.create(inputs)
+
+    assert INSTANCE.read(database.cloud, state) == state
+    assert not INSTANCE.difference(state, inputs)
+
+
+def test_several_changes_are_one_call_with_deletion_protection(
+    database: Database, calls: list[tuple[str, Mapping[str, Json]]]
+) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    calls.clear()
+
+    database.update(state, {**inputs, "instanceClass": "db.t4g.medium", "multiAz": False})
+
+    assert calls == [
+        (
+            "ModifyDBInstance",
+            {
+                "DBInstanceIdentifier": "xyz-maestro",
+                "ApplyImmediately": True,
+                "DBInstanceClass": "db.t4g.medium",
+                "DeletionProtection": False,
+                "MultiAZ": False,
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["iamDatabaseAuthenticationEnabled", "publiclyAccessible", "copyTagsToSnapshot", "deletionProtection"],
+)
+def test_what_a_program_no_longer_sets_is_switched_off(database: Database, key: str) -> None:
+    inputs = database.inputs()
+    on = database.create({**inputs, key: True})
+    inputs.pop(key, None)
+
+    assert INSTANCE.difference(on, inputs).updates == (key,)
+    assert database.update(on, inputs).outputs[key] is False
+
+
+def test_what_rds_filled_in_is_no_change(database: Database) -> None:
+    inputs = database.inputs(availabilityZone="us-east-1b", port=5433.0, backupWindow="02:00-03:00")
+    state = database.create(inputs)
+    silent = {key: inputs[key] for key in inputs.keys() - {"availabilityZone", "port", "backupWindow"}}
+
+    assert not INSTANCE.difference(state, silent)
+
+
+def test_sets_in_another_order_are_no_change(database: Database) -> None:
+    groups: list[Json] = [database.security_group("a"), database.security_group("b")]
+    inputs = database.inputs(vpcSecurityGroupIds=groups)
+    state = database.create(inputs)
+    turned = {
+        **inputs,
+        "vpcSecurityGroupIds": [groups[1], groups[0]],
+        "enabledCloudwatchLogsExports": ["upgrade", "postgresql"],
+    }
+
+    assert not INSTANCE.difference(state, turned)
+    assert state.outputs["vpcSecurityGroupIds"] == groups
+
+
+def test_a_tag_set_behind_our_back_is_read_and_taken_away(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    tags: Json = [{"Key": "foreign", "Value": "x"}]
+    database.cloud.call("rds", "AddTagsToResource", {"ResourceName": state.outputs["arn"], "Tags": tags})
+
+    seen = INSTANCE.read(database.cloud, state)
+
+    assert seen is not None
+    assert INSTANCE.difference(seen, inputs).updates == ("tags",)
+    assert database.update(seen, inputs).outputs["tags"] == {"a": "1"}
+
+
+def test_a_setting_changed_behind_our_back_is_drift_that_an_update_repairs(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    change: dict[str, Json] = {
+        "DBInstanceIdentifier": "xyz-maestro",
+        "MultiAZ": False,
+        "ApplyImmediately": True,
+    }
+    database.cloud.call("rds", "ModifyDBInstance", change)
+
+    seen = INSTANCE.read(database.cloud, state)
+
+    assert seen is not None
+    assert INSTANCE.difference(seen, inputs).updates == ("multiAz",)
+    assert database.update(seen, inputs) == state
+
+
+def test_an_update_of_an_instance_that_is_gone_says_so(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    INSTANCE.delete(database.cloud, state)
+
+    with pytest.raises(AwsError) as caught:
+        database.update(state, inputs)
+    assert code_of(caught) == ("DescribeDBInstances", "DBInstanceNotFound")
+
+
+# -- instances: names, passwords, versions, storage ----------------------------------------------------------
+
+
+def test_a_rename_keeps_the_id_and_changes_the_address(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+
+    renamed = database.update(state, {**inputs, "identifier": "xyz-renamed", "tags": {"b": "2"}})
+
+    assert renamed.id == state.id == renamed.outputs["resourceId"]
+    assert renamed.outputs["address"] == text(state.outputs, "address").replace("xyz-maestro", "xyz-renamed")
+    assert renamed.outputs["endpoint"] == f"{renamed.outputs['address']}:5432"
+    assert text(renamed.outputs, "arn").endswith(":db:xyz-renamed")
+    assert renamed.outputs["tags"] == {"b": "2"}
+    # The state from before the rename still finds it.
+    assert INSTANCE.read(database.cloud, state) == renamed
+
+
+def test_a_rename_to_a_taken_name_is_refused(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    database.create({**inputs, "identifier": "xyz-other"})
+
+    with pytest.raises(AwsError) as caught:
+        database.update(state, {**inputs, "identifier": "xyz-other"})
+    assert code_of(caught) == ("ModifyDBInstance", "DBInstanceAlreadyExists")
+
+
+def test_each_instance_has_an_id_of_its_own_also_under_the_same_name(database: Database) -> None:
+    inputs = database.inputs()
+    first = database.create(inputs)
+    INSTANCE.delete(database.cloud, first)
+    second = database.create(inputs)
+
+    assert first.id != second.id
+    assert INSTANCE.read(database.cloud, first) is None
+
+
+def test_an_instance_is_imported_by_its_identifier(database: Database) -> None:
+    state = database.create(database.inputs())
+
+    found = INSTANCE.read(database.cloud, State("xyz-maestro", {}))
+
+    assert found is not None
+    assert found.id == state.id
+    assert readable(found.outputs) == readable({**state.outputs, "engineVersion": "17.7"})
+
+
+@pytest.mark.parametrize("is_immediate", [True, False])
+def test_a_new_password_is_in_force_at_once_and_the_old_one_is_not(
+    database: Database, is_immediate: bool
+) -> None:
+    inputs = database.inputs(applyImmediately=is_immediate)
+    state = database.create(inputs)
+    assert is_password_in_force(database.cloud, "xyz-maestro", "correct-horse-battery")
+
+    updated = database.update(state, {**inputs, "password": "another-password-2"})
+
+    assert is_password_in_force(database.cloud, "xyz-maestro", "another-password-2")
+    assert not is_password_in_force(database.cloud, "xyz-maestro", "correct-horse-battery")
+    assert updated.outputs["password"] == "another-password-2"
+    assert {"another-password-2", "correct-horse-battery"}.isdisjoint(
+        str(value) for key, value in updated.outputs.items() if key != "password"
+    )
+
+
+def test_a_password_in_force_survives_a_rename(database: Database) -> None:
+    inputs = database.inputs()
+    database.update(database.create(inputs), {**inputs, "identifier": "xyz-renamed"})
+
+    assert is_password_in_force(database.cloud, "xyz-renamed", "correct-horse-battery")
+
+
+def test_a_bad_new_password_is_refused_and_not_shown(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+
+    with pytest.raises(AwsError) as caught:
+        database.update(state, {**inputs, "password": "not@allowed-here"})
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidParameterValue")
+    assert "not@allowed-here" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "is_same"),
+    [
+        ("17", "17", True),
+        ("17.7", "17", True),  # as an import has it
+        ("17", "17.7", False),
+        ("17.7", "17.5", False),
+        ("17.7", "18", False),
+        ("17", "1", False),
+    ],
+)
+def test_a_major_version_allows_its_minor_versions(
+    database: Database, found: str, wanted: str, is_same: bool
+) -> None:
+    inputs = database.inputs(engineVersion=wanted)
+    state = State("db-x", {**inputs, "engineVersion": found, "deleteAutomatedBackups": True})
+
+    assert INSTANCE.difference(state, inputs).updates == (() if is_same else ("engineVersion",))
+
+
+def test_the_version_stays_as_asked_for_and_the_actual_one_is_told(database: Database) -> None:
+    state = database.create(database.inputs())
+
+    assert (state.outputs["engineVersion"], state.outputs["engineVersionActual"]) == ("17", "17.7")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engineVersion": "18", "parameterGroupName": "database-18"}, "AllowMajorVersionUpgrade"),
+        ({"engineVersion": "18", "allowMajorVersionUpgrade": True}, "DBParameterGroupFamily postgres17"),
+        (
+            {"engineVersion": "16", "allowMajorVersionUpgrade": True},
+            "Cannot upgrade postgres from 17.7 to 16.11",
+        ),
+        ({"engineVersion": "17.6"}, "Cannot upgrade postgres from 17.7 to 17.6"),
+        ({"engineVersion": "17.1"}, "Cannot find version 17.1"),
+        ({"parameterGroupName": "database-18"}, "DBParameterGroupFamily postgres18"),
+        ({"allocatedStorage": 399.0}, "can't be reduced from 400 GiB"),
+        ({"maxAllocatedStorage": 410.0}, "Invalid max storage size"),
+        ({"instanceClass": "db.m3.large"}, "RDS does not support"),
+    ],
+)
+def test_what_rds_does_not_change_is_refused(
+    database: Database, changes: dict[str, Json], message: str
+) -> None:
+    inputs = database.inputs()
+    database.parameter_group(name="database-18", family="postgres18")
+    state = database.create(inputs)
+    if "allocatedStorage" in changes:  # with autoscaling, a smaller size is no change
+        inputs["maxAllocatedStorage"] = None
+
+    with pytest.raises(AwsError, match=message) as caught:
+        database.update(state, {**inputs, **changes})
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidParameterCombination")
+
+
+def test_storage_that_grew_by_itself_is_no_change(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    grown: dict[str, Json] = {
+        "DBInstanceIdentifier": "xyz-maestro",
+        "AllocatedStorage": 450,
+        "ApplyImmediately": True,
+    }
+    database.cloud.call("rds", "ModifyDBInstance", grown)
+
+    seen = INSTANCE.read(database.cloud, state)
+
+    assert seen is not None
+    assert seen.outputs["allocatedStorage"] == 450
+    assert not INSTANCE.difference(seen, inputs)
+    assert "allocatedStorage" in INSTANCE.difference(seen, {**inputs, "maxAllocatedStorage": None}).updates
+
+
+def test_autoscaling_is_switched_off_by_silence(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    del inputs["maxAllocatedStorage"]
+
+    assert INSTANCE.difference(state, inputs).updates == ("maxAllocatedStorage",)
+    updated = database.update(state, inputs)
+
+    assert "maxAllocatedStorage" not in updated.outputs
+    assert not INSTANCE.difference(updated, inputs)
+
+
+def test_an_immediate_change_applies_what_waits_as_well(database: Database) -> None:
+    inputs = database.inputs(applyImmediately=False)
+    state = database.create(inputs)
+    waiting = database.update(state, {**inputs, "instanceClass": "db.t4g.medium"})
+    assert record(database.described(), "PendingModifiedValues") == {"DBInstanceClass": "db.t4g.medium"}
+
+    database.update(waiting, {**inputs, "applyImmediately": True, "multiAz": False})
+
+    assert database.imported(state)["instanceClass"] == "db.t4g.medium"
+    assert record(database.described(), "PendingModifiedValues") == {}
+
+
+def test_switching_backups_off_waits_for_the_window(database: Database) -> None:
+    inputs = database.inputs(applyImmediately=False)
+    state = database.create(inputs)
+    database.update(state, {**inputs, "backupRetentionPeriod": 0.0})
+
+    assert database.imported(state)["backupRetentionPeriod"] == 7
+    apply_pending(database.cloud, "xyz-maestro")
+    assert database.imported(state)["backupRetentionPeriod"] == 0
+
+
+def test_an_instance_moves_to_a_subnet_group_of_another_vpc_only(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    database.subnet_group(name="same-vpc")
+    vpc = text(record(database.cloud.call("ec2", "CreateVpc", {"CidrBlock": "10.9.0.0/16"}), "Vpc"), "VpcId")
+    for index, zone in enumerate(("us-east-1a", "us-east-1b")):
+        subnet: dict[str, Json] = {
+            "VpcId": vpc,
+            "AvailabilityZone": zone,
+            "CidrBlock": f"10.9.{index}.0/24",
+        }
+        database.cloud.call("ec2", "CreateSubnet", subnet)
+    database.subnet_group(name="other-vpc", subnetIds=database.subnets(vpc))
+    moved: dict[str, Json] = {
+        "dbSubnetGroupName": "other-vpc",
+        "vpcSecurityGroupIds": [database.security_group("moved", vpc)],
+    }
+
+    with pytest.raises(AwsError) as caught:
+        database.update(state, {**inputs, "dbSubnetGroupName": "same-vpc"})
+    updated = database.update(state, {**inputs, **moved})
+
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidVPCNetworkStateFault")
+    assert {key: updated.outputs[key] for key in moved} == moved
+
+
+def test_the_network_type_changes_where_the_subnets_have_both() -> None:
+    world = default_world("xyz", "us-east-1")
+    clusters = [cluster.model_copy(update={"ip_family": "ipv6"}) for cluster in world.clusters]
+    with in_process_cloud("us-east-1", world.model_copy(update={"clusters": clusters})) as cloud:
+        database = Database(cloud)
+        inputs = database.inputs()
+        state = database.create(inputs)
+
+        updated = database.update(state, {**inputs, "networkType": "DUAL"})
+
+        assert database.imported(state)["networkType"] == "DUAL"
+        assert not INSTANCE.difference(updated, {**inputs, "networkType": "DUAL"})
+
+
+def test_a_network_type_that_the_subnets_lack_is_refused_at_an_update(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+
+    with pytest.raises(AwsError) as caught:
+        database.update(state, {**inputs, "networkType": "DUAL"})
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidVPCNetworkStateFault")
+
+
+# -- instances: deletion -------------------------------------------------------------------------------------
+
+
+def test_a_deleted_instance_is_gone_and_deleting_it_again_is_no_error(database: Database) -> None:
+    state = database.create(database.inputs())
+
+    INSTANCE.delete(database.cloud, state)
+    INSTANCE.delete(database.cloud, state)
+
+    assert INSTANCE.read(database.cloud, state) is None
+    assert database.snapshots() == []
+
+
+def test_without_word_on_the_final_snapshot_nothing_is_deleted(database: Database) -> None:
+    state = database.create(database.inputs(skipFinalSnapshot=False))
+
+    with pytest.raises(AwsError, match="final_snapshot_identifier is required"):
+        INSTANCE.delete(database.cloud, state)
+    assert INSTANCE.read(database.cloud, state) is not None
+
+
+def test_the_final_snapshot_has_the_name_in_state(database: Database) -> None:
+    inputs = database.inputs(skipFinalSnapshot=False)
+    state = database.update(database.create(inputs), {**inputs, "finalSnapshotIdentifier": "xyz-final"})
+
+    INSTANCE.delete(database.cloud, state)
+
+    assert database.snapshots() == ["xyz-final"]
+
+
+def test_a_taken_snapshot_name_keeps_the_instance(database: Database) -> None:
+    inputs = database.inputs(skipFinalSnapshot=False, finalSnapshotIdentifier="xyz-final")
+    INSTANCE.delete(database.cloud, database.create(inputs))
+    second = database.create(inputs)
+
+    with pytest.raises(AwsError) as caught:
+        INSTANCE.delete(database.cloud, second)
+    assert caught.value.code == "DBSnapshotAlreadyExists"
+    assert INSTANCE.read(database.cloud, second) is not None
+
+
+@pytest.mark.parametrize(
+    ("protection", "immediately", "is_deleted"),
+    [(True, True, False), (True, False, False), (False, False, False), (False, True, True)],
+)
+def test_protection_is_switched_off_only_where_state_has_it_off_and_changes_apply_immediately(
+    database: Database, protection: bool, immediately: bool, is_deleted: bool
+) -> None:
+    inputs = database.inputs(deletionProtection=True, applyImmediately=immediately)
+    state = database.create(inputs)
+    # As if it had been switched on behind our back, where the state says off.
+    state = State(state.id, {**state.outputs, "deletionProtection": protection})
+
+    if is_deleted:
+        INSTANCE.delete(database.cloud, state)
+    else:
+        with pytest.raises(AwsError, match="disable deletion protection"):
+            INSTANCE.delete(database.cloud, state)
+    assert (INSTANCE.read(database.cloud, state) is None) is is_deleted
+
+
+def test_lifted_protection_lets_an_instance_go(database: Database) -> None:
+    inputs = database.inputs(deletionProtection=True, applyImmediately=False)
+    state = database.create(inputs)
+
+    lifted = database.update(state, {**inputs, "deletionProtection": False})
+    INSTANCE.delete(database.cloud, lifted)
+
+    assert INSTANCE.read(database.cloud, lifted) is None
+
+
+@pytest.mark.parametrize("are_deleted", [True, False])
+def test_automated_backups_go_or_stay_as_the_state_says(database: Database, are_deleted: bool) -> None:
+    inputs = database.inputs(deleteAutomatedBackups=are_deleted)
+    INSTANCE.delete(database.cloud, database.create(inputs))
+
+    left = records(database.cloud.call("rds", "DescribeDBSnapshots", {}), "DBSnapshots")
+    assert (left == []) is are_deleted
+    # Again under the same name, within the minute by which moto names backups.
+    assert INSTANCE.read(database.cloud, database.create(inputs)) is not None
+
+
+# -- parameter groups ----------------------------------------------------------------------------------------
+
+GROUP_CHANGES: dict[str, Json] = {
+    "name": "other",
+    "family": "postgres18",
+    "description": "y",
+    "parameters": [{"name": "rds.force_ssl", "value": "0"}],
+    "skipDestroy": True,
+    "tags": {"b": "2"},
+}
+
+
+def test_each_input_of_a_parameter_group_has_a_row() -> None:
+    assert GROUP_CHANGES.keys() == PARAMETERS.table.changes.keys()
+
+
+@pytest.mark.parametrize("key", GROUP_CHANGES)
+def test_a_changed_input_of_a_parameter_group_updates_or_replaces(database: Database, key: str) -> None:
+    group = database.parameter_group()
+    new = {**PARAMETER_GROUP, key: GROUP_CHANGES[key]}
+    found = PARAMETERS.difference(group, new)
+
+    if PARAMETERS.table.changes[key] is Change.REPLACE:
+        assert (found.replaces, found.updates) == ((key,), ())
+        return
+    assert (found.replaces, found.updates) == ((), (key,))
+    updated = PARAMETERS.update(database.cloud, group, new)
+    assert PARAMETERS.read(database.cloud, updated) == updated
+    assert not PARAMETERS.difference(updated, new)
+
+
+def test_a_parameter_group_reads_as_it_was_created(database: Database) -> None:
+    group = database.parameter_group()
+
+    assert PARAMETERS.read(database.cloud, group) == group
+    assert not PARAMETERS.difference(group, PARAMETER_GROUP)
+    imported = PARAMETERS.read(database.cloud, State(group.id, {}))
+    assert imported is not None
+    assert not PARAMETERS.difference(imported, PARAMETER_GROUP)
+
+
+def test_parameters_are_added_changed_and_reset(
+    database: Database, calls: list[tuple[str, Mapping[str, Json]]]
+) -> None:
+    group = database.parameter_group()
+    calls.clear()
+    new: Json = [
+        {"name": "rds.force_ssl", "value": "0"},
+        {"name": "log_statement", "value": "ddl"},
+    ]
+
+    updated = PARAMETERS.update(database.cloud, group, {**PARAMETER_GROUP, "parameters": new})
+
+    assert [operation for operation, _ in calls] == ["ModifyDBParameterGroup", "ResetDBParameterGroup"]
+    assert updated.outputs["parameters"] == [
+        {"applyMethod": "immediate", "name": "rds.force_ssl", "value": "0"},
+        {"applyMethod": "immediate", "name": "log_statement", "value": "ddl"},
+    ]
+
+
+def test_parameters_in_another_order_or_case_are_no_change(database: Database) -> None:
+    group = database.parameter_group()
+    turned: Json = [
+        {"name": "MAX_CONNECTIONS", "value": "100", "applyMethod": "pending-reboot"},
+        {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"},
+    ]
+
+    assert not PARAMETERS.difference(group, {**PARAMETER_GROUP, "parameters": turned})
+
+
+def test_a_parameter_set_behind_our_back_is_drift_that_an_update_resets(database: Database) -> None:
+    group = database.parameter_group()
+    foreign: Json = [{"ParameterName": "work_mem", "ParameterValue": "9", "ApplyMethod": "immediate"}]
+    change: dict[str, Json] = {"DBParameterGroupName": "database-17", "Parameters": foreign}
+    database.cloud.call("rds", "ModifyDBParameterGroup", change)
+
+    seen = PARAMETERS.read(database.cloud, group)
+
+    assert seen is not None
+    assert PARAMETERS.difference(seen, PARAMETER_GROUP).updates == ("parameters",)
+    assert PARAMETERS.update(database.cloud, seen, PARAMETER_GROUP) == group
+
+
+def test_more_parameters_than_a_call_takes_are_changed_in_several(
+    database: Database, calls: list[tuple[str, Mapping[str, Json]]]
+) -> None:
+    group = database.parameter_group()
+    calls.clear()
+    many: Json = [{"name": f"setting_{index:02}", "value": "1"} for index in range(45)]
+
+    updated = PARAMETERS.update(database.cloud, group, {**PARAMETER_GROUP, "parameters": many})
+
+    sizes = [len(records(parameters, "Parameters")) for _, parameters in calls]
+    assert sizes == [20, 20, 5, 2]
+    assert len(records(updated.outputs, "parameters")) == 45
+
+
+def test_a_deleted_parameter_group_is_gone_and_deleting_it_again_is_no_error(database: Database) -> None:
+    group = database.parameter_group()
+
+    PARAMETERS.delete(database.cloud, group)
+    PARAMETERS.delete(database.cloud, group)
+
+    assert PARAMETERS.read(database.cloud, group) is None
+
+
+def test_a_parameter_group_in_use_is_not_deleted(database: Database) -> None:
+    instance = database.create(database.inputs())
+    group = PARAMETERS.read(database.cloud, State("database-17", {}))
+    assert group is not None
+
+    with pytest.raises(AwsError) as caught:
+        PARAMETERS.delete(database.cloud, group)
+    assert code_of(caught) == ("DeleteDBParameterGroup", "InvalidDBParameterGroupState")
+
+    INSTANCE.delete(database.cloud, instance)
+    PARAMETERS.delete(database.cloud, group)
+    assert PARAMETERS.read(database.cloud, group) is None
+
+
+def test_a_parameter_group_is_kept_where_the_state_says_so(database: Database) -> None:
+    group = database.parameter_group(skipDestroy=True)
+
+    PARAMETERS.delete(database.cloud, group)
+
+    assert PARAMETERS.read(database.cloud, group) == group
+
+
+# -- subnet groups -------------------------------------------------------------------------------------------
+
+
+def subnet_group_changes(database: Database) -> dict[str, Json]:
+    return {
+        "name": "other",
+        "description": "y",
+        "subnetIds": database.subnets()[:2],
+        "tags": {"b": "2"},
+    }
+
+
+@pytest.mark.parametrize("key", ["name", "description", "subnetIds", "tags"])
+def test_a_changed_input_of_a_subnet_group_updates_or_replaces(database: Database, key: str) -> None:
+    group = database.subnet_group()
+    rows = subnet_group_changes(database)
+    assert rows.keys() == SUBNETS.table.changes.keys()
+    new = database.subnet_group_inputs(**{key: rows[key]})
+    found = SUBNETS.difference(group, new)
+
+    if key == "name":
+        assert (found.replaces, found.updates) == ((key,), ())
+        return
+    assert (found.replaces, found.updates) == ((), (key,))
+    updated = SUBNETS.update(database.cloud, group, new)
+    assert SUBNETS.read(database.cloud, State(group.id, {})) == updated
+    assert not SUBNETS.difference(updated, new)
+
+
+def test_a_subnet_group_reads_as_it_was_created(database: Database) -> None:
+    turned = database.subnets()[::-1]
+    group = database.subnet_group(subnetIds=turned)
+
+    assert group.outputs["subnetIds"] == turned
+    assert SUBNETS.read(database.cloud, group) == group
+    assert not SUBNETS.difference(group, database.subnet_group_inputs())
+
+
+def test_a_subnet_group_must_go_on_covering_two_zones(database: Database) -> None:
+    group = database.subnet_group()
+
+    with pytest.raises(AwsError) as caught:
+        SUBNETS.update(database.cloud, group, database.subnet_group_inputs(subnetIds=database.subnets()[:1]))
+    assert code_of(caught) == ("ModifyDBSubnetGroup", "DBSubnetGroupDoesNotCoverEnoughAZs")
+
+
+def test_the_subnets_of_an_instances_zone_stay(database: Database) -> None:
+    instance = database.create(database.inputs())
+    group = SUBNETS.read(database.cloud, State("database", {}))
+    assert group is not None
+    found = records(
+        database.cloud.call("ec2", "DescribeSubnets", {"SubnetIds": database.subnets()}), "Subnets"
+    )
+    others = [
+        text(subnet, "SubnetId")
+        for subnet in found
+        if subnet["AvailabilityZone"] != instance.outputs["availabilityZone"]
+    ]
+
+    with pytest.raises(AwsError) as caught:
+        SUBNETS.update(database.cloud, group, database.subnet_group_inputs(subnetIds=json_list(others)))
+    assert code_of(caught) == ("ModifyDBSubnetGroup", "SubnetAlreadyInUse")
+
+
+def test_a_deleted_subnet_group_is_gone_and_deleting_it_again_is_no_error(database: Database) -> None:
+    group = database.subnet_group()
+
+    SUBNETS.delete(database.cloud, group)
+    SUBNETS.delete(database.cloud, group)
+
+    assert SUBNETS.read(database.cloud, group) is None
+
+
+def test_a_subnet_group_in_use_is_not_deleted(database: Database) -> None:
+    instance = database.create(database.inputs())
+    group = State("database", {})
+
+    with pytest.raises(AwsError) as caught:
+        SUBNETS.delete(database.cloud, group)
+    assert code_of(caught) == ("DeleteDBSubnetGroup", "InvalidDBSubnetGroupStateFault")
+
+    INSTANCE.delete(database.cloud, instance)
+    SUBNETS.delete(database.cloud, group)
+    assert SUBNETS.read(database.cloud, group) is None
+
+
+def test_a_security_group_of_an_instance_is_not_deleted(database: Database) -> None:
+    inputs = database.inputs()
+    instance = database.create(inputs)
+    group = State(texts(inputs, "vpcSecurityGroupIds")[0], {})
+
+    with pytest.raises(AwsError) as caught:
+        SECURITY_GROUP.delete(database.cloud, group)
+    assert code_of(caught) == ("DeleteSecurityGroup", "DependencyViolation")
+
+    INSTANCE.delete(database.cloud, instance)
+    SECURITY_GROUP.delete(database.cloud, group)
+    assert SECURITY_GROUP.read(database.cloud, group) is None
