@@ -1,9 +1,9 @@
 """Writes what is generated from the program's own models.
 
-Pulumi.yaml                   from the marker on: the keys of maestro_stack.schema.Configuration, for the engine
-docs/configuration.md         the same keys, for people
-docs/outputs.md               the outputs of maestro_stack.outputs
-docs/what-a-change-does.md    as a whole: the rows of rehearsal.effects
+Pulumi.yaml                  from the marker on: the keys of maestro_stack.schema.Configuration
+docs/configuration.md        the same keys, for people
+docs/outputs.md              the outputs of maestro_stack.outputs
+docs/what-a-change-does.md   as a whole: the rows of rehearsal.effects
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, naming those that aren't current
@@ -236,24 +236,25 @@ EFFECTS_HEAD = """# What a change does
 
 <!-- Written by docs/generate.py from rehearsal/effects.py: change it there, `make docs`. -->
 
-**Derived from the providers' sources, not run against AWS.** Each row names the source files that say so. The engine
-tier plans every row with the real Pulumi engine on the emulated providers, and expects exactly these resources and
-inputs, and no others (`tests/engine/test_what_a_change_does.py`). When RDS makes a change, and what that interrupts, is
-from the RDS user guide, "Settings for DB instances". Before you change a key, read its row; before you confirm, compare
+**Derived from the providers' sources, not run against AWS.** Each row names the source files that say so. The
+engine tier plans every row with the real Pulumi engine on the emulated providers, and expects exactly these
+resources and inputs, and no others. When RDS makes a change, and what that interrupts, is from the RDS user
+guide, "Settings for DB instances". Before you change a key, read its row; before you confirm, compare
 `pulumi preview` with it.
 
-Each row is one change, alone, of a stack that was built as **dev** (nothing set), as **production** (`profile:
-production`) or **tuned** (production with settings of its own: {tuned}).
+Each row is one change, alone, of a stack that was built with one of these:
+
+{bases}
 
 | Word | Means |
 | --- | --- |
 | brief reconnects | connections of one pod drop and come back by themselves |
 | rolling restart | all pods are replaced, one by one, with at least as many ready as before |
-| database restart | the database is away for about a minute or some minutes; the pods wait |
+| database restart | the database is away for about a minute or some minutes; the pods wait for it |
 | outage | the server, or what it needs, is away for longer, or until somebody does something |
 | at once | when `pulumi up` is done, the change is made |
-| in the maintenance window | `database.applyImmediately` is off: AWS makes it in `database.maintenanceWindow`, and each preview shows it until then |
-| later | it steers later changes or the deletion |
+| in the maintenance window | AWS makes it in `database.maintenanceWindow`; until then each preview shows it |
+| later | it steers later changes, or the deletion |
 | never | nothing that is built depends on it |
 
 ## The worst first
@@ -272,13 +273,18 @@ def effects_document() -> str:
     sections: dict[str, list[effects.Row]] = {}
     for row in effects.ROWS:  # sections in the order of the configuration, rows in each the worst first
         sections.setdefault(section_of(row), []).append(row)
-    tuned = "; ".join(
-        f"`{path}` {code(effects.dig(effects.BASES[effects.Base.TUNED], path))}"
-        for path in effects.paths(effects.BASES[effects.Base.TUNED])
-        if path != "profile"
-    )
+    bases = [
+        (
+            base.value,
+            ", ".join(f"{code(path)} {code(effects.dig(tree, path))}" for path in effects.paths(tree)),
+        )
+        for base, tree in effects.BASES.items()
+    ]
     return EFFECTS_HEAD.format(
-        tuned=tuned,
+        bases=table(
+            ("Stack", "What its file sets"),
+            [(base, own or "nothing more than it must") for base, own in bases],
+        ),
         summary=summary,
         sections="\n\n".join(
             "\n\n".join(
@@ -303,8 +309,10 @@ def change_of(row: effects.Row) -> str:
         for path, _, after in row.changes
         if path not in (row.key, "acknowledge")
     ]
-    also += ["acknowledged" for path, *_ in row.changes if path == "acknowledge" != row.key]
-    return ", with ".join([*changes, *also])
+    changes = [", with ".join([*changes, *also])]
+    return ", ".join(
+        [*changes, *("acknowledged" for path, *_ in row.changes if path == "acknowledge" != row.key)]
+    )
 
 
 def shown(value: object) -> str:

@@ -144,8 +144,13 @@ def tell_variables(variables: Mapping[str, str], *, as_json: bool) -> None:
 def wait_for_interrupt() -> None:
     """Return at SIGINT or SIGTERM."""
     ended = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        del number, frame
+        ended.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
     ended.wait()
 
 

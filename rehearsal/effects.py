@@ -669,7 +669,7 @@ _DATABASE = (
         base=Base.PRODUCTION,
         to=_acknowledged("database.deletionProtection", _database(deletionProtection=False)),
         touches=(updated(INSTANCE, "deletionProtection"),),
-        at_risk="nothing by itself: it takes one of the database's guards away",
+        at_risk="nothing by the change itself; from then on one of the database's guards is off",
         notes="It doesn't wait for the window. Pulumi's own protection and the final snapshot stay.",
     ),
     Row(

@@ -27,7 +27,7 @@ from urllib.parse import quote, urlsplit
 
 from rehearsal.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud, is_loopback
 from rehearsal.values import Json, record, text
-from rehearsal.world import World
+from rehearsal.world import World, parse_world
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,6 +102,13 @@ class Emulation:
         answer = self._object("POST", "worlds", {"account": account, "region": region, "world": content})
         return answer.get("built") is True
 
+    def world(self, *, account: str, region: str) -> World | None:
+        """The world that was built there, with the endpoints it has now."""
+        for built in cast("list[dict[str, Json]]", self._request("GET", "worlds")):
+            if (built["account"], built["region"]) == (account, region):
+                return parse_world(built["world"])
+        return None
+
     def cloud(self, region: str, account: str, *, patience: float = 0, retries: int = _ATTEMPTS) -> Cloud:
         """The account in a region, for handlers; `retries` is how often the SDK makes a call at most."""
         return Cloud(region, account, endpoint_url=self.url, patience=patience, retries=retries)
@@ -138,6 +145,10 @@ class Emulation:
             "spec": {"token": token},
         }
         return record(self._object("POST", f"authenticate/{quote(cluster, safe='')}", review), "status")
+
+    def authenticator_url(self, cluster: str) -> str:
+        """Where an API server has the tokens of `aws eks get-token` reviewed."""
+        return f"{self.url}/_rehearsal/authenticate?cluster={quote(cluster)}"
 
     def kubernetes(self, payload: dict[str, Json]) -> dict[str, Json]:
         """One operation on the in-memory clusters: rehearsal.kubernetes.memory.MemoryClusters.handle."""

@@ -1,28 +1,33 @@
 """Door 2's driver: one stack of the unmodified program on the real Pulumi engine.
 
-Pulumi's Automation API runs the program in this process, so that no Python language host is needed. What the
-engine writes (its state, a copy of the project that names the emulated providers) stays in one folder; the
-checkout is only read.
+The program runs in this process as an inline program of Pulumi's Automation API, so that no Python language
+host is needed. Its `Stack.up` and the like aren't used: around each operation they run the CLI several times
+more. What the engine writes (its state, a copy of the project that names the emulated providers) stays in one
+folder; the checkout is only read.
 """
 
 import contextlib
 import json
 import os
 import runpy
-import shutil
+import tempfile
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+import grpc
 import yaml
 from pulumi import automation
-from pulumi.automation import events
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2_grpc
 
 from rehearsal.plugins import write_plugins
 from rehearsal.project import PLACEHOLDER, Stack
-from rehearsal.values import Json
+from rehearsal.values import Json, record, text, texts
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
 DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
@@ -32,8 +37,11 @@ NOTHING = frozenset({"same", "read", "read-replacement", "discard"})
 
 Listener = Callable[[str], None]
 """Called with each line that the engine prints."""
-Observer = Callable[[events.EngineEvent], None]
-"""Called with each event as it happens."""
+Observer = Callable[[dict[str, Json]], None]
+"""Called with each event of the engine's log as it happens.
+
+Its form: sdk/go/common/apitype/events.go of pulumi/pulumi.
+"""
 
 
 class EngineError(Exception):
@@ -115,7 +123,8 @@ class Engine:
         self._project = folder / "project"
         with _disk(folder):
             self._write_project()
-        self._automation = self._open()
+        self._command = automation.PulumiCommand(root=str(self._installation()))
+        self._open()
 
     def configure(self, stack: Stack) -> None:
         """Give the stack another configuration, or another checkout of the program. Raises EngineError."""
@@ -127,26 +136,24 @@ class Engine:
 
     def preview(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
         """What `up` would do."""
-        return self._run("preview", listener, observer, diff=True)
+        return self._run(["preview", "--diff"], listener, observer)
 
     def up(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
         """Build or change the stack."""
-        return self._run("up", listener, observer)
+        return self._run(["up", "--yes", "--skip-preview"], listener, observer)
 
     def refresh(
         self,
-        *,
+        *options: str,
         listener: Listener | None = None,
         observer: Observer | None = None,
-        clear_pending_creates: bool = False,
     ) -> Result:
-        """Take over into the state what is really there."""
-        options = {"clear_pending_creates": True} if clear_pending_creates else {}
-        return self._run("refresh", listener, observer, **options)
+        """Take over into the state what is really there. `options` are the command's own."""
+        return self._run(["refresh", "--yes", "--skip-preview", *options], listener, observer)
 
     def destroy(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
         """Delete everything, if nothing is protected."""
-        return self._run("destroy", listener, observer)
+        return self._run(["destroy", "--yes", "--skip-preview"], listener, observer)
 
     def cancel(self) -> None:
         """Release the lock that a killed engine left on the stack."""
@@ -167,9 +174,8 @@ class Engine:
         Raises:
             EngineError: it fails.
         """
-        command = self._automation.workspace.pulumi_command
         try:
-            done = command.run(list(arguments), str(self._project), self.variables)
+            done = self._command.run(list(arguments), str(self._project), self.variables)
         except automation.CommandError as failed:
             raise EngineError(_reason(str(failed))) from None
         return done.stdout
@@ -182,6 +188,7 @@ class Engine:
             "PULUMI_BACKEND_URL": f"file://{self._backend}",
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log and --client, as the Automation API does
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "MAESTRO_REHEARSAL_LOG": str(self.folder / "provider.log"),
             **self._environment,
@@ -189,11 +196,8 @@ class Engine:
 
     # --- how ----------------------------------------------------------------------------------------
 
-    def _run(
-        self, what: str, listener: Listener | None, observer: Observer | None, **options: bool
-    ) -> Result:
-        steps: dict[tuple[str, str], Step] = {}
-        diagnostics: list[str] = []
+    def _run(self, arguments: list[str], listener: Listener | None, observer: Observer | None) -> Result:
+        log = _EventLog(observer)
         lines: list[str] = []
 
         def hear(line: str) -> None:
@@ -201,46 +205,32 @@ class Engine:
             if listener:
                 listener(line)
 
-        def see(event: events.EngineEvent) -> None:
-            _note(event, steps, diagnostics)
-            if observer:
-                observer(event)
-
-        run = getattr(self._automation, what)
-        succeeded = True
-        with _inside(self.stack.root):
+        reason = None
+        with _inside(self.stack.root), _language_host() as address, log as file:
+            command = [
+                *arguments,
+                *("--stack", self.stack.name, "--color", "never", "--event-log", str(file)),
+                *("--client", address, "--exec-kind", "auto.inline"),
+            ]
             try:
-                run(on_output=hear, on_error=hear, on_event=see, color="never", **options)
+                self._command.run(command, str(self._project), self.variables, hear, hear)
             except automation.CommandError as failed:
-                succeeded = False
-                if not steps and not diagnostics:
-                    raise EngineError(_reason(str(failed))) from None
+                reason = str(failed)
+        if reason is not None and not (log.steps or log.diagnostics):
+            raise EngineError(_reason(reason))
         return Result(
-            succeeded=succeeded,
-            steps=tuple(steps.values()),
-            diagnostics=tuple(diagnostics),
+            succeeded=reason is None,
+            steps=tuple(log.steps.values()),
+            diagnostics=tuple(log.diagnostics),
             text="\n".join(lines),
         )
 
-    def _open(self) -> automation.Stack:
-        """The stack, made if it isn't there yet."""
-        try:
-            opened = automation.create_or_select_stack(
-                stack_name=self.stack.name,
-                project_name=self.stack.project,
-                program=_program,
-                opts=automation.LocalWorkspaceOptions(
-                    work_dir=str(self._project),
-                    env_vars=self.variables,
-                    secrets_provider="passphrase",
-                    pulumi_command=automation.PulumiCommand(root=str(self._installation())),
-                ),
-            )
-            for path, value in self._secrets.items():
-                opened.set_config(path, automation.ConfigValue(value, secret=True), path=True)
-        except automation.CommandError as failed:
-            raise EngineError(_reason(str(failed))) from None
-        return opened
+    def _open(self) -> None:
+        """Make the stack if it isn't there yet, and set its secrets."""
+        if not (self._backend / ".pulumi/stacks" / self.stack.project / f"{self.stack.name}.json").exists():
+            self.pulumi("stack", "init", self.stack.name, "--secrets-provider", "passphrase")
+        for path, value in self._secrets.items():
+            self.pulumi("config", "set", "--stack", self.stack.name, "--secret", "--path", path, "--", value)
 
     def _installation(self) -> Path:
         """A folder that looks like an installation of Pulumi, as the Automation API wants one."""
@@ -265,8 +255,9 @@ class Engine:
         (self._project / "Pulumi.yaml").write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
         file = self._project / f"Pulumi.{self.stack.name}.yaml"
         # The salt belongs to the passphrase; without it, what the state holds encrypted is lost.
-        kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
-        salt = {"encryptionsalt": kept["encryptionsalt"]} if "encryptionsalt" in (kept or {}) else {}
+        kept = cast(object, yaml.safe_load(file.read_text(encoding="utf-8"))) if file.exists() else None
+        before = cast(dict[str, object], kept) if isinstance(kept, dict) else {}
+        salt = {key: value for key, value in before.items() if key == "encryptionsalt"}
         config = {
             key: value for key, value in self.stack.own_config.items() if key not in self.stack.secret_keys
         }
@@ -291,26 +282,77 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
         yield path, value
 
 
-def _note(event: events.EngineEvent, steps: dict[tuple[str, str], Step], diagnostics: list[str]) -> None:
-    """Keep what an event says of a resource, or to the person."""
-    if event.resource_pre_event:
-        metadata = event.resource_pre_event.metadata
-        _keep(steps, metadata, failed=False)
-    if event.res_outputs_event and event.res_outputs_event.metadata.op == "refresh":
-        _keep(steps, event.res_outputs_event.metadata, failed=False)
-    if event.res_op_failed_event:
-        _keep(steps, event.res_op_failed_event.metadata, failed=True)
-    diagnostic = event.diagnostic_event
-    if diagnostic and diagnostic.severity in ("error", "warning"):
-        diagnostics.append(_plain_text(diagnostic.message))
+@contextlib.contextmanager
+def _language_host() -> Generator[str]:
+    """Serves the program to the engine; gives the address."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(_program), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=None)
 
 
-def _keep(steps: dict[tuple[str, str], Step], metadata: events.StepEventMetadata, *, failed: bool) -> None:
-    operation = str(getattr(metadata.op, "value", metadata.op))
-    changed = tuple(metadata.detailed_diff or ()) or tuple(metadata.diffs or ())
-    steps[metadata.urn, operation] = Step(
-        urn=metadata.urn, type=metadata.type, operation=operation, changed=changed, failed=failed
-    )
+class _EventLog:
+    """Reads the engine's log of events while it is written."""
+
+    def __init__(self, observer: Observer | None) -> None:
+        self.steps: dict[tuple[str, str], Step] = {}
+        self.diagnostics: list[str] = []
+        self._observer = observer
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Path:
+        self._folder = tempfile.TemporaryDirectory(prefix="rehearsal-")
+        file = Path(self._folder.name) / "events.jsonl"
+        file.touch()
+        self._reader = threading.Thread(target=self._follow, args=(file,))
+        self._reader.start()
+        return file
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._reader.join()
+        self._folder.cleanup()
+
+    def _follow(self, file: Path) -> None:
+        with file.open(encoding="utf-8") as log:
+            begun = ""
+            while True:
+                is_last = self._ended.is_set()
+                for line in iter(log.readline, ""):
+                    begun += line
+                    if begun.endswith("\n"):
+                        self._note(cast(dict[str, Json], json.loads(begun)))
+                        begun = ""
+                if is_last:
+                    return
+                self._ended.wait(0.05)
+
+    def _note(self, event: dict[str, Json]) -> None:
+        """Keep what an event says of a resource, or to the person."""
+        if planned := record(record(event, "resourcePreEvent"), "metadata"):
+            self._keep(planned, failed=False)
+        done = record(record(event, "resOutputsEvent"), "metadata")
+        # What a refresh found shows only when it is done.
+        if done and self.steps.pop((text(done, "urn"), "refresh"), None):
+            self._keep(done, failed=False)
+        if failed := record(record(event, "resOpFailedEvent"), "metadata"):
+            self._keep(failed, failed=True)
+        diagnostic = record(event, "diagnosticEvent")
+        if text(diagnostic, "severity") in ("error", "warning"):
+            self.diagnostics.append(_plain_text(text(diagnostic, "message")))
+        if self._observer:
+            self._observer(event)
+
+    def _keep(self, metadata: Mapping[str, Json], *, failed: bool) -> None:
+        urn, operation = text(metadata, "urn"), text(metadata, "op")
+        changed = tuple(record(metadata, "detailedDiff")) or tuple(texts(metadata, "diffs"))
+        self.steps[urn, operation] = Step(
+            urn=urn, type=text(metadata, "type"), operation=operation, changed=changed, failed=failed
+        )
 
 
 def _plain_text(message: str) -> str:
@@ -322,7 +364,7 @@ def _plain_text(message: str) -> str:
 
 
 @contextlib.contextmanager
-def _inside(root: Path) -> Iterator[None]:
+def _inside(root: Path) -> Generator[None]:
     """Run the program where it is, and without the person's own AWS settings."""
     before = {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "KUBECONFIG"))}
     for key in before:
@@ -335,7 +377,7 @@ def _inside(root: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[None]:
+def _disk(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as refused:
@@ -366,8 +408,3 @@ def _reason(text: str) -> str:
     said = [line.removeprefix("stderr: ") for line in text.splitlines() if "error" in line.lower()] or [text]
     advice = [advice for word, advice in _ADVICE.items() if word in text.lower()]
     return "\n".join([*dict.fromkeys(said), *advice[:1]])
-
-
-def remove(folder: Path) -> None:
-    """Delete everything that an engine wrote."""
-    shutil.rmtree(folder, ignore_errors=True)

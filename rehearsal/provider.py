@@ -31,7 +31,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal import wire
-from rehearsal.aws.errors import AwsError, NoHandlerError
+from rehearsal.aws.errors import AwsError, NoHandlerError, PartlyMadeError
 from rehearsal.lifecycle import State
 from rehearsal.providers import Provider
 from rehearsal.values import Json, record, text
@@ -306,14 +306,13 @@ def _type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
 
-def _changes(are_there: bool) -> provider_pb2.DiffResponse.DiffChanges:  # noqa: FBT001
-    found = provider_pb2.DiffResponse.DIFF_SOME if are_there else provider_pb2.DiffResponse.DIFF_NONE
-    return cast(provider_pb2.DiffResponse.DiffChanges, found)
+def _changes(are_there: bool) -> provider_pb2.DiffResponse.DiffChanges.ValueType:  # noqa: FBT001
+    return provider_pb2.DiffResponse.DIFF_SOME if are_there else provider_pb2.DiffResponse.DIFF_NONE
 
 
 def _kind(
     key: str, state: Mapping[str, Json], inputs: Mapping[str, Json], *, replaces: bool
-) -> provider_pb2.PropertyDiff.Kind:
+) -> provider_pb2.PropertyDiff.Kind.ValueType:
     kinds = provider_pb2.PropertyDiff
     if state.get(key) is None:
         return kinds.ADD_REPLACE if replaces else kinds.ADD
@@ -457,8 +456,14 @@ def serve(package: str) -> None:
     sys.stdout.flush()
     # The engine asks by SIGINT; a terminal's doesn't get here, since plugins are in groups of their own.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, _end)
     server.wait_for_termination()
+
+
+def _end(number: int, frame: object) -> None:
+    """At once: nothing here outlives a call."""
+    del number, frame
+    os._exit(0)
 
 
 def _die_with_the_engine() -> None:

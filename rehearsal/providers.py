@@ -10,8 +10,8 @@ from rehearsal.lifecycle import Difference, State
 from rehearsal.randomness import Randomness
 from rehearsal.values import Json
 
-PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem"})
-"""Outputs that the AWS provider marks secret although they are public."""
+PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem", "__inputs"})
+"""Outputs that the AWS and Kubernetes providers mark secret although what is in them is mostly public."""
 
 
 class Provider(Protocol):

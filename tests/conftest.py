@@ -6,21 +6,46 @@
 import importlib.util
 import os
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+import tools
+
+_REHEARSAL = ("helm_python", "kubernetes_validate", "moto")
 TIERS = {
     "unit": ("pytest",),
     "chart": ("helm_python", "kubernetes_validate"),
-    "rehearsal": ("helm_python", "kubernetes_validate", "moto"),
+    "rehearsal": _REHEARSAL,
+    "engine": (*_REHEARSAL, "kubernetes"),
+    "cluster": (*_REHEARSAL, "kubernetes"),
 }
 """By tier: the modules that it needs."""
+TOOLS = {
+    "engine": ("pulumi",),
+    "cluster": (
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kwok",
+        "helm",
+        "kubectl",
+    ),
+}
+"""By tier: the programs that it needs."""
 HERE = Path(__file__).parent
 
 
-def _missing(tier: str) -> list[str]:
-    return [module for module in TIERS[tier] if importlib.util.find_spec(module) is None]
+@cache
+def _missing(tier: str) -> dict[str, str]:
+    """What a tier lacks, and what brings it."""
+    modules = [module for module in TIERS[tier] if importlib.util.find_spec(module) is None]
+    programs = [name for name in TOOLS.get(tier, ()) if tools.find(name) is None]
+    return dict.fromkeys(modules, "pip install -r requirements-dev.txt") | dict.fromkeys(
+        programs, "make tools"
+    )
 
 
 def _tier(path: Path) -> str | None:
@@ -45,8 +70,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 ran[_tier(HERE.parent / report.nodeid.partition("::")[0]), outcome] += 1
     for tier in TIERS:
         counts = ", ".join(f"{n} {outcome}" for (name, outcome), n in ran.items() if name == tier)
-        missing = ", ".join(_missing(tier))
-        not_run = (
-            f"SKIPPED, needs {missing} (pip install -r requirements-dev.txt)" if missing else "not selected"
-        )
+        missing = _missing(tier)
+        remedy = " and ".join(dict.fromkeys(missing.values()))
+        not_run = f"SKIPPED, needs {', '.join(missing)} (run {remedy})" if missing else "not selected"
         terminalreporter.write_line(f"tier {tier}: {counts or not_run}")

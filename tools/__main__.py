@@ -13,7 +13,7 @@ from typing import NoReturn
 from tools.builder import Builder, by_hand
 from tools.cache import Cache, Finding, cache_folder
 from tools.catalogue import HERE, Tool, load
-from tools.errors import Impossible, ToolsError
+from tools.errors import Impossible, NoGo, ToolsError
 from tools.progress import Progress
 
 DONE, INTERRUPTED = 0, 130
@@ -63,9 +63,9 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = HERE) -> int:
         findings: list[Finding] = []
         try:
             findings = Builder(cache=cache, environ=os.environ, progress=progress).build_missing(tools, names)
-        except Impossible as impossible:
+        except NoGo as no_go:
             lacking = [found for found in cache.survey(tools) if found.executable.name in names]
-            raise Impossible(f"{impossible}\n\n{by_hand(lacking, cache)}") from None
+            raise NoGo(f"{no_go}\n\n{by_hand(lacking, cache)}") from None
     except ToolsError as unable:
         progress.stop()
         _print(f"error: {unable}", to_stderr=True)
@@ -131,7 +131,7 @@ def _list(findings: Sequence[Finding], cache: Cache, as_json: bool) -> None:  # 
 
 
 def _print(text: str, *, to_stderr: bool = False) -> None:
-    print(text, file=sys.stderr if to_stderr else sys.stdout)
+    print(text, file=sys.stderr if to_stderr else sys.stdout, flush=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -139,11 +139,17 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None, *, folder: Path = HERE) -> int:
-    """As `main`, in a process of its own: being terminated or losing the terminal ends it as Ctrl-C does."""
+    """As `main`, in a process of its own: being terminated or losing its reader ends it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, _interrupt)
-    return main(arguments, folder=folder)
+    try:
+        return main(arguments, folder=folder)
+    except BrokenPipeError:  # `python -m tools --list | head`
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):  # or Python complains about them at its end
+            os.dup2(nowhere, stream.fileno())
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

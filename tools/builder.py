@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.cache import Cache, Finding, wrong_version
-from tools.catalogue import Executable, Tool, oldest_go
+from tools.catalogue import Executable, Tool, numbers
 from tools.errors import BuildFailed, Impossible
 from tools.go import Go, Plan
 from tools.progress import Progress, minutes
@@ -70,8 +70,8 @@ class Builder:
 
     def _build(self, parts: Sequence[Part], lock: int) -> None:
         self._sweep()  # what a killed build has left
-        tools = [part.tool for part in parts]
-        go = Go.there_is(oldest_go(tools), inside=tools[0].folder, environ=self.environ, locked=lock)
+        pickiest = max((part.tool for part in parts), key=lambda tool: numbers(tool.needed_go))
+        go = Go.there_is(pickiest, environ=self.environ, locked=lock)
         plans = [self._plan(part, go) for part in parts]
         self._make_sure_of_space(list(zip(parts, plans, strict=True)), go)
         for number, part in enumerate(parts, 1):

@@ -3,7 +3,6 @@
 import platform
 import re
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +45,12 @@ class Tool:
             executable=executable,
         )
 
+    @property
+    def needed_go(self) -> str:
+        """The oldest Go that can build it, as its go.mod writes it: 1.26."""
+        line = re.search(r"^go (\S+)$", (self.folder / "go.mod").read_text("utf-8"), re.MULTILINE)
+        return line[1] if line else ""
+
     def says_its_version(self, text: str) -> bool:
         """Whether `text`, which an executable printed, names this version and not merely a similar one."""
         number = re.escape(self.version.removeprefix("v"))
@@ -56,12 +61,6 @@ def load(folder: Path = HERE) -> tuple[Tool, ...]:
     """The tools that `folder`/versions.toml names, in the order in which they are built."""
     tables = tomllib.loads((folder / "versions.toml").read_text(encoding="utf-8"))
     return tuple(_tool(folder, name, table) for name, table in tables.items())
-
-
-def oldest_go(tools: Sequence[Tool]) -> str:
-    """The Go version that the go.mod files of `tools` ask for, as they write it: 1.26."""
-    lines = [re.search(r"^go (\S+)$", (tool.folder / "go.mod").read_text(), re.MULTILINE) for tool in tools]
-    return max((line[1] for line in lines if line), key=numbers)
 
 
 def numbers(version: str) -> tuple[int, ...]:

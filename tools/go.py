@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from tools.catalogue import Executable, Tool, numbers
-from tools.errors import BuildFailed, Impossible, ToolsError
+from tools.errors import BuildFailed, NoGo, ToolsError
 
 TICK = 0.5
 """Seconds between two looks at the clock while Go is at work."""
@@ -49,14 +49,15 @@ class Go:
     locked: int
 
     @classmethod
-    def there_is(cls, needed: str, *, inside: Path, environ: Mapping[str, str], locked: int) -> "Go":
-        """The Go on PATH, asked `inside` a module, where a toolchain that go.mod names has been chosen.
+    def there_is(cls, tool: Tool, *, environ: Mapping[str, str], locked: int) -> "Go":
+        """The Go on PATH, or the one that it fetches because the go.mod of `tool` asks for it.
 
-        Raises Impossible: there is none, or it is older than `needed`.
+        Raises NoGo: there is none, or it is too old for `tool`. BuildFailed: it doesn't work.
         """
+        needed = tool.needed_go
         program = shutil.which("go", path=environ.get("PATH", os.defpath))
         if program is None:
-            raise Impossible(
+            raise NoGo(
                 f"Go isn't on PATH. Install Go {needed} or later (https://go.dev/dl/), then run this again."
             )
         # A workspace around us would replace our go.mod; what we build must run here.
@@ -64,15 +65,15 @@ class Go:
         environ.pop("GOOS", None)
         environ.pop("GOARCH", None)
         names = ["GOVERSION", "GOHOSTOS", "GOHOSTARCH", "GOPROXY", "GOCACHE"]
-        asked = _run([program, "env", *names], inside=inside, environ=environ, locked=locked)
+        asked = _run([program, "env", *names], inside=tool.folder, environ=environ, locked=locked)
         if asked.status:
             if "requires go" in asked.text or "toolchain" in asked.text:
-                raise Impossible(_too_old(needed, asked.text))
+                raise NoGo(_too_old(needed, asked.text))
             raise BuildFailed(f"`{program} env` fails:\n{_indented(asked.text)}")
         version, system, machine, proxy, build_cache = asked.stdout
         found = numbers(version)  # none of a development version: let it try
         if version.startswith("go") and found < numbers(needed):
-            raise Impossible(_too_old(needed, f"{program} is {version}"))
+            raise NoGo(_too_old(needed, f"{program} is {version}"))
         return cls(
             program=program,
             version=version,

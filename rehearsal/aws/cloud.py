@@ -113,21 +113,6 @@ class Cloud:
             raise self._gap(service, operation) from error
         return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
-    def validate(self, service: str, operation: str, parameters: Mapping[str, Json]) -> None:
-        """Lets botocore's model of a call judge its parameters, for the calls that moto hasn't got.
-
-        Raises AwsError.
-        """
-        from botocore.validate import ParamValidator
-
-        shape = self.client(service).meta.service_model.operation_model(operation).input_shape
-        if shape is None:  # a call without parameters
-            return
-        report = ParamValidator().validate(dict(parameters), shape)
-        if report.has_errors():
-            message = f"Parameter validation failed:\n{report.generate_report()}"
-            raise self.refuse(service, operation, "ParamValidationError", message)
-
     def refuse(self, service: str, operation: str, code: str, message: str) -> AwsError:
         """An AwsError as AWS itself would word it, for what AWS refuses and moto doesn't."""
         return AwsError(

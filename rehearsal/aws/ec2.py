@@ -27,6 +27,8 @@ from rehearsal.values import Json, flag, json_list, merged, number, record, reco
 # EC2 API reference, CreateSecurityGroup and IpRange: what a description may hold in a VPC.
 _DESCRIPTION = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
+_NO_GROUP, _NO_RULE = "InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound"
+
 # What AWS gives every new group; the provider takes both away again, so that a program says what may leave.
 _ALLOW_ALL: tuple[dict[str, Json], ...] = (
     {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
@@ -63,11 +65,13 @@ class SecurityGroup(ResourceHandler):
             with suppress(AwsError):
                 rules: dict[str, Json] = {"GroupId": group_id, "IpPermissions": [permission]}
                 cloud.call("ec2", "RevokeSecurityGroupEgress", rules)
-        return self._state(cloud, given, describe_security_group(cloud, group_id))
+        # A new group may not be visible for a moment.
+        describe = partial(describe_security_group, cloud, group_id)
+        return self._state(cloud, given, retrying(cloud, describe, while_=has_code(_NO_GROUP)))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeSecurityGroups, with all rules, whoever made them."""
-        found = unless_gone(lambda: describe_security_group(cloud, state.id), "InvalidGroup.NotFound")
+        found = unless_gone(lambda: describe_security_group(cloud, state.id), _NO_GROUP)
         return self._state(cloud, state.outputs, found) if found else None
 
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
@@ -82,7 +86,7 @@ class SecurityGroup(ResourceHandler):
             _revoke_rules(cloud, state.id)
         in_use = has_code("DependencyViolation", "InvalidGroup.InUse")
         delete = partial(_delete_group, cloud, state.id)
-        unless_gone(lambda: retrying(cloud, delete, while_=in_use), "InvalidGroup.NotFound")
+        unless_gone(lambda: retrying(cloud, delete, while_=in_use), _NO_GROUP)
 
     def _given(self, cloud: Cloud, inputs: Mapping[str, Json]) -> dict[str, Json]:
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
@@ -217,15 +221,14 @@ class SecurityGroupIngressRule(ResourceHandler):
             "ec2", "AuthorizeSecurityGroupIngress", parameters | _tagged(given, "security-group-rule")
         )
         rule_id = text(records(answer, "SecurityGroupRules")[0], "SecurityGroupRuleId")
-        return self._existing(cloud, State(rule_id, given))
+        # The provider doesn't read a new rule, so it can't miss one that isn't visible yet.
+        existing = partial(self._existing, cloud, State(rule_id, given))
+        return retrying(cloud, existing, while_=has_code(_NO_RULE))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeSecurityGroupRules."""
         query: dict[str, Json] = {"SecurityGroupRuleIds": [state.id]}
-        answer = unless_gone(
-            lambda: cloud.call("ec2", "DescribeSecurityGroupRules", query),
-            "InvalidSecurityGroupRuleId.NotFound",
-        )
+        answer = unless_gone(lambda: cloud.call("ec2", "DescribeSecurityGroupRules", query), _NO_RULE)
         if answer is None:
             return None
         found = records(answer, "SecurityGroupRules")[0]
@@ -273,7 +276,7 @@ class SecurityGroupIngressRule(ResourceHandler):
             "SecurityGroupRuleIds": [state.id],
         }
         # moto calls an unknown rule an unknown permission.
-        gone = ("InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound")
+        gone = (_NO_GROUP, _NO_RULE, "InvalidPermission.NotFound")
         unless_gone(lambda: cloud.call("ec2", "RevokeSecurityGroupIngress", rule), *gone)
 
     def is_same(self, key: str, found: Json, wanted: Json) -> bool:
@@ -296,8 +299,7 @@ class SecurityGroupIngressRule(ResourceHandler):
         found = self.read(cloud, state)
         if found is None:
             message = f"The security group rule ID '{state.id}' does not exist"
-            code = "InvalidSecurityGroupRuleId.NotFound"
-            raise cloud.refuse("ec2", "DescribeSecurityGroupRules", code, message)
+            raise cloud.refuse("ec2", "DescribeSecurityGroupRules", _NO_RULE, message)
         return found
 
     def _check(self, cloud: Cloud, operation: str, given: Mapping[str, Json]) -> None:

@@ -21,7 +21,7 @@ class AwsError(Exception):
 
 
 class PartlyMadeError(AwsError):
-    """AWS made the resource and then refused a call that belongs to its creation; the next update mends it."""
+    """AWS made the resource, then refused a call that belongs to its creation; the next update mends it."""
 
     def __init__(self, refusal: AwsError, state: State) -> None:
         super().__init__(

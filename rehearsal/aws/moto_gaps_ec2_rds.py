@@ -184,7 +184,7 @@ def _mend_parameter_groups() -> None:
 
 def _mend_instances() -> None:
     """Instances keep an id of their own, all that they were given, and what waits for the window."""
-    from moto.rds.exceptions import DBSnapshotAlreadyExistsError
+    from moto.rds.exceptions import DBInstanceAlreadyExists, DBSnapshotAlreadyExistsError
     from moto.rds.models import DBInstance, RDSBackend
 
     make, modify, save = DBInstance.__init__, RDSBackend.modify_db_instance, DBInstance.save_automated_backup
@@ -205,6 +205,8 @@ def _mend_instances() -> None:
         asked = {
             key: value for key, value in db_kwargs.items() if key not in _NO_CHANGES and value is not None
         }
+        if str(asked.get("new_db_instance_identifier", "")) in self.databases:  # moto would overwrite it
+            raise DBInstanceAlreadyExists
         changes = _due(instance, asked, is_immediate=db_kwargs.get("apply_immediately") is True)
         changes = {_ATTRIBUTES.get(key, key): value for key, value in changes.items()}
         # First, since moto drops a throughput that the storage type doesn't have.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import ClassVar
 
 from rehearsal.aws import rds_catalogue as catalogue
@@ -20,6 +21,7 @@ from rehearsal.aws.handler import (
 from rehearsal.aws.moto_gaps_ec2_rds import PASSWORD_TAG, fingerprint
 from rehearsal.aws.rds_common import in_order_of, read_tags, update_tags
 from rehearsal.aws.rds_rules import check_changed_instance, check_new_instance
+from rehearsal.aws.retry import has_code, retrying
 from rehearsal.lifecycle import Difference, State, table
 from rehearsal.values import Json, flag, json_list, merged, number, record, records, text, texts
 
@@ -154,7 +156,9 @@ class Instance(ResourceHandler):
         if "tags" in given:
             parameters["Tags"] = api_tags(given)
         made = record(cloud.call("rds", "CreateDBInstance", parameters), "DBInstance")
-        return self._state(cloud, given, _described(cloud, text(made, "DbiResourceId")))
+        describe = partial(_described, cloud, text(made, "DbiResourceId"))
+        # The provider waits for it, visible or not.
+        return self._state(cloud, given, retrying(cloud, describe, while_=has_code(*_GONE)))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeDBInstances and ListTagsForResource."""
@@ -312,12 +316,12 @@ def is_password_in_force(cloud: Cloud, identifier: str, password: str) -> bool:
 def _find(cloud: Cloud, id_: str) -> dict[str, Json] | None:
     """By DbiResourceId, which a rename leaves alone; an import may give the identifier instead."""
     by_id: dict[str, Json] = {"Filters": [{"Name": "dbi-resource-id", "Values": [id_]}]}
-    found = records(cloud.call("rds", "DescribeDBInstances", by_id), "DBInstances")
-    if not found:
-        query: dict[str, Json] = {"DBInstanceIdentifier": id_}
-        answer = unless_gone(lambda: cloud.call("rds", "DescribeDBInstances", query), *_GONE)
-        found = records(answer or {}, "DBInstances")
-    return next(iter(found), None)
+    by_name: dict[str, Json] = {"DBInstanceIdentifier": id_}
+    for query in (by_id, by_name):
+        answer = unless_gone(partial(cloud.call, "rds", "DescribeDBInstances", query), *_GONE)
+        for found in records(answer or {}, "DBInstances"):
+            return found
+    return None
 
 
 def _described(cloud: Cloud, id_: str) -> dict[str, Json]:

@@ -55,10 +55,6 @@ def check_changed_instance(
         )
     for code, message in problems:
         raise cloud.refuse("rds", operation, code, message)
-    if "identifier" in changed:
-        wanted = text(given, "identifier")
-        if attempt(cloud, "DescribeDBInstances", {"DBInstanceIdentifier": wanted}):
-            raise cloud.refuse("rds", operation, "DBInstanceAlreadyExists", "DB instance already exists")
     if "dbSubnetGroupName" in changed:
         _check_move(cloud, actual, given)
     if not {"dbSubnetGroupName", "networkType", "vpcSecurityGroupIds"}.isdisjoint(changed):

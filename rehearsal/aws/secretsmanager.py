@@ -193,7 +193,7 @@ class SecretVersion(ResourceHandler):
     secret_outputs = frozenset({"secretBinary", "secretString", "secretStringWo"})
 
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """PutSecretValue with a token of its own, which becomes the version's id; waits until it is visible."""
+        """PutSecretValue with a token of its own, the version's id to be; waits until it is visible."""
         names = {"secretId": "SecretId", "secretString": "SecretString", "versionStages": "VersionStages"}
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         _check_value(cloud, given.get("secretString"))

@@ -170,9 +170,13 @@ class Emulator:
             except Exception as error:  # noqa: BLE001
                 # Whatever moto stumbles over: the caller learns of it, and nothing half done stays.
                 self._store.undo()
-                _say(traceback.format_exc())
-                message = f"moto failed at {call.service} {call.operation}: {type(error).__name__}: {error}"
-                return Refusal("InternalFailure", 500, message).render(call.service)
+                kind = type(error).__name__
+                # Where, but not the exception's text, which may hold a secret.
+                trace = "".join(traceback.format_tb(error.__traceback__))
+                _say(f"error: {call.service} {call.operation} failed with {kind}\n{trace}")
+                message = f"the emulation failed at {call.service} {call.operation}: {kind}: {error}"
+                # 501, since an SDK would make the call again after a 500, and it would fail again.
+                return Refusal("EmulationFailure", 501, message).render(call.service)
             return answer
 
     def _say_once(self, error: SaveError) -> None:
@@ -200,7 +204,7 @@ class Emulator:
     def _routes(self) -> Mapping[str, Mapping[str, Callable[[Request], _Answer | None]]]:
         return {
             "status": {"GET": self._get_status},
-            "worlds": {"POST": self._post_world},
+            "worlds": {"GET": self._get_worlds, "POST": self._post_world},
             "calls": {"GET": self._get_calls, "DELETE": self._delete_calls},
             "faults": {"GET": self._get_faults, "PUT": self._put_faults},
             "latencies": {"GET": self._get_latencies, "PUT": self._put_latencies},
@@ -227,6 +231,16 @@ class Emulator:
                 "worlds": worlds,
             },
         )
+
+    def _get_worlds(self, _: Request) -> _Answer:
+        with self._lock:
+            return _json(
+                200,
+                [
+                    {"account": account, "region": region, "world": world}
+                    for (account, region), world in self._store.contents.worlds.items()
+                ],
+            )
 
     def _post_world(self, request: Request) -> _Answer:
         content = _object(request)

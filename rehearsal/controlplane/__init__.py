@@ -1,8 +1,8 @@
 """A real Kubernetes control plane on loopback, with nodes in three zones that only pretend.
 
     ControlPlane   etcd, kube-apiserver, controller-manager, scheduler and kwok, each a process of its own
-    Kubelet        decides, in place of kubelet and CSI driver, whether a pod's secrets would really mount
     ApiProxy       stands before the API server, lists the calls and makes chosen ones fail
+    kubelet.py     Kubelet decides, in place of kubelet and CSI driver, whether a pod's secrets would mount
 
 No container runs: kwok writes the status that a kubelet would write.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from rehearsal.controlplane.api import Api, ApiError, Watch
 from rehearsal.controlplane.errors import ControlPlaneError, ToolsMissingError
-from rehearsal.controlplane.kubelet import Kubelet, MountedPod
 from rehearsal.controlplane.plane import KUBERNETES_VERSION, TOOLS, ControlPlane
 from rehearsal.controlplane.proxy import ApiCall, ApiProxy, Fault
 
@@ -25,8 +24,6 @@ __all__ = [
     "ControlPlane",
     "ControlPlaneError",
     "Fault",
-    "Kubelet",
-    "MountedPod",
     "ToolsMissingError",
     "Watch",
 ]

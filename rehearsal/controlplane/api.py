@@ -161,8 +161,14 @@ class Watch:
 
     def close(self) -> None:
         """Ends the stream."""
-        with contextlib.suppress(OSError):  # already closed by the other side
-            self._socket.shutdown(socket.SHUT_RDWR)
+        shut_down(self._socket)
+
+
+def shut_down(connection: socket.socket) -> None:
+    """Ends a connection whose other user, in another thread, waits for data: it gets the end."""
+    with contextlib.suppress(OSError):  # it has ended by itself
+        # SSLSocket's own method would drop its TLS state, and what comes last be read as if it were plain.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _refusal(status: int, content: bytes) -> ApiError:

@@ -54,6 +54,7 @@ _FIRST_DELAY: Final = 0.5  # seconds; kubelet's own is the same
 _LONGEST_DELAY: Final = 2.0  # kubelet goes on doubling to two minutes
 _CLASSES: Final = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces"
 _VARIABLE: Final = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_TOO_MANY: Final = http.client.TOO_MANY_REQUESTS
 _UNREACHABLE: Final = (OSError, http.client.HTTPException)
 
 
@@ -171,6 +172,11 @@ class Kubelet:
                 thread.join()
         self.check()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and neither stopped nor broken down."""
+        return not self._stopping.is_set() and all(thread.is_alive() for thread in self._threads)
+
     def check(self) -> None:
         """Raises RuntimeError if it has broken down."""
         if self._failure is not None:
@@ -210,8 +216,9 @@ class Kubelet:
             except ApiError as refusal:
                 if refusal.status == http.client.GONE:
                     version = ""  # too long away: look at everything again
-                else:
-                    self._pause()
+                elif not _is_passing(refusal):
+                    raise
+                self._pause()
             except _UNREACHABLE:
                 self._pause()
 
@@ -280,21 +287,30 @@ class Kubelet:
 
     def _mount_pods(self) -> None:
         while (trial := self._next()) is not None:
-            try:
-                problem = self._try(trial.pod)
-                if problem is not None:
-                    self._tell(trial.pod, problem)
-            except ApiError as refusal:
-                if not self._is_leaving(trial.pod, refusal):
-                    raise
+            if self._is_done(trial.pod):
                 continue
-            except _UNREACHABLE:
-                problem = "the API server can't be reached"
-            if problem is not None:
-                with self._changed:
-                    if trial.pod.uid in self._trials:
-                        self._schedule(trial.pod.uid, trial.delay)
-                        trial.delay = min(trial.delay * 2, _LONGEST_DELAY)
+            with self._changed:
+                if trial.pod.uid in self._trials:
+                    self._schedule(trial.pod.uid, trial.delay)
+                    trial.delay = min(trial.delay * 2, _LONGEST_DELAY)
+
+    def _is_done(self, pod: _Pod) -> bool:
+        """Tries a pod; whether nothing is left to do for it."""
+        try:
+            try:
+                problem = self._try(pod)
+                if problem is not None:
+                    self._tell(pod, problem)
+            except ApiError as refusal:
+                if _is_passing(refusal):
+                    return False
+                if self._is_leaving(pod, refusal):
+                    self._forget(pod.uid)
+                    return True
+                raise
+        except _UNREACHABLE:
+            return False
+        return problem is None
 
     def _next(self) -> _Trial | None:
         """The pod that is due, once it is; None at the end."""
@@ -450,17 +466,21 @@ class Kubelet:
         self._events[pod.uid] = known
 
     def _is_leaving(self, pod: _Pod, refusal: ApiError) -> bool:
-        """Whether a call was refused because the pod or its namespace is being deleted; then it is over."""
-        if refusal.status in (http.client.NOT_FOUND, http.client.CONFLICT):
-            leaving = not self._api.exists(_path(pod)) or self._uid_of(pod) != pod.uid
-        else:
-            leaving = refusal.status == http.client.FORBIDDEN and "terminat" in refusal.message
-        if leaving:
-            self._forget(pod.uid)
-        return leaving
+        """Whether a call was refused because the pod is gone or its namespace is being deleted."""
+        if refusal.status == http.client.FORBIDDEN:
+            return "because it is being terminated" in refusal.message
+        if refusal.status not in (http.client.NOT_FOUND, http.client.CONFLICT):
+            return False
+        try:
+            found = self._api.call("GET", _path(pod))
+        except ApiError as answer:
+            return answer.status == http.client.NOT_FOUND
+        return text(record(found, "metadata"), "uid") != pod.uid
 
-    def _uid_of(self, pod: _Pod) -> str:
-        return text(record(self._api.call("GET", _path(pod)), "metadata"), "uid")
+
+def _is_passing(refusal: ApiError) -> bool:
+    """Whether the API server may answer otherwise in a moment."""
+    return refusal.status >= http.client.INTERNAL_SERVER_ERROR or refusal.status == _TOO_MANY
 
 
 def _path(pod: _Pod) -> str:

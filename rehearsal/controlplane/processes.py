@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,9 @@ from rehearsal.controlplane.errors import ControlPlaneError, DiedError, PortTake
 
 _TAIL_LINES: Final = 15
 _POLL: Final = 0.02  # seconds
+_PORTS: Final = (20_000, 32_000)
+_TRIALS: Final = 100
+_random: Final = random.SystemRandom()
 
 
 class Processes:
@@ -53,7 +57,14 @@ class Processes:
         if self._guardian is None:
             # -I -S: neither the user's environment nor site-packages, only the standard library.
             script = [sys.executable, "-I", "-S", guardian.__file__, str(self._run)]
-            self._guardian = subprocess.Popen(script, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+            # Its output goes nowhere: whoever reads ours mustn't wait for the end of it.
+            self._guardian = subprocess.Popen(  # noqa: S603
+                script,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         with self.log(name).open("wb") as log:
             try:
                 process = subprocess.Popen(  # noqa: S603
@@ -139,17 +150,28 @@ def _end(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
 
 
 def free_ports(count: int, preferred: Sequence[int] = ()) -> tuple[int, ...]:
-    """Loopback ports that nobody listens on now: the preferred ones if all are free."""
-    for wanted in (preferred, (0,) * count):
-        if len(wanted) != count:
-            continue
-        with contextlib.ExitStack() as stack:
-            sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-            try:
-                for each, port in zip(sockets, wanted, strict=True):
-                    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    each.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return tuple(int(each.getsockname()[1]) for each in sockets)
-    raise ControlPlaneError("this machine has no free port on 127.0.0.1")
+    """Loopback ports that nobody uses now: each the preferred one at its place if that is free.
+
+    Others are below the range from which systems take the ports of outgoing connections (32768 on Linux,
+    49152 elsewhere), so that no connection takes them between two starts.
+    Raises ControlPlaneError if there are none.
+    """
+    chosen: list[int] = []
+    for index in range(count):
+        candidates = [*preferred[index : index + 1], *(_random.randint(*_PORTS) for _ in range(_TRIALS))]
+        found = next((port for port in candidates if port not in chosen and _is_free(port)), None)
+        if found is None:
+            raise ControlPlaneError("this machine has no free port on 127.0.0.1")
+        chosen.append(found)
+    return tuple(chosen)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: what an ended server's connections leave behind for a minute doesn't count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True

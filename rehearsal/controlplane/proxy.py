@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from rehearsal.controlplane.api import Api
+from rehearsal.controlplane.api import Api, shut_down
 from rehearsal.controlplane.plane import ControlPlane
 
 Effect = Literal["throttle", "unavailable", "gone", "kill"]
@@ -75,6 +75,10 @@ class Fault:
             raise ValueError("effect kill needs a pid, and no other effect takes one")
         if self.nth < 1 or self.times < 1:
             raise ValueError("nth and times count from 1")
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"{self.path} is no regular expression: {error}") from error
 
 
 class ApiProxy:
@@ -148,8 +152,7 @@ class ApiProxy:
         with self._lock:
             connections = tuple(self._open)
         for connection in connections:
-            with contextlib.suppress(OSError):  # closed meanwhile
-                connection.shutdown(socket.SHUT_RDWR)
+            shut_down(connection)
 
     # --- for the handler ----------------------------------------------------------------------------
 
@@ -239,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self._body()
-        path, verb, pattern = _described(self.command, self.path)
+        path, verb, pattern = described(self.command, self.path)
         fault = self._proxy.fault_for(verb, path)
         effect = fault.effect if fault else None
 
@@ -385,8 +388,7 @@ def _hang_up_with(client: socket.socket, upstream: socket.socket | None, over: t
             readable = [client]  # closed
         if readable:
             if upstream is not None:
-                with contextlib.suppress(OSError):
-                    upstream.shutdown(socket.SHUT_RDWR)
+                shut_down(upstream)
             return
 
 
@@ -406,7 +408,7 @@ _VERBS: Final[Mapping[str, Verb]] = {
 }
 
 
-def _described(method: str, target: str) -> tuple[str, Verb, str]:
+def described(method: str, target: str) -> tuple[str, Verb, str]:
     """Path, verb and pattern of a request. Source: Kubernetes, "Authorization", request verbs."""
     parts = urlsplit(target)
     path = parts.path

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, cast
@@ -49,6 +49,8 @@ DELETION_TIMEOUT = 600.0
 """Seconds, as the provider waits for an object to be gone."""
 _POLL = 0.1  # seconds
 _CALL_TIMEOUT = 32.0  # seconds, the provider's kubeClientSettings.timeout
+_RETRIES = 10
+_SOON = timedelta(minutes=1)
 _EVENTS_SHOWN = 10
 
 
@@ -95,7 +97,7 @@ class ApiCluster(tables.Described):
         try:
             config = _with_files(config, self._files, folder or Path.cwd())
             self._kubeconfig = self._files.add(yaml.safe_dump(config))
-            self._rest = _Rest(config, self._context)
+            self._rest = _Rest(config, self._context, self._cancelled)
         except BaseException:
             self._files.close()
             raise
@@ -171,7 +173,7 @@ class ApiCluster(tables.Described):
         try:
             self._rest.call("DELETE", _path(key), body=options)
         except ApiError as refusal:
-            if refusal.status != HTTPStatus.NOT_FOUND:
+            if refusal.reason != "NotFound":
                 raise
             return
         self._wait_until_gone(key)
@@ -497,6 +499,9 @@ def _when(event: Mapping[str, Json]) -> datetime:
 class _Response(Protocol):
     status: int
 
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
     def read(self) -> bytes: ...
 
 
@@ -509,6 +514,15 @@ class _Load(Protocol):
         client_configuration: object,
         persist_config: bool,
     ) -> None: ...
+
+
+class _Keys(Protocol):
+    api_key: dict[str, str]
+    refresh_api_key_hook: Callable[[_Keys], None]
+
+
+class _Exec(Protocol):
+    def run(self) -> dict[str, Json]: ...
 
 
 class _Client(Protocol):
@@ -527,20 +541,27 @@ class _Connections(Protocol):
 class _Rest:
     """The API server through the official client, which knows every way to log in."""
 
-    def __init__(self, config: Mapping[str, Json], context: str) -> None:
+    def __init__(self, config: Mapping[str, Json], context: str, cancelled: threading.Event) -> None:
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.config import kube_config
         from kubernetes.config.config_exception import ConfigException
 
+        self._cancelled = cancelled
         settings = Configuration()
         settings.proxy = None  # loopback is never behind one
+        config, command = _without_command(config, _entry(config, context, "user"))
         try:
             load = cast("_Load", kube_config)
             load.load_kube_config_from_dict(
-                dict(config), context=context, client_configuration=settings, persist_config=False
+                config, context=context, client_configuration=settings, persist_config=False
             )
         except ConfigException as refused:
             raise KubernetesError(f"the kubeconfig can't be used: {refused}") from None
+        if command:
+            # The client's own loader runs it too, but only logs its failure and goes on without a token.
+            keys = cast("_Keys", settings)
+            keys.api_key["BearerToken"] = ""  # without an entry the client doesn't ask for one
+            keys.refresh_api_key_hook = _Login(command).renew
         self._client = cast("_Client", ApiClient(configuration=settings))
 
     def close(self) -> None:
@@ -551,7 +572,8 @@ class _Rest:
         try:
             return self.call("GET", path)
         except ApiError as refusal:
-            if refusal.status == HTTPStatus.NOT_FOUND:
+            # Of the API server's own; any other server's 404 says nothing of the object.
+            if refusal.reason == "NotFound":
                 return None
             raise
 
@@ -579,6 +601,11 @@ class _Rest:
         )
         try:
             response = self._client.call_api(*sent, _request_timeout=_CALL_TIMEOUT)
+            for _ in range(_RETRIES):
+                after = _retry_after(response)
+                if after is None or self._cancelled.wait(after):
+                    break
+                response = self._client.call_api(*sent, _request_timeout=_CALL_TIMEOUT)
             content = response.read()
         except HTTPError as refused:
             raise KubernetesError(f"configured Kubernetes cluster is unreachable: {refused}") from None
@@ -587,6 +614,65 @@ class _Rest:
             message = text(answer, "message") or content.decode("utf-8", "replace").strip()
             raise ApiError(response.status, text(answer, "reason"), message)
         return answer
+
+
+def _retry_after(response: _Response) -> float | None:
+    """Seconds after which an answer asks to be asked again; None if it doesn't.
+
+    Source: kubernetes/client-go, rest/with_retry.go: a 429 or a server error that says when, ten times.
+    """
+    after = response.headers.get("Retry-After", "")
+    asks = (
+        response.status == HTTPStatus.TOO_MANY_REQUESTS or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+    return float(after) if asks and after.isdigit() else None
+
+
+class _Login:
+    """The token that a kubeconfig's command gives: asked for at the first call and before it ends."""
+
+    def __init__(self, command: Mapping[str, Json]) -> None:
+        self._command = command
+        self._lock = threading.Lock()
+        self._token = ""
+        self._ends: datetime | None = None
+
+    def renew(self, settings: _Keys) -> None:
+        """Called by the client before each call. Raises KubernetesError with what the command said."""
+        with self._lock:
+            if not self._token or (self._ends and datetime.now(UTC) > self._ends - _SOON):
+                credential = self._run()
+                self._token = text(credential, "token")
+                ends = text(credential, "expirationTimestamp")
+                self._ends = datetime.fromisoformat(ends) if ends else None
+            settings.api_key["BearerToken"] = f"Bearer {self._token}"
+
+    def _run(self) -> dict[str, Json]:
+        from kubernetes.config.config_exception import ConfigException
+        from kubernetes.config.exec_provider import ExecProvider
+        from kubernetes.config.kube_config import ConfigNode
+
+        try:
+            make = cast("Callable[..., _Exec]", ExecProvider)
+            node = cast("Callable[..., object]", ConfigNode)("exec", dict(self._command))
+            credential = make(node, None).run()
+        except (ConfigException, OSError) as refused:
+            problem = f"getting credentials for the cluster: {text(self._command, 'command')}: {refused}"
+            raise KubernetesError(problem) from None
+        if not text(credential, "token"):
+            problem = f"getting credentials for the cluster: {text(self._command, 'command')} gave no token"
+            raise KubernetesError(problem)
+        return credential
+
+
+def _without_command(config: Mapping[str, Json], user: str) -> tuple[dict[str, Json], Mapping[str, Json]]:
+    """The kubeconfig without the command that logs its user in, and that command; empty if it has none."""
+    command = record(_named(config, "users", "user", user), "exec")
+    users: list[Json] = [
+        {**entry, "user": {key: value for key, value in record(entry, "user").items() if key != "exec"}}
+        for entry in records(config, "users")
+    ]
+    return {**config, "users": users}, command
 
 
 def _parsed(content: bytes) -> dict[str, Json]:

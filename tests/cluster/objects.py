@@ -90,8 +90,8 @@ def wait_until(reached: Callable[[], object], what: str, *, seconds: float = 20)
         time.sleep(0.02)
 
 
-def pod(name: str, *, volumes: list[Json] | None = None, root: bool = False, **spec: Json) -> dict[str, Json]:
-    """A pod that "restricted" admits, unless it is to run as root."""
+def pod(name: str, spec: Mapping[str, Json] | None = None, *, root: bool = False) -> dict[str, Json]:
+    """A pod that "restricted" admits, unless it is to run as root; `spec` is merged into its own."""
     container: dict[str, Json] = {
         "name": "main",
         "image": "example.test/nothing:1",
@@ -103,9 +103,8 @@ def pod(name: str, *, volumes: list[Json] | None = None, root: bool = False, **s
         "metadata": {"name": name},
         "spec": {
             "containers": [container],
-            "volumes": volumes or [],
             "securityContext": {"runAsNonRoot": not root, "seccompProfile": {"type": "RuntimeDefault"}},
-            **spec,
+            **(spec or {}),
         },
     }
 

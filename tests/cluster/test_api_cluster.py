@@ -10,16 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 
 from rehearsal.aws.cloud import OutsideWorldError
-from rehearsal.controlplane import Api, ApiError, ControlPlane
+from rehearsal.controlplane import Api, ApiError, ApiProxy, ControlPlane, Fault
+from rehearsal.emulation import Emulation
 from rehearsal.kubernetes import CONFIG_MAP, NAMESPACE, RELEASE, Cluster, KubernetesError, PartialError
 from rehearsal.kubernetes.api import ApiCluster, server_of
 from rehearsal.lifecycle import State
 from rehearsal.values import Json, record, text
+from tests.cluster.conftest import CLUSTER, REGION
 from tests.cluster_contract import CASES, Subject, write_chart
 
 HERE = Path(__file__).parents[2]
@@ -91,7 +94,7 @@ def test_a_real_cluster_behaves_as_the_one_in_memory(case: Callable[[Subject], N
 
 
 def web(on: Subject, **more: Json) -> dict[str, Json]:
-    return on.release(chart="./web", values={}, **more)
+    return on.release(chart="./web", values={"nodeSelector": {}}, **more)
 
 
 def test_a_release_that_does_not_become_ready_is_partly_made_and_the_next_update_repairs_it(
@@ -111,8 +114,8 @@ def test_a_release_that_does_not_become_ready_is_partly_made_and_the_next_update
 
 
 def test_an_upgrade_that_does_not_become_ready_is_reported_and_the_next_one_repairs_it(on: Subject) -> None:
-    state = on.cluster.create(RELEASE, on.release(chart="./web", values={"nodeSelector": None}))
-    broken = {**web(on), "values": {"nodeSelector": {"disk": "none"}}, "timeout": 2}
+    state = on.cluster.create(RELEASE, web(on))
+    broken = {**web(on), "values": NOWHERE, "timeout": 2}
     with pytest.raises(PartialError, match="error running update: failed to become available") as refused:
         on.cluster.update(RELEASE, state, broken)
     state = refused.value.state
@@ -158,7 +161,7 @@ def test_a_release_whose_installation_was_killed_says_so_in_helms_words(
     found = on.cluster.read(RELEASE, state)
     assert found is not None
     assert record(found.outputs, "status")["status"] == "pending-install"
-    with pytest.raises(KubernetesError, match="another operation .* is in progress") as refused:
+    with pytest.raises(KubernetesError, match=r"another operation .* is in progress") as refused:
         on.cluster.update(RELEASE, found, web(on))
     assert not isinstance(refused.value, PartialError)
     with pytest.raises(KubernetesError, match="cannot re-use a name that is still in use"):
@@ -206,7 +209,7 @@ def test_both_clients_run_the_command_that_a_kubeconfig_gives_for_the_token(
     assert isinstance(users, list)
     assert isinstance(users[0], dict)
     token = text(record(users[0], "user"), "token")
-    credential = {
+    credential: dict[str, Json] = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "kind": "ExecCredential",
         "spec": {},
@@ -255,10 +258,16 @@ def test_a_command_for_the_token_that_is_missing_is_named(control_plane: Control
     assert isinstance(users, list)
     assert isinstance(users[0], dict)
     users[0]["user"] = {
-        "exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "no-such-command"}
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "no-such-command",
+            "interactiveMode": "Never",
+        }
     }
-    with pytest.raises(KubernetesError, match="no-such-command"):
-        ApiCluster(json.dumps(config), root=root)
+    with ApiCluster(json.dumps(config), root=root) as cluster:
+        for type_ in (CONFIG_MAP, RELEASE):
+            with pytest.raises(KubernetesError, match="no-such-command"):
+                cluster.read(type_, State("default/x", {}))
 
 
 def test_an_api_server_elsewhere_is_never_asked(control_plane: ControlPlane, root: Path) -> None:
@@ -299,8 +308,106 @@ def test_no_file_is_left_and_none_is_open(control_plane: ControlPlane, root: Pat
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("the system doesn't list a process's files")
-    before = {os.readlink(fd) for fd in descriptors.iterdir() if fd.is_symlink()}
+    before = {str(fd.readlink()) for fd in descriptors.iterdir() if fd.is_symlink()}
     with ApiCluster(control_plane.admin_kubeconfig_text, root=root) as cluster:
         _works(cluster, namespace)
-    after = {os.readlink(fd) for fd in descriptors.iterdir() if fd.is_symlink()}
+    after = {str(fd.readlink()) for fd in descriptors.iterdir() if fd.is_symlink()}
     assert not {name for name in after - before if "kubeconfig" in name}
+
+
+@pytest.fixture
+def proxy(control_plane: ControlPlane) -> Iterator[ApiProxy]:
+    with ApiProxy.start(control_plane) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(proxy: ApiProxy, control_plane: ControlPlane, root: Path) -> Iterator[ApiCluster]:
+    """The cluster, through a proxy that can make calls fail."""
+    behind = control_plane.admin_kubeconfig_text.replace(control_plane.url, proxy.url)
+    with ApiCluster(behind, root=root) as cluster:
+        yield cluster
+
+
+def test_a_throttled_call_is_made_again(on: Subject, proxy: ApiProxy, through: ApiCluster) -> None:
+    proxy.inject([Fault(verb="patch", path="configmaps/ours", effect="throttle", times=3)])
+    through.create(CONFIG_MAP, on.config_map())
+    assert on.data_of("ours") == {"key": "1"}
+    assert len(proxy.fired()) == 1
+    proxy.inject([Fault(verb="patch", path="configmaps/ours", effect="throttle", times=100)])
+    with pytest.raises(KubernetesError) as refused:
+        through.update(CONFIG_MAP, through.create(CONFIG_MAP, on.config_map(name="other")), on.config_map())
+    assert not isinstance(refused.value, PartialError)
+
+
+# Helm's client asks for ten seconds before it takes a connection that is cut for an answer.
+@pytest.mark.parametrize(
+    ("type_", "effect"), [(CONFIG_MAP, "unavailable"), (CONFIG_MAP, "gone"), (RELEASE, "unavailable")]
+)
+def test_a_failed_read_is_an_error_and_the_next_one_succeeds(
+    on: Subject,
+    proxy: ApiProxy,
+    through: ApiCluster,
+    type_: str,
+    effect: Literal["unavailable", "gone"],
+) -> None:
+    inputs = on.config_map() if type_ == CONFIG_MAP else on.release()
+    state = on.cluster.create(type_, inputs)
+    proxy.inject([Fault(verb=verb, path=on.namespace, effect=effect, times=20) for verb in ("get", "list")])
+    with pytest.raises(KubernetesError):
+        through.read(type_, state)
+    assert any(call.failed_by == effect for call in proxy.calls())
+    proxy.inject([])
+    assert through.read(type_, state) == state
+
+
+def test_an_installation_that_loses_the_api_server_is_repaired_by_the_next_update(
+    on: Subject, proxy: ApiProxy, through: ApiCluster
+) -> None:
+    proxy.inject([Fault(verb="patch", path="configmaps/rel-settings", effect="unavailable", times=20)])
+    with pytest.raises(PartialError) as refused:
+        through.create(RELEASE, on.release())
+    proxy.inject([])
+    assert record(refused.value.state.outputs, "status")["status"] == "failed"
+    mended = through.update(RELEASE, refused.value.state, on.release())
+    assert record(mended.outputs, "status")["status"] == "deployed"
+    assert on.data_of("rel-settings") == {"colour": "green", "revision": "2"}
+
+
+def test_the_kubeconfig_of_the_program_logs_in_by_the_real_aws_command(
+    control_plane: ControlPlane, emulation: Emulation, root: Path, namespace: str
+) -> None:
+    """In a process of its own, as a plugin is: Helm's library keeps the environment it was loaded with."""
+    config = config_of(control_plane)
+    users = config["users"]
+    assert isinstance(users, list)
+    assert isinstance(users[0], dict)
+    arguments: list[Json] = ["--region", REGION, "eks", "get-token", "--cluster-name", CLUSTER]
+    users[0]["user"] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "aws",
+            "args": [*arguments, "--output", "json"],
+            "interactiveMode": "Never",
+        }
+    }
+    program = (
+        "import sys; from pathlib import Path; from rehearsal.kubernetes.api import ApiCluster\n"
+        f"with ApiCluster(sys.stdin.read(), root=Path({str(root)!r})) as cluster:\n"
+        f"    metadata = {{'name': 'a', 'namespace': {namespace!r}}}\n"
+        f"    print(cluster.create({CONFIG_MAP!r}, {{'metadata': metadata}}).id)\n"
+        f"    release = {{'name': 'rel', 'namespace': {namespace!r}, 'chart': './tiny'}}\n"
+        f"    print(cluster.create({RELEASE!r}, release).outputs['status']['status'])\n"
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=HERE,
+        env={**emulation.environment(REGION), "PATH": path, "HOME": str(root)},
+        input=json.dumps(config),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stderr, done.stdout.split()) == ("", [f"{namespace}/a", "deployed"])

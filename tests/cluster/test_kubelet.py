@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rehearsal.aws.cloud import Clients, Cloud
-from rehearsal.controlplane import Api, ApiProxy, ControlPlane, Kubelet, MountedPod
+from rehearsal.controlplane import Api, ApiProxy, ControlPlane, Fault
+from rehearsal.controlplane.kubelet import Kubelet, MountedPod
 from rehearsal.emulation import Emulation
 from rehearsal.values import Json, record, records, text
 from tests.cluster.objects import (
@@ -129,7 +130,7 @@ class Region:
             },
         )
 
-    def make_pod(self, name: str = "server", **spec: Json) -> None:
+    def make_pod(self, name: str = "server", spec: Mapping[str, Json] | None = None) -> None:
         attributes: dict[str, Json] = {"secretProviderClass": "maestro-secrets"}
         csi: dict[str, Json] = {
             "driver": "secrets-store.csi.k8s.io",
@@ -137,7 +138,8 @@ class Region:
             "volumeAttributes": attributes,
         }
         volumes: list[Json] = [{"name": "secrets-store", "csi": csi}]
-        made = pod(name, volumes=volumes, serviceAccountName="maestro", **spec)
+        account: dict[str, Json] = {"serviceAccountName": "maestro", "volumes": volumes}
+        made = pod(name, account | dict(spec or {}))
         self.api.call("POST", self.pods, made)
 
     def pod(self, name: str = "server") -> dict[str, Json]:
@@ -164,14 +166,18 @@ class Region:
         return text(self.events(name)[0], "message")
 
 
-def new_kubelet(api: Api, emulation: Emulation) -> Kubelet:
-    clients = Clients(emulation.url)
+def new_kubelet(api: Api, clients: Clients) -> Kubelet:
     return Kubelet(api, clients, cluster_name=CLUSTER, region=REGION, account_id=ACCOUNT)
 
 
 @pytest.fixture(scope="module")
-def kubelet(control_plane: ControlPlane, emulation: Emulation) -> Iterator[Kubelet]:
-    with new_kubelet(control_plane.api(), emulation) as kubelet:
+def clients(emulation: Emulation) -> Clients:
+    return Clients(emulation.url)
+
+
+@pytest.fixture
+def kubelet(control_plane: ControlPlane, clients: Clients) -> Iterator[Kubelet]:
+    with new_kubelet(control_plane.api(), clients) as kubelet:
         yield kubelet
 
 
@@ -235,7 +241,7 @@ def test_the_client_id_is_the_one_that_the_container_would_get(kubelet: Kubelet,
     field: dict[str, Json] = {"fieldRef": {"fieldPath": "metadata.name"}}
     container["args"] = ["--source-id=maestro", "--client-id=maestro-server-$(POD_NAME)-$(NOT_SET)"]
     container["env"] = [{"name": "POD_NAME", "valueFrom": field}]
-    region.make_pod("server-1", containers=[container])
+    region.make_pod("server-1", {"containers": [container]})
     region.wait_until_ready("server-1")
     assert mounted(kubelet, region, "server-1").client_id == "maestro-server-server-1-$(NOT_SET)"
 
@@ -261,10 +267,19 @@ def number_for_a_string(region: Region) -> None:
     region.write_secret({"password": 5432})
 
 
+def right_secret(region: Region) -> None:
+    region.write_secret({"password": PASSWORD})
+
+
 def no_class(region: Region) -> None:
     region.api.raw("DELETE", f"{CLASSES}/{region.namespace}/secretproviderclasses/maestro-secrets")
 
 
+NO_CLASS = (
+    'MountVolume.SetUp failed for volume "secrets-store" : rpc error: code = Unknown desc = '
+    "failed to get secretproviderclass {namespace}/maestro-secrets, error: "
+    'SecretProviderClass.secrets-store.csi.x-k8s.io "maestro-secrets" not found'
+)
 FAILED = (
     'MountVolume.SetUp failed for volume "secrets-store" : rpc error: code = Unknown desc = '
     "failed to mount secrets store objects for pod {namespace}/server, "
@@ -290,20 +305,18 @@ FAILED = (
         ),
         (
             no_such_key,
-            lambda region: region.write_secret({"password": PASSWORD}),
+            right_secret,
             FAILED + "Failed to fetch secret from all regions: {secret}",
         ),
         (
             number_for_a_string,
-            lambda region: region.write_secret({"password": PASSWORD}),
+            right_secret,
             FAILED + "Failed to fetch secret from all regions: {secret}",
         ),
         (
             no_class,
             Region.make_class,
-            'MountVolume.SetUp failed for volume "secrets-store" : rpc error: code = Unknown desc = '
-            "failed to get secretproviderclass {namespace}/maestro-secrets, error: "
-            'SecretProviderClass.secrets-store.csi.x-k8s.io "maestro-secrets" not found',
+            NO_CLASS,
         ),
     ],
     ids=["association", "rights", "secret", "key", "number", "class"],
@@ -328,7 +341,7 @@ def test_a_pod_whose_secrets_do_not_mount_waits_and_heals(
 def test_a_waiting_pod_looks_as_kubelet_leaves_it(bare: Region, kubectl: Tool) -> None:
     container = records(record(pod("unused"), "spec"), "containers")[0]
     bare.make_pod()
-    bare.make_pod("with-init", initContainers=[container | {"name": "migration"}])
+    bare.make_pod("with-init", {"initContainers": [container | {"name": "migration"}]})
     for name in ("server", "with-init"):
         bare.wait_for_event(name)
     assert text(record(bare.pod(), "status"), "phase") == "Pending"
@@ -378,33 +391,32 @@ def test_a_stuck_pod_can_be_deleted_and_others_go_on(kubelet: Kubelet, region: R
     kubelet.check()
 
 
-def test_an_unreachable_aws_is_a_failed_mount_that_heals(region: Region, emulation: Emulation) -> None:
-    clients = Clients("http://127.0.0.1:9")  # nobody listens
-    api = region.api
+def test_an_unreachable_aws_is_a_failed_mount_that_heals(region: Region, clients: Clients) -> None:
+    nobody = Clients("http://127.0.0.1:9")
     region.make_pod()
-    with Kubelet(api, clients, cluster_name=CLUSTER, region=REGION, account_id=ACCOUNT):
+    with new_kubelet(region.api, nobody):
         assert "Could not connect to the endpoint" in region.wait_for_event()
-    with new_kubelet(api, emulation):
+    with new_kubelet(region.api, clients):
         region.wait_until_ready()
 
 
 def test_a_new_kubelet_knows_what_an_earlier_one_mounted(
-    region: Region, emulation: Emulation, control_plane: ControlPlane
+    region: Region, clients: Clients, control_plane: ControlPlane
 ) -> None:
     region.make_pod()
-    with new_kubelet(control_plane.api(), emulation) as first:
+    with new_kubelet(control_plane.api(), clients) as first:
         region.wait_until_ready()
         before = mounted(first, region)
-    with new_kubelet(control_plane.api(), emulation) as second:
+    with new_kubelet(control_plane.api(), clients) as second:
         wait_until(lambda: second.mounted, "the pods to be seen")
         after = mounted(second, region)
     assert (after.uid, after.versions) == (before.uid, before.versions)
 
 
 def test_it_goes_on_after_its_watch_was_cut(
-    region: Region, emulation: Emulation, control_plane: ControlPlane
+    region: Region, clients: Clients, control_plane: ControlPlane
 ) -> None:
-    with ApiProxy.start(control_plane) as proxy, new_kubelet(proxy.api(), emulation) as kubelet:
+    with ApiProxy.start(control_plane) as proxy, new_kubelet(proxy.api(), clients) as kubelet:
         region.make_pod("before")
         region.wait_until_ready("before")
         proxy.cut()
@@ -442,3 +454,30 @@ def test_it_runs_as_a_process_of_its_own(
             assert process.wait(10) == 0
         finally:
             process.kill()
+
+
+def test_a_refusal_of_the_api_server_that_passes_is_waited_out(
+    region: Region, clients: Clients, control_plane: ControlPlane
+) -> None:
+    with ApiProxy.start(control_plane) as proxy:
+        faults = [
+            Fault(verb="list", path="/pods$", effect="unavailable"),
+            Fault(verb="watch", path="/pods$", effect="throttle"),
+            Fault(verb="get", path="/secretproviderclasses/", effect="unavailable"),
+            Fault(verb="patch", path=f"{region.namespace}/pods/", effect="gone", times=2),
+        ]
+        proxy.inject(faults)
+        region.make_pod()
+        with new_kubelet(proxy.api(), clients):
+            region.wait_until_ready()
+            assert proxy.fired() == tuple(faults)
+
+
+def test_a_refusal_that_stays_is_a_breakdown_that_is_told(
+    clients: Clients, control_plane: ControlPlane
+) -> None:
+    kubelet = new_kubelet(control_plane.anonymous(), clients).start()
+    wait_until(lambda: not kubelet.is_running, "the breakdown")
+    with pytest.raises(RuntimeError, match="broke down") as broken:
+        kubelet.stop()
+    assert "403 Forbidden" in str(broken.value.__cause__)

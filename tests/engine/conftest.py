@@ -43,23 +43,28 @@ class Region:
         name: str = "test",
         world: Callable[[World], World] = lambda world: world,
         secrets: Mapping[str, str] | None = None,
+        build: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.emulation = emulation
         self.folder = folder
         self.account = account
         self.name = name
         self.root = root
+        self.settings = dict(settings)
         stack = self._stack(settings)
         parsed = parse(stack.config, project=stack.project, root=stack.root)
         self.region = parsed.region
         self.world = world(world_of(parsed).model_copy(update={"account": account}))
-        emulation.build(account=account, region=parsed.region, world=self.world)
+        if build:
+            emulation.build(account=account, region=parsed.region, world=self.world)
         pulumi = tools.find("pulumi")
         assert pulumi is not None
         environment = {
             **emulation.environment(parsed.region),
             "MAESTRO_REHEARSAL_ACCOUNT": account,
             "KUBECONFIG": "/dev/null",
+            **(environment or {}),
         }
         self.engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment, secrets=secrets)
 
@@ -74,6 +79,7 @@ class Region:
     def configure(self, settings: Mapping[str, object], *, root: Path | None = None) -> None:
         """Give the stack another configuration (or another checkout)."""
         self.root = root or self.root
+        self.settings = dict(settings)
         self.engine.configure(self._stack(settings))
 
     def cloud(self) -> Cloud:

@@ -151,6 +151,8 @@ def test_what_the_state_knows_of_a_policy_is_a_record(region: NewRegion) -> None
     """The drift test edits by name: keep the names that it uses those of the program."""
     stack = region()
     stack.up()
-    names = texts({"n": [text(p, "policyName") for p in records(stack.call("iot", "ListPolicies"), "policies")]}, "n")
+    names = texts(
+        {"n": [text(p, "policyName") for p in records(stack.call("iot", "ListPolicies"), "policies")]}, "n"
+    )
     assert names == [POLICY]
     assert record(stack.engine.outputs(), "x") == {}

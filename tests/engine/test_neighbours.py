@@ -1,6 +1,12 @@
 """Two servers beside each other: regions, clusters, source ids."""
 
+from rehearsal.world import World
 from tests.engine.conftest import NewRegion, config
+
+
+def _with_two_clusters(world: World) -> World:
+    (own,) = world.clusters
+    return world.model_copy(update={"clusters": [own, own.model_copy(update={"name": "regional-two"})]})
 
 
 def test_two_regions_of_one_account_do_not_meet(region: NewRegion) -> None:
@@ -16,25 +22,28 @@ def test_two_regions_of_one_account_do_not_meet(region: NewRegion) -> None:
 def test_two_clusters_of_one_account_and_region_do_not_meet_with_source_ids_of_their_own(
     region: NewRegion,
 ) -> None:
-    first = region(config())
+    first = region(config(), world=_with_two_clusters)
     second = region(
         {**config(mqtt={"sourceId": "maestro-two"}), "maestro-stack:clusterName": "regional-two"},
         account=first.account,
-        beside=first,
+        build=False,
     )
     first.up()
     second.up()
     ours, theirs = first.engine.outputs(), second.engine.outputs()
-    shared = {key for key in ours if ours[key] == theirs[key] and "name" in key or "topic" in key and ours[key] == theirs[key]}
-    assert shared <= {"maestro_database_name", "maestro_release_name"}
+    names = {key for key in ours if key.endswith(("_name", "_topic", "_id", "_arn", "_address"))}
+    shared = {key for key in names if ours[key] == theirs[key]}
+    # Inside the database, and inside each cluster, there is only one.
+    inside = {"maestro_database_name", "maestro_release_name", "maestro_http_address", "maestro_grpc_address"}
+    assert shared == inside
     second.destroy()
     assert first.refresh().changes == {}
 
 
 def test_a_second_server_with_the_same_source_id_is_refused_and_told_what_to_set(region: NewRegion) -> None:
-    first = region(config())
+    first = region(config(), world=_with_two_clusters)
     second = region(
-        {**config(), "maestro-stack:clusterName": "regional-two"}, account=first.account, beside=first
+        {**config(), "maestro-stack:clusterName": "regional-two"}, account=first.account, build=False
     )
     first.up()
     refused = second.engine.up()

@@ -24,7 +24,9 @@ def test_nothing_that_was_written_or_printed_holds_a_secret(region: NewRegion) -
     printed: list[str] = []
     for _ in range(2):
         for operate in (stack.engine.preview, stack.engine.up, stack.engine.refresh):
-            printed.append(succeeded(operate(observer=lambda event: events.append(json.dumps(event, default=vars)))).text)
+            printed.append(
+                succeeded(operate(observer=lambda event: events.append(json.dumps(event, default=vars)))).text
+            )
     printed.append(json.dumps(stack.engine.outputs()))
     secrets = set(_secrets(stack))
     assert len(secrets) > 10
@@ -36,4 +38,6 @@ def test_nothing_that_was_written_or_printed_holds_a_secret(region: NewRegion) -
     assert any(name.endswith("provider.log") for name in written)
     assert any(".pulumi/stacks" in name for name in written)
     places = {**written, "events": "\n".join(events), "output": "\n".join(printed)}
-    assert [(name, value[:4]) for name, content in places.items() for value in secrets if value in content] == []
+    assert [
+        (name, value[:4]) for name, content in places.items() for value in secrets if value in content
+    ] == []

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import pytest
+
 from rehearsal.aws import resource_handler
 from rehearsal.aws.cloud import Cloud
 from rehearsal.aws.handler import ResourceHandler
@@ -72,6 +74,18 @@ def create(cloud: Cloud, type_token: str, inputs: Mapping[str, Json]) -> Life:
     assert life.read() == life.state
     assert not life.changed({})
     return life
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, operation: str, *codes: str) -> None:
+    """Answers the next calls of an operation with these refusals, as an AWS that is of two minds would."""
+    call, left = cloud.call, list(codes)
+
+    def answer(service: str, called: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
+        if called == operation and left:
+            raise cloud.refuse(service, called, left.pop(0), "injected")
+        return call(service, called, parameters)
+
+    monkeypatch.setattr(cloud, "call", answer)
 
 
 def check_update(life: Life, changes: Mapping[str, Json]) -> Life:

@@ -266,24 +266,26 @@ def test_when_says_whether_the_call_is_executed(
 
 
 @pytest.mark.parametrize(("when", "is_made"), [("before", False), ("after", True)])
-def test_kill_ends_the_process_and_its_group_and_leaves_no_answer(
+def test_kill_ends_the_process_with_its_children_and_leaves_no_answer(
     aws: Emulation,
     once: Cloud,
     when: str,
     is_made: bool,  # noqa: FBT001
 ) -> None:
     name = f"killed-{when}"
-    shell = ["/bin/sh", "-c", "sleep 600 & echo $!; wait"]
+    # The second as a plugin is: a group of its own.
+    shell = ["/bin/sh", "-c", "sleep 600 & echo $!; setsid sleep 600 & echo $!; wait"]
     with subprocess.Popen(shell, stdout=subprocess.PIPE, start_new_session=True) as victim:
         assert victim.stdout is not None
-        child = int(victim.stdout.readline())
+        children = [int(victim.stdout.readline()) for _ in range(2)]
         aws.inject([fault("secretsmanager", "CreateSecret", "kill", when=when, pid=victim.pid)])
 
         with pytest.raises(ConnectionClosedError):
             cast(Any, once.client("secretsmanager")).create_secret(Name=name)
 
         assert victim.wait(5) == -9
-        _wait_until_gone(child)
+        for child in children:
+            _wait_until_gone(child)
     assert statuses(aws) == [0]
     listed = once.call("secretsmanager", "ListSecrets", {})["SecretList"]
     assert any(secret["Name"] == name for secret in cast("list[dict[str, str]]", listed)) is is_made

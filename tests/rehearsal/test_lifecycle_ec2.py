@@ -206,6 +206,29 @@ def test_a_group_that_another_ones_rule_names_is_not_deleted(network: Network) -
     assert GROUP.read(network.cloud, group) is None
 
 
+def test_a_deletion_is_repeated_while_something_uses_the_group(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, other = network.group(), network.group(name="other")
+    rule = RULE.create(network.cloud, network.rule_inputs(other, {"referencedSecurityGroupId": group.id}))
+    network.cloud.patience = 30
+    in_use = 0
+    real = network.cloud.refuse
+
+    def refuse(service: str, operation: str, code: str, message: str) -> AwsError:
+        nonlocal in_use
+        in_use += 1
+        RULE.delete(network.cloud, rule)  # somebody else, meanwhile
+        return real(service, operation, code, message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(network.cloud, "refuse", refuse)
+        GROUP.delete(network.cloud, group)
+
+    assert in_use == 1
+    assert GROUP.read(network.cloud, group) is None
+
+
 def test_a_group_that_names_itself_is_deleted(network: Network) -> None:
     group = network.group()
     RULE.create(network.cloud, network.rule_inputs(group, {"referencedSecurityGroupId": group.id}))

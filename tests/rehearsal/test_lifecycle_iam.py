@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.aws import AwsError
+from rehearsal.aws import AwsError, resource_handler
 from rehearsal.aws.cloud import Cloud
+from rehearsal.aws.errors import PartlyMadeError
 from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.lifecycle import Difference
 from rehearsal.values import Json, record
 from rehearsal.world import World
-from tests.rehearsal.lives import Life, check_update, create
+from tests.rehearsal.lives import Life, check_update, create, refuse
 
 ROLE = "aws:iam/role:Role"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -220,6 +221,28 @@ def test_a_deletion_waits_while_policies_are_being_taken_away(cloud: Cloud) -> N
 
     taken.join()
     assert life.read() is None
+
+
+@pytest.mark.parametrize("operation", ["GetRole", "GetRolePolicy"])
+def test_what_iam_does_not_show_yet_is_waited_for(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    cloud.patience = 20
+    refuse(monkeypatch, cloud, operation, "NoSuchEntity", "NoSuchEntity")
+
+    assert role_policy(cloud).id == "server:read"
+
+
+def test_a_role_that_does_not_become_visible_is_kept(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, cloud, "GetRole", "NoSuchEntity")
+    inputs: dict[str, Json] = {"name": "server", "assumeRolePolicy": trust()}
+    handler = resource_handler(ROLE)
+    with pytest.raises(PartlyMadeError) as refusal:
+        handler.create(cloud, inputs)
+
+    life = Life(cloud, handler, refusal.value.state, inputs)
+    assert life.read() == life.state
+    assert not life.changed({})
 
 
 # -- role policies -------------------------------------------------------------------------------------------

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
+from moto.rds.models import rds_backends
 
 from rehearsal.aws import AwsError, resource_handler
-from rehearsal.aws.cloud import Cloud
+from rehearsal.aws.cloud import Cloud, fresh_id
 from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.aws.rds_instance import apply_pending, is_password_in_force
 from rehearsal.lifecycle import Change, State
-from rehearsal.values import Json, json_list, record, records, text, texts
+from rehearsal.values import Json, json_list, record, records, text
 from rehearsal.world import default_world
 
 SECURITY_GROUP = resource_handler("aws:ec2/securityGroup:SecurityGroup")
@@ -24,24 +26,41 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1b2c"
 ROLE = "arn:aws:iam::123456789012:role/monitoring"
 
 
+@cache
+def vpc_of(cloud: Cloud, cluster: str) -> str:
+    found = record(cloud.call("eks", "DescribeCluster", {"name": cluster}), "cluster")
+    return text(record(found, "resourcesVpcConfig"), "vpcId")
+
+
+@cache
+def subnets_of(cloud: Cloud, vpc_id: str) -> list[str]:
+    filters: Json = [
+        {"Name": "vpc-id", "Values": [vpc_id]},
+        {"Name": "map-public-ip-on-launch", "Values": ["false"]},
+    ]
+    found = records(cloud.call("ec2", "DescribeSubnets", {"Filters": filters}), "Subnets")
+    return sorted(text(subnet, "SubnetId") for subnet in found)
+
+
+@cache
+def clients_of(cloud: Cloud, vpc_id: str) -> str:
+    """A security group of the network that every test may use."""
+    return SECURITY_GROUP.create(cloud, {"name": "database", "vpcId": vpc_id}).id
+
+
 @dataclass
 class Database:
     """An account with a cluster's network, and short ways to make what a database needs in it."""
 
     cloud: Cloud
+    cluster: str = "xyz"
 
     @property
     def vpc_id(self) -> str:
-        cluster = record(self.cloud.call("eks", "DescribeCluster", {"name": "xyz"}), "cluster")
-        return text(record(cluster, "resourcesVpcConfig"), "vpcId")
+        return vpc_of(self.cloud, self.cluster)
 
-    def subnets(self, vpc_id: str | None = None) -> list[Json]:
-        filters: Json = [
-            {"Name": "vpc-id", "Values": [vpc_id or self.vpc_id]},
-            {"Name": "map-public-ip-on-launch", "Values": ["false"]},
-        ]
-        found = records(self.cloud.call("ec2", "DescribeSubnets", {"Filters": filters}), "Subnets")
-        return json_list(sorted(text(subnet, "SubnetId") for subnet in found))
+    def subnets(self) -> list[Json]:
+        return json_list(subnets_of(self.cloud, self.vpc_id))
 
     def subnet_group_inputs(self, **changes: Json) -> dict[str, Json]:
         return {
@@ -59,14 +78,15 @@ class Database:
         return PARAMETERS.create(self.cloud, {**PARAMETER_GROUP, **changes})
 
     def security_group(self, name: str, vpc_id: str | None = None) -> str:
-        given: dict[str, Json] = {"name": name, "vpcId": vpc_id or self.vpc_id}
+        # The network outlives a test, so its names are new ones.
+        given: dict[str, Json] = {"name": f"{name}-{fresh_id()}", "vpcId": vpc_id or self.vpc_id}
         return SECURITY_GROUP.create(self.cloud, given).id
 
     def inputs(self, **changes: Json) -> dict[str, Json]:
         """Of an instance; also makes the groups that it is in."""
         self.subnet_group()
         self.parameter_group()
-        return {**INPUTS, "vpcSecurityGroupIds": [self.security_group("database")], **changes}
+        return {**INPUTS, "vpcSecurityGroupIds": [clients_of(self.cloud, self.vpc_id)], **changes}
 
     def create(self, inputs: Mapping[str, Json]) -> State:
         return INSTANCE.create(self.cloud, inputs)
@@ -126,10 +146,21 @@ PARAMETER_GROUP: dict[str, Json] = {
 }
 
 
+@pytest.fixture(scope="module")
+def network() -> Iterator[Cloud]:
+    """Two clusters' networks, IPv4 and IPv6, made once: they take longer than most tests."""
+    world = default_world("xyz", "us-east-1")
+    six = world.clusters[0].model_copy(update={"name": "six", "ip_family": "ipv6"})
+    with in_process_cloud(
+        "us-east-1", world.model_copy(update={"clusters": [*world.clusters, six]})
+    ) as cloud:
+        yield cloud
+
+
 @pytest.fixture
-def database() -> Iterator[Database]:
-    with in_process_cloud("us-east-1", default_world("xyz", "us-east-1")) as cloud:
-        yield Database(cloud)
+def database(network: Cloud) -> Iterator[Database]:
+    yield Database(network)
+    rds_backends[network.account_id][network.region].reset()
 
 
 @pytest.fixture
@@ -233,8 +264,12 @@ def changes(database: Database, key: str) -> dict[str, Json]:
     return new
 
 
+# And what moves on by itself.
+UNREADABLE = frozenset({"latestRestorableTime", "password", *STEERS})
+
+
 def readable(values: Mapping[str, Json]) -> dict[str, Json]:
-    return {key: value for key, value in values.items() if key not in ("password", *STEERS)}
+    return {key: value for key, value in values.items() if key not in UNREADABLE}
 
 
 def test_each_input_of_an_instance_has_one_row() -> None:
@@ -244,7 +279,8 @@ def test_each_input_of_an_instance_has_one_row() -> None:
 
 @pytest.mark.parametrize("key", [*NOW, *IN_THE_WINDOW])
 def test_a_changed_input_of_an_instance_is_updated_in_place(database: Database, key: str) -> None:
-    inputs = database.inputs()
+    # What RDS applies at once does so without applyImmediately.
+    inputs = database.inputs(applyImmediately=key in IN_THE_WINDOW)
     state = database.create(inputs)
     new = {**inputs, **(row := changes(database, key))}
 
@@ -255,23 +291,10 @@ def test_a_changed_input_of_an_instance_is_updated_in_place(database: Database, 
     assert updated.id == state.id
     assert INSTANCE.read(database.cloud, updated) == updated
     assert not INSTANCE.difference(updated, new)
+    assert record(database.described(), "PendingModifiedValues") == {}
     seen = database.imported(state)
     expected = readable(row) | ({"engineVersion": "18.1"} if key == "engineVersion" else {})
     assert {name: seen[name] for name in expected} == expected
-
-
-@pytest.mark.parametrize("key", NOW)
-def test_what_rds_applies_at_once_does_not_wait_for_the_window(database: Database, key: str) -> None:
-    inputs = database.inputs(applyImmediately=False)
-    state = database.create(inputs)
-    new = {**inputs, **(row := changes(database, key))}
-
-    updated = database.update(state, new)
-
-    assert not INSTANCE.difference(updated, new)
-    seen = database.imported(state)
-    assert {name: seen[name] for name in readable(row)} == readable(row)
-    assert record(database.described(), "PendingModifiedValues") == {}
 
 
 @pytest.mark.parametrize("key", IN_THE_WINDOW)
@@ -299,12 +322,23 @@ def test_what_waits_for_the_window_reads_as_before_until_it_has_passed(database:
 
 
 @pytest.mark.parametrize("key", REPLACED)
-def test_a_changed_input_replaces_an_instance(database: Database, key: str) -> None:
-    inputs = database.inputs()
-    found = INSTANCE.difference(database.create(inputs), {**inputs, key: REPLACED[key]})
+def test_a_changed_input_replaces_an_instance(key: str) -> None:
+    found = INSTANCE.difference(kept(), {**INPUTS, key: REPLACED[key]})
 
     assert (found.replaces, found.updates) == ((key,), ())
     assert INSTANCE.table.changes[key] is Change.REPLACE
+
+
+def kept(**changes: Json) -> State:
+    """The state of an instance, without the outputs that no difference looks at."""
+    filled_in: dict[str, Json] = {
+        "autoMinorVersionUpgrade": True,
+        "availabilityZone": "us-east-1a",
+        "backupTarget": "region",
+        "deleteAutomatedBackups": True,
+        "kmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/rds",
+    }
+    return State("db-x", {**INPUTS, **filled_in, **changes})
 
 
 @pytest.mark.parametrize("key", STEERS)
@@ -398,7 +432,7 @@ def test_sets_in_another_order_are_no_change(database: Database) -> None:
     groups: list[Json] = [database.security_group("a"), database.security_group("b")]
     inputs = database.inputs(vpcSecurityGroupIds=groups)
     state = database.create(inputs)
-    turned = {
+    turned: dict[str, Json] = {
         **inputs,
         "vpcSecurityGroupIds": [groups[1], groups[0]],
         "enabledCloudwatchLogsExports": ["upgrade", "postgresql"],
@@ -474,6 +508,7 @@ def test_a_rename_to_a_taken_name_is_refused(database: Database) -> None:
     with pytest.raises(AwsError) as caught:
         database.update(state, {**inputs, "identifier": "xyz-other"})
     assert code_of(caught) == ("ModifyDBInstance", "DBInstanceAlreadyExists")
+    assert INSTANCE.read(database.cloud, state) == state
 
 
 def test_each_instance_has_an_id_of_its_own_also_under_the_same_name(database: Database) -> None:
@@ -498,7 +533,7 @@ def test_an_instance_is_imported_by_its_identifier(database: Database) -> None:
 
 @pytest.mark.parametrize("is_immediate", [True, False])
 def test_a_new_password_is_in_force_at_once_and_the_old_one_is_not(
-    database: Database, is_immediate: bool
+    database: Database, *, is_immediate: bool
 ) -> None:
     inputs = database.inputs(applyImmediately=is_immediate)
     state = database.create(inputs)
@@ -508,7 +543,7 @@ def test_a_new_password_is_in_force_at_once_and_the_old_one_is_not(
 
     assert is_password_in_force(database.cloud, "xyz-maestro", "another-password-2")
     assert not is_password_in_force(database.cloud, "xyz-maestro", "correct-horse-battery")
-    assert updated.outputs["password"] == "another-password-2"
+    assert updated.outputs["password"] == "another-password-2"  # noqa: S105
     assert {"another-password-2", "correct-horse-battery"}.isdisjoint(
         str(value) for key, value in updated.outputs.items() if key != "password"
     )
@@ -542,13 +577,10 @@ def test_a_bad_new_password_is_refused_and_not_shown(database: Database) -> None
         ("17", "1", False),
     ],
 )
-def test_a_major_version_allows_its_minor_versions(
-    database: Database, found: str, wanted: str, is_same: bool
-) -> None:
-    inputs = database.inputs(engineVersion=wanted)
-    state = State("db-x", {**inputs, "engineVersion": found, "deleteAutomatedBackups": True})
+def test_a_major_version_allows_its_minor_versions(found: str, wanted: str, *, is_same: bool) -> None:
+    difference = INSTANCE.difference(kept(engineVersion=found), {**INPUTS, "engineVersion": wanted})
 
-    assert INSTANCE.difference(state, inputs).updates == (() if is_same else ("engineVersion",))
+    assert difference.updates == (() if is_same else ("engineVersion",))
 
 
 def test_the_version_stays_as_asked_for_and_the_actual_one_is_told(database: Database) -> None:
@@ -652,7 +684,7 @@ def test_an_instance_moves_to_a_subnet_group_of_another_vpc_only(database: Datab
             "CidrBlock": f"10.9.{index}.0/24",
         }
         database.cloud.call("ec2", "CreateSubnet", subnet)
-    database.subnet_group(name="other-vpc", subnetIds=database.subnets(vpc))
+    database.subnet_group(name="other-vpc", subnetIds=json_list(subnets_of(database.cloud, vpc)))
     moved: dict[str, Json] = {
         "dbSubnetGroupName": "other-vpc",
         "vpcSecurityGroupIds": [database.security_group("moved", vpc)],
@@ -666,18 +698,15 @@ def test_an_instance_moves_to_a_subnet_group_of_another_vpc_only(database: Datab
     assert {key: updated.outputs[key] for key in moved} == moved
 
 
-def test_the_network_type_changes_where_the_subnets_have_both() -> None:
-    world = default_world("xyz", "us-east-1")
-    clusters = [cluster.model_copy(update={"ip_family": "ipv6"}) for cluster in world.clusters]
-    with in_process_cloud("us-east-1", world.model_copy(update={"clusters": clusters})) as cloud:
-        database = Database(cloud)
-        inputs = database.inputs()
-        state = database.create(inputs)
+def test_the_network_type_changes_where_the_subnets_have_both(database: Database) -> None:
+    database.cluster = "six"
+    inputs = database.inputs()
+    state = database.create(inputs)
 
-        updated = database.update(state, {**inputs, "networkType": "DUAL"})
+    updated = database.update(state, {**inputs, "networkType": "DUAL"})
 
-        assert database.imported(state)["networkType"] == "DUAL"
-        assert not INSTANCE.difference(updated, {**inputs, "networkType": "DUAL"})
+    assert database.imported(state)["networkType"] == "DUAL"
+    assert not INSTANCE.difference(updated, {**inputs, "networkType": "DUAL"})
 
 
 def test_a_network_type_that_the_subnets_lack_is_refused_at_an_update(database: Database) -> None:
@@ -735,7 +764,7 @@ def test_a_taken_snapshot_name_keeps_the_instance(database: Database) -> None:
     [(True, True, False), (True, False, False), (False, False, False), (False, True, True)],
 )
 def test_protection_is_switched_off_only_where_state_has_it_off_and_changes_apply_immediately(
-    database: Database, protection: bool, immediately: bool, is_deleted: bool
+    database: Database, *, protection: bool, immediately: bool, is_deleted: bool
 ) -> None:
     inputs = database.inputs(deletionProtection=True, applyImmediately=immediately)
     state = database.create(inputs)
@@ -761,7 +790,7 @@ def test_lifted_protection_lets_an_instance_go(database: Database) -> None:
 
 
 @pytest.mark.parametrize("are_deleted", [True, False])
-def test_automated_backups_go_or_stay_as_the_state_says(database: Database, are_deleted: bool) -> None:
+def test_automated_backups_go_or_stay_as_the_state_says(database: Database, *, are_deleted: bool) -> None:
     inputs = database.inputs(deleteAutomatedBackups=are_deleted)
     INSTANCE.delete(database.cloud, database.create(inputs))
 
@@ -891,6 +920,28 @@ def test_a_parameter_group_in_use_is_not_deleted(database: Database) -> None:
     assert PARAMETERS.read(database.cloud, group) is None
 
 
+def test_a_deletion_is_repeated_while_an_instance_uses_the_parameter_group(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = database.create(database.inputs())
+    monkeypatch.setattr(database.cloud, "patience", 30)
+    in_use = 0
+    real = database.cloud.refuse
+
+    def refuse(service: str, operation: str, code: str, message: str) -> AwsError:
+        nonlocal in_use
+        in_use += 1
+        INSTANCE.delete(database.cloud, instance)  # meanwhile
+        return real(service, operation, code, message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database.cloud, "refuse", refuse)
+        PARAMETERS.delete(database.cloud, State("database-17", {}))
+
+    assert in_use == 1
+    assert PARAMETERS.read(database.cloud, State("database-17", {})) is None
+
+
 def test_a_parameter_group_is_kept_where_the_state_says_so(database: Database) -> None:
     group = database.parameter_group(skipDestroy=True)
 
@@ -986,9 +1037,8 @@ def test_a_subnet_group_in_use_is_not_deleted(database: Database) -> None:
 
 
 def test_a_security_group_of_an_instance_is_not_deleted(database: Database) -> None:
-    inputs = database.inputs()
-    instance = database.create(inputs)
-    group = State(texts(inputs, "vpcSecurityGroupIds")[0], {})
+    group = State(database.security_group("own"), {})
+    instance = database.create(database.inputs(vpcSecurityGroupIds=[group.id]))
 
     with pytest.raises(AwsError) as caught:
         SECURITY_GROUP.delete(database.cloud, group)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.aws import AwsError
+from rehearsal.aws import AwsError, resource_handler
 from rehearsal.aws.cloud import Cloud
+from rehearsal.aws.errors import PartlyMadeError
 from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.lifecycle import Difference
 from rehearsal.values import Json, record, text, texts
 from rehearsal.world import World
-from tests.rehearsal.lives import Life, check_update, create
+from tests.rehearsal.lives import Life, check_update, create, refuse
 
 SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105
 VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
@@ -175,6 +176,30 @@ def test_a_creation_waits_while_the_name_is_being_given_back(cloud: Cloud) -> No
     assert again.id != life.id
 
 
+def test_a_secret_that_is_not_visible_yet_is_waited_for(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.patience = 20
+    refuse(monkeypatch, cloud, "DescribeSecret", "ResourceNotFoundException", "ResourceNotFoundException")
+
+    assert secret(cloud, policy=POLICY).seen_in_aws("policy") == POLICY
+
+
+def test_a_secret_whose_policy_is_refused_is_kept_and_completed_by_an_update(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, cloud, "PutResourcePolicy", "InternalServiceError")
+    inputs: dict[str, Json] = {"name": NAME, "policy": POLICY}
+    handler = resource_handler(SECRET)
+    with pytest.raises(PartlyMadeError) as refusal:
+        handler.create(cloud, inputs)
+
+    life = Life(cloud, handler, refusal.value.state, inputs)
+    assert life.changed({}) == Difference(updates=("policy",))
+    assert check_update(life, {"policy": POLICY}).seen_in_aws("policy") == POLICY
+    assert "InternalServiceError" in refusal.value.reasons[0]
+
+
 def test_a_secret_deleted_by_hand_is_created_again(cloud: Cloud) -> None:
     life = secret(cloud)
     cloud.call("secretsmanager", "DeleteSecret", {"SecretId": NAME, "RecoveryWindowInDays": 7})
@@ -293,6 +318,22 @@ def test_the_current_stage_cannot_be_taken_away(cloud: Cloud) -> None:
         )
 
     assert refusal.value.code == "InvalidParameterException"
+
+
+def test_a_version_that_does_not_become_visible_is_kept(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret(cloud)
+    refuse(monkeypatch, cloud, "GetSecretValue", "ResourceNotFoundException")
+    inputs: dict[str, Json] = {"secretId": NAME, "secretString": "first", "versionStages": ["AWSCURRENT"]}
+    handler = resource_handler(VERSION)
+    with pytest.raises(PartlyMadeError) as refusal:
+        handler.create(cloud, inputs)
+
+    life = Life(cloud, handler, refusal.value.state, inputs)
+    assert life.read() == life.state
+    assert life.updated({}).state == life.state
+    assert "first" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("value", [4711471147, "x" * 65537])

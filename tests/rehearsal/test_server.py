@@ -100,6 +100,24 @@ def test_a_restarted_control_plane_is_taken_over(aws: Emulation) -> None:
     assert describe(aws, account, REGION, "a") == {**before, "endpoint": "https://127.0.0.1:7443"}
 
 
+def test_a_world_can_be_asked_for(aws: Emulation) -> None:
+    found = aws.world(account=ACCOUNT, region=REGION)
+
+    assert found == default_world(CLUSTER, REGION)
+    assert aws.world(account=ACCOUNT, region="eu-west-3") is None
+
+
+def test_a_failure_of_the_emulation_itself_is_told_and_not_retried(aws: Emulation) -> None:
+    # moto takes the token for a number, and stumbles.
+    cloud = aws.cloud(REGION, ACCOUNT)
+
+    with pytest.raises(AwsError) as caught:
+        cloud.call("secretsmanager", "ListSecrets", {"NextToken": "no number"})
+
+    assert caught.value.code == "EmulationFailure"
+    assert [call["status"] for call in aws.calls()] == [501]
+
+
 def test_one_world_serves_two_regions(aws: Emulation) -> None:
     account = "222222222222"
     clusters: list[Json] = [{"name": "a", "region": "us-east-1"}, {"name": "a", "region": "eu-west-1"}]

@@ -258,15 +258,15 @@ def test_a_cluster_may_be_a_real_one_on_this_machine() -> None:
     ],
 )
 def test_an_endpoint_elsewhere_is_refused(endpoint: str) -> None:
-    assert problems(cluster(endpoint=endpoint)) == [
-        f"clusters[0].endpoint: {endpoint} is not an address of this machine; "
-        "for example endpoint: https://127.0.0.1:6443"
-    ]
+    (problem,) = problems(cluster(endpoint=endpoint))
+
+    assert problem.startswith(f"clusters[0].endpoint: {endpoint} is not an address of this machine; ")
+    assert problem.endswith("for example endpoint: https://127.0.0.1:6443")
 
 
 @pytest.mark.parametrize("authority", ["-----BEGIN CERTIFICATE-----", "bm90aGluZw==", "Ω"])
 def test_a_certificate_authority_is_a_pem_file_in_base64(authority: str) -> None:
-    assert problems(cluster(certificateAuthority=authority)) == [
-        "clusters[0].certificateAuthority: is not a PEM certificate in base64; "
-        "for example the output of: base64 -w0 ca.crt"
-    ]
+    (problem,) = problems(cluster(certificateAuthority=authority))
+
+    assert problem.startswith("clusters[0].certificateAuthority: is not a PEM certificate in base64; ")
+    assert problem.endswith("for example the output of: base64 -w0 ca.crt")

@@ -26,7 +26,7 @@ import tools
 from tools.__main__ import main
 from tools.builder import Builder
 from tools.cache import Cache, cache_folder
-from tools.catalogue import HERE, Tool, load, numbers, oldest_go
+from tools.catalogue import HERE, Tool, load, numbers
 from tools.errors import BuildFailed, Impossible
 from tools.go import explained
 from tools.progress import Progress, minutes
@@ -422,6 +422,15 @@ def test_the_list_is_json_for_programs(
     assert [key for key in (*listed, *listed["tools"][0]) if f"`{key}`" not in documented] == []
 
 
+def test_a_reader_that_has_seen_enough_causes_no_traceback(workshop: Workshop) -> None:
+    with workshop.start("--list") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 130
+
+
 @pytest.mark.parametrize("arguments", [["--json"], ["--lits"]])
 def test_a_wrong_option_ends_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -485,6 +494,17 @@ def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(
     assert "Go 1.21 or later is needed" in error
     assert said in error
     assert "https://go.dev/dl/" in error
+
+
+@needs_go
+def test_a_go_mod_that_asks_for_a_newer_go_than_the_local_one_is_refused(workshop: Workshop) -> None:
+    go_mod = workshop.folder / "tiny" / "go.mod"
+    go_mod.write_text(go_mod.read_text().replace("go 1.21", "go 1.999"))
+    workshop.environ["GOTOOLCHAIN"] = "local"
+    status, said = workshop.make()
+    assert status == 2
+    assert "Go 1.999 or later is needed:" in said
+    assert re.search(r"go1\.\d+", said)
 
 
 def unwritable(tmp_path: Path) -> Path:
@@ -790,6 +810,10 @@ def test_times_are_minutes_and_seconds(seconds: float, text: str) -> None:
     assert minutes(seconds) == text
 
 
-def test_the_go_that_is_needed_is_the_newest_that_any_go_mod_asks_for(workshop: Workshop) -> None:
-    assert oldest_go(workshop.tools) == "1.21"
-    assert numbers(oldest_go(load())) >= (1, 26)
+@each_tool
+def test_the_documented_go_can_build_it(tool: Tool) -> None:
+    documented = re.search(
+        r"\[Go\]\(https://go\.dev/dl/\) (\S+) or later", (ROOT / "docs" / "tools.md").read_text()
+    )
+    assert documented is not None
+    assert numbers(tool.needed_go)[:2] <= numbers(documented[1])

@@ -1,0 +1,373 @@
+"""Every row of rehearsal/effects.py, planned by the real engine; and those with a second act, made.
+
+A plan takes a second where the providers run already: the engine attaches to those of each base.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import cast
+
+import pytest
+
+from rehearsal.aws.rds_instance import apply_pending
+from rehearsal.effects import (
+    BASES,
+    CLIENTS,
+    MORE_SUBNETS,
+    OTHER_CLUSTER,
+    OTHER_REGION,
+    OTHER_VPC,
+    OTHER_VPC_SUBNETS,
+    PROVIDER,
+    REGION,
+    ROWS,
+    SERVER_RELEASE,
+    Base,
+    Refusal,
+    Row,
+    Way,
+    merged,
+)
+from rehearsal.emulation import Emulation
+from rehearsal.engine import Result
+from rehearsal.kubernetes.helm import render
+from rehearsal.values import Json, record, records, text, texts
+from rehearsal.world import Cluster, SecurityGroup, Subnet, Vpc, World
+from tests.engine.conftest import CLUSTER, ROOT, NewRegion, Region, succeeded
+
+PACKAGES = ("aws", "kubernetes", "random")
+INSTANCE = "aws:rds/instance:Instance instance"
+DATABASE = f"maestro-{CLUSTER}"
+
+
+def row(key: str, base: Base, after: Json) -> Row:
+    """The one row that sets `key` to `after`."""
+    (found,) = [r for r in ROWS if r.base is base and (key, after) in [(p, new) for p, _, new in r.changes]]
+    return found
+
+
+def stack_file(own: Mapping[str, Json]) -> dict[str, object]:
+    """A stack's configuration as its file has it; the kubeconfig, a secret, is set apart."""
+    plain = merged({"clusterName": CLUSTER, "aws:region": REGION}, own)
+    record(plain, "kubernetes").pop("kubeconfig", None)
+    return {key if ":" in key else f"maestro-stack:{key}": value for key, value in plain.items()}
+
+
+def with_choices(world: World) -> World:
+    """The world with everything that a row's change names."""
+    return world.model_copy(
+        update={
+            "clusters": [*world.clusters, Cluster(name=OTHER_CLUSTER, region=REGION)],
+            "vpcs": [Vpc(id=OTHER_VPC, cidr="10.9.0.0/16")],
+            "subnets": [
+                *(Subnet(id=id_, vpc_id=OTHER_VPC) for id_ in OTHER_VPC_SUBNETS),
+                *(Subnet(id=id_) for id_ in MORE_SUBNETS),
+            ],
+            "security_groups": [SecurityGroup(id=CLIENTS)],
+        }
+    )
+
+
+# --- stacks that are built once -------------------------------------------------------------------
+
+
+@contextmanager
+def running_providers(emulation: Emulation, account: str) -> Generator[str]:
+    """The emulated providers, started once for many runs; gives what makes the engine attach to them."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+        **emulation.environment(REGION),
+        "MAESTRO_REHEARSAL_ACCOUNT": account,
+        "KUBECONFIG": os.devnull,
+    }
+    with ExitStack() as running:
+        addresses: list[str] = []
+        for package in PACKAGES:
+            process = running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "rehearsal.provider", package],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            running.callback(process.kill)
+            assert process.stdout is not None
+            addresses.append(f"{package}:{process.stdout.readline().strip()}")
+        yield ",".join(addresses)
+
+
+Built = Callable[[Base], Region]
+
+
+@pytest.fixture(scope="session")
+def built(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The stack of each base, built when it is first asked for, and only planned with after that."""
+    stacks: dict[Base, Region] = {}
+    with ExitStack() as running:
+
+        def of(base: Base) -> Region:
+            if base not in stacks:
+                account = f"30000000000{[*Base].index(base)}"
+                providers = running.enter_context(running_providers(emulation, account))
+                stack = Region(
+                    emulation,
+                    tmp_path_factory.mktemp(base.value),
+                    account,
+                    stack_file(BASES[base]),
+                    world=with_choices,
+                    environment={"PULUMI_DEBUG_PROVIDERS": providers},
+                )
+                elsewhere = World(account=account, clusters=[Cluster(name=CLUSTER, region=OTHER_REGION)])
+                emulation.build(account=account, region=OTHER_REGION, world=elsewhere)
+                stack.up()
+                stacks[base] = stack
+            return stacks[base]
+
+        yield of
+
+
+# --- plans ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Plan:
+    """What an operation of the engine touches, and the release's inputs before and after."""
+
+    result: Result
+    ways: dict[tuple[str, str], set[str]]
+    inputs: dict[tuple[str, str], tuple[str, ...]]
+    release: tuple[dict[str, Json], dict[str, Json]] = field(default_factory=lambda: ({}, {}))
+
+
+def planned(stack: Region, own: Mapping[str, Json]) -> Plan:
+    """Plan another configuration of a built stack."""
+    stack.configure(stack_file(own))
+    kubeconfig = text(record(own, "kubernetes"), "kubeconfig")
+    if kubeconfig:
+        path = "maestro-stack:kubernetes.kubeconfig"
+        secret = ("--secret", "--path", path, "--", kubeconfig)
+        stack.engine.pulumi("config", "set", "--stack", stack.name, *secret)
+    found: list[dict[str, Json]] = []
+    result = stack.engine.preview(
+        observer=lambda event: found.append(record(record(event, "resourcePreEvent"), "metadata"))
+    )
+    plan = Plan(result, {}, {})
+    for step in found:
+        name = text(step, "urn").rpartition("::")[2]
+        operation, type_ = text(step, "op"), text(step, "type")
+        # A component is the sum of its resources, and a default provider the engine's own.
+        if not step or operation == "same" or type_.startswith(("maestro:", "pulumi:pulumi:")):
+            continue
+        if name.startswith("default_"):
+            continue
+        plan.ways.setdefault((type_, name), set()).add(operation)
+        if operation in ("update", "replace"):
+            plan.inputs[type_, name] = tuple(sorted({*texts(step, "diffs"), *record(step, "detailedDiff")}))
+            if type_ == SERVER_RELEASE.type:
+                plan.release = (inputs_of(step, "old"), inputs_of(step, "new"))
+                plan.inputs[type_, name] = tuple(sorted(differing(*plan.release)))
+    return plan
+
+
+PlanOf = Callable[[Row], Plan]
+
+
+@pytest.fixture(scope="session")
+def plan_of(built: Built) -> PlanOf:
+    """The plan of a row, made once."""
+    plans: dict[int, Plan] = {}
+
+    def of(row: Row) -> Plan:
+        number = ROWS.index(row)
+        if number not in plans:
+            plans[number] = planned(built(row.base), row.configuration)
+        return plans[number]
+
+    return of
+
+
+def inputs_of(step: Mapping[str, Json], side: str) -> dict[str, Json]:
+    return record(record(step, side), "inputs")
+
+
+def differing(before: Mapping[str, Json], after: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
+    """Dotted paths at which two trees differ."""
+    for key in before.keys() | after.keys():
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) or isinstance(new, dict):
+            yield from differing(record(before, key), record(after, key), f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}"
+
+
+def way_of(operations: set[str]) -> Way:
+    if operations & {"replace", "create-replacement", "delete-replaced"}:
+        return Way.REPLACED
+    (operation,) = operations
+    return {"create": Way.CREATED, "update": Way.UPDATED, "delete": Way.DELETED}[operation]
+
+
+def pod_template(inputs: Mapping[str, Json]) -> Json:
+    """The Deployment's pod template that a release's inputs give."""
+    chart = ROOT / text(inputs, "chart")
+    name, namespace = text(inputs, "name"), text(inputs, "namespace")
+    rendered = render(chart, record(inputs, "values"), name=name, namespace=namespace)
+    (deployment,) = [m.content for m in rendered.manifests if text(m.content, "kind") == "Deployment"]
+    return record(record(deployment, "spec"), "template")
+
+
+def name_of(row: Row) -> str:
+    (own,) = [after for path, _, after in row.changes if path == row.key]
+    return f"{row.key}-{row.base.value}-{str(own)[:30]}"
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.refusal is not Refusal.PROTECTION], ids=name_of)
+def test_the_plan_touches_what_the_row_says_and_nothing_else(plan_of: PlanOf, row: Row) -> None:
+    plan = plan_of(row)
+    succeeded(plan.result)
+    found = sorted((type_, name, way_of(ways).value) for (type_, name), ways in plan.ways.items())
+    expected = sorted((t.resource.type, t.resource.name, t.way.value) for t in row.touches)
+    assert [(type_, way) for type_, _, way in found] == [(type_, way) for type_, _, way in expected]
+    for (_, name, _), (_, pattern, _) in zip(found, expected, strict=True):
+        assert fnmatch(name, pattern)
+    inputs = sorted((type_, keys) for (type_, _), keys in plan.inputs.items())
+    assert inputs == sorted(
+        (t.resource.type, t.inputs) for t in row.touches if t.way in (Way.UPDATED, Way.REPLACED)
+    )
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if SERVER_RELEASE in [t.resource for t in r.touches]], ids=name_of
+)
+def test_the_pods_restart_exactly_where_the_row_says_so(plan_of: PlanOf, row: Row) -> None:
+    before, after = plan_of(row).release
+    is_new = any(text(before, key) != text(after, key) for key in ("name", "namespace"))
+    is_moved = PROVIDER in [t.resource for t in row.touches]
+    assert (is_new or is_moved or pod_template(before) != pod_template(after)) == row.restarts_pods
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.refusal is Refusal.PROTECTION], ids=name_of)
+def test_a_protected_resource_refuses_the_plan(plan_of: PlanOf, row: Row) -> None:
+    refused = plan_of(row).result
+    assert not refused.succeeded
+    assert "marked for protection" in refused.text
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_base_itself_is_a_plan_that_touches_nothing(built: Built, base: Base) -> None:
+    assert planned(built(base), BASES[base]).ways == {}
+
+
+# --- second acts ----------------------------------------------------------------------------------
+
+
+def database(stack: Region) -> dict[str, Json]:
+    (found,) = records(stack.call("rds", "DescribeDBInstances"), "DBInstances")
+    return found
+
+
+def parameter_groups(stack: Region) -> list[str]:
+    groups = records(stack.call("rds", "DescribeDBParameterGroups"), "DBParameterGroups")
+    return sorted(text(group, "DBParameterGroupName") for group in groups)
+
+
+def changed(stack: Region, row: Row) -> Result:
+    stack.configure(stack_file(row.configuration))
+    return stack.engine.up()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        row("database.instanceClass", Base.DEV, "db.t4g.small"),
+        row("database.engineVersion", Base.DEV, "18"),
+        row("mqtt.sourceId", Base.DEV, "maestro-east"),
+        row("server.replicas", Base.DEV, 3),
+    ],
+    ids=name_of,
+)
+def test_a_change_that_is_made_at_once_leaves_nothing_to_do(region: NewRegion, row: Row) -> None:
+    stack = region(stack_file(BASES[row.base]))
+    stack.up()
+    succeeded(changed(stack, row))
+    assert stack.preview().changes == {}
+    if row.key == "database.instanceClass":
+        assert database(stack)["DBInstanceClass"] == "db.t4g.small"
+    if row.key == "database.engineVersion":
+        assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
+    if row.key == "mqtt.sourceId":
+        policies = records(stack.call("iot", "ListPolicies"), "policies")
+        assert [text(policy, "policyName") for policy in policies] == ["maestro-east-server"]
+
+
+def test_a_change_that_waits_for_the_window_shows_in_each_plan_until_then(region: NewRegion) -> None:
+    row_ = row("database.allocatedStorageGiB", Base.PRODUCTION, 200)
+    stack = region(stack_file(BASES[Base.PRODUCTION]))
+    stack.up()
+    succeeded(changed(stack, row_))
+    assert database(stack)["AllocatedStorage"] == 100
+    assert stack.preview().changes == {INSTANCE: "update"}
+    apply_pending(stack.cloud(), DATABASE)
+    stack.refresh()
+    assert stack.preview().changes == {}
+    assert database(stack)["AllocatedStorage"] == 200
+
+
+def test_a_major_upgrade_that_waits_is_completed_after_the_window(region: NewRegion) -> None:
+    row_ = row("database.engineVersion", Base.PRODUCTION, "18")
+    stack = region(stack_file(BASES[Base.PRODUCTION]))
+    stack.up()
+    refused = changed(stack, row_)
+    assert not refused.succeeded
+    assert "InvalidDBParameterGroupState" in refused.text
+    assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
+    apply_pending(stack.cloud(), DATABASE)
+    stack.refresh()
+    stack.up()
+    assert stack.preview().changes == {}
+    assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
+
+
+def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(region: NewRegion) -> None:
+    stack = region(stack_file(BASES[Base.PRODUCTION]))
+    stack.up()
+    now: dict[str, Json] = {
+        "profile": "production",
+        "database": {"engineVersion": "18", "applyImmediately": True},
+    }
+    stack.configure(stack_file(now))
+    stack.up()
+    assert stack.preview().changes == {}
+    assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
+
+
+def test_a_configmap_that_is_handed_over_by_its_key_alone_is_lost(region: NewRegion) -> None:
+    stack = region(stack_file(BASES[Base.DEV]))
+    stack.up()
+    assert "bootstrap-output" in config_maps(stack)
+    succeeded(changed(stack, row("bootstrapConfigMap", Base.DEV, "adopt")))
+    assert "bootstrap-output" not in config_maps(stack)
+
+
+def test_a_configmap_that_is_first_taken_out_of_the_state_is_handed_over(region: NewRegion) -> None:
+    stack = region(stack_file(BASES[Base.DEV]))
+    stack.up()
+    resources = cast("list[dict[str, Json]]", record(stack.engine.export(), "deployment")["resources"])
+    (urn,) = [text(r, "urn") for r in resources if text(r, "urn").endswith("ConfigMap::bootstrap-output")]
+    stack.engine.pulumi("state", "delete", urn, "--yes", "--force", "--stack", stack.name)
+    succeeded(changed(stack, row("bootstrapConfigMap", Base.DEV, "adopt")))
+    assert "bootstrap-output" in config_maps(stack)
+    assert stack.preview().changes == {}
+
+
+def config_maps(stack: Region) -> list[str]:
+    cluster = f"arn:aws:eks:{REGION}:{stack.account}:cluster/{CLUSTER}"
+    there = records(stack.emulation.kubernetes({"cluster": cluster, "operation": "objects"}), "objects")
+    return [text(record(o, "metadata"), "name") for o in there if text(o, "kind") == "ConfigMap"]
