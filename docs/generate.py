@@ -359,7 +359,7 @@ def row_text(row: effects.Row) -> str:
             (
                 f"`{touch.resource.type}` `{touch.resource.name}`",
                 touch.way.value,
-                ", ".join(map(code, touch.inputs)),
+                ", ".join([*([touch.because] if touch.because else []), *map(code, touch.inputs)]),
                 code(touch.resource.source),
             )
             for touch in row.touches

@@ -110,6 +110,8 @@ class Touch:
     way: Way
     inputs: tuple[str, ...] = ()
     """Those that differ, by which it is updated or replaced, sorted; of a Release's values, dotted."""
+    because: str = ""
+    """Why it is replaced where none of its own inputs asks for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,9 +271,9 @@ def updated(resource: Resource, *inputs: str) -> Touch:
     return Touch(resource=resource, way=Way.UPDATED, inputs=tuple(sorted(inputs)))
 
 
-def replaced(resource: Resource, *inputs: str) -> Touch:
+def replaced(resource: Resource, *inputs: str, because: str = "") -> Touch:
     """The change replaces it."""
-    return Touch(resource=resource, way=Way.REPLACED, inputs=tuple(sorted(inputs)))
+    return Touch(resource=resource, way=Way.REPLACED, inputs=tuple(sorted(inputs)), because=because)
 
 
 def all_updated(resources: Iterable[Resource], *inputs: str) -> tuple[Touch, ...]:
@@ -342,6 +344,8 @@ _MIGRATE = (
     "the new setting."
 )
 
+_PROVIDER_GOES = "the provider that reaches its cluster is replaced"
+
 _REGION = (
     Row(
         key="aws:region",
@@ -357,9 +361,9 @@ _REGION = (
             replaced(ROLE_POLICY, "role"),
             updated(ASSOCIATION, "roleArn"),
             replaced(PROVIDER, "clusterIdentifier", "kubeconfig"),
-            replaced(SERVER_NAMESPACE),
-            replaced(BOOTSTRAP),
-            replaced(SERVER_RELEASE, "values.aws.region", "values.broker.endpoint"),
+            replaced(SERVER_NAMESPACE, because=_PROVIDER_GOES),
+            replaced(BOOTSTRAP, because=_PROVIDER_GOES),
+            replaced(SERVER_RELEASE, "values.aws.region", "values.broker.endpoint", because=_PROVIDER_GOES),
         ),
         restarts_pods=True,
         downtime=Downtime.OUTAGE,
@@ -395,9 +399,15 @@ _REGION = (
             replaced(ROLE_POLICY, "policy", "role"),
             replaced(ASSOCIATION, "clusterName", "roleArn", "tags"),
             replaced(PROVIDER, "clusterIdentifier", "kubeconfig"),
-            replaced(SERVER_NAMESPACE),
-            replaced(BOOTSTRAP, "data"),
-            replaced(SERVER_RELEASE, "values.clusterName", CERTIFICATE_ANNOTATION, DATABASE_ANNOTATION),
+            replaced(SERVER_NAMESPACE, because=_PROVIDER_GOES),
+            replaced(BOOTSTRAP, because=_PROVIDER_GOES),
+            replaced(
+                SERVER_RELEASE,
+                "values.clusterName",
+                CERTIFICATE_ANNOTATION,
+                DATABASE_ANNOTATION,
+                because=_PROVIDER_GOES,
+            ),
         ),
         restarts_pods=True,
         downtime=Downtime.OUTAGE,
@@ -694,7 +704,7 @@ _DATABASE = (
         to=_database(kmsKeyArn=KMS_KEY),
         touches=(
             replaced(INSTANCE, "kmsKeyId"),
-            replaced(DATABASE_VERSION, "secretString"),
+            replaced(DATABASE_VERSION, because="the database whose address it holds is deleted first"),
             updated(SERVER_RELEASE, DATABASE_ANNOTATION),
         ),
         restarts_pods=True,
@@ -875,7 +885,7 @@ _NETWORK = (
         to={"network": {"vpcId": OTHER_VPC, "subnetIds": list(OTHER_VPC_SUBNETS)}},
         touches=(
             replaced(SECURITY_GROUP, "vpcId"),
-            replaced(INGRESS, "securityGroupId"),
+            replaced(INGRESS, because="its security group is deleted first"),
             updated(SUBNET_GROUP, "subnetIds"),
             updated(INSTANCE, "vpcSecurityGroupIds"),
         ),
@@ -946,7 +956,7 @@ _ROTATION = (
         key="rotation.certificate",
         to={"rotation": {"certificate": "2026-11"}},
         touches=(
-            replaced(CERTIFICATE),
+            replaced(CERTIFICATE, because="`rotation.certificate` is its trigger"),
             replaced(ATTACHMENT, "target"),
             replaced(CERTIFICATE_VERSION, "secretString"),
             updated(SERVER_RELEASE, CERTIFICATE_ANNOTATION),

@@ -27,7 +27,7 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 def identity(pid: int) -> str | None:
     """What tells this process from any other that ever had its id; None if it has ended.
 
-    A zombie has ended, even if nobody collects it.
+    A zombie has ended, even if nobody collects it; but not while it has threads, which hold its ports.
     """
     if not _BOOT_ID.exists():
         return _identity_by_ps(pid)
@@ -36,8 +36,12 @@ def identity(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, started = fields[0], fields[19]
-    return None if state in "ZX" else f"{_BOOT_ID.read_text(encoding='utf-8').strip()} {started}"
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    return (
+        None
+        if state in "ZX" and threads <= 1
+        else f"{_BOOT_ID.read_text(encoding='utf-8').strip()} {started}"
+    )
 
 
 def _identity_by_ps(pid: int) -> str | None:

@@ -292,7 +292,7 @@ class ControlPlane:
     def _furnish(self, api: Api) -> None:
         """Nodes, and what the Secrets Store CSI driver brings."""
         for manifest in _manifests(_HERE / "objects.yaml"):
-            api.apply(_collection(manifest) + "/" + text(record(manifest, "metadata"), "name"), manifest)
+            api.apply(_path(manifest), manifest)
         for name, zone in zip(self.node_names, "abc", strict=True):
             try:
                 api.call("POST", "/api/v1/nodes", _node(name, region=self._region, zone=zone))
@@ -416,8 +416,11 @@ def _manifests(file: Path) -> list[dict[str, Json]]:
     return [manifest for manifest in loaded if isinstance(manifest, dict)]
 
 
-def _collection(manifest: Mapping[str, Json]) -> str:
-    return f"/apis/{text(manifest, 'apiVersion')}/{text(manifest, 'kind').lower()}s"
+def _path(manifest: Mapping[str, Json]) -> str:
+    metadata = record(manifest, "metadata")
+    namespace = f"namespaces/{text(metadata, 'namespace')}/" if "namespace" in metadata else ""
+    kinds = f"{text(manifest, 'kind').lower()}s"
+    return f"/apis/{text(manifest, 'apiVersion')}/{namespace}{kinds}/{text(metadata, 'name')}"
 
 
 def _node(name: str, *, region: str, zone: str) -> dict[str, Json]:

@@ -87,9 +87,9 @@ def test_it_is_ready_and_gone_within_seconds_and_leaves_no_process(
     gone = time.monotonic()
     assert alive(pids) == []
     assert list((tmp_path / "plane" / "run").iterdir()) == []
-    # Three seconds and one on an idle machine; the tests may share it.
-    assert ready - begun < 12
-    assert gone - ready < 8
+    # Four seconds and one on an idle machine; the tests may share it with others.
+    assert ready - begun < 25
+    assert gone - ready < 15
 
 
 def test_three_nodes_in_three_zones_are_ready(api: Api, kubectl: Tool) -> None:
@@ -211,11 +211,39 @@ def test_a_deployment_is_spread_over_the_zones_and_its_pods_go_when_deleted(
     wait_until(lambda: not records(api.call("GET", path), "items"), "the pods to be gone")
 
 
+def test_a_drained_node_keeps_what_a_disruption_budget_keeps(api: Api, kubectl: Tool, namespace: str) -> None:
+    node = "node-us-east-1a"
+    labels: dict[str, Json] = {"app": "kept"}
+    kept = pod("kept", {"nodeName": node})
+    record(kept, "metadata")["labels"] = labels
+    api.call("POST", f"/api/v1/namespaces/{namespace}/pods", kept)
+    wait_until(lambda: is_ready(api, namespace, "kept"), "the pod")
+    budgets = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
+    budget: dict[str, Json] = {"minAvailable": 1, "selector": {"matchLabels": labels}}
+    api.call("POST", budgets, {"metadata": {"name": "kept"}, "spec": budget})
+
+    def counted() -> bool:
+        return record(api.call("GET", f"{budgets}/kept"), "status").get("currentHealthy") == 1
+
+    wait_until(counted, "the budget to count the pod")
+    drain = ["drain", node, "--ignore-daemonsets", "--force", "--timeout=2s", "--pod-selector=app=kept"]
+    try:
+        told = kubectl(*drain, check=False)
+        assert "would violate the pod's disruption budget" in told
+        assert is_ready(api, namespace, "kept")
+        api.raw("DELETE", f"{budgets}/kept")
+        kubectl(*drain)
+        assert not api.exists(f"/api/v1/namespaces/{namespace}/pods/kept")
+    finally:
+        kubectl("uncordon", node)
+
+
 def test_the_driver_and_its_kinds_are_registered(kubectl: Tool) -> None:
     audiences = kubectl(
         "get", "csidriver", "secrets-store.csi.k8s.io", "-o", "jsonpath={.spec.tokenRequests[*].audience}"
     )
     assert audiences == "sts.amazonaws.com pods.eks.amazonaws.com"
+    assert "secrets-store-csi-driver-provider-aws" in kubectl("get", "daemonset", "-A")
     kinds = kubectl("api-resources", "--api-group=secrets-store.csi.x-k8s.io", "-o", "name").split()
     assert [kind.partition(".")[0] for kind in sorted(kinds)] == [
         "secretproviderclasses",

@@ -129,11 +129,9 @@ def test_every_input_that_a_row_names_is_one_of_the_providers_table_with_that_ef
             continue
         inputs = {key if key in changes else key.partition(".")[0] for key in touch.inputs}
         assert inputs <= changes.keys(), touch
-        # A replacement by none of them is a cascade: its provider's, or the trigger's.
-        if touch.way is Way.UPDATED:
-            assert Change.REPLACE not in {changes[key] for key in inputs}, touch
-        else:
-            assert touch.way is Way.REPLACED or not inputs, touch
+        by_itself = Change.REPLACE in {changes[key] for key in inputs}
+        assert by_itself == (touch.way is Way.REPLACED and not touch.because), touch
+        assert not inputs or touch.way in (Way.UPDATED, Way.REPLACED), touch
 
 
 @every_row
@@ -202,7 +200,8 @@ def test_the_document_names_a_rows_resources_inputs_and_sources(row: Row) -> Non
     parts = [part for part in DOCUMENT.split("\n### ") if part.startswith(f"`{row.key}`:")]
     wanted = [
         f"| `{touch.resource.type}` `{touch.resource.name}` | {touch.way.value} | "
-        f"{', '.join(f'`{key}`' for key in touch.inputs)} | `{touch.resource.source}` |"
+        f"{', '.join([touch.because] * bool(touch.because) + [f'`{key}`' for key in touch.inputs])} | "
+        f"`{touch.resource.source}` |"
         for touch in row.touches
     ]
     assert any(all(line in part for line in wanted) and row.notes in part for part in parts)
