@@ -10,6 +10,9 @@ from maestro_stack.hooks import explain_failure
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 
 LABELS = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "maestro"}
+# Take our key back from whoever edited it; without this the update conflicts. Source: Pulumi Registry,
+# Kubernetes provider, "Server-side apply".
+TAKE_BACK = {"pulumi.com/patchForce": "true"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,10 @@ class Bootstrap(pulumi.ComponentResource):
                 kubernetes.core.v1.ConfigMap(
                     BOOTSTRAP_CONFIG_MAP,
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                        name=BOOTSTRAP_CONFIG_MAP, namespace=BOOTSTRAP_NAMESPACE, labels=LABELS
+                        name=BOOTSTRAP_CONFIG_MAP,
+                        namespace=BOOTSTRAP_NAMESPACE,
+                        labels=LABELS,
+                        annotations=TAKE_BACK,
                     ),
                     data=data,
                     opts=pulumi.ResourceOptions(

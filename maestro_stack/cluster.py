@@ -167,6 +167,8 @@ def kubernetes_provider(
         kubeconfig=kubeconfig,
         context=access.context,
         cluster_identifier=cluster.arn,
+        # Otherwise a ConfigMap whose data changes is deleted first, and with it what others put into it.
+        enable_config_map_mutable=True,
         opts=opts,
     )
 

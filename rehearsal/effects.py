@@ -344,6 +344,10 @@ _MIGRATE = (
     "the new setting."
 )
 
+_NEEDED_BY_HAND = (
+    "The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does, unless it is given "
+    "`clusterName`."
+)
 _PROVIDER_GOES = "the provider that reaches its cluster is replaced"
 
 _REGION = (
@@ -486,16 +490,17 @@ _REGION = (
         to={"bootstrapConfigMap": "adopt"},
         touches=(deleted(BOOTSTRAP), created(BOOTSTRAP_PATCH)),
         at_risk="every key of the ConfigMap: what the program made it deletes, after our key was patched in",
-        notes="The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does. To hand "
-        "it over: `pulumi state delete` its URN first, then change the key.",
+        notes=f"{_NEEDED_BY_HAND} To hand it over: set `external` first, let the new owner make the "
+        "ConfigMap, then set `adopt`.",
     ),
     Row(
         key="bootstrapConfigMap",
         to={"bootstrapConfigMap": "external"},
         touches=(deleted(BOOTSTRAP),),
         at_risk="every key of the ConfigMap, other owners' too: what the program made it deletes",
-        notes="The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does. To leave "
-        "it there: `pulumi state delete` its URN first, then change the key.",
+        notes=f"{_NEEDED_BY_HAND} To keep it: `kubectl get configmap -n kube-system bootstrap-output -o "
+        f"yaml` "
+        "before, and create it again after.",
     ),
     Row(
         key="bootstrapConfigMap",

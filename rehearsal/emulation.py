@@ -148,7 +148,7 @@ class Emulation:
 
     def authenticator_url(self, cluster: str) -> str:
         """Where an API server has the tokens of `aws eks get-token` reviewed."""
-        return f"{self.url}/_rehearsal/authenticate?cluster={quote(cluster)}"
+        return f"{self.url}/_rehearsal/authenticate/{quote(cluster, safe='')}"
 
     def kubernetes(self, payload: dict[str, Json]) -> dict[str, Json]:
         """One operation on the in-memory clusters: rehearsal.kubernetes.memory.MemoryClusters.handle."""

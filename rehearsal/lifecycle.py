@@ -8,6 +8,7 @@ back, so that drift that a refresh found is a difference too.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from rehearsal.values import Json
 
@@ -107,3 +108,57 @@ def _differs(
 def _is_empty(value: Json) -> bool:
     """Terraform knows no difference between nothing and an empty text, list or map, zero or false."""
     return value in (None, "", [], {}, 0, False)
+
+
+def live_inputs(
+    state: State, inputs: Mapping[str, Json], drift: Difference, known: frozenset[str]
+) -> dict[str, Json]:
+    """The inputs that a refresh keeps: the program's, but for what was found to differ; on an import all."""
+    if not inputs:
+        return {key: value for key, value in state.outputs.items() if key in known}
+    differing = (*drift.updates, *drift.replaces)
+    return {**inputs, **{key: state.outputs[key] for key in differing if key in state.outputs}}
+
+
+class Provider(Protocol):
+    """Leads the resources of one package from creation to deletion. Values are plain, secrets in the clear.
+
+    Each call raises what the service refuses (`rehearsal.providers.REFUSALS`), and NoHandlerError for a type
+    that isn't emulated.
+    """
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """Create a resource."""
+        ...
+
+    def read(self, type_: str, state: State) -> State | None:
+        """The resource as it is now; None if it is gone."""
+        ...
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """Change it in place."""
+        ...
+
+    def delete(self, type_: str, state: State) -> None:
+        """Delete it; one that is gone is no error."""
+        ...
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """What an update would change; keys may be dotted paths."""
+        ...
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Whether a replacement deletes the old resource before it makes the new one."""
+        ...
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The inputs that a refresh keeps for what was read; `inputs` are empty on an import."""
+        ...
+
+    def known_inputs(self, type_: str) -> frozenset[str]:
+        """Inputs that are understood; any other is refused rather than dropped."""
+        ...
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """Outputs that the provider itself marks secret."""
+        ...

@@ -10,6 +10,7 @@ class Progress:
         self._on = sys.stderr.isatty()
 
     def __call__(self, text: str) -> None:
+        """Show what begins now."""
         if self._on:
             print(f"\r\x1b[K{text} …", end="", file=sys.stderr, flush=True)  # noqa: T201
 

@@ -32,9 +32,8 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from rehearsal import wire
 from rehearsal.aws.errors import AwsError, NoHandlerError, PartlyMadeError
-from rehearsal.lifecycle import State
-from rehearsal.providers import Provider
-from rehearsal.values import Json, record, text
+from rehearsal.lifecycle import Provider, State
+from rehearsal.values import Json, dig, text
 
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
 """By package: the SDK whose version the plugin reports as its own."""
@@ -143,7 +142,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ConfigureResponse:
         try:
             self._backend = self._connect(_plain(request.args), self._cancelled)
-        except (ConfigurationRefusedError, AwsError) as refused:
+        except _unusable() as refused:
             # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
             self._refusal = str(refused)
         return provider_pb2.ConfigureResponse(
@@ -175,9 +174,9 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         state = State(request.id, _plain(request.olds))
         inputs = _plain(request.news)
         found = self._serve(context, lambda backend: backend.difference(type_, state, inputs))
-        ignored = {path.partition(".")[0].partition("[")[0] for path in request.ignoreChanges}
-        updates = [key for key in found.updates if key not in ignored]
-        replaces = [key for key in found.replaces if key not in ignored]
+        ignored = tuple(request.ignoreChanges)
+        updates = [key for key in found.updates if not _is_below(key, ignored)]
+        replaces = [key for key in found.replaces if not _is_below(key, ignored)]
         return provider_pb2.DiffResponse(
             changes=_changes(bool(updates or replaces)),
             diffs=[*updates, *replaces],
@@ -189,7 +188,8 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
                 for key in (*updates, *replaces)
             },
             hasDetailedDiff=True,
-            deleteBeforeReplace=bool(replaces) and _keeps_its_name(inputs, state.outputs),
+            deleteBeforeReplace=bool(replaces)
+            and self._serve(context, lambda backend: backend.deletes_first(type_, state, inputs)),
         )
 
     @_logged
@@ -215,18 +215,9 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         found = self._serve(context, lambda backend: backend.read(type_, known), type_, sent_inputs)
         if found is None:
             return provider_pb2.ReadResponse()
-        drift = self._serve(context, lambda backend: backend.difference(type_, found, inputs))
-        drifted = {
-            key: found.outputs[key] for key in (*drift.updates, *drift.replaces) if key in found.outputs
-        }
-        # On an import there are no inputs yet: they are then all that was read.
-        settable = self._serve(context, lambda backend: backend.known_inputs(type_))
-        read = {key: value for key, value in found.outputs.items() if key in settable}
+        live = self._serve(context, lambda backend: backend.live_inputs(type_, found, inputs))
         secret = {key for key, value in {**sent, **sent_inputs}.items() if wire.holds_secret(value)}
-        new_inputs = {
-            key: wire.secret(value) if key in secret else value
-            for key, value in (inputs | drifted if inputs else read).items()
-        }
+        new_inputs = {key: wire.secret(value) if key in secret else value for key, value in live.items()}
         return provider_pb2.ReadResponse(
             id=found.id,
             properties=self._outputs(type_, found, {**sent, **sent_inputs}),
@@ -297,6 +288,16 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         )
 
 
+def _unusable() -> tuple[type[Exception], ...]:
+    """What a configuration can be refused with: a kubeconfig that can't be read, or of another machine, …"""
+    from rehearsal.aws.cloud import OutsideWorldError
+    from rehearsal.emulation import EmulationError
+    from rehearsal.kubernetes import KubernetesError
+
+    refusals = (ConfigurationRefusedError, EmulationError, AwsError, KubernetesError, OutsideWorldError)
+    return (*refusals, OSError)
+
+
 def _plain(message: struct_pb2.Struct) -> dict[str, Json]:
     return cast(dict[str, Json], wire.plain(wire.decode(message)))
 
@@ -314,24 +315,15 @@ def _kind(
     key: str, state: Mapping[str, Json], inputs: Mapping[str, Json], *, replaces: bool
 ) -> provider_pb2.PropertyDiff.Kind.ValueType:
     kinds = provider_pb2.PropertyDiff
-    if state.get(key) is None:
+    if dig(state, key) is None:
         return kinds.ADD_REPLACE if replaces else kinds.ADD
-    if inputs.get(key) is None:
+    if dig(inputs, key) is None:
         return kinds.DELETE_REPLACE if replaces else kinds.DELETE
     return kinds.UPDATE_REPLACE if replaces else kinds.UPDATE
 
 
-def _keeps_its_name(inputs: Mapping[str, Json], state: Mapping[str, Json]) -> bool:
-    """A replacement of the same physical name can't be created beside the old one.
-
-    Sources: pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace; pulumi-kubernetes, Diff.
-    """
-    for key in ("name", "identifier"):
-        if isinstance(inputs.get(key), str):
-            return inputs[key] == state.get(key)
-    metadata, old = record(inputs, "metadata"), record(state, "metadata")
-    same = ("name", "namespace")
-    return bool(text(metadata, "name")) and all(text(metadata, key) == text(old, key) for key in same)
+def _is_below(key: str, paths: tuple[str, ...]) -> bool:
+    return any(key == path or key.startswith(f"{path}.") for path in paths)
 
 
 def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
@@ -384,7 +376,7 @@ def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.
     """
     from rehearsal.aws.cloud import is_loopback
     from rehearsal.emulation import Emulation
-    from rehearsal.kubernetes import RemoteCluster
+    from rehearsal.kubernetes import Cluster, RemoteCluster
     from rehearsal.kubernetes.api import ApiCluster, server_of
 
     given, folder = text(configuration, "kubeconfig"), Path.cwd()
@@ -392,11 +384,21 @@ def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.
         file = Path(os.environ.get("KUBECONFIG", os.devnull))
         given, folder = file.read_text(encoding="utf-8"), file.parent
     context = text(configuration, "context") or None
+    is_mutable = configuration.get("enableConfigMapMutable") in (True, "true")
     if given and is_loopback(urlsplit(server_of(given, context)).hostname or ""):
-        return _WithoutCalls(ApiCluster(given, context, root=Path.cwd(), cancelled=cancelled, folder=folder))
-    emulation = Emulation.attach(_url())
-    identifier = text(configuration, "clusterIdentifier") or "ambient"
-    return _WithoutCalls(RemoteCluster(emulation.kubernetes, identifier, root=Path.cwd()))
+        cluster: Cluster = ApiCluster(
+            given,
+            context,
+            root=Path.cwd(),
+            cancelled=cancelled,
+            config_maps_mutable=is_mutable,
+            folder=folder,
+        )
+    else:
+        identifier = text(configuration, "clusterIdentifier") or "ambient"
+        call = Emulation.attach(_url()).kubernetes
+        cluster = RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
+    return _WithoutCalls(cluster)
 
 
 def _connect_random(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
@@ -412,6 +414,7 @@ class _WithoutCalls:
     def __init__(self, provider: Provider) -> None:
         self.create, self.read, self.update = provider.create, provider.read, provider.update
         self.delete, self.difference = provider.delete, provider.difference
+        self.deletes_first, self.live_inputs = provider.deletes_first, provider.live_inputs
         self.known_inputs, self.secret_outputs = provider.known_inputs, provider.secret_outputs
 
     def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:

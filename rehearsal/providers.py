@@ -1,12 +1,11 @@
 """One entry to the emulated providers: a resource of any type, or a look-up, whoever asks."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from rehearsal.aws import AwsError, NoHandlerError, function_handler, resource_handler
 from rehearsal.aws.cloud import Cloud
 from rehearsal.kubernetes import Cluster, KubernetesError
-from rehearsal.lifecycle import Difference, State
+from rehearsal.lifecycle import Difference, Provider, State, live_inputs
 from rehearsal.randomness import Randomness
 from rehearsal.values import Json
 
@@ -14,39 +13,8 @@ PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem", "__inputs"})
 """Outputs that the AWS and Kubernetes providers mark secret although what is in them is mostly public."""
 
 
-class Provider(Protocol):
-    """Leads the resources of one package from creation to deletion. Values are plain, secrets in the clear.
-
-    Each call raises what REFUSALS lists, and NoHandlerError for a type that isn't emulated.
-    """
-
-    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
-        """Create a resource."""
-        ...
-
-    def read(self, type_: str, state: State) -> State | None:
-        """The resource as it is now; None if it is gone."""
-        ...
-
-    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
-        """Change it in place."""
-        ...
-
-    def delete(self, type_: str, state: State) -> None:
-        """Delete it; one that is gone is no error."""
-        ...
-
-    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """What an update would change."""
-        ...
-
-    def known_inputs(self, type_: str) -> frozenset[str]:
-        """Inputs that are understood; any other is refused rather than dropped."""
-        ...
-
-    def secret_outputs(self, type_: str) -> frozenset[str]:
-        """Outputs that the provider itself marks secret."""
-        ...
+_NAMES = ("name", "identifier")
+"""Inputs that give a resource its physical name."""
 
 
 class AwsProvider:
@@ -74,6 +42,19 @@ class AwsProvider:
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """By the type's table."""
         return resource_handler(type_).difference(state, inputs)
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Where the program gave the physical name, and keeps it.
+
+        Source: pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace.
+        """
+        del type_
+        name = next((key for key in _NAMES if isinstance(inputs.get(key), str)), None)
+        return name is not None and inputs[name] == state.outputs.get(name)
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """Those of the program, but for what differs from them."""
+        return live_inputs(state, inputs, self.difference(type_, state, inputs), self.known_inputs(type_))
 
     def known_inputs(self, type_: str) -> frozenset[str]:
         """The type's table's, and `region`, which version 7 of the provider takes everywhere."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rehearsal.aws import NoHandlerError, UnmappedInputError
-from rehearsal.lifecycle import Difference, State, Table, difference, table
+from rehearsal.lifecycle import Difference, State, Table, difference, live_inputs, table
 from rehearsal.values import Json
 
 
@@ -50,6 +50,15 @@ class Randomness:
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """By the provider's schema, every input replaces."""
         return difference(_kind(type_).table, state.outputs, inputs)
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Nothing has a name to clash."""
+        del type_, state, inputs
+        return False
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """Nothing drifts."""
+        return live_inputs(state, inputs, Difference(), self.known_inputs(type_))
 
     def known_inputs(self, type_: str) -> frozenset[str]:
         """Inputs that are understood."""

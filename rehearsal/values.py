@@ -62,6 +62,14 @@ def records(values: Mapping[str, Json], key: str) -> list[dict[str, Json]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def dig(values: Mapping[str, Json], path: str) -> Json:
+    """What is at a dotted path such as metadata.name; None if nothing is."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        values = record(values, parent)
+    return values.get(last)
+
+
 def json_list(values: Iterable[str]) -> list[Json]:
     """A list of strings as a Json value (lists are invariant, so the type checker wants this said)."""
     return list(values)

@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self, cast
@@ -69,7 +69,7 @@ class MountedPod:
     """MQTT client id (`--client-id` of a container), with its variables replaced."""
     versions: Mapping[str, str]
     """Secret, as the SecretProviderClass names it, to the id of the version that was read."""
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(repr=False)
     """File below the mount point to the SHA-256 of its content, in hex; none if an earlier run did it."""
     mounted_at: float
     """`time.time()`; from then on the pod is about to be ready."""
@@ -539,9 +539,9 @@ def _expanded(argument: str, env: Mapping[str, str]) -> str:
 
 
 def _value(entry: Mapping[str, Json], metadata: Mapping[str, Json]) -> str:
-    field = text(record(record(entry, "valueFrom"), "fieldRef"), "fieldPath")
-    if field.startswith("metadata."):
-        return text(metadata, field.removeprefix("metadata."))
+    path = text(record(record(entry, "valueFrom"), "fieldRef"), "fieldPath")
+    if path.startswith("metadata."):
+        return text(metadata, path.removeprefix("metadata."))
     return text(entry, "value")
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Self, cast
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -76,6 +77,8 @@ class ControlPlane:
 
     def __init__(self, folder: Path, *, region: str, authenticator_url: str | None, find: Find) -> None:
         """Use `start`."""
+        if authenticator_url is not None and urlsplit(authenticator_url).query:
+            raise ValueError(f"kube-apiserver would drop the query of {authenticator_url}")
         missing = tuple(name for name in TOOLS if find(name) is None)
         if missing:
             raise ToolsMissingError(missing)
@@ -103,6 +106,7 @@ class ControlPlane:
         on, on the same ports if they are free; otherwise the cluster is empty.
 
         Raises:
+            ValueError: the authenticator's URL has a query, which kube-apiserver would drop.
             ToolsMissingError: programs are missing.
             ControlPlaneError: another control plane runs in the folder, the disk is full, a process died or
                 it took too long. Nothing is left running.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from rehearsal.lifecycle import Difference, State
+from rehearsal.lifecycle import Provider, State
 from rehearsal.values import Json, json_list, record, text
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
@@ -48,40 +48,12 @@ class PartialError(KubernetesError):
         """What the engine keeps as the resource's initialisation errors."""
 
 
-class Cluster(Protocol):
+class Cluster(Provider, Protocol):
     """One cluster, as Pulumi's Kubernetes provider leads the life of resources on it.
 
-    Every method raises KubernetesError for what the API server or Helm refuses, and NoHandlerError for a type
-    or an input that isn't known here.
+    Every method raises KubernetesError for what the API server or Helm refuses. `create` and `update` wait
+    until the resource is ready, and raise PartialError if it doesn't become so; `delete` until it is gone.
     """
-
-    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
-        """Makes the resource and waits until it is ready; raises PartialError if it doesn't become so."""
-        ...
-
-    def read(self, type_: str, state: State) -> State | None:
-        """The resource as it is now; None if it is gone. `state` without outputs is an import."""
-        ...
-
-    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
-        """Changes it in place and waits until it is ready; raises PartialError if it doesn't become so."""
-        ...
-
-    def delete(self, type_: str, state: State) -> None:
-        """Deletes it and waits until it is gone; one that is gone already is no error."""
-        ...
-
-    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """What an update would change, and what of that needs a replacement; keys are dotted paths."""
-        ...
-
-    def known_inputs(self, type_: str) -> frozenset[str]:
-        """The inputs that are understood: any other is refused rather than dropped."""
-        ...
-
-    def secret_outputs(self, type_: str) -> frozenset[str]:
-        """The outputs that the provider itself marks secret."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from rehearsal.kubernetes.objects import (
     last_inputs,
 )
 from rehearsal.lifecycle import Change, Difference, State, Table, table
-from rehearsal.values import Json, flag, record, text
+from rehearsal.values import Json, dig, flag, record, text
 
 _PROVIDER = "pulumi/pulumi-kubernetes provider/pkg/provider/"
 _OBJECT_SOURCE = _PROVIDER + "diff.go (forceNewProperties), provider.go (Diff)"
@@ -71,6 +71,14 @@ class Described:
         """As `Cluster.secret_outputs`."""
         return _SECRET_OUTPUTS if type_ in TABLES else frozenset()
 
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """As `Cluster.deletes_first`."""
+        return deletes_first(type_, state, inputs)
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """As `Cluster.live_inputs`."""
+        return live_inputs(type_, state, inputs)
+
 
 def check(type_: str, inputs: Mapping[str, Json]) -> None:
     """Raises NoHandlerError for a type, and UnmappedInputError for an input, that isn't known here."""
@@ -94,9 +102,9 @@ def difference(
         key
         for key in rules.changes
         if _differs(
-            _dig(before, key),
-            _dig(state.outputs, key),
-            rules.defaults.get(key) if _dig(inputs, key) is None else _dig(inputs, key),
+            dig(before, key),
+            dig(state.outputs, key),
+            rules.defaults.get(key) if dig(inputs, key) is None else dig(inputs, key),
         )
     ]
     replaces = [key for key in changed if rules.changes[key] is Change.REPLACE]
@@ -112,7 +120,7 @@ def deletes_first(type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
     The provider does so where both would have one name; of a release it leaves that to the program.
     Source: pulumi-kubernetes, provider/pkg/provider/provider.go, Diff.
     """
-    return type_ != RELEASE and all(_dig(state.outputs, key) == _dig(inputs, key) for key in _IDENTITY)
+    return type_ != RELEASE and all(dig(state.outputs, key) == dig(inputs, key) for key in _IDENTITY)
 
 
 def live_inputs(type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
@@ -144,13 +152,6 @@ def field_manager(outputs: Mapping[str, Json], inputs: Mapping[str, Json]) -> st
 def is_forced(inputs: Mapping[str, Json]) -> bool:
     """Whether the object says that its fields are to be taken from other managers."""
     return text(record(record(inputs, "metadata"), "annotations"), PATCH_FORCE) == "true"
-
-
-def _dig(values: Mapping[str, Json], key: str) -> Json:
-    *parents, last = key.split(".")
-    for parent in parents:
-        values = record(values, parent)
-    return values.get(last)
 
 
 def _differs(before: Json, found: Json, wanted: Json) -> bool:

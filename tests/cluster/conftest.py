@@ -28,7 +28,7 @@ def emulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
 def control_plane(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """The control plane; it asks the emulated AWS who a token belongs to."""
     folder = tmp_path_factory.mktemp("control-plane")
-    authenticator = f"{emulation.url}/_rehearsal/authenticate/{CLUSTER}"
+    authenticator = emulation.authenticator_url(CLUSTER)
     with ControlPlane.start(folder, authenticator_url=authenticator, region=REGION) as plane:
         yield plane
 

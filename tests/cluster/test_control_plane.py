@@ -307,6 +307,11 @@ def test_a_second_control_plane_in_the_folder_is_refused(control_plane: ControlP
     control_plane.check()
 
 
+def test_an_authenticator_with_a_query_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="would drop the query"):
+        ControlPlane.start(tmp_path, authenticator_url="http://127.0.0.1:1/authenticate?cluster=a")
+
+
 def test_missing_programs_are_named(tmp_path: Path) -> None:
     with pytest.raises(ToolsMissingError, match="needs etcd, kwok: run `make tools`"):
         ControlPlane.start(

@@ -32,7 +32,7 @@ def config(region: str = "us-east-1", /, **keys: object) -> dict[str, object]:
 class Region:
     """One stack in one emulated account."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         emulation: Emulation,
         folder: Path,

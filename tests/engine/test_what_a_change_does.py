@@ -3,6 +3,7 @@
 A plan takes a second where the providers run already: the engine attaches to those of each base.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from typing import cast
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ from rehearsal.engine import Result
 from rehearsal.kubernetes.helm import render
 from rehearsal.values import Json, record, records, text, texts
 from rehearsal.world import Cluster, SecurityGroup, Subnet, Vpc, World
-from tests.engine.conftest import CLUSTER, ROOT, NewRegion, Region, succeeded
+from tests.engine.conftest import CLUSTER, ROOT, Region, succeeded
 
 PACKAGES = ("aws", "kubernetes", "random")
 INSTANCE = "aws:rds/instance:Instance instance"
@@ -107,6 +108,21 @@ def running_providers(emulation: Emulation, account: str) -> Generator[str]:
 Built = Callable[[Base], Region]
 
 
+def with_running_providers(
+    running: ExitStack, emulation: Emulation, folder: Path, account: str, base: Base
+) -> Region:
+    """A stack that isn't built yet, whose providers run until `running` ends."""
+    providers = running.enter_context(running_providers(emulation, account))
+    return Region(
+        emulation,
+        folder,
+        account,
+        stack_file(BASES[base]),
+        world=with_choices,
+        environment={"PULUMI_DEBUG_PROVIDERS": providers},
+    )
+
+
 @pytest.fixture(scope="session")
 def built(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """The stack of each base, built when it is first asked for, and only planned with after that."""
@@ -116,15 +132,8 @@ def built(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Ite
         def of(base: Base) -> Region:
             if base not in stacks:
                 account = f"30000000000{[*Base].index(base)}"
-                providers = running.enter_context(running_providers(emulation, account))
-                stack = Region(
-                    emulation,
-                    tmp_path_factory.mktemp(base.value),
-                    account,
-                    stack_file(BASES[base]),
-                    world=with_choices,
-                    environment={"PULUMI_DEBUG_PROVIDERS": providers},
-                )
+                folder = tmp_path_factory.mktemp(base.value)
+                stack = with_running_providers(running, emulation, folder, account, base)
                 for name in map(str, stack.world.config_maps):
                     seed(stack, *name.split("/"))
                 elsewhere = World(account=account, clusters=[Cluster(name=CLUSTER, region=OTHER_REGION)])
@@ -132,6 +141,22 @@ def built(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 stack.up()
                 stacks[base] = stack
             return stacks[base]
+
+        yield of
+
+
+_accounts = itertools.count(310_000_000_000)
+
+
+@pytest.fixture
+def fresh(emulation: Emulation, tmp_path: Path) -> Iterator[Built]:
+    """Build a stack of a base that is the test's own."""
+    with ExitStack() as running:
+
+        def of(base: Base) -> Region:
+            stack = with_running_providers(running, emulation, tmp_path, str(next(_accounts)), base)
+            stack.up()
+            return stack
 
         yield of
 
@@ -229,15 +254,12 @@ def differing(before: Mapping[str, Json], after: Mapping[str, Json], prefix: str
 def way_of(operations: set[str]) -> Way:
     if "replace" in operations:
         return Way.REPLACED
-    (operation,) = operations
     # With what it depends on goes, before that is replaced, what the program has no more.
-    ways = {
-        "create": Way.CREATED,
-        "update": Way.UPDATED,
-        "delete": Way.DELETED,
-        "delete-replaced": Way.DELETED,
-    }
-    return ways[operation]
+    if operations <= {"delete", "delete-replaced"}:
+        return Way.DELETED
+    assert len(operations) == 1, operations
+    (operation,) = operations
+    return {"create": Way.CREATED, "update": Way.UPDATED}[operation]
 
 
 def pod_template(inputs: Mapping[str, Json]) -> Json:
@@ -319,9 +341,8 @@ def changed(stack: Region, row: Row) -> Result:
     ],
     ids=name_of,
 )
-def test_a_change_that_is_made_at_once_leaves_nothing_to_do(region: NewRegion, row: Row) -> None:
-    stack = region(stack_file(BASES[row.base]))
-    stack.up()
+def test_a_change_that_is_made_at_once_leaves_nothing_to_do(fresh: Built, row: Row) -> None:
+    stack = fresh(row.base)
     succeeded(changed(stack, row))
     assert stack.preview().changes == {}
     if row.key == "database.instanceClass":
@@ -333,10 +354,9 @@ def test_a_change_that_is_made_at_once_leaves_nothing_to_do(region: NewRegion, r
         assert [text(policy, "policyName") for policy in policies] == ["maestro-east-server"]
 
 
-def test_a_change_that_waits_for_the_window_shows_in_each_plan_until_then(region: NewRegion) -> None:
+def test_a_change_that_waits_for_the_window_shows_in_each_plan_until_then(fresh: Built) -> None:
     row_ = row("database.allocatedStorageGiB", Base.PRODUCTION, 200)
-    stack = region(stack_file(BASES[Base.PRODUCTION]))
-    stack.up()
+    stack = fresh(Base.PRODUCTION)
     succeeded(changed(stack, row_))
     assert database(stack)["AllocatedStorage"] == 100
     assert stack.preview().changes == {INSTANCE: "update"}
@@ -346,10 +366,9 @@ def test_a_change_that_waits_for_the_window_shows_in_each_plan_until_then(region
     assert database(stack)["AllocatedStorage"] == 200
 
 
-def test_a_major_upgrade_that_waits_is_completed_after_the_window(region: NewRegion) -> None:
+def test_a_major_upgrade_that_waits_is_completed_after_the_window(fresh: Built) -> None:
     row_ = row("database.engineVersion", Base.PRODUCTION, "18")
-    stack = region(stack_file(BASES[Base.PRODUCTION]))
-    stack.up()
+    stack = fresh(Base.PRODUCTION)
     refused = changed(stack, row_)
     assert not refused.succeeded
     assert "InvalidDBParameterGroupState" in refused.text
@@ -361,9 +380,8 @@ def test_a_major_upgrade_that_waits_is_completed_after_the_window(region: NewReg
     assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
 
 
-def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(region: NewRegion) -> None:
-    stack = region(stack_file(BASES[Base.PRODUCTION]))
-    stack.up()
+def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(fresh: Built) -> None:
+    stack = fresh(Base.PRODUCTION)
     now: dict[str, Json] = {
         "profile": "production",
         "database": {"engineVersion": "18", "applyImmediately": True},
@@ -374,20 +392,18 @@ def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(region: 
     assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
 
 
-def test_a_configmap_that_is_handed_over_by_its_key_alone_is_lost(region: NewRegion) -> None:
-    stack = region(stack_file(BASES[Base.DEV]))
-    stack.up()
+def test_a_configmap_that_is_handed_over_by_its_key_alone_is_lost(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
     assert "bootstrap-output" in config_maps(stack)
     succeeded(changed(stack, row("bootstrapConfigMap", Base.DEV, "adopt")))
     assert "bootstrap-output" not in config_maps(stack)
 
 
-def test_a_configmap_that_is_first_taken_out_of_the_state_is_handed_over(region: NewRegion) -> None:
-    stack = region(stack_file(BASES[Base.DEV]))
-    stack.up()
-    resources = cast("list[dict[str, Json]]", record(stack.engine.export(), "deployment")["resources"])
-    (urn,) = [text(r, "urn") for r in resources if text(r, "urn").endswith("ConfigMap::bootstrap-output")]
-    stack.engine.pulumi("state", "delete", urn, "--yes", "--force", "--stack", stack.name)
+def test_a_configmap_is_handed_over_by_letting_it_go_first(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    succeeded(changed(stack, row("bootstrapConfigMap", Base.DEV, "external")))
+    assert "bootstrap-output" not in config_maps(stack)
+    seed(stack, "kube-system", "bootstrap-output")
     succeeded(changed(stack, row("bootstrapConfigMap", Base.DEV, "adopt")))
     assert "bootstrap-output" in config_maps(stack)
     assert stack.preview().changes == {}
