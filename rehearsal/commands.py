@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -133,12 +134,70 @@ def _serve(options: argparse.Namespace, progress: Progress) -> int:
     return _with_surroundings(options, progress, work)
 
 
+def _playground(options: argparse.Namespace, progress: Progress) -> int:
+    """Build the stack in the whole world, show how, and keep the world up until Ctrl-C."""
+
+    def work(engine: "Engine", around: "Surroundings") -> int:
+        from rich.console import Console
+
+        from rehearsal.playground import build
+
+        progress.clear()
+        result = build(engine, Console(stderr=True))
+        if not result.succeeded:
+            print("\n".join(result.diagnostics), file=sys.stderr)  # noqa: T201
+        variables = {"PATH": _path_with_tools(), **around.environment}
+        file = options.state / "playground.env"
+        file.write_text(_as_exports(variables), encoding="utf-8")
+        if options.json:
+            tell_variables(variables, as_json=True)
+        else:
+            _print(_invitation(file, variables))
+        wait_for_interrupt()
+        file.unlink()
+        progress("stopping everything")
+        return DONE if result.succeeded else FAILED
+
+    return _with_engine(options, progress, work)
+
+
+def _invitation(file: Path, variables: Mapping[str, str]) -> str:
+    have = [name for name in ("kubectl", "helm", "aws") if shutil.which(name, path=variables["PATH"])]
+    tries = {
+        "kubectl": "kubectl get pods -n maestro -o wide",
+        "helm": "helm list -n maestro",
+        "aws": "aws secretsmanager list-secrets --query 'SecretList[].Name'",
+    }
+    return "\n".join(
+        [
+            "The world is up. In another terminal:",
+            f"  . {shlex.quote(str(file))}",
+            *(f"  {tries[name]}" for name in have),
+            "Change Pulumi.dev.yaml and try `python -m rehearsal preview` and `up`, as often as you like.",
+            "Ctrl-C here ends everything; what was built is kept for the next time.",
+        ]
+    )
+
+
+def _path_with_tools() -> str:
+    """PATH with the pinned tools and the virtual environment's `aws` behind what is installed."""
+    import tools
+
+    ours = [found.parent for name in ("kubectl", "helm", "pulumi") if (found := tools.find(name))]
+    return os.pathsep.join([os.environ.get("PATH", ""), *map(str, ours), str(Path(sys.executable).parent)])
+
+
 def tell_variables(variables: Mapping[str, str], *, as_json: bool) -> None:
     """As lines that a shell can evaluate, or as JSON."""
     if as_json:
         _print(json.dumps(dict(variables), indent=2))
         return
-    _print("\n".join(f"export {key}={shlex.quote(value)}" for key, value in variables.items()))
+    sys.stdout.write(_as_exports(variables))
+    sys.stdout.flush()
+
+
+def _as_exports(variables: Mapping[str, str]) -> str:
+    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items())
 
 
 def wait_for_interrupt() -> None:
@@ -232,5 +291,6 @@ COMMANDS: Mapping[str, _Command] = {
     "refresh": _Command("take over into the state what is really there", _operation("refresh")),
     "destroy": _Command("delete everything, if nothing is protected", _operation("destroy")),
     "cancel": _Command("release the lock that a killed run left on the stack", _cancel),
+    "playground": _Command("the whole world, with a real control plane, until Ctrl-C", _playground),
     "serve": _Command("keep the emulation up for an ordinary `pulumi`, and print its environment", _serve),
 }

@@ -88,6 +88,15 @@ class Emulation:
         emulation.status()
         return emulation
 
+    @classmethod
+    def serving(cls, state: Path) -> Emulation | None:
+        """A client of the process that serves a state file now; None if none does."""
+        try:
+            holder: Json = json.loads(state.with_name(f"{state.name}.lock").read_text(encoding="utf-8"))
+            return cls.attach(text(holder, "url")) if isinstance(holder, dict) else None
+        except (OSError, ValueError, EmulationError):
+            return None
+
     def status(self) -> dict[str, Json]:
         """`version` (moto's), `pid`, `state` (the file) and `worlds` (account, region, clusters)."""
         return self._object("GET", "status")

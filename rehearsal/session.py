@@ -1,20 +1,23 @@
 """Everything that one stack needs to be run on the engine: emulated AWS, engine, and a cluster if wanted."""
 
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+import os
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import tools
 from maestro_stack.settings import Settings, parse
-from rehearsal.controlplane import ControlPlane
+from rehearsal.aws.cloud import Clients
+from rehearsal.controlplane import Api, ControlPlane
+from rehearsal.controlplane.kubelet import Kubelet
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Engine, EngineError
 from rehearsal.project import Stack
+from rehearsal.provider import ACCOUNT
 from rehearsal.rehearse import Progress, world_of
+from rehearsal.values import Json
 from rehearsal.world import World
-
-ACCOUNT = "MAESTRO_REHEARSAL_ACCOUNT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +27,16 @@ class Surroundings:
     emulation: Emulation
     world: World
     settings: Settings
-    control_plane: ControlPlane | None
+    kubeconfig: Path | None
+    """The administrator's, where there is an API server."""
 
     @property
     def environment(self) -> dict[str, str]:
         """Variables with which `pulumi`, `aws`, `kubectl` and `helm` work in these surroundings only."""
-        kubeconfig = str(self.control_plane.kubeconfig) if self.control_plane else "/dev/null"
         return {
             **self.emulation.environment(self.settings.region),
             ACCOUNT: self.world.account,
-            "KUBECONFIG": kubeconfig,
+            "KUBECONFIG": str(self.kubeconfig or os.devnull),
         }
 
 
@@ -43,6 +46,9 @@ def surroundings(
 ) -> Generator[Surroundings]:
     """Start the emulated AWS, and a control plane if wanted, and build the world in it; ended on exit.
 
+    Both go on from what `folder` keeps of an earlier time. If another process serves the folder, its
+    surroundings are used.
+
     Raises:
         maestro_stack.errors.MaestroError: the configuration isn't usable.
         rehearsal.emulation.EmulationError, rehearsal.controlplane.ControlPlaneError: something can't start.
@@ -50,9 +56,13 @@ def surroundings(
     """
     settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
     world = world or world_of(settings)
+    state, kubeconfig = folder / "aws.state", folder / "control-plane" / "kubeconfig"
+    if serving := Emulation.serving(state):
+        yield _joined(serving, settings, world, kubeconfig)
+        return
     with ExitStack() as running:
         progress("starting the emulated AWS")
-        emulation = running.enter_context(Emulation.start(folder / "aws.state"))
+        emulation = running.enter_context(Emulation.start(state))
         control_plane = None
         if with_cluster:
             progress("starting the control plane")
@@ -61,23 +71,48 @@ def surroundings(
                     folder / "control-plane",
                     authenticator_url=emulation.authenticator_url(settings.cluster_name),
                     region=settings.region,
+                    keep=True,
                 )
             )
-            clusters = [
-                c.model_copy(
-                    update={
-                        "endpoint": control_plane.url,
-                        "certificate_authority": control_plane.certificate_authority,
-                    }
-                )
-                if c.name == settings.cluster_name and c.region == settings.region
-                else c
-                for c in world.clusters
-            ]
-            world = world.model_copy(update={"clusters": clusters})
+            world = _reached_by(world, settings, control_plane)
         progress("building the world")
         emulation.build(account=world.account, region=settings.region, world=world)
-        yield Surroundings(emulation=emulation, world=world, settings=settings, control_plane=control_plane)
+        around = Surroundings(
+            emulation=emulation,
+            world=world,
+            settings=settings,
+            kubeconfig=control_plane.kubeconfig if control_plane else None,
+        )
+        if control_plane is None:
+            seed_memory(emulation, settings, world)
+        else:
+            api = running.enter_context(closing(control_plane.api()))
+            _seed(api, world.config_maps)
+            running.enter_context(
+                Kubelet(
+                    api,
+                    Clients(emulation.url),
+                    cluster_name=settings.cluster_name,
+                    region=settings.region,
+                    account_id=world.account,
+                )
+            )
+        yield around
+
+
+def _joined(emulation: Emulation, settings: Settings, world: World, kubeconfig: Path) -> Surroundings:
+    """What another process serves: its world, with the API server in it if there is one."""
+    there = emulation.world(account=world.account, region=settings.region)
+    if there is None:
+        emulation.build(account=world.account, region=settings.region, world=world)
+        seed_memory(emulation, settings, world)
+    has_api_server = any(c.endpoint for c in (there or world).clusters_in(settings.region))
+    return Surroundings(
+        emulation=emulation,
+        world=there or world,
+        settings=settings,
+        kubeconfig=kubeconfig if has_api_server else None,
+    )
 
 
 def engine(stack: Stack, folder: Path, around: Surroundings) -> Engine:
@@ -90,3 +125,43 @@ def engine(stack: Stack, folder: Path, around: Surroundings) -> Engine:
     if pulumi is None:
         raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
     return Engine(stack, folder / "pulumi-state", pulumi=pulumi, environment=around.environment)
+
+
+def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:
+    """Put the world's ConfigMaps into the in-memory cluster that stands for an API server."""
+    arn = emulation.cloud(settings.region, world.account).arn("eks", f"cluster/{settings.cluster_name}")
+    clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
+    maps: dict[str, Json] = {path: dict(data) for path, data in world.config_maps.items()}
+    for cluster in clusters:
+        emulation.kubernetes(
+            {"cluster": arn, "operation": "seed", "version": cluster.version, "configMaps": maps}
+        )
+
+
+def _reached_by(world: World, settings: Settings, control_plane: ControlPlane) -> World:
+    """The same world, whose cluster is the control plane."""
+    place = {
+        "endpoint": control_plane.url,
+        "certificate_authority": control_plane.certificate_authority,
+    }
+    clusters = [
+        cluster.model_copy(update=place)
+        if (cluster.name, cluster.region) == (settings.cluster_name, settings.region)
+        else cluster
+        for cluster in world.clusters
+    ]
+    return world.model_copy(update={"clusters": clusters})
+
+
+def _seed(api: Api, config_maps: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the world's ConfigMaps where none is; what an earlier time changed in one stays."""
+    for path, data in config_maps.items():
+        namespace, name = path.split("/", 1)
+        api.apply(
+            f"/api/v1/namespaces/{namespace}",
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        )
+        at = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        if not api.exists(at):
+            metadata: Json = {"name": name, "namespace": namespace}
+            api.apply(at, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)})

@@ -255,7 +255,7 @@ def way_of(operations: set[str]) -> Way:
     if "replace" in operations:
         return Way.REPLACED
     # With what it depends on goes, before that is replaced, what the program has no more.
-    if operations <= {"delete", "delete-replaced"}:
+    if operations <= {"delete", "delete-replaced", "remove-pending-replace"}:
         return Way.DELETED
     assert len(operations) == 1, operations
     (operation,) = operations
