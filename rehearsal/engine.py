@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import runpy
+import signal
 import tempfile
 import threading
 from collections import Counter
@@ -206,7 +207,7 @@ class Engine:
                 listener(line)
 
         reason = None
-        with _inside(self.stack.root), _language_host() as address, log as file:
+        with _inside(self.stack.root), _interruptible(), _language_host() as address, log as file:
             command = [
                 *arguments,
                 *("--stack", self.stack.name, "--color", "never", "--event-log", str(file)),
@@ -374,6 +375,27 @@ def _inside(root: Path) -> Generator[None]:
             yield
     finally:
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Generator[None]:
+    """Leave a terminal's Ctrl-C to the engine, which gets it too and comes to rest; then raise it here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        del number, frame
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

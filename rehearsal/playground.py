@@ -86,8 +86,9 @@ class View:
             counts = Counter(
                 "failed" if r.failed else "done" if r.ended else "under way" for r in self._resources.values()
             )
-        summary = ", ".join(f"{count} {what}" for what, count in counts.items())
-        return Group(table, Text(f"{summary or 'planning'}; {self._unchanged} unchanged", style="dim"))
+        known = [f"{count} {what}" for what, count in counts.items()]
+        known += [f"{self._unchanged} unchanged"] if self._unchanged else []
+        return Group(table, Text(", ".join(known) or "planning", style="dim"))
 
 
 def _title(resource: _Resource) -> str:

@@ -1,0 +1,197 @@
+"""`python -m rehearsal` with the real engine, as a process: results, exit status, interruption."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent import futures
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2_grpc
+
+import tools
+from rehearsal.plugins import PACKAGES
+from tests.engine.conftest import ROOT
+
+EXAMPLE = ROOT / "Pulumi.dev.yaml"
+
+
+def _rehearsal(state: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "rehearsal", *arguments, "--config", str(EXAMPLE), "--state", str(state)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    )
+
+
+def _run(state: Path, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    process = _rehearsal(state, *arguments, env=env)
+    stdout, stderr = process.communicate(timeout=120)
+    return process.returncode, stdout, stderr
+
+
+def _processes_below(folder: Path) -> list[str]:
+    """Command lines of running processes that name the folder."""
+    lines = subprocess.run(
+        ["ps", "-ewwo", "args"],  # noqa: S607
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [line for line in lines.splitlines() if str(folder) in line and "ps -ewwo" not in line]
+
+
+def test_a_stack_is_built_today_and_changed_tomorrow(tmp_path: Path) -> None:
+    status, stdout, _ = _run(tmp_path, "up", "--json")
+    built = json.loads(stdout)
+    assert (status, built["result"]) == (0, "succeeded")
+    assert {step["operation"] for step in built["steps"]} == {"create"}
+    status, stdout, _ = _run(tmp_path, "preview", "--json")
+    assert {step["operation"] for step in json.loads(stdout)["steps"]} == {"same"}
+    assert (status, _processes_below(tmp_path)) == (0, [])
+    # A person's own credentials and profile don't matter.
+    status, stdout, stderr = _run(tmp_path, "refresh", env={"AWS_PROFILE": "mine", "AWS_REGION": "eu-west-1"})
+    assert status == 0, stderr
+    assert "unchanged" in stdout
+    status, stdout, _ = _run(tmp_path, "destroy")
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("up", "--stack", "nowhere"), "nowhere"),
+        (("serve", "--world", "missing.yaml"), "missing.yaml"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_words(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "rehearsal", *arguments, "--state", str(tmp_path / "state")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert said in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_an_interrupted_up_comes_to_rest_and_the_next_one_finishes_it(tmp_path: Path) -> None:
+    process = _rehearsal(tmp_path, "up")
+    assert process.stdout
+    for line in process.stdout:
+        if "creating" in line and "aws:" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert _processes_below(tmp_path) == []
+    assert _run(tmp_path, "up")[0] == 0
+    _, stdout, _ = _run(tmp_path, "preview", "--json")
+    assert {step["operation"] for step in json.loads(stdout)["steps"]} == {"same"}
+
+
+@contextmanager
+def _serving(state: Path) -> Iterator[dict[str, str]]:
+    """The variables that `serve` prints."""
+    process = _rehearsal(state, "serve", "--json")
+    assert process.stdout
+    try:
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line.startswith("}"):
+                break
+        yield json.loads(printed)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert _processes_below(state) == []
+
+
+@contextmanager
+def _language_host(program: Path) -> Iterator[str]:
+    """The one part of an ordinary installation that isn't here."""
+
+    def run() -> None:
+        import runpy
+
+        runpy.run_path(str(program), run_name="__main__")
+
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(run), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(grace=None)
+
+
+def test_an_ordinary_pulumi_works_with_the_variables_that_serve_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the checkout as it is, with no project of ours; only the language host is played."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".rehearsal", "tests"))
+    pulumi = str(tools.find("pulumi"))
+    monkeypatch.chdir(checkout)
+    with _serving(tmp_path / "state") as variables, _language_host(checkout / "__main__.py") as client:
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            **variables,
+            "PULUMI_HOME": str(tmp_path / "home"),
+            "PULUMI_DEBUG_COMMANDS": "true",
+        }
+        assert all(shutil.which(f"pulumi-resource-{name}", path=variables["PATH"]) for name in PACKAGES)
+
+        def run(*arguments: str) -> str:
+            done = subprocess.run(
+                [pulumi, "--non-interactive", *arguments],
+                cwd=checkout, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        run("stack", "init", "dev")
+        host = ("--client", client, "--exec-kind", "auto.inline")
+        assert "to create" in run("preview", *host)
+        assert "created" in run("up", "--yes", "--skip-preview", *host)
+        unchanged = run("preview", *host)
+        assert "unchanged" in unchanged
+        assert "to create" not in unchanged
+        assert "plugins" not in (checkout / "Pulumi.yaml").read_text()
+
+
+def test_other_commands_join_what_serve_keeps_up(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with _serving(state):
+        assert _run(state, "up")[0] == 0
+        _, stdout, _ = _run(state, "preview", "--json")
+        assert {step["operation"] for step in json.loads(stdout)["steps"]} == {"same"}
+
+
+def test_a_crashed_run_leaves_nothing_running(tmp_path: Path) -> None:
+    with _rehearsal(tmp_path, "serve", "--json") as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert len(_processes_below(tmp_path)) > 1
+        os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while _processes_below(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _processes_below(tmp_path) == []
