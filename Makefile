@@ -1,6 +1,6 @@
 # Each target is one line that can be run by hand, in a virtual environment that is made if need be.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse tools test lint format docs bench clean
+.PHONY: help rehearse playground tools test test-faults lint format docs bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ READY := .venv/ready
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.11 …" >&2; exit 1; }
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(NEW_ENOUGH)
@@ -19,6 +19,9 @@ $(READY): requirements.txt requirements-dev.txt
 
 rehearse: $(READY) ## show what `pulumi up` would build, and whether it would work (no cloud needed)
 	$(BIN)/python -m rehearsal
+
+playground: $(READY) ## the whole world here: emulated AWS, a real control plane, the engine (needs make tools)
+	$(BIN)/python -m rehearsal playground
 
 tools: ## build the pinned tools that this machine lacks (docs/tools.md), for the engine and cluster tests
 	@$(NEW_ENOUGH)
