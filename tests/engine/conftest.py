@@ -14,6 +14,7 @@ from rehearsal.emulation import Emulation
 from rehearsal.engine import Engine, Result
 from rehearsal.project import Stack, load_stack
 from rehearsal.rehearse import world_of
+from rehearsal.session import seed_memory
 from rehearsal.values import Json, records, text
 from rehearsal.world import World
 
@@ -58,6 +59,7 @@ class Region:
         self.world = world(world_of(parsed).model_copy(update={"account": account}))
         if build:
             emulation.build(account=account, region=parsed.region, world=self.world)
+            seed_memory(emulation, parsed, self.world)
         pulumi = tools.find("pulumi")
         assert pulumi is not None
         environment = {
@@ -89,6 +91,11 @@ class Region:
     def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
         """An API call behind the program's back."""
         return self.cloud().call(service, operation, parameters)
+
+    def objects(self) -> list[dict[str, Json]]:
+        """Everything in the in-memory cluster."""
+        arn = self.cloud().arn("eks", f"cluster/{CLUSTER}")
+        return records(self.emulation.kubernetes({"cluster": arn, "operation": "objects"}), "objects")
 
     def leftovers(self) -> list[str]:
         """What a destroyed stack must not leave in the account: everything that it makes there."""

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rehearsal.values import record, records
-from tests.engine.conftest import CLUSTER, PRODUCTION, ROOT, NewRegion, config
+from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_NAMESPACE
+from rehearsal.values import record, records, text
+from rehearsal.world import World
+from tests.engine.conftest import CLUSTER, PRODUCTION, ROOT, NewRegion, Region, config
 
 AWS_TYPES = {
     "aws:ec2/securityGroup:SecurityGroup",
@@ -68,14 +71,85 @@ def test_a_dev_stack_leaves_nothing_of_ours_behind_and_can_be_built_again(region
         assert stack.leftovers() == []
 
 
-def test_a_production_stack_refuses_to_be_destroyed_until_its_protection_is_lifted(region: NewRegion) -> None:
+def _lifted() -> dict[str, object]:
+    """Production without RDS's protection, as README's "Tearing down" has it."""
+    reason = [{"key": "database.deletionProtection", "reason": "the region closes"}]
+    return config(**PRODUCTION, database={"deletionProtection": False}, acknowledge=reason)
+
+
+def _unprotect(stack: Region) -> None:
+    stack.engine.pulumi("state", "unprotect", "--all", "--yes", "--stack", stack.name)
+
+
+def test_a_production_stack_refuses_to_be_destroyed_and_says_what_to_do(region: NewRegion) -> None:
     stack = region(config(**PRODUCTION))
     stack.up()
     refused = stack.engine.destroy()
     assert not refused.succeeded
-    assert "protected" in refused.text
-    assert stack.refresh().changes == {}
-    stack.engine.pulumi("state", "unprotect", "--all", "--yes", "--stack", stack.name)
+    assert "pulumi state unprotect" in refused.text
+    _unprotect(stack)
     refused = stack.engine.destroy()
     assert not refused.succeeded
     assert "deletion protection" in refused.text.lower()
+    (instance,) = records(stack.call("rds", "DescribeDBInstances"), "DBInstances")
+    assert instance["DBInstanceStatus"] == "available"
+
+
+def test_a_production_stack_whose_protection_was_lifted_can_be_destroyed_and_built_again_and_again(
+    region: NewRegion,
+) -> None:
+    stack = region(config(**PRODUCTION))
+    stack.up()
+    for time in (1, 2):
+        stack.configure(_lifted())
+        stack.up()
+        _unprotect(stack)
+        stack.destroy()
+        snapshots = records(stack.call("rds", "DescribeDBSnapshots"), "DBSnapshots")
+        names = {text(s, "DBSnapshotIdentifier") for s in snapshots if s["SnapshotType"] == "manual"}
+        assert len(names) == time
+        assert all(name.startswith("maestro-regional-xyz-final-") for name in names)
+        stack.configure(config(**PRODUCTION))
+        if time == 1:
+            # The deleted secrets can be restored for 30 days, and hold their names: our message says how on.
+            refused = stack.engine.up()
+            assert not refused.succeeded
+            said = "\n".join(refused.diagnostics)
+            for secret in ("server-mqtt-cert", "db-credentials"):
+                name = f"{CLUSTER}/maestro/{secret}"
+                assert f"delete-secret --force-delete-without-recovery --secret-id {name}" in said
+                stack.call("secretsmanager", "DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=True)
+            stack.up()
+            assert stack.preview().changes == {}
+
+
+def _with_config_map(data: dict[str, str]) -> Callable[[World], World]:
+    """The world in which something else has written the bootstrap ConfigMap."""
+    maps = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": data}
+    return lambda world: world.model_copy(update={"config_maps": maps})
+
+
+def test_another_owners_config_map_stays_with_all_its_keys(region: NewRegion) -> None:
+    theirs = {
+        f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {"cluster_type": "regional", "cluster_name": CLUSTER}
+    }
+    stack = region(
+        config(bootstrapConfigMap="adopt"),
+        world=lambda world: world.model_copy(update={"config_maps": theirs}),
+    )
+    stack.up()
+    assert stack.preview().changes == {}
+    stack.destroy()
+    assert stack.leftovers() == []
+    (left,) = [o for o in stack.objects() if o["kind"] == "ConfigMap"]
+    assert record(left, "data") == theirs
+
+
+def test_a_foreign_config_map_is_not_taken_over_and_our_message_names_the_way(region: NewRegion) -> None:
+    stack = region(world=_with_config_map({"cluster_type": "regional"}))
+    refused = stack.engine.up()
+    assert not refused.succeeded
+    assert "pulumi config set bootstrapConfigMap adopt" in "\n".join(refused.diagnostics)
+    stack.configure(config(bootstrapConfigMap="adopt"))
+    stack.up()
+    assert stack.preview().changes == {}
