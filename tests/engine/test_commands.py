@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_an_interrupted_up_comes_to_rest_and_the_next_one_finishes_it(tmp_path: 
 
 
 @contextmanager
-def _serving(state: Path) -> Iterator[dict[str, str]]:
+def _serving(state: Path) -> Generator[dict[str, str]]:
     """The variables that `serve` prints."""
     process = _rehearsal(state, "serve", "--json")
     assert process.stdout
@@ -126,7 +126,7 @@ def _serving(state: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _language_host(program: Path) -> Iterator[str]:
+def _language_host(program: Path) -> Generator[str]:
     """The one part of an ordinary installation that isn't here."""
 
     def run() -> None:

@@ -38,6 +38,10 @@ def _associations(region: Region) -> list[dict[str, Json]]:
     return records(region.call("eks", "ListPodIdentityAssociations", clusterName=CLUSTER), "associations")
 
 
+def _has_one_association(region: Region) -> bool:
+    return len(_associations(region)) == 1
+
+
 def _remove_association(region: Region) -> object:
     (found,) = _associations(region)
     identity = found["associationId"]
@@ -87,7 +91,7 @@ DRIFTS = {
     "an association that was removed": Drift(
         _remove_association,
         "aws:eks/podIdentityAssociation:PodIdentityAssociation",
-        lambda region: len(_associations(region)) == 1,
+        _has_one_association,
     ),
     "a secret version that was added": Drift(
         _add_version, "aws:secretsmanager/secretVersion:SecretVersion", _secret_is_ours

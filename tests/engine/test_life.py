@@ -126,7 +126,11 @@ def test_a_production_stack_whose_protection_was_lifted_can_be_destroyed_and_bui
 def _with_config_map(data: dict[str, str]) -> Callable[[World], World]:
     """The world in which something else has written the bootstrap ConfigMap."""
     maps = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": data}
-    return lambda world: world.model_copy(update={"config_maps": maps})
+
+    def with_it(world: World) -> World:
+        return world.model_copy(update={"config_maps": maps})
+
+    return with_it
 
 
 def test_another_owners_config_map_stays_with_all_its_keys(region: NewRegion) -> None:
