@@ -6,6 +6,7 @@ more. What the engine writes (its state, a copy of the project that names the em
 folder; the checkout is only read.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -286,14 +287,25 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 @contextlib.contextmanager
 def _language_host() -> Generator[str]:
     """Serves the program to the engine; gives the address."""
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(_program), server)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def program() -> None:
+        loops.append(asyncio.get_running_loop())
+        _program()
+
+    threads = futures.ThreadPoolExecutor(max_workers=4)
+    server = grpc.server(threads)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(program), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        server.stop(grace=None)
+        server.stop(grace=None).wait()
+        threads.shutdown()
+        # The SDK leaves its loop open where the engine is gone before the program has ended.
+        for loop in loops:
+            loop.close()
 
 
 class _EventLog:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -104,7 +104,7 @@ def _mark(resource: _Resource) -> Text:
 
 
 @contextmanager
-def _showing(view: View, console: Console) -> Iterator[None]:
+def _showing(view: View, console: Console) -> Generator[None]:
     if not console.is_terminal:
         yield
         return

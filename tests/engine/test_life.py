@@ -134,13 +134,8 @@ def _with_config_map(data: dict[str, str]) -> Callable[[World], World]:
 
 
 def test_another_owners_config_map_stays_with_all_its_keys(region: NewRegion) -> None:
-    theirs = {
-        f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {"cluster_type": "regional", "cluster_name": CLUSTER}
-    }
-    stack = region(
-        config(bootstrapConfigMap="adopt"),
-        world=lambda world: world.model_copy(update={"config_maps": theirs}),
-    )
+    theirs = {"cluster_type": "regional", "cluster_name": CLUSTER}
+    stack = region(config(bootstrapConfigMap="adopt"), world=_with_config_map(theirs))
     stack.up()
     assert stack.preview().changes == {}
     stack.destroy()
