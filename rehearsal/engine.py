@@ -119,7 +119,7 @@ class Engine:
         self.stack = stack
         self.folder = folder
         self._environment = dict(environment)
-        self._secrets = {**dict(_placeholders(stack)), **(secrets or {})}
+        self._secrets = dict(secrets or {})
         self._pulumi = pulumi
         self._backend = folder / "backend"
         self._project = folder / "project"
@@ -133,6 +133,7 @@ class Engine:
         self.stack = stack
         with _disk(self.folder):
             self._write_project()
+        self._set_secrets()
 
     # --- operations -------------------------------------------------------------------------------
 
@@ -231,7 +232,10 @@ class Engine:
         """Make the stack if it isn't there yet, and set its secrets."""
         if not (self._backend / ".pulumi/stacks" / self.stack.project / f"{self.stack.name}.json").exists():
             self.pulumi("stack", "init", self.stack.name, "--secrets-provider", "passphrase")
-        for path, value in self._secrets.items():
+        self._set_secrets()
+
+    def _set_secrets(self) -> None:
+        for path, value in {**dict(_placeholders(self.stack)), **self._secrets}.items():
             self.pulumi("config", "set", "--stack", self.stack.name, "--secret", "--path", path, "--", value)
 
     def _installation(self) -> Path:
@@ -260,9 +264,7 @@ class Engine:
         kept = cast(object, yaml.safe_load(file.read_text(encoding="utf-8"))) if file.exists() else None
         before = cast(dict[str, object], kept) if isinstance(kept, dict) else {}
         salt = {key: value for key, value in before.items() if key == "encryptionsalt"}
-        config = {
-            key: value for key, value in self.stack.own_config.items() if key not in self.stack.secret_keys
-        }
+        config = _without_placeholders(self.stack.own_config)
         file.write_text(yaml.safe_dump({**salt, "config": config}, sort_keys=False), encoding="utf-8")
 
 
@@ -276,11 +278,22 @@ def _placeholders(stack: Stack) -> Iterator[tuple[str, str]]:
         yield from _leaves(key, stack.own_config[key])
 
 
+def _without_placeholders(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    inside = cast(Mapping[str, object], value).items()
+    return {key: _without_placeholders(held) for key, held in inside if not _is_placeholder(held)}
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(PLACEHOLDER)
+
+
 def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, inner in cast(Mapping[str, object], value).items():
             yield from _leaves(f"{path}.{key}", inner)
-    elif isinstance(value, str) and value.startswith(PLACEHOLDER):
+    elif isinstance(value, str) and _is_placeholder(value):
         yield path, value
 
 

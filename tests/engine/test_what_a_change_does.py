@@ -372,6 +372,7 @@ def test_a_major_upgrade_that_waits_is_completed_after_the_window(fresh: Built) 
     refused = changed(stack, row_)
     assert not refused.succeeded
     assert "InvalidDBParameterGroupState" in refused.text
+    assert "pulumi config set --path database.applyImmediately true" in "\n".join(refused.diagnostics)
     assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
     apply_pending(stack.cloud(), DATABASE)
     stack.refresh()
