@@ -10,6 +10,9 @@ from statistics import median
 
 import helm_python
 
+from benchmarks import engine
+from benchmarks.report import line
+
 ROOT = Path(__file__).parents[1]
 # Warm means with bytecode: an environment that forbids writing it would compile our modules in each run.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -34,16 +37,9 @@ def main() -> int:
         line("our program, preview and update", ours),
         line("  more than the flat one", ours - flat, limit=EXTRA_SECONDS),
         line("chart render", render_seconds() * 1000, unit="ms"),
+        engine.measure(ENVIRONMENT),
     ]
     return 0 if all(good) else 1
-
-
-def line(what: str, value: float, *, unit: str = "s", limit: float | None = None) -> bool:
-    """Print a figure; says whether it is within its limit."""
-    good = limit is None or value <= limit
-    goal = "" if limit is None else f"  goal: at most {limit:g} {unit}{'' if good else '  MISSED'}"
-    print(f"{what:<36} {value:7.2f} {unit}{goal}", flush=True)
-    return good
 
 
 def alternate(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
@@ -85,5 +81,15 @@ def render_seconds() -> float:
         return (time.perf_counter() - begun) / 100
 
 
+def _main() -> int:
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return 130
+    except engine.BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main())

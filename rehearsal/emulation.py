@@ -21,13 +21,15 @@ import urllib.request
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypedDict, cast
+from typing import IO, TYPE_CHECKING, TypedDict, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 
 from rehearsal.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud, is_loopback
 from rehearsal.values import Json, record, text
-from rehearsal.world import World, parse_world
+
+if TYPE_CHECKING:  # pydantic takes a tenth of a second, in each plugin of the engine
+    from rehearsal.world import World
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +50,7 @@ class LoggedCall(TypedDict):
     account: str
     region: str
     status: int  # 0: not answered
+    at: float  # `time.time()` of its arrival; it is executed at once, however late it is answered
 
 
 class Emulation:
@@ -107,12 +110,14 @@ class Emulation:
         A second time only the clusters' endpoints and certificate authorities may differ, and are taken over.
         Raises EmulationError if another world was built there.
         """
-        content = world.model_dump(by_alias=True) if isinstance(world, World) else dict(world)
+        content = dict(world) if isinstance(world, Mapping) else world.model_dump(by_alias=True)
         answer = self._object("POST", "worlds", {"account": account, "region": region, "world": content})
         return answer.get("built") is True
 
     def world(self, *, account: str, region: str) -> World | None:
         """The world that was built there, with the endpoints it has now."""
+        from rehearsal.world import parse_world
+
         for built in cast("list[dict[str, Json]]", self._request("GET", "worlds")):
             if (built["account"], built["region"]) == (account, region):
                 return parse_world(built["world"])
@@ -143,7 +148,11 @@ class Emulation:
         return all(fault["fired"] == fault["times"] for fault in self.faults())
 
     def delay(self, latencies: Mapping[str, float]) -> None:
-        """Makes calls answer that many seconds late: {"rds:CreateDBInstance": 36}. Replaces what was set."""
+        """Makes calls answer that many seconds late: {"rds:CreateDBInstance": 36}. Replaces what was set.
+
+        A cluster in memory has "kubernetes:create" and so on, and for one type of resource
+        "kubernetes:create kubernetes:helm.sh/v3:Release".
+        """
         self._request("PUT", "latencies", dict(latencies))
 
     def authenticate(self, token: str, cluster: str) -> dict[str, Json]:

@@ -102,7 +102,7 @@ class Result:
 class Engine:
     """The engine over one stack."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         stack: Stack,
         folder: Path,
@@ -110,8 +110,11 @@ class Engine:
         pulumi: Path,
         environment: Mapping[str, str],
         secrets: Mapping[str, str] | None = None,
+        program: str = "__main__.py",
     ) -> None:
         """Prepare `folder`; `environment` says where the emulation is, `secrets` are set encrypted, by path.
+
+        `program` is another one to run, as a path in the project; it gets the same stack.
 
         Raises:
             EngineError: the folder can't be written, or the passphrase is another one.
@@ -120,6 +123,7 @@ class Engine:
         self.folder = folder
         self._environment = dict(environment)
         self._secrets = dict(secrets or {})
+        self._program = program
         self._pulumi = pulumi
         self._backend = folder / "backend"
         self._project = folder / "project"
@@ -209,7 +213,12 @@ class Engine:
                 listener(line)
 
         reason = None
-        with _inside(self.stack.root), _interruptible(), _language_host() as address, log as file:
+        with (
+            _inside(self.stack.root),
+            _interruptible(),
+            _language_host(self._program) as address,
+            log as file,
+        ):
             command = [
                 *arguments,
                 *("--stack", self.stack.name, "--color", "never", "--event-log", str(file)),
@@ -268,10 +277,6 @@ class Engine:
         file.write_text(yaml.safe_dump({**salt, "config": config}, sort_keys=False), encoding="utf-8")
 
 
-def _program() -> None:
-    runpy.run_path("__main__.py", run_name="__main__")
-
-
 def _placeholders(stack: Stack) -> Iterator[tuple[str, str]]:
     """Encrypted values can't be read here: by path, what stands for each."""
     for key in stack.secret_keys:
@@ -298,13 +303,13 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _language_host() -> Generator[str]:
-    """Serves the program to the engine; gives the address."""
+def _language_host(file: str) -> Generator[str]:
+    """Serves the program in `file` to the engine; gives the address."""
     loops: list[asyncio.AbstractEventLoop] = []
 
     def program() -> None:
         loops.append(asyncio.get_running_loop())
-        _program()
+        runpy.run_path(file, run_name="__main__")
 
     threads = futures.ThreadPoolExecutor(max_workers=4)
     server = grpc.server(threads)

@@ -13,6 +13,7 @@ Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi. The SDK's 
 
 import argparse
 import functools
+import gc
 import json
 import os
 import signal
@@ -38,6 +39,8 @@ from rehearsal.values import Json, dig, text
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
 """By package: the SDK whose version the plugin reports as its own."""
 URL, ACCOUNT, LOG = "MAESTRO_REHEARSAL_URL", "MAESTRO_REHEARSAL_ACCOUNT", "MAESTRO_REHEARSAL_LOG"
+TIMEOUT_SCALE = "MAESTRO_REHEARSAL_TIMEOUT_SCALE"
+"""Multiplies the time that a release may take on an API server; its least setting is a minute."""
 THREADS = 64
 """Requests served at once; each may wait for a long time."""
 SECONDS_TO_RETRY = 10.0
@@ -266,6 +269,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         sent: Mapping[str, Json] | None = None,
     ) -> T:
         """The backend's answer; its refusal goes to the engine in the provider's words."""
+        from rehearsal.emulation import EmulationError
         from rehearsal.kubernetes import KubernetesError, PartialError
 
         if self._backend is None:
@@ -275,7 +279,13 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         except (PartialError, PartlyMadeError) as partial:
             outputs = self._outputs(type_, partial.state, sent or {})
             _refuse_partly(context, str(partial), partial.state.id, outputs, sent or {}, partial.reasons)
-        except (AwsError, KubernetesError, NoHandlerError, ConfigurationRefusedError) as refusal:
+        except (
+            AwsError,
+            EmulationError,
+            KubernetesError,
+            NoHandlerError,
+            ConfigurationRefusedError,
+        ) as refusal:
             _refuse(context, str(refusal))
 
     def _outputs(self, type_: str, state: State, sent: Mapping[str, Json]) -> struct_pb2.Struct:
@@ -393,12 +403,26 @@ def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.
             cancelled=cancelled,
             config_maps_mutable=is_mutable,
             folder=folder,
+            timeout_scale=_timeout_scale(),
         )
     else:
         identifier = text(configuration, "clusterIdentifier") or "ambient"
         call = Emulation.attach(_url()).kubernetes
         cluster = RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
     return _WithoutCalls(cluster)
+
+
+def _timeout_scale() -> float:
+    given = os.environ.get(TIMEOUT_SCALE, "1")
+    try:
+        scale = float(given)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale < float("inf"):
+        raise ConfigurationRefusedError(
+            f"{TIMEOUT_SCALE} must be a number above 0, for example 0.1, and is {given!r}"
+        )
+    return scale
 
 
 def _connect_random(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
@@ -491,6 +515,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("package", choices=sorted(CONNECT), help="whose resources to serve")
     options, _ = parser.parse_known_args(arguments)
+    # Half a million objects of botocore's models, none of them garbage, would be looked through often.
+    gc.set_threshold(100_000, 20, 100)
     serve(options.package)
 
 

@@ -119,3 +119,6 @@ _KINDS: Mapping[str, _Kind] = {
         make=_id, table=table("resource_id.go", replaces=("byteLength", "keepers"))
     ),
 }
+
+TYPES = frozenset(_KINDS)
+"""The types that are known here."""

@@ -32,6 +32,7 @@ TOOLS = {
         "kwok",
         "helm",
         "kubectl",
+        "pulumi",
     ),
 }
 """By tier: the programs that it needs."""

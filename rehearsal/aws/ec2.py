@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 
 from rehearsal.aws.cloud import Cloud
@@ -15,8 +14,10 @@ from rehearsal.aws.handler import (
     ResourceHandler,
     api_parameters,
     api_tags,
+    completing,
     handler_file,
     read_inputs,
+    tag_outputs,
     unless_gone,
 )
 from rehearsal.aws.retry import has_code, retrying
@@ -28,6 +29,9 @@ from rehearsal.values import Json, flag, json_list, merged, number, record, reco
 _DESCRIPTION = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
 _NO_GROUP, _NO_RULE = "InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound"
+
+# Of a rule that there isn't.
+_NO_PERMISSION = ("InvalidPermission.NotFound", "InvalidParameterValue")
 
 # What AWS gives every new group; the provider takes both away again, so that a program says what may leave.
 _ALLOW_ALL: tuple[dict[str, Json], ...] = (
@@ -60,14 +64,19 @@ class SecurityGroup(ResourceHandler):
             api_parameters(given, names) | {"Description": description} | _tagged(given, "security-group")
         )
         group_id = text(cloud.call("ec2", "CreateSecurityGroup", parameters), "GroupId")
-        for permission in _ALLOW_ALL:
-            # A VPC without IPv6 has no second rule to revoke.
-            with suppress(AwsError):
+        own: dict[str, Json] = {
+            "description": description,
+            "ownerId": cloud.account_id,
+            "region": cloud.region,
+        }
+        with completing(State(group_id, merged(given, tag_outputs(given), own))):
+            for permission in _ALLOW_ALL:
                 rules: dict[str, Json] = {"GroupId": group_id, "IpPermissions": [permission]}
-                cloud.call("ec2", "RevokeSecurityGroupEgress", rules)
-        # A new group may not be visible for a moment.
-        describe = partial(describe_security_group, cloud, group_id)
-        return self._state(cloud, given, retrying(cloud, describe, while_=has_code(_NO_GROUP)))
+                # A VPC without IPv6 has no second rule to revoke.
+                unless_gone(partial(cloud.call, "ec2", "RevokeSecurityGroupEgress", rules), *_NO_PERMISSION)
+            # A new group may not be visible for a moment.
+            describe = partial(describe_security_group, cloud, group_id)
+            return self._state(cloud, given, retrying(cloud, describe, while_=has_code(_NO_GROUP)))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeSecurityGroups, with all rules, whoever made them."""
@@ -223,7 +232,8 @@ class SecurityGroupIngressRule(ResourceHandler):
         rule_id = text(records(answer, "SecurityGroupRules")[0], "SecurityGroupRuleId")
         # The provider doesn't read a new rule, so it can't miss one that isn't visible yet.
         existing = partial(self._existing, cloud, State(rule_id, given))
-        return retrying(cloud, existing, while_=has_code(_NO_RULE))
+        with completing(State(rule_id, merged(given, tag_outputs(given), {"securityGroupRuleId": rule_id}))):
+            return retrying(cloud, existing, while_=has_code(_NO_RULE))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeSecurityGroupRules."""

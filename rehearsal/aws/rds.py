@@ -14,8 +14,10 @@ from rehearsal.aws.handler import (
     ResourceHandler,
     api_parameters,
     api_tags,
+    completing,
     handler_file,
     read_inputs,
+    tag_outputs,
     unless_gone,
 )
 from rehearsal.aws.rds_common import in_order_of, read_tags, update_tags
@@ -28,7 +30,7 @@ from rehearsal.aws.rds_rules import (
 )
 from rehearsal.aws.retry import has_code, retrying
 from rehearsal.lifecycle import State, table
-from rehearsal.values import Json, flag, json_list, record, records, text, texts
+from rehearsal.values import Json, flag, json_list, merged, record, records, text, texts
 
 _PARAMETERS_A_CALL = 20  # RDS API reference, ModifyDBParameterGroup
 
@@ -56,7 +58,8 @@ class SubnetGroup(ResourceHandler):
         if "tags" in given:
             parameters["Tags"] = api_tags(given)
         made = record(cloud.call("rds", "CreateDBSubnetGroup", parameters), "DBSubnetGroup")
-        return self._state(cloud, given, made)
+        with completing(State(text(made, "DBSubnetGroupName"), merged(given, tag_outputs(given)))):
+            return self._state(cloud, given, made)
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeDBSubnetGroups and ListTagsForResource."""
@@ -190,8 +193,11 @@ class ParameterGroup(ResourceHandler):
         settings = self._settings(cloud, given)
         made = record(cloud.call("rds", "CreateDBParameterGroup", parameters), "DBParameterGroup")
         name = text(made, "DBParameterGroupName")
-        self._call(cloud, "ModifyDBParameterGroup", name, settings)
-        return self._state(cloud, given, made)
+        # Without the settings, so that an update makes them.
+        as_made: dict[str, Json] = merged(given, tag_outputs(given), {"parameters": []})
+        with completing(State(name, as_made)):
+            self._call(cloud, "ModifyDBParameterGroup", name, settings)
+            return self._state(cloud, given, made)
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeDBParameterGroups, DescribeDBParameters and ListTagsForResource."""

@@ -14,8 +14,10 @@ from rehearsal.aws.handler import (
     ResourceHandler,
     api_parameters,
     api_tags,
+    completing,
     handler_file,
     read_inputs,
+    tag_outputs,
     unless_gone,
 )
 from rehearsal.aws.moto_gaps_ec2_rds import PASSWORD_TAG, fingerprint
@@ -156,9 +158,12 @@ class Instance(ResourceHandler):
         if "tags" in given:
             parameters["Tags"] = api_tags(given)
         made = record(cloud.call("rds", "CreateDBInstance", parameters), "DBInstance")
-        describe = partial(_described, cloud, text(made, "DbiResourceId"))
-        # The provider waits for it, visible or not.
-        return self._state(cloud, given, retrying(cloud, describe, while_=has_code(*_GONE)))
+        identity = text(made, "DbiResourceId")
+        describe = partial(_described, cloud, identity)
+        own: dict[str, Json] = {"arn": _arn(cloud, made), "resourceId": identity}
+        with completing(State(identity, merged(given, tag_outputs(given), own))):
+            # The provider waits for it, visible or not.
+            return self._state(cloud, given, retrying(cloud, describe, while_=has_code(*_GONE)))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeDBInstances and ListTagsForResource."""

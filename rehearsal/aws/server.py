@@ -14,9 +14,10 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -67,6 +68,7 @@ class _Entry:
     index: int
     call: Call
     status: int = 0
+    at: float = field(default_factory=time.time)
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -76,6 +78,7 @@ class _Entry:
             "account": self.call.account,
             "region": self.call.region,
             "status": self.status,
+            "at": self.at,
         }
 
 
@@ -133,8 +136,11 @@ class Emulator:
             return _json(400, {"error": message})
         return self._perform(call, lambda: _ask_moto(request, call))
 
-    def _perform(self, call: Call, execute: Callable[[], _Answer]) -> _Answer | None:
-        """Executes a call and saves, with the fault that is due and the latency that is set."""
+    def _perform(self, call: Call, execute: Callable[[], _Answer], kind: str = "") -> _Answer | None:
+        """Executes a call and saves, with the fault that is due and the latency that is set.
+
+        `kind` is what the call is about, where its operation leaves that open.
+        """
         with self._lock:
             entry = _Entry(len(self._log), call)
             self._log.append(entry)
@@ -143,7 +149,7 @@ class Emulator:
             if fault is None or fault.when == "after":
                 answer = self._execute(call, execute)
         if answer is not None:
-            self._stopping.wait(self._latencies.get(f"{call.service}:{call.operation}", 0))
+            self._stopping.wait(self._latency(f"{call.service}:{call.operation}", kind))
         if fault is not None and fault.effect == "kill":
             if fault.pid is not None:
                 kill(fault.pid)
@@ -155,6 +161,10 @@ class Emulator:
         if self._verbose:
             _say(f"{call.service}:{call.operation} {call.account} {call.region} {entry.status}")
         return answer
+
+    def _latency(self, call: str, kind: str) -> float:
+        """Seconds; a call's on one kind of object go before those of the call."""
+        return self._latencies.get(f"{call} {kind}", self._latencies.get(call, 0))
 
     def _execute(self, call: Call, execute: Callable[[], _Answer]) -> _Answer:
         with self._lock:
@@ -352,7 +362,7 @@ class Emulator:
     def _post_kubernetes(self, request: Request) -> _Answer | None:
         payload = _object(request)
         call = Call(KUBERNETES, text(payload, "operation"), "", "")
-        return self._perform(call, lambda: self._handle(payload))
+        return self._perform(call, lambda: self._handle(payload), text(payload, "type"))
 
     def _handle(self, payload: dict[str, Json]) -> _Answer:
         import pickle

@@ -80,8 +80,11 @@ class ApiCluster(tables.Described):
         cancelled: threading.Event | None = None,
         config_maps_mutable: bool = False,
         folder: Path | None = None,
+        timeout_scale: float = 1.0,
     ) -> None:
         """`folder` is what relative paths in the kubeconfig are relative to.
+
+        A release's timeout is multiplied by `timeout_scale`, where a minute is too long to wait.
 
         Raises OutsideWorldError for an API server that isn't on this machine, and KubernetesError for a
         kubeconfig that can't be used. The API server isn't asked yet.
@@ -90,6 +93,7 @@ class ApiCluster(tables.Described):
         self._root = root
         self._cancelled = cancelled or threading.Event()
         self._mutable = config_maps_mutable
+        self._timeout_scale = timeout_scale
         config, self._context = _selected(kubeconfig_text, context)
         self.url = _server(config, self._context)
         """Of the API server."""
@@ -227,7 +231,7 @@ class ApiCluster(tables.Described):
                 record(inputs, "values"),
                 context=context,
                 namespace=namespace,
-                timeout=helm.timeout_of(inputs),
+                timeout=self._timeout(inputs),
                 wait=_wait(inputs),
                 create_namespace=flag(inputs, "createNamespace"),
                 rollback_on_failure=flag(inputs, "atomic"),
@@ -257,7 +261,7 @@ class ApiCluster(tables.Described):
                 record(inputs, "values"),
                 context=context,
                 namespace=namespace,
-                timeout=helm.timeout_of(inputs),
+                timeout=self._timeout(inputs),
                 wait=_wait(inputs),
                 max_history=number(inputs, "maxHistory"),
                 reset_values=flag(inputs, "resetValues"),
@@ -288,13 +292,17 @@ class ApiCluster(tables.Described):
                 config.uninstall(
                     name,
                     ignore_not_found=True,
-                    timeout=helm.timeout_of(state.outputs),
+                    timeout=self._timeout(state.outputs),
                     wait=_wait(state.outputs),
                 )
             except helm_python.HelmNotFoundError:
                 return
             except helm_python.HelmError as refusal:
                 raise _refused(refusal) from None
+
+    def _timeout(self, inputs: Mapping[str, Json]) -> int:
+        """Seconds; Helm takes whole ones."""
+        return max(1, round(helm.timeout_of(inputs) * self._timeout_scale))
 
     def _run(
         self,

@@ -3,18 +3,21 @@
 Kinds that come from a CustomResourceDefinition (SecretProviderClass) have none there.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-from referencing import Registry, Resource
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rehearsal.aws import NoHandlerError
 from rehearsal.kubernetes.objects import KubernetesError
 from rehearsal.values import Json, record
+
+if TYPE_CHECKING:
+    from referencing import Registry
 
 CUSTOM_KINDS = frozenset({"SecretProviderClass"})
 
@@ -65,6 +68,8 @@ def _validator(api_version: str, kind: str, version: str) -> _Validator:
 
 @functools.cache
 def _definitions(version: str) -> Registry[Any]:
+    from referencing import Registry, Resource
+
     definitions = json.loads((_schemas(version) / "_definitions.json").read_text(encoding="utf-8"))
     return Registry[Any]().with_resource(definitions["$id"], Resource.from_contents(definitions))
 

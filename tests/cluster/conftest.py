@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import tools
-from rehearsal.aws.cloud import Cloud
+from rehearsal.aws.cloud import Clients, Cloud
 from rehearsal.controlplane import Api, ControlPlane
+from rehearsal.controlplane.kubelet import Kubelet
 from rehearsal.emulation import Emulation
 from rehearsal.world import default_world
 from tests.cluster.objects import ACCOUNT, CLUSTER, REGION, Tool, clean, make_namespace, remove_namespace
+from tests.cluster.server import Identity, Server
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +98,32 @@ def clean_cluster(api: Api) -> Iterator[None]:
     clean(api)
     yield
     clean(api)
+
+
+@pytest.fixture(scope="session")
+def clients(emulation: Emulation) -> Clients:
+    """The way to the emulated AWS."""
+    return Clients(emulation.url)
+
+
+@pytest.fixture
+def kubelet(control_plane: ControlPlane, clients: Clients) -> Iterator[Kubelet]:
+    """Lets pods become ready when their secrets mount."""
+    api = control_plane.api()
+    with Kubelet(api, clients, cluster_name=CLUSTER, region=REGION, account_id=ACCOUNT) as kubelet:
+        yield kubelet
+
+
+@pytest.fixture
+def server(
+    api: Api,
+    cloud: Cloud,
+    helm: Tool,
+    namespace: str,
+    kubelet: Kubelet,  # noqa: ARG001 without it no pod gets ready
+) -> Iterator[Server]:
+    """All that a release needs, in a fresh namespace that enforces "restricted"; nothing is installed."""
+    identity = Identity(cloud, namespace, namespace, regions=(REGION,))
+    identity.make()
+    yield Server(api=api, helm=helm, identity=identity)
+    identity.remove()

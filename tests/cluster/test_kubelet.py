@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,17 +168,6 @@ class Region:
 
 def new_kubelet(api: Api, clients: Clients) -> Kubelet:
     return Kubelet(api, clients, cluster_name=CLUSTER, region=REGION, account_id=ACCOUNT)
-
-
-@pytest.fixture(scope="module")
-def clients(emulation: Emulation) -> Clients:
-    return Clients(emulation.url)
-
-
-@pytest.fixture
-def kubelet(control_plane: ControlPlane, clients: Clients) -> Iterator[Kubelet]:
-    with new_kubelet(control_plane.api(), clients) as kubelet:
-        yield kubelet
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Stacks of the unmodified program on the real engine, each in an emulated account of its own."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,7 @@ class Region:
         secrets: Mapping[str, str] | None = None,
         build: bool = True,
         environment: Mapping[str, str] | None = None,
+        pulumi: Path | None = None,
     ) -> None:
         self.emulation = emulation
         self.folder = folder
@@ -60,7 +62,7 @@ class Region:
         if build:
             emulation.build(account=account, region=parsed.region, world=self.world)
             seed_memory(emulation, parsed, self.world)
-        pulumi = tools.find("pulumi")
+        pulumi = pulumi or tools.find("pulumi")
         assert pulumi is not None
         environment = {
             **emulation.environment(parsed.region),
@@ -96,6 +98,16 @@ class Region:
         """Everything in the in-memory cluster."""
         arn = self.cloud().arn("eks", f"cluster/{CLUSTER}")
         return records(self.emulation.kubernetes({"cluster": arn, "operation": "objects"}), "objects")
+
+    def secrets(self) -> set[str]:
+        """The very values that were generated, and parts of them that survive any escaping."""
+        found: set[str] = set()
+        for name in ("server-mqtt-cert", "db-credentials"):
+            answer = self.call("secretsmanager", "GetSecretValue", SecretId=f"{CLUSTER}/maestro/{name}")
+            value = json.loads(text(answer, "SecretString"))
+            found |= {value[key] for key in ("password",) if key in value}
+            found |= set(value.get("privateKey", "").splitlines()[1:-1])
+        return found
 
     def leftovers(self) -> list[str]:
         """What a destroyed stack must not leave in the account: everything that it makes there."""

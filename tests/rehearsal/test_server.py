@@ -191,12 +191,17 @@ def test_calls_are_logged_in_every_protocol(aws: Emulation) -> None:
         ("iam", "ListRoles", {}),
     ]
 
+    begun = time.time()
     for service, operation, parameters in calls:
         cloud.call(service, operation, parameters)
 
     logged = aws.calls()
     assert [(call["service"], call["operation"]) for call in logged] == [call[:2] for call in calls]
     assert [call["index"] for call in logged] == [*range(len(calls))]
+    times = [call["at"] for call in logged]
+    assert begun <= times[0]
+    assert times == sorted(times)
+    assert times[-1] <= time.time()
     assert {(call["account"], call["status"]) for call in logged} == {("666666666666", 200)}
     assert {call["region"] for call in logged[:-1]} == {"eu-west-1"}  # IAM is signed for one region only
 
@@ -240,6 +245,17 @@ def test_a_latency_delays_its_call_and_holds_up_no_other(aws: Emulation) -> None
 
     assert done["ListPolicies"] >= 0.6
     assert done["ListCertificates"] < done["ListPolicies"]
+
+
+def test_a_latency_of_one_type_on_a_cluster_goes_before_that_of_the_operation(aws: Emulation) -> None:
+    aws.delay({"kubernetes:read": 30, "kubernetes:read kubernetes:core/v1:Namespace": 0.3})
+    namespace: dict[str, Json] = {"id": "default", "outputs": {"metadata": {"name": "default"}}}
+    request: dict[str, Json] = {"cluster": CLUSTER, "operation": "read", "state": namespace}
+    began = time.monotonic()
+
+    aws.kubernetes({**request, "type": "kubernetes:core/v1:Namespace"})
+
+    assert 0.3 <= time.monotonic() - began < 30
 
 
 def test_an_unknown_region_is_answered_with_a_close_one(aws: Emulation) -> None:

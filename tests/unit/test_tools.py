@@ -98,11 +98,21 @@ def test_the_pinned_pulumi_satisfies_the_project() -> None:
 def test_every_tool_is_told_its_version_and_is_documented() -> None:
     documented = (ROOT / "docs" / "tools.md").read_text()
     for tool in load():
-        assert all(tool.version in text for text in tool.link if "gitM" not in text)
+        own = [text for text in tool.link if "gitM" not in text and "k8sVersion" not in text]
+        assert all(tool.version in text for text in own)
         for executable in tool.executables:
             assert f"`{executable.name}`" in documented
             assert tool.page(executable.name).startswith("https://")
         assert tool.version not in documented  # versions.toml is the one place
+
+
+def test_helm_takes_an_unknown_cluster_for_one_of_its_clients_version() -> None:
+    [helm] = [tool for tool in load() if tool.name == "helm"]
+    [minor] = re.findall(r"^\s*k8s\.io/client-go v0\.(\d+)\.", go_mod(helm), re.MULTILINE)
+    assert {text.rpartition(".")[2] for text in helm.link if "k8s" in text} == {
+        "k8sVersionMajor=1",
+        f"k8sVersionMinor={minor}",
+    }
 
 
 def test_renovate_reads_every_version_of_the_file() -> None:

@@ -1,0 +1,206 @@
+"""The program on the real engine: against a flat one, against its critical path, against the peer's way.
+
+The peer's way is what the program replaces: `terraform apply` for everything in AWS, then `helm install`
+(docs/from-terraform.md). It isn't run here but reckoned, in its favour: with the same latencies and the same
+freedom to do things at once, no time of its tools' own, and none to carry values from one to the other.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import tools
+from benchmarks.critical_path import Chain, Resource, critical_path, resources
+from benchmarks.latencies import SCALE, TABLE, played, seconds
+from benchmarks.report import line
+from benchmarks.stacks import FLAT, OURS, ROOT, Place, Places, rotated
+from rehearsal.emulation import Emulation
+from rehearsal.engine import Engine, Step
+from rehearsal.values import Json, record, text
+
+RUNS = 10
+EXTRA_SECONDS, MAKESPAN_SECONDS = 0.3, 5.0
+RELEASE = "kubernetes:helm.sh/v3:Release"
+_MAKING = frozenset({"create", "create-replacement"})
+
+
+class BenchmarkError(Exception):
+    """What was to be measured isn't what ran."""
+
+
+def measure(environment: Mapping[str, str]) -> bool:
+    """Print the engine's figures; whether each is within its goal.
+
+    `environment` is that of the processes in which programs are timed. Raises BenchmarkError.
+    """
+    pulumi = tools.find("pulumi")
+    if pulumi is None:
+        print("engine: skipped, since no pulumi was found: install Pulumi, or build one by `make tools`")
+        return True
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as kept:
+        folder = Path(kept)
+        with Emulation.start(folder / "aws.state") as emulation:
+            places = Places(emulation, folder, pulumi)
+            good = _against_flat(places, environment)
+        # Another process: one that holds 22 accounts takes longer to save each call's changes.
+        with Emulation.start(folder / "paced.state") as emulation:
+            place = Places(emulation, folder / "paced", pulumi).new()
+            return _against_critical_path(emulation, place) and good
+
+
+# --- ours and a flat program, as fast as the emulation answers -----------------------------------------
+
+
+def _against_flat(places: Places, environment: Mapping[str, str]) -> bool:
+    flat, ours = places.new(), places.new()  # these two only warm up
+    _timed(flat, FLAT, environment)
+    _timed(ours, OURS, environment)
+    _require_same_resources(flat.engine(FLAT), ours.engine(OURS))
+    pairs = [
+        (_timed(places.new(), FLAT, environment), _timed(places.new(), OURS, environment))
+        for _ in range(RUNS)
+    ]
+    good: list[bool] = []
+    for index, what in enumerate(("preview", "up")):
+        flat_seconds = median(flat[index] for flat, _ in pairs)
+        our_seconds = median(ours[index] for _, ours in pairs)
+        line(f"flat program on the engine, {what}", flat_seconds)
+        line(f"our program on the engine, {what}", our_seconds)
+        good.append(line("  more than the flat one", our_seconds - flat_seconds, limit=EXTRA_SECONDS))
+    return all(good)
+
+
+def _timed(place: Place, program: str, environment: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds of a preview and of an `up` of a stack that isn't there yet, in a process each."""
+
+    def told(operation: str) -> float:
+        command = [sys.executable, "-m", "benchmarks.operation", str(place.folder), program, operation]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, check=False, stdout=subprocess.PIPE, text=True
+        )
+        if done.returncode:
+            raise BenchmarkError(f"{operation} of {program} failed")
+        return float(done.stdout)
+
+    return told("preview"), told("up")
+
+
+def _require_same_resources(flat: Engine, ours: Engine) -> None:
+    def types(engine: Engine) -> Counter[str]:
+        found = Counter(resource.type for resource in resources(engine.export()))
+        return Counter({type_: count for type_, count in found.items() if not type_.startswith("maestro:")})
+
+    only_flat, only_ours = types(flat) - types(ours), types(ours) - types(flat)
+    if only_flat or only_ours:
+        raise BenchmarkError(
+            f"{FLAT} declares other resources: it alone {dict(only_flat)}, ours alone {dict(only_ours)}"
+        )
+
+
+# --- with AWS's latencies, at 1:10 ---------------------------------------------------------------------
+
+
+def _against_critical_path(emulation: Emulation, place: Place) -> bool:
+    emulation.delay(played())
+    print(f"With AWS's latencies (benchmarks/latencies.py) played at 1:{SCALE}; seconds of this clock:")
+    first = _paced(emulation, place.engine(OURS))
+    chain = first.critical_path()
+    line("first up", first.makespan)
+    line("  its critical path", chain.seconds / SCALE)
+    extra = first.makespan - chain.seconds / SCALE
+    good = line("  more than the critical path", extra, limit=MAKESPAN_SECONDS)
+    print(f"  the path: {_described(chain)}")
+    rotation = _paced(emulation, place.engine(OURS, rotated(place.folder)))
+    line("certificate rotation, until pods are ready", rotation.ready)
+    line("  its critical path", rotation.critical_path(to=RELEASE).seconds / SCALE)
+    print(f"  the path: {_described(rotation.critical_path(to=RELEASE))}")
+    print("Until pods are ready, against everything in AWS first and Helm after it; AWS's own seconds:")
+    for what, paced in (("first up", first), ("certificate rotation", rotation)):
+        line(f"{what}, everything first", paced.everything_first)
+        line(f"{what}, ours", paced.unscaled)
+        line("  everything first, times ours", paced.everything_first / paced.unscaled, unit="x")
+    return good
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Paced:
+    """An `up` with latencies; what was measured is in seconds of the clock, what is reckoned in AWS's own."""
+
+    makespan: float
+    ready: float
+    """When the release was done, and so its pods ready; measured."""
+    waits: Mapping[str, float]
+    """By URN: what this `up` waits for AWS, or the cluster, to do."""
+    graph: tuple[Resource, ...]
+
+    def critical_path(self, *, to: str | None = None) -> Chain:
+        """Of all, or to the resource of a type."""
+        urn = next(each.urn for each in self.graph if each.type == to) if to else None
+        chain = critical_path(self.graph, self._takes, to=urn)
+        return replace(chain, urns=tuple(urn for urn in chain.urns if self.waits.get(urn)))
+
+    @property
+    def unscaled(self) -> float:
+        """Until pods are ready, with AWS in its own time; the engine's is what was measured on top."""
+        chain = self.critical_path(to=RELEASE).seconds
+        return chain + self.ready - chain / SCALE
+
+    @property
+    def everything_first(self) -> float:
+        """The peer's: the longest path of what is in AWS, then the release alone."""
+        in_aws = [each for each in self.graph if not each.type.startswith("kubernetes:")]
+        release = next(each for each in self.graph if each.type == RELEASE)
+        return critical_path(in_aws, self._takes).seconds + self._takes(release)
+
+    def _takes(self, resource: Resource) -> float:
+        return self.waits.get(resource.urn, 0)
+
+
+def _paced(emulation: Emulation, engine: Engine) -> _Paced:
+    done: list[float] = []
+
+    def observe(event: dict[str, Json]) -> None:
+        if text(record(record(event, "resOutputsEvent"), "metadata"), "type") == RELEASE:
+            done.append(time.perf_counter() - begun)
+
+    emulation.clear_calls()
+    begun = time.perf_counter()
+    result = engine.up(observer=observe)
+    makespan = time.perf_counter() - begun
+    if not result.succeeded or not done:
+        raise BenchmarkError(f"up failed, or did nothing to the release:\n{result.text}")
+    changes = [step for step in result.steps if step.operation in {*_MAKING, "update"}]
+    _require_played(emulation, changes)
+    return _Paced(
+        makespan=makespan,
+        ready=done[0],
+        waits={s.urn: seconds(s.type, is_update=s.operation == "update") for s in changes},
+        graph=resources(engine.export()),
+    )
+
+
+def _require_played(emulation: Emulation, changes: Iterable[Step]) -> None:
+    """Whether AWS was asked for just what the table says, so that what was reckoned is what was played."""
+    expected = Counter(
+        row.call
+        for step in changes
+        for row in TABLE
+        if (row.type, row.is_update) == (step.type, step.operation == "update")
+        and not row.call.startswith("kubernetes:")
+    )
+    made = Counter(f"{call['service']}:{call['operation']}" for call in emulation.calls())
+    found = Counter({call: count for call, count in made.items() if call in played()})
+    if found != expected:
+        raise BenchmarkError(
+            f"benchmarks/latencies.py doesn't fit: by it {dict(expected)}, in fact {dict(found)}"
+        )
+
+
+def _described(chain: Chain) -> str:
+    return " > ".join(urn.rpartition("::")[2] for urn in chain.urns)

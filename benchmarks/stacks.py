@@ -1,0 +1,95 @@
+"""Fresh stacks on the real engine: each has an emulated account, and a folder for its state, of its own."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from rehearsal.emulation import Emulation
+from rehearsal.engine import Engine
+from rehearsal.project import Stack, load_stack
+from rehearsal.provider import ACCOUNT
+
+ROOT = Path(__file__).parents[1]
+OURS, FLAT = "__main__.py", "benchmarks/flat/__main__.py"
+_REGION, _CLUSTER = "us-east-1", "regional-xyz"  # Pulumi.dev.yaml's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a stack lives; handed to other processes as a file."""
+
+    folder: Path
+    pulumi: Path
+    environment: Mapping[str, str]
+
+    def write(self) -> Path:
+        """A file that `read` reads."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "place.json"
+        content = {"pulumi": str(self.pulumi), "environment": dict(self.environment)}
+        file.write_text(json.dumps(content), encoding="utf-8")
+        return file
+
+    @classmethod
+    def read(cls, folder: Path) -> "Place":
+        """What `write` wrote into a folder."""
+        content = json.loads((folder / "place.json").read_text(encoding="utf-8"))
+        return cls(
+            folder=folder,
+            pulumi=Path(content["pulumi"]),
+            environment=cast("dict[str, str]", content["environment"]),
+        )
+
+    def engine(self, program: str, stack: Stack | None = None) -> Engine:
+        """The engine over the stack dev, or another one, running `program`."""
+        return Engine(
+            stack or load_stack(ROOT, name="dev"),
+            self.folder / "state",
+            pulumi=self.pulumi,
+            environment=self.environment,
+            program=program,
+        )
+
+
+class Places:
+    """Makes places for stacks, each with a new account that holds the default world."""
+
+    def __init__(self, emulation: Emulation, folder: Path, pulumi: Path) -> None:
+        self._emulation = emulation
+        self._folder = folder
+        self._pulumi = pulumi
+        self._made = 0
+
+    def new(self) -> Place:
+        """One where nothing is built yet."""
+        # Not at the top: it brings pydantic, and importing that is part of a program's own time.
+        from rehearsal.world import default_world
+
+        self._made += 1
+        account = str(300_000_000_000 + self._made)
+        world = default_world(_CLUSTER, _REGION).model_copy(update={"account": account})
+        self._emulation.build(account=account, region=_REGION, world=world)
+        place = Place(
+            folder=self._folder / account,
+            pulumi=self._pulumi,
+            environment={
+                **self._emulation.environment(_REGION),
+                ACCOUNT: account,
+                "KUBECONFIG": "/dev/null",
+            },
+        )
+        place.write()
+        return place
+
+
+def rotated(folder: Path) -> Stack:
+    """The stack dev with its certificate's rotation asked for."""
+    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))
+    content["config"]["maestro-stack:rotation"]["certificate"] += "+"
+    file = folder / "Pulumi.dev.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return load_stack(ROOT, name="dev", file=file)

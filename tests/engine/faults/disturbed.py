@@ -1,0 +1,257 @@
+"""An `up` that meets a fault, and the way from there to the state of an undisturbed one."""
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import tools
+from rehearsal.aws.faults import kill
+from rehearsal.emulation import Emulation, LoggedCall
+from rehearsal.engine import EngineError, Result
+from rehearsal.values import Json, record, records, text
+from tests.engine.conftest import Region, config
+from tests.engine.faults import recovery
+from tests.engine.faults.accounts import idle_certificates, inventory, outgoing_rules, without_generated
+
+ACCOUNT = "123456789012"  # the one that the AWS CLI acts in
+KUBERNETES = "kubernetes:"
+
+_WRAPPER = """#!{python}
+# Tells the emulated AWS the engine's process id before there is an engine.
+import json, os, sys, urllib.request
+
+plan = {plan!r}
+if "up" in sys.argv:
+    with open({pid!r}, "w") as file:
+        file.write(str(os.getpid()))
+if "up" in sys.argv and os.path.exists(plan):
+    with open(plan) as file:
+        faults = json.load(file)
+    os.unlink(plan)
+    content = json.dumps([dict(fault, pid=os.getpid()) for fault in faults]).encode()
+    request = urllib.request.Request({url!r} + "/_rehearsal/faults", method="PUT", data=content)
+    urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(request).close()
+os.execv({pulumi!r}, sys.argv)
+"""
+
+
+class Call(NamedTuple):
+    """One call of an `up`: the `nth` of its operation."""
+
+    service: str
+    operation: str
+    nth: int
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change something."""
+        return not self.operation.startswith(("Describe", "Get", "List"))
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.operation}:{self.nth}"
+
+
+def numbered(log: list[LoggedCall]) -> list[Call]:
+    """The calls of a log, those of one operation counted."""
+    seen: dict[tuple[str, str], int] = {}
+    calls: list[Call] = []
+    for entry in log:
+        key = (entry["service"], entry["operation"])
+        seen[key] = seen.get(key, 0) + 1
+        calls.append(Call(*key, seen[key]))
+    return sorted(calls)
+
+
+class Outcome(NamedTuple):
+    """A stack that has come to rest."""
+
+    resources: list[str]
+    outputs: dict[str, Json]
+    inventory: list[str]
+
+
+class Disturbed:
+    """A development stack in an emulated AWS of its own, whose `up` a fault can meet."""
+
+    def __init__(self, emulation: Emulation, folder: Path) -> None:
+        pulumi = tools.find("pulumi")
+        assert pulumi is not None
+        self.emulation = emulation
+        folder.mkdir(parents=True, exist_ok=True)
+        self._plan = folder / "faults.json"
+        self._pid = folder / "pid"
+        wrapper = folder / "pulumi"
+        content = _WRAPPER.format(
+            python=sys.executable,
+            plan=str(self._plan),
+            pid=str(self._pid),
+            url=emulation.url,
+            pulumi=str(pulumi),
+        )
+        wrapper.write_text(content)
+        wrapper.chmod(0o755)
+        self.region = Region(emulation, folder / "region", ACCOUNT, config(), pulumi=wrapper)
+
+    # --- disturb it ---------------------------------------------------------------------------------
+
+    def up(self, *faults: Mapping[str, Json]) -> Result:
+        """An `up` that meets the faults, each of them at least once; they end with it."""
+        self.emulation.inject(faults)
+        result = self.region.engine.up()
+        assert all(fault["fired"] for fault in self.emulation.faults()), self.emulation.faults()
+        self.emulation.inject([])
+        return result
+
+    def killed_up(self, call: Call, when: str) -> None:
+        """An `up` whose engine gets SIGKILL at a call."""
+        fault = {**call._asdict(), "effect": "kill", "when": when}
+        self._plan.write_text(json.dumps([fault]))
+        with suppress(EngineError):  # killed before it has done anything
+            assert not self.region.engine.up().succeeded
+        assert self.emulation.fired(), self.emulation.faults()
+        self.emulation.inject([])
+
+    def killed_when(self, executed: Counter[str]) -> None:
+        """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) are executed; it never sees
+        their answers.
+        """
+        self.emulation.clear_calls()
+        self.emulation.delay(dict.fromkeys(executed, 60.0))
+        killer = threading.Thread(target=self._kill_when, args=(executed,))
+        killer.start()
+        with suppress(EngineError):
+            assert not self.region.engine.up().succeeded
+        killer.join()
+        self.emulation.delay({})
+
+    def _kill_when(self, executed: Counter[str]) -> None:
+        deadline = time.monotonic() + 45
+        while time.monotonic() < deadline:
+            if Counter(f"{c['service']}:{c['operation']}" for c in self.emulation.calls()) >= executed:
+                break
+            time.sleep(0.05)
+        kill(int(self._pid.read_text()))
+
+    # --- and go on as docs/recovery.md says ---------------------------------------------------------
+
+    def pending(self) -> dict[str, Json]:
+        """What was being created, as the document's command writes it for `pulumi import`."""
+        recovery.run(self.region, recovery.sections()["After a kill"][1])
+        content: dict[str, Json] = json.loads(self._imports.read_text())
+        return content
+
+    def recover(self) -> list[str]:
+        """After a kill: cancel, import what is there, clear the rest; returns the types of what was there."""
+        cancel, _, import_, refresh, _ = recovery.sections()["After a kill"]
+        recovery.run(self.region, cancel)
+        pending = self.pending()
+        found = [(r, self.find(text(r, "type"), text(r, "name"))) for r in records(pending, "resources")]
+        made = [{**r, "id": id_} for r, id_ in found if id_]
+        self._imports.write_text(json.dumps({**pending, "resources": made}))
+        if made:
+            recovery.run(self.region, import_)
+        recovery.run(self.region, refresh)
+        return [str(r["type"]) for r in made]
+
+    def find(self, type_: str, name: str) -> str:
+        """The id of what a pending creation made; nothing if there is none, or it is to be cleared."""
+        command = recovery.by_type()[type_].find
+        if command is None:
+            return ""
+        if type_.startswith(KUBERNETES):
+            return self._find_in_cluster(type_)
+        return recovery.run(self.region, command, NAME=name)
+
+    def _find_in_cluster(self, type_: str) -> str:
+        """What the document's `kubectl` and `helm` would print, of the cluster in memory."""
+        kind = type_.rpartition(":")[2]
+        # The chart's Deployment stands for its release.
+        sought, name, id_ = {
+            "Namespace": ("Namespace", "maestro", "maestro"),
+            "ConfigMap": ("ConfigMap", "bootstrap-output", "kube-system/bootstrap-output"),
+            "Release": ("Deployment", "maestro", "maestro/maestro-server"),
+        }[kind]
+        there = [(o["kind"], text(record(o, "metadata"), "name")) for o in self.region.objects()]
+        return id_ if (sought, name) in there else ""
+
+    def remove(self, type_: str, name: str) -> None:
+        """Remove what was made but never noted."""
+        command = recovery.by_type()[type_].remove
+        assert command is not None, type_
+        if type_.startswith(KUBERNETES):
+            raise AssertionError(f"{type_} {name}: the emulation in memory has no lost answers")
+        recovery.run(self.region, command, NAME=name)
+
+    def remove_idle_certificates(self) -> list[str]:
+        """List the certificates that nothing uses by the document's command, and remove them by its other."""
+        if not idle_certificates(self.region):
+            return []
+        list_them, remove = recovery.sections()["Orphaned certificates"]
+        found = recovery.run(self.region, list_them).split()
+        assert sorted(found) == sorted(idle_certificates(self.region))
+        for arn in found:
+            recovery.run(self.region, remove, ID=arn.rpartition("/")[2])
+        return found
+
+    def revoke_leftover_rules(self) -> None:
+        """Take away what AWS lets leave a new security group, and the provider hadn't come to."""
+        if not outgoing_rules(self.region):
+            return
+        recovery.run(self.region, recovery.sections()["Just again"][1])
+
+    # --- what it has come to --------------------------------------------------------------------------
+
+    def outcome(self) -> Outcome:
+        """Everything that two stacks have in common that were built from the same configuration."""
+        deployment = record(self._state(), "latest")
+        assert not deployment.get("pending_operations"), deployment["pending_operations"]
+        resources = records(deployment, "resources")
+        assert not [r["urn"] for r in resources if r.get("initErrors")]
+        described = [
+            f"{r['urn']} {json.dumps(r.get('inputs'), sort_keys=True)} {r.get('protect', False)}"
+            for r in resources
+        ]
+        # The release's revision counts how often it was set right.
+        (stack,) = [r for r in resources if r["type"] == "pulumi:pulumi:Stack"]
+        outputs = {k: v for k, v in record(stack, "outputs").items() if k != "maestro_release_revision"}
+        settled = json.loads(without_generated(json.dumps(outputs)))
+        return Outcome(sorted(map(without_generated, described)), settled, inventory(self.region))
+
+    def assert_settled(self, undisturbed: Outcome) -> None:
+        """It is as if nothing had happened, and nothing is left to do."""
+        mine = self.outcome()
+        assert _difference(mine.inventory, undisturbed.inventory) == []
+        assert _difference(mine.resources, undisturbed.resources) == []
+        assert mine.outputs == undisturbed.outputs
+        assert self.region.preview().changes == {}
+
+    @property
+    def _imports(self) -> Path:
+        return self.region.folder / "state/project/pending.json"
+
+    def _state(self) -> dict[str, Json]:
+        folder = self.region.folder / "state/backend/.pulumi/stacks"
+        (file,) = folder.rglob(f"{self.region.name}.json")
+        content: dict[str, Json] = json.loads(file.read_text())
+        return record(content, "checkpoint")
+
+
+def _difference(mine: list[str], theirs: list[str]) -> list[str]:
+    """What only one of them has, each with its number."""
+    ours, others = Counter(mine), Counter(theirs)
+    return [f"too many: {line}" for line in ours - others] + [f"missing: {line}" for line in others - ours]
+
+
+def is_locked(region: Region) -> bool:
+    """Whether the engine refuses to work on the stack because of a lock."""
+    try:
+        region.engine.up()
+    except EngineError as refused:
+        return "currently locked" in str(refused)
+    return False

@@ -1,0 +1,76 @@
+"""Plugin of `make test-faults`: finds the calls of an `up`, prints the matrix, and with --write keeps it.
+
+python -m pytest -p tests.engine.faults.plugin [-n 2] [--write] tests/engine/faults/matrix.py
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Protocol, cast
+
+import pytest
+
+from rehearsal.emulation import Emulation
+from tests.engine.faults.disturbed import Call, Disturbed, numbered
+from tests.engine.faults.document import DOCUMENT, Cell, calls_in, document, matrix
+
+CALLS = pytest.StashKey[list[Call]]()
+CELLS = pytest.StashKey[dict[tuple[Call, str], Cell]]()
+
+
+class _Node(Protocol):
+    """An xdist worker, as seen by its controller."""
+
+    config: pytest.Config
+    workerinput: dict[str, str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write", action="store_true", help=f"write {DOCUMENT.name} anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = cast(dict[str, str] | None, getattr(config, "workerinput", None))
+    config.stash[CELLS] = {}
+    config.stash[CALLS] = [Call(*call) for call in json.loads(given["calls"])] if given else _calls()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: _Node) -> None:
+    node.workerinput["calls"] = json.dumps(node.config.stash[CALLS])
+
+
+def _calls() -> list[Call]:
+    """Those of an undisturbed `up`."""
+    with tempfile.TemporaryDirectory() as folder, Emulation.start(Path(folder) / "aws.state") as emulation:
+        stack = Disturbed(emulation, Path(folder) / "stack")
+        emulation.clear_calls()
+        stack.region.up()
+        return numbered(emulation.calls())
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Runs in the controller, too, which alone sees all reports."""
+    for name, value in report.user_properties:
+        if name == "cell":
+            service, operation, nth, column, word = json.loads(str(value))
+            _seen[Call(service, operation, nth), column] = Cell(word)
+
+
+_seen: dict[tuple[Call, str], Cell] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    calls = config.stash[CALLS]
+    terminalreporter.write_line(matrix(calls, _seen))
+    cells = [_seen.get((call, column), Cell.LOST) for call in calls for column in Cell.columns(call)]
+    complete = Cell.LOST not in cells
+    if config.getoption("write"):
+        if complete:
+            DOCUMENT.write_text(document(calls, _seen), encoding="utf-8")
+        terminalreporter.write_line(
+            f"{DOCUMENT.name} {'is written' if complete else 'is not written: not all was run and survived'}"
+        )
+    elif complete and calls_in(DOCUMENT) != calls:
+        # The test that says so has failed; here is what to do.
+        terminalreporter.write_line(f"{DOCUMENT.name} lists other calls: make test-faults ARGS=--write")

@@ -1,0 +1,116 @@
+"""docs/recovery.md as a person would use it: its commands, run by a shell against the emulation."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import tools
+from tests.engine.conftest import CLUSTER, ROOT, Region
+
+DOCUMENT = ROOT / "docs/recovery.md"
+VARIABLES = {
+    "AWS_REGION": "us-east-1",
+    "CLUSTER": CLUSTER,
+    "SOURCE": "maestro",
+    "NAMESPACE": "maestro",
+    "RELEASE": "maestro-server",
+}
+"""What the document's first block exports."""
+_LANGUAGE_HOST = """#!{python}
+# `pulumi import` asks the language host which packages the program uses, and runs nothing.
+import signal
+from concurrent import futures
+import grpc
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2_grpc
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGINT, signal.SIGTERM}})
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(lambda: None), server)
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+print(port, flush=True)
+signal.sigwait({{signal.SIGINT, signal.SIGTERM}})
+"""
+_HEADING = re.compile(r"^#{2,3} (.*)$", re.MULTILINE)
+_BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByType:
+    """What the document says of one resource type."""
+
+    find: str | None
+    """Prints the id to import; without one, a pending creation is cleared."""
+    remove: str | None
+
+
+@cache
+def sections() -> dict[str, tuple[str, ...]]:
+    """By heading: the section's command blocks, in their order."""
+    document = DOCUMENT.read_text(encoding="utf-8")
+    headings = [("", 0, 0), *((m[1], m.start(), m.end()) for m in _HEADING.finditer(document))]
+    ends = [start for _, start, _ in headings[1:]] + [len(document)]
+    return {
+        heading: tuple(textwrap.dedent(block) for block in _BLOCK.findall(document[begin:end]))
+        for (heading, _, begin), end in zip(headings, ends, strict=True)
+    }
+
+
+@cache
+def by_type() -> Mapping[str, ByType]:
+    """Every resource type that the document knows."""
+    found: dict[str, ByType] = {}
+    for heading, blocks in sections().items():
+        if re.fullmatch(r"`\w+:.*:\w+`", heading):
+            find, remove = blocks or (None, None)
+            found[heading.strip("`")] = ByType(find=find, remove=remove)
+    return found
+
+
+def run(region: Region, commands: str, **variables: str) -> str:
+    """What the commands print, run by a shell with the document's variables; fails if one fails."""
+    engine = region.engine
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PULUMI_"))},
+        **engine.variables,
+        **VARIABLES,
+        **variables,
+        "PULUMI_STACK": region.name,
+        "PATH": os.pathsep.join([*_programs(region.folder), os.environ.get("PATH", os.defpath)]),
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],  # noqa: S607
+        cwd=region.folder / "state" / "project",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def _programs(folder: Path) -> list[str]:
+    """Folders with `pulumi`, and with `aws` and `python3` as this interpreter's environment has them."""
+    pulumi, aws = tools.find("pulumi"), Path(sys.executable).parent / "aws"
+    assert pulumi is not None
+    assert aws.exists(), "pip install -r requirements-dev.txt"
+    here = folder / "bin"
+    if not here.exists():
+        here.mkdir()
+        (here / "pulumi").symlink_to(pulumi)
+        (here / "python3").symlink_to(sys.executable)
+        # For RDS in us-east-1, version 1 of the CLI heeds only the option (overridesslcommonname.py).
+        (here / "aws").write_text(f'#!/bin/sh\nexec "{aws}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
+        (here / "aws").chmod(0o755)
+        (here / "pulumi-language-python").write_text(_LANGUAGE_HOST.format(python=sys.executable))
+        (here / "pulumi-language-python").chmod(0o755)
+    return [str(here)]

@@ -1,0 +1,59 @@
+"""From a fault to the state of an undisturbed `up`, as docs/recovery.md says."""
+
+from rehearsal.engine import Result
+from rehearsal.values import Json
+from tests.engine.conftest import succeeded
+from tests.engine.faults.disturbed import Call, Disturbed
+from tests.engine.faults.document import Cell
+
+_FAULTS: dict[str, tuple[dict[str, Json], ...]] = {
+    "throttled, then 5xx": ({"effect": "throttle"}, {"effect": "unavailable"}),
+    "5xx after": ({"effect": "unavailable", "when": "after"},),
+    "refused": ({"effect": "expired"},),
+}
+"""By column: what meets the call, and the attempts after it."""
+
+
+def survive(stack: Disturbed, call: Call, column: str) -> Cell:
+    """Disturb the first `up` and do what is needed until an `up` succeeds; which way that was."""
+    cell = _killed(stack, call, column) if column.startswith("killed") else _failed(stack, call, column)
+    if cell is Cell.HEALED and column != "5xx after":
+        return cell
+    stack.revoke_leftover_rules()
+    if not stack.remove_idle_certificates():
+        return cell
+    return {
+        Cell.RECOVERED: Cell.RECOVERED_AND_ORPHAN,
+        Cell.REMOVED: Cell.REMOVED_AND_ORPHAN,
+    }.get(cell, Cell.ORPHAN)
+
+
+def _killed(stack: Disturbed, call: Call, column: str) -> Cell:
+    stack.killed_up(call, column.removeprefix("killed "))
+    stack.recover()
+    succeeded(stack.region.engine.up())
+    return Cell.RECOVERED
+
+
+def _failed(stack: Disturbed, call: Call, column: str) -> Cell:
+    faults = [{**call._asdict(), "nth": call.nth + n, **fault} for n, fault in enumerate(_FAULTS[column])]
+    if call.service == "kubernetes":
+        del faults[1:]  # nothing repeats it
+    first = stack.up(*faults)
+    if first.succeeded:
+        return Cell.HEALED
+    second = stack.region.engine.up()
+    if second.succeeded:
+        return Cell.AGAIN
+    remove_what_is_in_the_way(stack, second)
+    succeeded(stack.region.engine.up())
+    return Cell.REMOVED
+
+
+def remove_what_is_in_the_way(stack: Disturbed, refused: Result) -> None:
+    """What was made but never noted, by its type's command."""
+    in_the_way = [step for step in refused.steps if step.failed]
+    assert in_the_way
+    for step in in_the_way:
+        assert "exist" in refused.text, refused.text
+        stack.remove(step.type, step.name)
