@@ -68,11 +68,11 @@ def _against_flat(places: Places, environment: Mapping[str, str]) -> bool:
     ]
     good: list[bool] = []
     for index, what in enumerate(("preview", "up")):
-        flat_seconds = median(flat[index] for flat, _ in pairs)
-        our_seconds = median(ours[index] for _, ours in pairs)
-        line(f"flat program on the engine, {what}", flat_seconds)
-        line(f"our program on the engine, {what}", our_seconds)
-        good.append(line("  more than the flat one", our_seconds - flat_seconds, limit=EXTRA_SECONDS))
+        line(f"flat program on the engine, {what}", median(flat[index] for flat, _ in pairs))
+        line(f"our program on the engine, {what}", median(ours[index] for _, ours in pairs))
+        # Of each pair by itself: what else the machine does at the time slows both.
+        extra = median(ours[index] - flat[index] for flat, ours in pairs)
+        good.append(line("  more than the flat one", extra, limit=EXTRA_SECONDS))
     return all(good)
 
 

@@ -83,12 +83,12 @@ def fail(
     certificates = certificates_in_force(stack.region)
     mend()
     if heals:
-        wait_until(lambda: len(stack.ready()) == len(stack.pods()) == REPLICAS, "the pods to heal")
-    healed = len(stack.ready()) == len(stack.pods()) == REPLICAS
+        wait_until(lambda: is_rolled_out(stack, before), "the pods to heal")
+    healed = is_rolled_out(stack, before)
     log = stack.region.folder / "state/provider.log"
     written = log.stat().st_size
     mended = stack.region.up()
-    wait_until(lambda: len(stack.ready()) == len(stack.pods()) == REPLICAS, "all pods to be ready")
+    wait_until(lambda: is_rolled_out(stack, before), "the old pods to go")
     return Failure(
         failed=failed,
         in_state=next((r for r in state if text(r, "type") == TYPE), dict[str, Json]()),
@@ -103,6 +103,12 @@ def fail(
         ready=len(stack.ready()),
         helm_status_after=helm_status(stack),
     )
+
+
+def is_rolled_out(stack: OnCluster, before: frozenset[str]) -> bool:
+    """Whether all pods are ready, and others than before."""
+    ready = stack.ready()
+    return len(ready) == REPLICAS and ready == set(stack.pods()) and not ready & before
 
 
 def helm_status(stack: OnCluster) -> str:

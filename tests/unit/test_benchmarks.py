@@ -14,7 +14,7 @@ def _resource(name: str, *needs: str) -> Resource:
     return Resource(urn=name, type=name, needs=frozenset(needs))
 
 
-TIMES = {"network": 2.0, "database": 36.0, "secret": 1.0, "role": 6.0, "release": 4.0, "bucket": 41.0}
+TIMES = {"network": 2.0, "database": 36.0, "secret": 1.0, "role": 6.0, "release": 4.0, "bucket": 42.0}
 
 
 def _takes(resource: Resource) -> float:

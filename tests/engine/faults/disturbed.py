@@ -118,25 +118,32 @@ class Disturbed:
         self.emulation.inject([])
 
     def killed_when(self, executed: Counter[str]) -> None:
-        """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) are executed; it never sees
-        their answers.
+        """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) are executed.
+
+        It never sees their answers.
         """
         self.emulation.clear_calls()
-        self.emulation.delay(dict.fromkeys(executed, 60.0))
-        killer = threading.Thread(target=self._kill_when, args=(executed,))
+        self.emulation.delay(dict.fromkeys(executed, 120.0))
+        missing: list[Counter[str]] = []
+        killer = threading.Thread(target=lambda: missing.append(self._kill_when(executed)))
         killer.start()
         with suppress(EngineError):
             assert not self.region.engine.up().succeeded
         killer.join()
         self.emulation.delay({})
+        assert missing == [Counter()], missing
 
-    def _kill_when(self, executed: Counter[str]) -> None:
-        deadline = time.monotonic() + 45
-        while time.monotonic() < deadline:
-            if Counter(f"{c['service']}:{c['operation']}" for c in self.emulation.calls()) >= executed:
+    def _kill_when(self, executed: Counter[str]) -> Counter[str]:
+        """Returns what of it wasn't executed in time."""
+        deadline = time.monotonic() + 60
+        while missing := executed - Counter(
+            f"{c['service']}:{c['operation']}" for c in self.emulation.calls()
+        ):
+            if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
         kill(int(self._pid.read_text()))
+        return missing
 
     # --- and go on as docs/recovery.md says ---------------------------------------------------------
 
