@@ -212,9 +212,7 @@ _EC2 = (
         },
         changes={
             "cidrIpv4": Case(to="10.0.0.0/9", base={**_port(1), **_NO_GROUP, "cidrIpv4": "10.0.0.0/8"}),
-            "cidrIpv6": Case(
-                to="2001:db8::/33", base={**_port(2), **_NO_GROUP, "cidrIpv6": "2001:db8::/32"}
-            ),
+            "cidrIpv6": Case(to="2001:db8::/33", base={**_port(2), **_NO_GROUP, "cidrIpv6": "2001:db8::/32"}),
             "description": Case(to="y", base=_port(3)),
             "fromPort": Case(to=1004, base=_port(2004)),
             "ipProtocol": Case(to="udp", base=_port(5)),
@@ -232,7 +230,6 @@ _EC2 = (
 _IDENTITY = (
     Kind(
         type="aws:eks/podIdentityAssociation:PodIdentityAssociation",
-        named_by=(),
         inputs={
             "clusterName": CLUSTER,
             "namespace": "maestro",
@@ -367,7 +364,7 @@ _RDS = (
             "monitoringRoleArn": Case(to=_role_arn("other"), base=_MONITORED),
             "multiAz": False,
             "networkType": "DUAL",
-            "optionGroupName": Case(to="other", unmade="PostgreSQL has no options"),
+            "optionGroupName": "other",
             "parameterGroupName": Of("another-group", "name"),
             "password": "another-password-2",
             "performanceInsightsEnabled": Case(
@@ -456,13 +453,17 @@ _OBJECT_CHANGES: Mapping[str, Value] = {
     "metadata.name": Own("-new"),
     "metadata.namespace": "kube-public",
 }
-_DATA_CHANGES: Mapping[str, Value] = {"binaryData": {"key.bin": "MTI="}, "data": {"key": "2"}, "immutable": True}
+_DATA_CHANGES: Mapping[str, Value] = {
+    "binaryData": {"key.bin": "MTI="},
+    "data": {"key": "2"},
+    "immutable": True,
+}
 CHART, OTHER_CHART = "./tiny", "./other"
 
 _KUBERNETES = (
     Kind(
         type=NAMESPACE,
-        named_by=("metadata.name",),
+        named_by=("metadata.name", "metadata.namespace"),
         inputs={"metadata": {"name": Own(), "labels": {"a": "1"}, "annotations": {"a": "1"}}},
         changes={
             **_OBJECT_CHANGES,

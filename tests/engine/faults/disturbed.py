@@ -15,7 +15,7 @@ from rehearsal.aws.faults import kill
 from rehearsal.emulation import Emulation, LoggedCall
 from rehearsal.engine import EngineError, Result
 from rehearsal.values import Json, record, records, text
-from tests.engine.conftest import Region, config
+from tests.engine.conftest import CLUSTER, Region, config
 from tests.engine.faults import recovery
 from tests.engine.faults.accounts import idle_certificates, inventory, outgoing_rules, without_generated
 
@@ -155,15 +155,15 @@ class Disturbed:
 
     def recover(self) -> list[str]:
         """After a kill: cancel, import what is there, clear the rest; returns the types of what was there."""
-        cancel, _, import_, refresh, _ = recovery.sections()["After a kill"]
+        cancel, _, refresh, import_, _ = recovery.sections()["After a kill"]
         recovery.run(self.region, cancel)
         pending = self.pending()
         found = [(r, self.find(text(r, "type"), text(r, "name"))) for r in records(pending, "resources")]
         made = [{**r, "id": id_} for r, id_ in found if id_]
         self._imports.write_text(json.dumps({**pending, "resources": made}))
+        recovery.run(self.region, refresh)
         if made:
             recovery.run(self.region, import_)
-        recovery.run(self.region, refresh)
         return [str(r["type"]) for r in made]
 
     def find(self, type_: str, name: str) -> str:
@@ -192,7 +192,13 @@ class Disturbed:
         command = recovery.by_type()[type_].remove
         assert command is not None, type_
         if type_.startswith(KUBERNETES):
-            raise AssertionError(f"{type_} {name}: the emulation in memory has no lost answers")
+            # As the document's `kubectl` and `helm` would.
+            state: Json = {"id": self._find_in_cluster(type_), "outputs": {}}
+            cluster = self.region.cloud().arn("eks", f"cluster/{CLUSTER}")
+            self.emulation.kubernetes(
+                {"cluster": cluster, "operation": "delete", "type": type_, "state": state}
+            )
+            return
         recovery.run(self.region, command, NAME=name)
 
     def remove_idle_certificates(self) -> list[str]:
