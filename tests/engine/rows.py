@@ -55,7 +55,7 @@ class Own:
     suffix: str = ""
 
 
-Value: TypeAlias = "str | int | float | bool | None | Of | Own | Sequence[Value] | Mapping[str, Value]"
+Value: TypeAlias = "str | int | float | bool | Of | Own | Sequence[Value] | Mapping[str, Value] | None"
 Inputs = Mapping[str, Value]
 
 

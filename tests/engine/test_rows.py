@@ -114,7 +114,7 @@ def _after(stack: Stack) -> Stack:
 
 def operation(row: Row) -> str:
     """What the engine calls the change."""
-    return "replace" if TABLES[row.type].changes[row.key] is Change.REPLACE else "update"
+    return "replace" if TABLES[row.type].changes.get(row.key) is Change.REPLACE else "update"
 
 
 def step(result: Result, row: Row, operation_: str) -> Step:
@@ -144,10 +144,10 @@ def test_every_row_of_every_table_is_tried_once() -> None:
     assert sorted((row.type, row.key) for row in ROWS) == sorted(rows)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@each
 def test_a_row_changes_its_own_input_and_no_other(row: Row) -> None:
     top = row.key.partition(".")[0]
-    differing = {key for key in row.before | row.after if row.before.get(key) != row.after.get(key)}
+    differing = {key for key in {*row.before, *row.after} if row.before.get(key) != row.after.get(key)}
     assert differing == {top}
 
 
