@@ -196,8 +196,14 @@ def tell_variables(variables: Mapping[str, str], *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
+# In us-east-1 the AWS CLI's first version has an address of its own for RDS, which goes before
+# AWS_ENDPOINT_URL but not before the option.
+_AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+
+
 def _as_exports(variables: Mapping[str, str]) -> str:
-    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items())
+    """Text for a shell to evaluate."""
+    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items()) + _AWS
 
 
 def wait_for_interrupt() -> None:

@@ -177,6 +177,30 @@ def test_an_ordinary_pulumi_works_with_the_variables_that_serve_prints(
         assert "plugins" not in (checkout / "Pulumi.yaml").read_text()
 
 
+def test_what_serve_prints_makes_a_shells_aws_talk_to_the_emulation_alone(tmp_path: Path) -> None:
+    with _rehearsal(tmp_path, "serve") as process:
+        assert process.stdout
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("aws()"):
+                break
+        # The CLI has an address of its own for RDS in us-east-1.
+        script = "".join(lines) + "aws rds describe-db-instances --output text && aws iot list-policies"
+        beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", script],
+            env={"PATH": beside},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        os.killpg(process.pid, signal.SIGINT)
+    assert done.returncode == 0, done.stderr
+    assert '"policies"' in done.stdout
+
+
 def test_other_commands_join_what_serve_keeps_up(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with _serving(state):
