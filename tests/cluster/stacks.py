@@ -1,21 +1,16 @@
 """Stacks of the unmodified program on the real engine and the real API server, and what their pods do."""
 
 import base64
-import fcntl
 import gzip
 import itertools
 import json
-import os
-import pickle
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar, cast
-
-import pytest
 
 from rehearsal.aws.cloud import Clients
 from rehearsal.controlplane import Api, ControlPlane, Watch
@@ -190,23 +185,6 @@ def _release(stored: str) -> dict[str, Json]:
     """Kubernetes' base64 around Helm's, around gzip, around JSON."""
     packed = base64.b64decode(base64.b64decode(stored))
     return cast(dict[str, Json], json.loads(gzip.decompress(packed)))
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
-    """What `make` gives, made once in a run, whichever of xdist's workers asks; it gets a folder of its own.
-
-    A long fixture is what others steal the tests of while it is being made.
-    """
-    base = factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    kept = shared / f"{name}.pickle"
-    with (shared / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if kept.exists():
-            return cast(T, pickle.loads(kept.read_bytes()))  # noqa: S301 this run wrote it
-        made = make(factory.mktemp(name))
-        kept.write_bytes(pickle.dumps(made))
-        return made
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from rehearsal.engine import Result
 from rehearsal.provider import CONNECT, TIMEOUT_SCALE, ConfigurationRefusedError
 from rehearsal.values import Json, record, records, text, texts
 from tests.cluster.objects import CLUSTER, OURS, condition, wait_until
-from tests.cluster.stacks import RELEASE, REPLICAS, OnCluster, Served, on_cluster, once, served
+from tests.cluster.stacks import RELEASE, REPLICAS, OnCluster, Served, on_cluster, served
 from tests.engine.conftest import Region, config, succeeded
+from tests.sharing import once
 
 TYPE = RELEASE.partition(" ")[0]
 SECONDS = 3

@@ -26,11 +26,11 @@ from tests.cluster.stacks import (
     OnCluster,
     Served,
     on_cluster,
-    once,
     rollout_faults,
     served,
 )
 from tests.engine.conftest import PRODUCTION, Region, config
+from tests.sharing import once
 
 DATABASE = f"maestro-{CLUSTER}"
 CERTIFICATE_SECRET = f"{CLUSTER}/maestro/server-mqtt-cert"

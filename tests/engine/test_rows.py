@@ -35,6 +35,7 @@ from tests.engine.rows import (
     Row,
     patched_config_maps,
 )
+from tests.sharing import once
 
 TABLES: Mapping[str, Table] = {
     **{type_: resource_handler(type_).table for type_ in sorted(RESOURCE_TYPES)},
@@ -57,36 +58,40 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Life:
-    folder = tmp_path_factory.mktemp("rows")
-    emulation.build(account=ACCOUNT, region=REGION, world=WORLD)
-    emulation.kubernetes(
-        {
-            "cluster": CLUSTER_ID,
-            "operation": "seed",
-            "version": "1.33",
-            "configMaps": patched_config_maps(),
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    return once(tmp_path_factory, "rows", _live)
+
+
+def _live(folder: Path) -> Life:
+    with Emulation.start(folder / "aws.state") as emulation:
+        emulation.build(account=ACCOUNT, region=REGION, world=WORLD)
+        emulation.kubernetes(
+            {
+                "cluster": CLUSTER_ID,
+                "operation": "seed",
+                "version": "1.33",
+                "configMaps": patched_config_maps(),
+            }
+        )
+        stack = _stack(_project(folder / "project"))
+        pulumi = tools.find("pulumi")
+        assert pulumi is not None
+        environment = {
+            **emulation.environment(REGION),
+            ACCOUNT_VARIABLE: ACCOUNT,
+            "KUBECONFIG": os.devnull,
+            "PULUMI_CONTINUE_ON_ERROR": "true",
         }
-    )
-    stack = _stack(_project(folder / "project"))
-    pulumi = tools.find("pulumi")
-    assert pulumi is not None
-    environment = {
-        **emulation.environment(REGION),
-        ACCOUNT_VARIABLE: ACCOUNT,
-        "KUBECONFIG": os.devnull,
-        "PULUMI_CONTINUE_ON_ERROR": "true",
-    }
-    engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment)
-    built = succeeded(engine.up())
-    engine.configure(_after(stack))
-    return Life(
-        built=built,
-        planned=succeeded(engine.preview()),
-        changed=engine.up(),
-        planned_after=succeeded(engine.preview()),
-        refreshed=succeeded(engine.refresh()),
-    )
+        engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment)
+        built = succeeded(engine.up())
+        engine.configure(_after(stack))
+        return Life(
+            built=built,
+            planned=succeeded(engine.preview()),
+            changed=engine.up(),
+            planned_after=succeeded(engine.preview()),
+            refreshed=succeeded(engine.refresh()),
+        )
 
 
 def _project(root: Path) -> Path:

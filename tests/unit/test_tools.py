@@ -214,7 +214,9 @@ class Workshop:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`python -m tools` over this folder."""
         program = (
-            "import sys; from pathlib import Path; from tools.__main__ import run; "
+            "import signal, sys; from pathlib import Path; from tools.__main__ import run; "
+            # Whoever runs the tests in the background has SIGINT ignored, in all that follows.
+            "signal.signal(signal.SIGINT, signal.default_int_handler); "
             "sys.exit(run(sys.argv[2:], folder=Path(sys.argv[1])))"
         )
         return subprocess.Popen(
