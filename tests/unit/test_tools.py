@@ -577,7 +577,7 @@ def test_too_little_space_is_said_before_anything_is_built(workshop: Workshop) -
         ),
         ("main.go:3:8: module lookup disabled by GOPROXY=off", "It asked GOPROXY=https://p"),
         (
-            "write /root/.cache/go-build/01/01ab-d: no space left on device",
+            "write /home/someone/.cache/go-build/01/01ab-d: no space left on device",
             "Free some space and run this again",
         ),
         (
