@@ -116,6 +116,7 @@ class Disturbed:
             assert not self.region.engine.up().succeeded
         assert self.emulation.fired(), self.emulation.faults()
         self.emulation.inject([])
+        self._mend_state()
 
     def killed_when(self, executed: Counter[str]) -> None:
         """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) are executed.
@@ -132,6 +133,15 @@ class Disturbed:
         killer.join()
         self.emulation.delay({})
         assert missing == [Counter()], missing
+        self._mend_state()
+
+    def _mend_state(self) -> None:
+        """A kill while the engine writes its file cuts it short; the copy beside it is one step older."""
+        for file in (self.region.folder / "state" / "backend" / ".pulumi" / "stacks").rglob("*.json"):
+            try:
+                json.loads(file.read_text())
+            except ValueError:
+                file.write_text(file.with_name(f"{file.name}.bak").read_text())
 
     def _kill_when(self, executed: Counter[str]) -> Counter[str]:
         """Returns what of it wasn't executed in time."""
