@@ -13,6 +13,7 @@ import pytest
 
 import tools
 from rehearsal.emulation import Emulation
+from rehearsal.engine import EngineError
 from rehearsal.values import Json, record, records, text
 from tests.engine.conftest import PRODUCTION, ROOT, NewRegion, Region, config, succeeded
 from tests.engine.faults import recovery
@@ -287,6 +288,19 @@ def test_a_swapped_policy_is_found_and_put_right_by_its_commands(stack: Disturbe
     assert recovery.run(region, look) == "maestro-server"
 
 
+def test_an_empty_attributes_file_is_removed_by_its_command(stack: Disturbed) -> None:
+    region = stack.region
+    region.up()
+    backend = region.folder / "state" / "backend"
+    (attributes,) = (backend / ".pulumi/stacks").rglob("test.json.attrs")
+    attributes.write_text("")
+    with pytest.raises(EngineError, match=r"failed to load checkpoint: EOF(.|\n)*Delete it: find"):
+        region.engine.pulumi("cancel", "--yes", "--stack", region.name)
+    (remove,) = recovery.sections()["An empty attributes file"]
+    recovery.run(region, remove, BACKEND=str(backend))
+    assert region.preview().changes == {}
+
+
 def test_a_damaged_state_file_is_replaced_by_the_newest_copy(stack: Disturbed, undisturbed: Outcome) -> None:
     region = stack.region
     region.up()
@@ -322,6 +336,7 @@ RUN = {
     "Orphaned certificates": "Disturbed.remove_idle_certificates",
     "A swapped policy": "test_a_swapped_policy_is_found_and_put_right_by_its_commands",
     "Destroying production": "test_a_production_stack_is_destroyed_and_built_again_by_the_commands",
+    "An empty attributes file": "test_an_empty_attributes_file_is_removed_by_its_command",
     "A damaged state file": "test_a_damaged_state_file_is_replaced_by_the_newest_copy",
 }
 """By section with commands: what runs them."""

@@ -136,12 +136,9 @@ class Disturbed:
         self._mend_state()
 
     def _mend_state(self) -> None:
-        """A kill while the engine writes its file cuts it short; the copy beside it is one step older."""
-        for file in (self.region.folder / "state" / "backend" / ".pulumi" / "stacks").rglob("*.json"):
-            try:
-                json.loads(file.read_text())
-            except ValueError:
-                file.write_text(file.with_name(f"{file.name}.bak").read_text())
+        """What a kill leaves half-written beside the state is removed by the document's command."""
+        (remove,) = recovery.sections()["An empty attributes file"]
+        recovery.run(self.region, remove, BACKEND=str(self.region.folder / "state" / "backend"))
 
     def _kill_when(self, executed: Counter[str]) -> Counter[str]:
         """Returns what of it wasn't executed in time."""
