@@ -444,9 +444,9 @@ _RESTORE = (
     "or begin anew in another folder: --state"
 )
 _ADVICE = {
-    # Of a backend in a folder: gocloud.dev/blob/fileblob writes state files atomically, and this one beside them not.
-    "failed to load checkpoint: eof": "the state is whole, and an attributes file beside it is empty, since the engine "
-    "was killed while writing it. Delete it: find backend -name '*.attrs' -size 0 -delete",
+    # gocloud.dev/blob/fileblob writes state files atomically, but not the attributes beside them.
+    "failed to load checkpoint: eof": "the state is whole, but the engine was killed while writing the "
+    "attributes beside it. Delete it: find backend -name '*.attrs' -size 0 -delete",
     "incorrect passphrase": f"the state was written with another passphrase: set {PASSPHRASE} to it, "
     "or begin anew in another folder: --state",
     "the stack is currently locked": "another run works on this stack: wait for it. If it was killed, "
