@@ -316,8 +316,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, response: http.client.HTTPResponse) -> None:
         """Passes on what comes as it comes, until either side ends it."""
         upstream = self._to_server.sock if self._to_server is not None else None
-        over = threading.Event()
-        follower = threading.Thread(target=_hang_up_with, args=(self.connection, upstream, over), daemon=True)
+        over, hung_up = threading.Event(), threading.Event()
+        follower = threading.Thread(
+            target=_hang_up_with, args=(self.connection, upstream, over, hung_up), daemon=True
+        )
         follower.start()
         try:
             while chunk := response.read1(_CHUNK):
@@ -329,6 +331,10 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             over.set()
             follower.join()
+            if hung_up.is_set() and self._to_server is not None:
+                # What came from the client may have been its next request.
+                self._to_server.close()
+                self._to_server = None
 
     def _fail(self, fault: Fault, note: _Note) -> None:
         if fault.effect == "throttle":
@@ -379,14 +385,17 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
 
-def _hang_up_with(client: socket.socket, upstream: socket.socket | None, over: threading.Event) -> None:
-    """Ends the stream from the API server when the client leaves: nothing else ever comes from it then."""
+def _hang_up_with(
+    client: socket.socket, upstream: socket.socket | None, over: threading.Event, hung_up: threading.Event
+) -> None:
+    """Ends the stream from the API server when the client leaves: nothing else comes from it meanwhile."""
     while not over.is_set():
         try:
             readable, _, _ = select.select([client], [], [], 0.1)
         except (OSError, ValueError):
             readable = [client]  # closed
-        if readable:
+        if readable and not over.is_set():
+            hung_up.set()
             if upstream is not None:
                 shut_down(upstream)
             return

@@ -1,6 +1,7 @@
 """The proxy before the API server: what passes, what is listed, and the faults."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -270,17 +271,38 @@ def test_a_request_in_chunks_passes(
     proxy: ApiProxy, control_plane: ControlPlane, api: Api, namespace: str
 ) -> None:
     name = uuid.uuid4().hex
-    kubeconfig = yaml.safe_load(control_plane.admin_kubeconfig_text)
-    headers = {
-        "Authorization": f"Bearer {kubeconfig['users'][0]['user']['token']}",
-        "Content-Type": "application/json",
-    }
+    headers = {**authorization(control_plane), "Content-Type": "application/json"}
     body = b'{"metadata": {"name": "' + name.encode() + b'"}}'
     chunks = [body[:7], body[7:]]
     path = CONFIG_MAPS.format(namespace=namespace)
     assert request(proxy, control_plane, "POST", path, body=chunks, headers=headers).status == 201
     found = records(api.call("GET", path), "items")
     assert name in {text(record(each, "metadata"), "name") for each in found}
+
+
+def test_a_connection_is_good_for_many_calls_however_soon_the_next_one_comes(
+    proxy: ApiProxy, control_plane: ControlPlane
+) -> None:
+    """Long answers come in chunks, as watches do, whose end is the client's leaving."""
+    connection = connect(proxy, control_plane)
+    for _ in range(200):
+        connection.request("GET", "/apis", headers=authorization(control_plane))
+        response = connection.getresponse()
+        assert response.getheader("Transfer-Encoding") == "chunked"
+        assert json.loads(response.read())["kind"] == "APIGroupList"
+    connection.close()
+
+
+def authorization(plane: ControlPlane) -> dict[str, str]:
+    """Headers of the administrator."""
+    kubeconfig = yaml.safe_load(plane.admin_kubeconfig_text)
+    return {"Authorization": f"Bearer {kubeconfig['users'][0]['user']['token']}"}
+
+
+def connect(proxy: ApiProxy, plane: ControlPlane) -> http.client.HTTPSConnection:
+    parts = urlsplit(proxy.url)
+    tls = ssl.create_default_context(cafile=str(plane.certificates.authority))
+    return http.client.HTTPSConnection(parts.hostname or "", parts.port, context=tls, timeout=10)
 
 
 def request(
@@ -293,9 +315,7 @@ def request(
     headers: dict[str, str] | None = None,
 ) -> http.client.HTTPResponse:
     """One request of nobody, read to its end."""
-    parts = urlsplit(proxy.url)
-    tls = ssl.create_default_context(cafile=str(plane.certificates.authority))
-    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=tls, timeout=10)
+    connection = connect(proxy, plane)
     connection.request(
         method, path, iter(body) if body else None, headers or {}, encode_chunked=body is not None
     )
