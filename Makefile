@@ -31,7 +31,7 @@ test: $(READY) ## run every test tier that can run here
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-faults: $(READY) ## disturb every call of an `up` by every fault (docs/faults.md; ARGS=--write writes it anew)
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -p tests.engine.faults.plugin tests/engine/faults/matrix.py $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -p tests.faults.plugin tests/faults/matrix.py $(ARGS)
 
 lint: $(READY) ## ruff, pyright, and everything generated is current
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check

@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import select
-import signal
 import socket
 import ssl
 import struct
@@ -23,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from rehearsal.aws.faults import kill
 from rehearsal.controlplane.api import Api, shut_down
 from rehearsal.controlplane.plane import ControlPlane
 
@@ -60,13 +59,14 @@ class Fault:
     path: str
     """Regular expression, searched in the path without the query."""
     effect: Effect
-    """429 with Retry-After, 503, a connection that is reset, or SIGKILL of `pid` and a reset connection."""
+    """429 with Retry-After, 503, a connection that is reset, or a kill and a reset connection."""
     nth: int = 1
     """Counted from 1, from when the fault is injected."""
     times: int = 1
     when: Literal["before", "after"] = "before"
     """Whether the API server has carried the call out when it fails."""
-    pid: int | None = None
+    pid: int | Callable[[], int] | None = None
+    """Of the process that gets SIGKILL, with its descendants, or what tells it when it is to be killed."""
     retry_after: int = 0
     """Seconds, with "throttle"."""
 
@@ -146,6 +146,11 @@ class ApiProxy:
         """The faults that have hit all the calls they were meant for."""
         with self._lock:
             return tuple(f for f, (matched,) in self._faults if matched >= f.nth + f.times - 1)
+
+    def met(self) -> bool:
+        """Whether a fault has hit a call."""
+        with self._lock:
+            return any(matched >= fault.nth for fault, (matched,) in self._faults)
 
     def cut(self) -> None:
         """Cuts every open connection, watches included."""
@@ -352,8 +357,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             note(None)
             if fault.pid is not None:
-                with contextlib.suppress(ProcessLookupError):  # it ended by itself
-                    os.kill(fault.pid, signal.SIGKILL)
+                kill(fault.pid if isinstance(fault.pid, int) else fault.pid())
             self._reset()
 
     def _refuse(self, code: int, reason: str, message: str, headers: Mapping[str, str]) -> None:

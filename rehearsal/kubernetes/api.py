@@ -44,6 +44,8 @@ from rehearsal.values import Json, flag, number, record, records, text, texts
 if TYPE_CHECKING:
     import helm_python
 
+    _Action = Callable[[helm_python.Config, helm_python.HelmContext], None]
+
 APPLY_PATCH = "application/apply-patch+yaml"
 DELETION_TIMEOUT = 600.0
 """Seconds, as the provider waits for an object to be gone."""
@@ -222,7 +224,6 @@ class ApiCluster(tables.Described):
 
     def _install(self, inputs: Mapping[str, Json]) -> State:
         namespace, name = text(inputs, "namespace"), text(inputs, "name")
-        begun = datetime.now(UTC)
 
         def install(config: helm_python.Config, context: helm_python.HelmContext) -> None:
             config.install(
@@ -241,18 +242,11 @@ class ApiCluster(tables.Described):
         with self._helm(namespace) as config:
             if _stored(config, name) is not None:
                 raise KubernetesError(NAME_IN_USE, is_surroundings=True)
-            refusal = self._run(config, install)
-            found = _stored(config, name) if refusal is None or _may_have_begun(refusal) else None
-        if refusal is None and found is not None:
-            return _release_state(inputs, found)
-        if found is None:
-            raise _refused(refusal)
-        what = f'Helm release "{namespace}/{name}" was created, but failed to initialize completely.'
-        raise self._partial(inputs, found, f"{what} Use Helm CLI to investigate: ", refusal, begun)
+            told = "was created, but failed to initialize completely. Use Helm CLI to investigate: "
+            return self._perform(config, install, inputs, before=None, told=told)
 
     def _upgrade(self, state: State, inputs: Mapping[str, Json]) -> State:
         namespace, name = release_key(state)
-        begun = datetime.now(UTC)
 
         def upgrade(config: helm_python.Config, context: helm_python.HelmContext) -> None:
             config.upgrade(
@@ -272,16 +266,28 @@ class ApiCluster(tables.Described):
             )
 
         with self._helm(namespace) as config:
+            told = "failed to initialize completely. Use Helm CLI to investigate: error running update: "
             before = _stored(config, name)
-            refusal = self._run(config, upgrade)
-            found = _stored(config, name) if refusal is None or _may_have_begun(refusal) else before
+            return self._perform(config, upgrade, inputs, before=before, told=told)
+
+    def _perform(
+        self,
+        config: helm_python.Config,
+        action: _Action,
+        inputs: Mapping[str, Json],
+        *,
+        before: _Stored | None,
+        told: str,
+    ) -> State:
+        """The release as it is after Helm's action; raises PartialError if that left it unfinished."""
+        begun, namespace, name = datetime.now(UTC), text(inputs, "namespace"), text(inputs, "name")
+        refusal = self._run(config, action)
+        found = _stored(config, name) if refusal is None or _may_have_begun(refusal) else before
         if refusal is None and found is not None:
             return _release_state(inputs, found)
         if found is None or (before is not None and before.revision == found.revision):
             raise _refused(refusal)
-        what = f'Helm release "{namespace}/{name}" failed to initialize completely.'
-        how = f"{what} Use Helm CLI to investigate: error running update: "
-        raise self._partial(inputs, found, how, refusal, begun)
+        raise self._partial(inputs, found, f'Helm release "{namespace}/{name}" {told}', refusal, begun)
 
     def _uninstall(self, state: State) -> None:
         namespace, name = release_key(state)
@@ -304,11 +310,7 @@ class ApiCluster(tables.Described):
         """Seconds; Helm takes whole ones."""
         return max(1, round(helm.timeout_of(inputs) * self._timeout_scale))
 
-    def _run(
-        self,
-        config: helm_python.Config,
-        action: Callable[[helm_python.Config, helm_python.HelmContext], None],
-    ) -> helm_python.HelmError | None:
+    def _run(self, config: helm_python.Config, action: _Action) -> helm_python.HelmError | None:
         """Helm's refusal, or None; the action ends early when the engine cancels."""
         import helm_python
 

@@ -168,17 +168,22 @@ class OnCluster:
         return self.api.call("GET", CONFIG_MAP)
 
     def revisions(self) -> list[dict[str, Json]]:
-        """The revisions that Helm keeps, the oldest first, as it keeps them: all of the release."""
-        secrets = records(self.api.call("GET", f"/api/v1/namespaces/{OURS}/secrets"), "items")
-        kept = [s for s in secrets if text(s, "type") == "helm.sh/release.v1"]
-        decoded = [_release(text(record(s, "data"), "release")) for s in kept]
-        return sorted(decoded, key=lambda release: cast(int, release["version"]))
+        """The revisions that Helm keeps."""
+        return revisions(self.api)
 
     def leftovers(self) -> list[str]:
         """What is in the cluster and wasn't before the stack."""
         namespaces = records(self.api.call("GET", "/api/v1/namespaces"), "items")
         left = [name for n in namespaces if (name := text(record(n, "metadata"), "name")) == OURS]
         return left + ["bootstrap-output" for _ in range(self.api.exists(CONFIG_MAP))]
+
+
+def revisions(api: Api) -> list[dict[str, Json]]:
+    """The revisions that Helm keeps, the oldest first, as it keeps them: all of the release."""
+    secrets = records(api.call("GET", f"/api/v1/namespaces/{OURS}/secrets"), "items")
+    kept = [s for s in secrets if text(s, "type") == "helm.sh/release.v1"]
+    decoded = [_release(text(record(s, "data"), "release")) for s in kept]
+    return sorted(decoded, key=lambda release: cast(int, release["version"]))
 
 
 def _release(stored: str) -> dict[str, Json]:

@@ -99,7 +99,7 @@ def run(region: Region, commands: str, **variables: str) -> str:
 
 
 def _programs(folder: Path) -> list[str]:
-    """Folders with `pulumi`, and with `aws` and `python3` as this interpreter's environment has them."""
+    """A folder with the tools, and with `aws` and `python3` as this interpreter's environment has them."""
     pulumi, aws = tools.find("pulumi"), Path(sys.executable).parent / "aws"
     assert pulumi is not None
     assert aws.exists(), "pip install -r requirements-dev.txt"
@@ -107,6 +107,9 @@ def _programs(folder: Path) -> list[str]:
     if not here.exists():
         here.mkdir()
         (here / "pulumi").symlink_to(pulumi)
+        for name in ("kubectl", "helm"):
+            if tool := tools.find(name):
+                (here / name).symlink_to(tool)
         (here / "python3").symlink_to(sys.executable)
         # For RDS in us-east-1, version 1 of the CLI heeds only the option (overridesslcommonname.py).
         (here / "aws").write_text(f'#!/bin/sh\nexec "{aws}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')

@@ -1,6 +1,6 @@
 """Plugin of `make test-faults`: finds the calls of an `up`, prints the matrix, and with --write keeps it.
 
-python -m pytest -p tests.engine.faults.plugin [-n 2] [--write] tests/engine/faults/matrix.py
+python -m pytest -p tests.faults.plugin [-n 2] [--write] tests/faults/matrix.py
 """
 
 import json
@@ -11,8 +11,9 @@ from typing import Protocol, cast
 import pytest
 
 from rehearsal.emulation import Emulation
-from tests.engine.faults.disturbed import Call, Disturbed, numbered
-from tests.engine.faults.document import DOCUMENT, Cell, calls_in, document, matrix
+from tests.faults.api_server import ApiServer
+from tests.faults.disturbed import KUBERNETES, Call, Disturbed
+from tests.faults.document import DOCUMENT, Cell, calls_in, document, matrix
 
 CALLS = pytest.StashKey[list[Call]]()
 CELLS = pytest.StashKey[dict[tuple[Call, str], Cell]]()
@@ -41,12 +42,13 @@ def pytest_configure_node(node: _Node) -> None:
 
 
 def _calls() -> list[Call]:
-    """Those of an undisturbed `up`."""
-    with tempfile.TemporaryDirectory() as folder, Emulation.start(Path(folder) / "aws.state") as emulation:
-        stack = Disturbed(emulation, Path(folder) / "stack")
-        emulation.clear_calls()
-        stack.region.up()
-        return numbered(emulation.calls())
+    """Those of an undisturbed `up`: to AWS, and to the API server."""
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        with Emulation.start(here / "aws.state") as emulation:
+            to_aws = [c for c in Disturbed(emulation, here / "stack").calls() if c.service != KUBERNETES]
+        with ApiServer.start(here / "control-plane") as server, server.stack(here / "cluster") as stack:
+            return [*to_aws, *stack.calls()]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rehearsal.aws.rds_instance import is_password_in_force
 from rehearsal.values import Json, record, records, text, texts
@@ -32,9 +32,13 @@ def without_generated(text_: str) -> str:
     return text_
 
 
-def inventory(region: Region) -> list[str]:
-    """Every object of ours in the account and the cluster, one a line, the same in every undisturbed run."""
-    return sorted(without_generated(line) for line in _lines(region))
+def inventory(region: Region, objects: Iterable[Mapping[str, Json]]) -> list[str]:
+    """Every object of ours in the account, and those of its cluster, one a line.
+
+    They are the same in every undisturbed run.
+    """
+    manifests = [f"kubernetes {o.get('kind')} {json.dumps(o, sort_keys=True)}" for o in objects]
+    return sorted(without_generated(line) for line in (*_lines(region), *manifests))
 
 
 def idle_certificates(region: Region) -> list[str]:
@@ -62,8 +66,6 @@ def _lines(region: Region) -> Iterator[str]:
     yield from _database(region)
     yield from _network(region)
     yield from _identity(region)
-    for manifest in region.objects():
-        yield f"kubernetes {manifest['kind']} {json.dumps(manifest, sort_keys=True)}"
 
 
 def _iot(region: Region) -> Iterator[str]:

@@ -3,15 +3,21 @@
 from rehearsal.engine import Result
 from rehearsal.values import Json
 from tests.engine.conftest import succeeded
-from tests.engine.faults.disturbed import Call, Disturbed
-from tests.engine.faults.document import Cell
+from tests.faults.disturbed import KUBERNETES, Call, Disturbed
+from tests.faults.document import Cell
 
 _FAULTS: dict[str, tuple[dict[str, Json], ...]] = {
     "throttled, then 5xx": ({"effect": "throttle"}, {"effect": "unavailable"}),
     "5xx after": ({"effect": "unavailable", "when": "after"},),
     "refused": ({"effect": "expired"},),
+    "quota": ({"effect": "quota"},),
+    "not visible": ({"effect": "invisible"},),
 }
 """By column: what meets the call, and the attempts after it."""
+_FAULTS_OF_KUBERNETES: dict[str, tuple[dict[str, Json], ...]] = {
+    **_FAULTS,
+    "refused": ({"effect": "gone", "times": 1000},),  # the API server, for the rest of the `up`
+}
 
 
 def survive(stack: Disturbed, call: Call, column: str) -> Cell:
@@ -36,16 +42,17 @@ def _killed(stack: Disturbed, call: Call, column: str) -> Cell:
 
 
 def _failed(stack: Disturbed, call: Call, column: str) -> Cell:
-    faults = [{**call._asdict(), "nth": call.nth + n, **fault} for n, fault in enumerate(_FAULTS[column])]
-    if call.service == "kubernetes":
-        del faults[1:]  # nothing repeats it
-    first = stack.up(*faults)
+    meets = (_FAULTS_OF_KUBERNETES if call.service == KUBERNETES else _FAULTS)[column]
+    first = stack.up(*({**call._asdict(), "nth": call.nth + n, **fault} for n, fault in enumerate(meets)))
     if first.succeeded:
         return Cell.HEALED
     second = stack.region.engine.up()
     if second.succeeded:
         return Cell.AGAIN
-    remove_what_is_in_the_way(stack, second)
+    if stack.free_release():
+        stack.region.refresh()
+    else:
+        remove_what_is_in_the_way(stack, second)
     succeeded(stack.region.engine.up())
     return Cell.REMOVED
 

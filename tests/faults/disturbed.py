@@ -5,22 +5,25 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import tools
 from rehearsal.aws.faults import kill
-from rehearsal.emulation import Emulation, LoggedCall
+from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError, Result
 from rehearsal.values import Json, record, records, text
+from rehearsal.world import World
 from tests.engine.conftest import CLUSTER, Region, config
-from tests.engine.faults import recovery
-from tests.engine.faults.accounts import idle_certificates, inventory, outgoing_rules, without_generated
+from tests.faults import recovery
+from tests.faults.accounts import idle_certificates, inventory, outgoing_rules, without_generated
 
 ACCOUNT = "123456789012"  # the one that the AWS CLI acts in
-KUBERNETES = "kubernetes:"
+KUBERNETES = "kubernetes"
+_TYPES_OF_KUBERNETES = f"{KUBERNETES}:"
+_READS = ("Describe", "Get", "List", "get ", "list ", "watch ")
 
 _WRAPPER = """#!{python}
 # Tells the emulated AWS the engine's process id before there is an engine.
@@ -46,25 +49,25 @@ class Call(NamedTuple):
 
     service: str
     operation: str
+    """AWS's name; of an API server verb and path, `patch /api/v1/namespaces/{name}`."""
     nth: int
 
     @property
     def changes(self) -> bool:
         """Whether it may change something."""
-        return not self.operation.startswith(("Describe", "Get", "List"))
+        return not self.operation.startswith(_READS)
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}:{self.nth}"
 
 
-def numbered(log: list[LoggedCall]) -> list[Call]:
-    """The calls of a log, those of one operation counted."""
-    seen: dict[tuple[str, str], int] = {}
+def numbered(made: Iterable[tuple[str, str]]) -> list[Call]:
+    """Calls by service and operation, those of one operation counted."""
+    seen = Counter[tuple[str, str]]()
     calls: list[Call] = []
-    for entry in log:
-        key = (entry["service"], entry["operation"])
-        seen[key] = seen.get(key, 0) + 1
-        calls.append(Call(*key, seen[key]))
+    for each in made:
+        seen[each] += 1
+        calls.append(Call(*each, seen[each]))
     return sorted(calls)
 
 
@@ -79,7 +82,14 @@ class Outcome(NamedTuple):
 class Disturbed:
     """A development stack in an emulated AWS of its own, whose `up` a fault can meet."""
 
-    def __init__(self, emulation: Emulation, folder: Path) -> None:
+    def __init__(
+        self,
+        emulation: Emulation,
+        folder: Path,
+        *,
+        world: Callable[[World], World] = lambda world: world,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         pulumi = tools.find("pulumi")
         assert pulumi is not None
         self.emulation = emulation
@@ -96,27 +106,56 @@ class Disturbed:
         )
         wrapper.write_text(content)
         wrapper.chmod(0o755)
-        self.region = Region(emulation, folder / "region", ACCOUNT, config(), pulumi=wrapper)
+        self.region = Region(
+            emulation,
+            folder / "region",
+            ACCOUNT,
+            config(),
+            pulumi=wrapper,
+            world=world,
+            environment=environment,
+        )
 
     # --- disturb it ---------------------------------------------------------------------------------
 
+    def calls(self) -> list[Call]:
+        """Those of an undisturbed `up`."""
+        self.emulation.clear_calls()
+        self.region.up()
+        return numbered((call["service"], call["operation"]) for call in self.emulation.calls())
+
+    def inject(self, faults: Iterable[Mapping[str, Json]]) -> None:
+        """Puts faults in force, in place of those before."""
+        self.emulation.inject(faults)
+
+    def end_faults(self) -> None:
+        """No fault is in force any more; each of them was met."""
+        faults = self.emulation.faults()
+        assert all(fault["fired"] for fault in faults), faults
+        self.emulation.inject([])
+
     def up(self, *faults: Mapping[str, Json]) -> Result:
         """An `up` that meets the faults, each of them at least once; they end with it."""
-        self.emulation.inject(faults)
+        self.inject(faults)
         result = self.region.engine.up()
-        assert all(fault["fired"] for fault in self.emulation.faults()), self.emulation.faults()
-        self.emulation.inject([])
+        self.end_faults()
         return result
 
     def killed_up(self, call: Call, when: str) -> None:
         """An `up` whose engine gets SIGKILL at a call."""
-        fault = {**call._asdict(), "effect": "kill", "when": when}
-        self._plan.write_text(json.dumps([fault]))
+        self.inject_kill({**call._asdict(), "effect": "kill", "when": when})
         with suppress(EngineError):  # killed before it has done anything
             assert not self.region.engine.up().succeeded
-        assert self.emulation.fired(), self.emulation.faults()
-        self.emulation.inject([])
+        self.end_faults()
         self._mend_state()
+
+    def inject_kill(self, fault: Mapping[str, Json]) -> None:
+        """Puts a fault in force that kills the engine of the next `up`."""
+        self._plan.write_text(json.dumps([fault]))
+
+    def engine_pid(self) -> int:
+        """Of the `up` that runs, or ran last."""
+        return int(self._pid.read_text())
 
     def killed_when(self, executed: Counter[str]) -> None:
         """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) are executed.
@@ -149,7 +188,7 @@ class Disturbed:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-        kill(int(self._pid.read_text()))
+        kill(self.engine_pid())
         return missing
 
     # --- and go on as docs/recovery.md says ---------------------------------------------------------
@@ -165,6 +204,7 @@ class Disturbed:
         cancel, _, refresh, import_, _ = recovery.sections()["After a kill"]
         recovery.run(self.region, cancel)
         pending = self.pending()
+        self.free_release()
         found = [(r, self.find(text(r, "type"), text(r, "name"))) for r in records(pending, "resources")]
         made = [{**r, "id": id_} for r, id_ in found if id_]
         self._imports.write_text(json.dumps({**pending, "resources": made}))
@@ -178,11 +218,11 @@ class Disturbed:
         command = recovery.by_type()[type_].find
         if command is None:
             return ""
-        if type_.startswith(KUBERNETES):
-            return self._find_in_cluster(type_)
+        if type_.startswith(_TYPES_OF_KUBERNETES):
+            return self.find_in_cluster(type_, command)
         return recovery.run(self.region, command, NAME=name)
 
-    def _find_in_cluster(self, type_: str) -> str:
+    def find_in_cluster(self, type_: str, command: str) -> str:  # noqa: ARG002 there is no program to run
         """What the document's `kubectl` and `helm` would print, of the cluster in memory."""
         kind = type_.rpartition(":")[2]
         # The chart's Deployment stands for its release.
@@ -198,15 +238,20 @@ class Disturbed:
         """Remove what was made but never noted."""
         command = recovery.by_type()[type_].remove
         assert command is not None, type_
-        if type_.startswith(KUBERNETES):
-            # As the document's `kubectl` and `helm` would.
-            state: Json = {"id": self._find_in_cluster(type_), "outputs": {}}
-            cluster = self.region.cloud().arn("eks", f"cluster/{CLUSTER}")
-            self.emulation.kubernetes(
-                {"cluster": cluster, "operation": "delete", "type": type_, "state": state}
-            )
-            return
-        recovery.run(self.region, command, NAME=name)
+        if type_.startswith(_TYPES_OF_KUBERNETES):
+            self.remove_from_cluster(type_, command)
+        else:
+            recovery.run(self.region, command, NAME=name)
+
+    def remove_from_cluster(self, type_: str, command: str) -> None:
+        """As the document's `kubectl` and `helm` would."""
+        state: Json = {"id": self.find_in_cluster(type_, command), "outputs": {}}
+        cluster = self.region.cloud().arn("eks", f"cluster/{CLUSTER}")
+        self.emulation.kubernetes({"cluster": cluster, "operation": "delete", "type": type_, "state": state})
+
+    def free_release(self) -> bool:
+        """Whether Helm was cut off and the release had to be freed; in memory there is none to cut off."""
+        return False
 
     def remove_idle_certificates(self) -> list[str]:
         """List the certificates that nothing uses by the document's command, and remove them by its other."""
@@ -241,7 +286,12 @@ class Disturbed:
         (stack,) = [r for r in resources if r["type"] == "pulumi:pulumi:Stack"]
         outputs = {k: v for k, v in record(stack, "outputs").items() if k != "maestro_release_revision"}
         settled = json.loads(without_generated(json.dumps(outputs)))
-        return Outcome(sorted(map(without_generated, described)), settled, inventory(self.region))
+        found = inventory(self.region, self.objects())
+        return Outcome(sorted(map(without_generated, described)), settled, found)
+
+    def objects(self) -> Iterable[Mapping[str, Json]]:
+        """What is in the cluster, without what no two runs have in common."""
+        return self.region.objects()
 
     def assert_settled(self, undisturbed: Outcome) -> None:
         """It is as if nothing had happened, and nothing is left to do."""

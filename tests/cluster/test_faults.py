@@ -1,0 +1,34 @@
+"""What goes wrong at the API server during an `up`, and the way back: a sample of `make test-faults`."""
+
+from pathlib import Path
+
+from tests.engine.conftest import config, succeeded
+from tests.faults.api_server import ApiServer
+from tests.faults.disturbed import Call
+
+STORED = Call("kubernetes", "create /api/v1/namespaces/{namespace}/secrets", 1)
+"""Helm has noted that it begins, and has done nothing yet."""
+OTHER_IMAGE = config(server={"image": {"tag": "0123456789abcdef0123456789abcdef01234567"}})
+
+
+def test_an_api_server_that_is_gone_and_kills_while_helm_works_are_survived_as_the_document_says(
+    tmp_path: Path,
+) -> None:
+    with ApiServer.start(tmp_path / "control-plane") as server, server.stack(tmp_path) as stack:
+        gone = Call("kubernetes", "patch /api/v1/namespaces/{namespace}/configmaps/{name}", 1)
+        refused = stack.up({**gone._asdict(), "effect": "gone", "times": 1000})
+        assert not refused.succeeded
+        assert "kubernetes:core/v1:ConfigMap (bootstrap-output)" in refused.text
+
+        stack.killed_up(STORED, "after")
+        assert stack.recover() == []  # the release is removed, and so not there to import
+        succeeded(stack.region.engine.up())
+        assert stack.status() == "deployed"
+
+        stack.region.configure(OTHER_IMAGE)
+        stack.killed_up(STORED, "after")
+        assert stack.status() == "pending-upgrade"
+        stack.recover()
+        succeeded(stack.region.engine.up())
+        assert stack.status() == "deployed"
+        assert stack.region.preview().changes == {}

@@ -1,0 +1,170 @@
+"""The disturbed stack's cluster as a real API server, whose calls from the `up` a fault can meet."""
+
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from rehearsal.aws.cloud import Clients
+from rehearsal.controlplane import Api, ApiProxy, ControlPlane, Fault
+from rehearsal.controlplane.kubelet import Kubelet
+from rehearsal.controlplane.processes import free_ports
+from rehearsal.controlplane.proxy import Effect, Verb
+from rehearsal.emulation import Emulation
+from rehearsal.provider import TIMEOUT_SCALE
+from rehearsal.values import Json, number, record, records, text
+from rehearsal.world import World
+from tests.cluster.objects import OURS, REGION, clean
+from tests.cluster.stacks import CONFIG_MAP, revisions
+from tests.engine.conftest import CLUSTER
+from tests.faults import recovery
+from tests.faults.disturbed import ACCOUNT, KUBERNETES, Call, Disturbed, numbered
+
+_SECONDS = 20
+"""After which a release that isn't ready fails here, for fewer calls than the program's own timeout makes."""
+_TIMEOUT = 300  # server.timeoutSeconds, the default
+_KINDS = (
+    "/api/v1/namespaces/{}/configmaps",
+    "/api/v1/namespaces/{}/serviceaccounts",
+    "/api/v1/namespaces/{}/services",
+    "/apis/apps/v1/namespaces/{}/deployments",
+    "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses",
+)
+_OF_THE_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
+_OF_A_SERVICE = frozenset({"clusterIP", "clusterIPs"})
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """A control plane for one stack after the other, each with an emulated AWS of its own."""
+
+    plane: ControlPlane
+    proxy: ApiProxy
+    port: int
+    """Of the emulated AWS, which the API server asks who a token belongs to."""
+
+    @classmethod
+    @contextmanager
+    def start(cls, folder: Path) -> Generator["ApiServer"]:
+        (port,) = free_ports(1)
+        authenticator = Emulation(f"http://127.0.0.1:{port}").authenticator_url(CLUSTER)
+        with (
+            ControlPlane.start(folder, authenticator_url=authenticator, region=REGION) as plane,
+            ApiProxy.start(plane) as proxy,
+        ):
+            yield cls(plane, proxy, port)
+
+    @contextmanager
+    def stack(self, folder: Path) -> Generator["OnApiServer"]:
+        """A stack that isn't built yet, in a clean account and cluster."""
+        with (
+            Emulation.start(folder / "aws.state", port=self.port) as emulation,
+            closing(self.plane.api()) as api,
+        ):
+            clean(api)
+            stack = OnApiServer(self, emulation, api, folder / "stack")
+            with Kubelet(
+                self.plane.api(),
+                Clients(emulation.url),
+                cluster_name=CLUSTER,
+                region=REGION,
+                account_id=ACCOUNT,
+            ):
+                yield stack
+            self.proxy.inject([])
+            clean(api)
+
+
+class OnApiServer(Disturbed):
+    """A stack whose `up` meets faults at calls to the API server."""
+
+    def __init__(self, server: ApiServer, emulation: Emulation, api: Api, folder: Path) -> None:
+        self._proxy = server.proxy
+        self._api = api
+        place = {"endpoint": server.proxy.url, "certificate_authority": server.plane.certificate_authority}
+
+        def behind_the_proxy(world: World) -> World:
+            clusters = [cluster.model_copy(update=place) for cluster in world.clusters]
+            return world.model_copy(update={"clusters": clusters})
+
+        environment = {
+            "KUBECONFIG": str(server.plane.kubeconfig),
+            TIMEOUT_SCALE: f"{_SECONDS / _TIMEOUT:.4f}",
+        }
+        super().__init__(emulation, folder, world=behind_the_proxy, environment=environment)
+
+    def calls(self) -> list[Call]:
+        """As of any stack, those to the API server; of what only looks, the first, as often as it looks."""
+        self._proxy.clear_calls()
+        self.region.up()
+        made = numbered((KUBERNETES, f"{call.verb} {call.pattern}") for call in self._proxy.calls())
+        return [call for call in made if call.changes or call.nth == 1]
+
+    def inject(self, faults: Iterable[Mapping[str, Json]]) -> None:
+        self._proxy.inject([_fault(fault) for fault in faults])
+
+    def inject_kill(self, fault: Mapping[str, Json]) -> None:
+        self._proxy.inject([_fault(fault, self.engine_pid)])
+
+    def end_faults(self) -> None:
+        assert self._proxy.met(), self._proxy.calls()  # what isn't tried again doesn't meet the second one
+        self._proxy.inject([])
+
+    def find_in_cluster(self, type_: str, command: str) -> str:  # noqa: ARG002 as of any stack
+        return recovery.run(self.region, command)
+
+    def remove_from_cluster(self, type_: str, command: str) -> None:  # noqa: ARG002 as of any stack
+        recovery.run(self.region, command)
+
+    def free_release(self) -> bool:
+        look, roll_back, uninstall, _ = recovery.sections()["A stuck release"]
+        said = recovery.run(self.region, look)
+        for status, command in (("pending-install", uninstall), ("pending-upgrade", roll_back)):
+            if status in said:
+                recovery.run(self.region, command)
+                return True
+        return False
+
+    def status(self) -> str:
+        """The release's, as Helm keeps it."""
+        return text(record(revisions(self._api)[-1], "info"), "status")
+
+    def objects(self) -> Iterator[Mapping[str, Json]]:
+        yield _lasting(self._api.call("GET", f"/api/v1/namespaces/{OURS}"))
+        yield _lasting(self._api.call("GET", CONFIG_MAP))
+        for kind in _KINDS:
+            for found in records(self._api.call("GET", kind.format(OURS)), "items"):
+                yield {"kind": kind.rpartition("/")[2], **_lasting(found)}
+        last = revisions(self._api)[-1]
+        yield {
+            "kind": "release",
+            "status": self.status(),
+            "manifest": text(last, "manifest"),
+            "values": record(last, "config"),
+        }
+
+
+def _fault(fault: Mapping[str, Json], pid: Callable[[], int] | None = None) -> Fault:
+    verb, _, pattern = text(fault, "operation").partition(" ")
+    path = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern))
+    return Fault(
+        verb=cast(Verb, verb),
+        path=f"^{path}$",
+        effect=cast(Effect, text(fault, "effect")),
+        nth=number(fault, "nth"),
+        times=number(fault, "times") or 1,
+        when=cast(Literal["before", "after"], text(fault, "when") or "before"),
+        pid=pid,
+    )
+
+
+def _lasting(found: Mapping[str, Json]) -> dict[str, Json]:
+    """An object as it was asked for, as far as two runs have it in common."""
+    metadata = {key: value for key, value in record(found, "metadata").items() if key not in _OF_THE_SERVER}
+    spec = {key: value for key, value in record(found, "spec").items() if key not in _OF_A_SERVICE}
+    rest = {key: value for key, value in found.items() if key not in ("metadata", "spec", "status")}
+    return {**rest, "metadata": metadata, "spec": spec}
