@@ -10,8 +10,8 @@ import yaml
 
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Engine
+from rehearsal.plugins import ACCOUNT
 from rehearsal.project import Stack, load_stack
-from rehearsal.provider import ACCOUNT
 
 ROOT = Path(__file__).parents[1]
 OURS, FLAT = "__main__.py", "benchmarks/flat/__main__.py"

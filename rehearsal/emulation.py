@@ -26,6 +26,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 
 from rehearsal.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud, is_loopback
+from rehearsal.plugins import URL
 from rehearsal.values import Json, record, text
 
 if TYPE_CHECKING:  # pydantic takes a tenth of a second, in each plugin of the engine
@@ -187,7 +188,7 @@ class Emulation:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "MAESTRO_REHEARSAL_URL": self.url,
+            URL: self.url,
             "NO_PROXY": ",".join(filter(None, unproxied)),
         }
 

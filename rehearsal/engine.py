@@ -27,7 +27,7 @@ from pulumi import automation
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
-from rehearsal.plugins import write_plugins
+from rehearsal.plugins import LOG, write_plugins
 from rehearsal.project import PLACEHOLDER, Stack
 from rehearsal.values import Json, record, text, texts
 
@@ -197,7 +197,7 @@ class Engine:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log and --client, as the Automation API does
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "MAESTRO_REHEARSAL_LOG": str(self.folder / "provider.log"),
+            LOG: str(self.folder / "provider.log"),
             **self._environment,
         }
 

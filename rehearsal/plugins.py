@@ -1,10 +1,18 @@
-"""The executables that the engine starts for the emulated providers."""
+"""The executables that the engine starts for the emulated providers, and the variables that they heed."""
 
 import shlex
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
+URL = "MAESTRO_REHEARSAL_URL"
+"""Of the emulated AWS."""
+ACCOUNT = "MAESTRO_REHEARSAL_ACCOUNT"
+"""The one to act in; without it, that of the credentials."""
+LOG = "MAESTRO_REHEARSAL_LOG"
+"""A file that gets a line a call."""
+TIMEOUT_SCALE = "MAESTRO_REHEARSAL_TIMEOUT_SCALE"
+"""Multiplies the time that a release may take on an API server; its least setting is a minute."""
 PACKAGES = ("aws", "kubernetes", "random")
 
 

@@ -34,13 +34,11 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from rehearsal import wire
 from rehearsal.aws.errors import AwsError, NoHandlerError, PartlyMadeError
 from rehearsal.lifecycle import Provider, State
+from rehearsal.plugins import ACCOUNT, LOG, TIMEOUT_SCALE, URL
 from rehearsal.values import Json, dig, text
 
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
 """By package: the SDK whose version the plugin reports as its own."""
-URL, ACCOUNT, LOG = "MAESTRO_REHEARSAL_URL", "MAESTRO_REHEARSAL_ACCOUNT", "MAESTRO_REHEARSAL_LOG"
-TIMEOUT_SCALE = "MAESTRO_REHEARSAL_TIMEOUT_SCALE"
-"""Multiplies the time that a release may take on an API server; its least setting is a minute."""
 THREADS = 64
 """Requests served at once; each may wait for a long time."""
 SECONDS_TO_RETRY = 10.0
@@ -363,11 +361,12 @@ def _refuse_partly(  # noqa: PLR0913, PLR0917
 
 
 def _connect_aws(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+    from rehearsal.aws.cloud import DEFAULT_ACCOUNT
     from rehearsal.emulation import Emulation
     from rehearsal.providers import AwsProvider
 
     del cancelled  # no call waits for longer than SECONDS_TO_RETRY
-    region, account = text(configuration, "region"), os.environ.get(ACCOUNT, "123456789012")
+    region, account = text(configuration, "region"), os.environ.get(ACCOUNT, DEFAULT_ACCOUNT)
     if not region:
         raise ConfigurationRefusedError(
             "aws:region isn't set; for example: pulumi config set aws:region us-east-1"

@@ -13,8 +13,8 @@ from rehearsal.controlplane import Api, ControlPlane
 from rehearsal.controlplane.kubelet import Kubelet
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Engine, EngineError
+from rehearsal.plugins import ACCOUNT
 from rehearsal.project import Stack
-from rehearsal.provider import ACCOUNT
 from rehearsal.rehearse import Progress, world_of
 from rehearsal.values import Json
 from rehearsal.world import World

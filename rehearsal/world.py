@@ -43,13 +43,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from rehearsal.aws.cloud import is_loopback
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT, is_loopback
 from rehearsal.aws.regions import closest_region, regions
 
 IpFamily = Literal["ipv4", "ipv6"]
 ClusterStatus = Literal["CREATING", "ACTIVE", "DELETING", "FAILED", "UPDATING", "PENDING"]
-
-DEFAULT_ACCOUNT = "123456789012"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Not credentials: what botocore signs with so that it looks for no real ones.
 ACCESS_KEY, SECRET_KEY = "EMULATED", "emulated"
+DEFAULT_ACCOUNT = "123456789012"
+"""The one that they act in."""
 
 _SLOWEST_CALL = 900  # seconds; a database of a playground with AWS's own latencies
 _LONGEST_PAUSE = 0.5  # seconds between two attempts

@@ -30,13 +30,13 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from rehearsal.aws import authenticator, emulator
 from rehearsal.aws.calls import Call, identify
-from rehearsal.aws.cloud import Clients, Cloud
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT, Clients, Cloud
 from rehearsal.aws.errors import AwsError, NoHandlerError
 from rehearsal.aws.faults import KUBERNETES, FaultError, Faults, Refusal, kill, parse_faults, refusal
 from rehearsal.aws.regions import UnknownRegionError, find_region
 from rehearsal.aws.store import SaveError, Store, StoreError
 from rehearsal.values import Json, record, records, text
-from rehearsal.world import DEFAULT_ACCOUNT, WorldError, parse_world
+from rehearsal.world import WorldError, parse_world
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

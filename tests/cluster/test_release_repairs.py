@@ -14,7 +14,8 @@ import pytest
 from rehearsal.controlplane import ControlPlane
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Result
-from rehearsal.provider import CONNECT, TIMEOUT_SCALE, ConfigurationRefusedError
+from rehearsal.plugins import TIMEOUT_SCALE
+from rehearsal.provider import CONNECT, ConfigurationRefusedError
 from rehearsal.values import Json, record, records, text, texts
 from tests.cluster.objects import CLUSTER, OURS, condition, wait_until
 from tests.cluster.stacks import RELEASE, REPLICAS, OnCluster, Served, on_cluster, served

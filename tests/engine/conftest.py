@@ -13,6 +13,7 @@ from maestro_stack.settings import parse
 from rehearsal.aws.cloud import Cloud
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Engine, Result
+from rehearsal.plugins import ACCOUNT
 from rehearsal.project import Stack, load_stack
 from rehearsal.rehearse import world_of
 from rehearsal.session import seed_memory
@@ -66,7 +67,7 @@ class Region:
         assert pulumi is not None
         environment = {
             **emulation.environment(parsed.region),
-            "MAESTRO_REHEARSAL_ACCOUNT": account,
+            ACCOUNT: account,
             "KUBECONFIG": "/dev/null",
             **(environment or {}),
         }

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tools
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT
 from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError
 from rehearsal.values import Json, record, records, text
@@ -240,7 +241,7 @@ def test_ctrl_c_leaves_nothing_pending_and_the_next_up_finishes(tmp_path: Path, 
         _interrupt_at_the_database(process, folder)
     assert process.returncode == 130
     with Emulation.start(folder / "aws.state") as emulation:
-        region = Region(emulation, tmp_path / "again", "123456789012", config(), build=False)
+        region = Region(emulation, tmp_path / "again", DEFAULT_ACCOUNT, config(), build=False)
         (region.folder / "state").rename(tmp_path / "unused")
         (folder / "pulumi-state").rename(region.folder / "state")
         region.engine = type(region.engine)(
@@ -316,7 +317,7 @@ def test_a_damaged_state_file_is_replaced_by_the_newest_copy(stack: Disturbed, u
 
 def test_a_production_stack_is_destroyed_and_built_again_by_the_commands(region: NewRegion) -> None:
     # In the account that the CLI acts in; no other stack of this module's emulation is there.
-    stack = region(config(**PRODUCTION), account="123456789012")
+    stack = region(config(**PRODUCTION), account=DEFAULT_ACCOUNT)
     stack.up()
     destroy, snapshots, names = recovery.sections()["Destroying production"]
     _follow(stack, destroy)

@@ -20,8 +20,8 @@ from rehearsal.emulation import Emulation
 from rehearsal.engine import Engine, Result, Step
 from rehearsal.kubernetes import TABLES as KUBERNETES_TABLES
 from rehearsal.lifecycle import Change, Table
+from rehearsal.plugins import ACCOUNT as ACCOUNT_VARIABLE
 from rehearsal.project import Stack
-from rehearsal.provider import ACCOUNT as ACCOUNT_VARIABLE
 from tests.cluster_contract import write_chart
 from tests.engine.conftest import succeeded
 from tests.engine.rows import (

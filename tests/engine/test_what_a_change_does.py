@@ -37,6 +37,7 @@ from rehearsal.effects import (
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Result
 from rehearsal.kubernetes.helm import render
+from rehearsal.plugins import ACCOUNT
 from rehearsal.values import Json, record, records, text, texts
 from rehearsal.world import Cluster, SecurityGroup, Subnet, Vpc, World
 from tests.engine.conftest import CLUSTER, ROOT, Region, succeeded
@@ -84,7 +85,7 @@ def running_providers(emulation: Emulation, account: str) -> Generator[str]:
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
         **emulation.environment(REGION),
-        "MAESTRO_REHEARSAL_ACCOUNT": account,
+        ACCOUNT: account,
         "KUBECONFIG": os.devnull,
     }
     with ExitStack() as running:

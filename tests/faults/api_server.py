@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from rehearsal.aws.cloud import Clients
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT, Clients
 from rehearsal.controlplane import Api, ApiProxy, ControlPlane, Fault
 from rehearsal.controlplane.kubelet import Kubelet
 from rehearsal.controlplane.processes import free_ports
 from rehearsal.controlplane.proxy import Effect, Verb
 from rehearsal.emulation import Emulation
-from rehearsal.provider import TIMEOUT_SCALE
+from rehearsal.plugins import TIMEOUT_SCALE
 from rehearsal.values import Json, number, record, records, text
 from rehearsal.world import World
 from tests.cluster.objects import OURS, REGION, clean
 from tests.cluster.stacks import CONFIG_MAP, revisions
 from tests.engine.conftest import CLUSTER
 from tests.faults import recovery
-from tests.faults.disturbed import ACCOUNT, KUBERNETES, Call, Disturbed, numbered
+from tests.faults.disturbed import KUBERNETES, Call, Disturbed, numbered
 
 _SECONDS = 20
 """After which a release that isn't ready fails here, for fewer calls than the program's own timeout makes."""
@@ -72,7 +72,7 @@ class ApiServer:
                 Clients(emulation.url),
                 cluster_name=CLUSTER,
                 region=REGION,
-                account_id=ACCOUNT,
+                account_id=DEFAULT_ACCOUNT,
             ):
                 yield stack
             self.proxy.inject([])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tools
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT
 from rehearsal.aws.faults import kill
 from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError, Result
@@ -20,7 +21,6 @@ from tests.engine.conftest import CLUSTER, Region, config
 from tests.faults import recovery
 from tests.faults.accounts import idle_certificates, inventory, outgoing_rules, without_generated
 
-ACCOUNT = "123456789012"  # the one that the AWS CLI acts in
 KUBERNETES = "kubernetes"
 _TYPES_OF_KUBERNETES = f"{KUBERNETES}:"
 _READS = ("Describe", "Get", "List", "get ", "list ", "watch ")
@@ -109,7 +109,7 @@ class Disturbed:
         self.region = Region(
             emulation,
             folder / "region",
-            ACCOUNT,
+            DEFAULT_ACCOUNT,
             config(),
             pulumi=wrapper,
             world=world,
