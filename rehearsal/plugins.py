@@ -34,6 +34,8 @@ def _write(folder: Path, package: str, root: Path | None) -> Path:
         # `aws eks get-token`, which kubeconfigs execute, is installed beside Python.
         f'#!/bin/sh\n{move}PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}\n'
         f"export PATH PYTHONPATH={here}\n"
+        # Helm's engine would keep what it finds out about the API server below the user's ~/.kube.
+        f"export KUBECACHEDIR={shlex.quote(str(folder.absolute() / 'cache'))}\n"
         f'exec {python} -m rehearsal.provider {package} "$@"\n',
         encoding="utf-8",
     )

@@ -34,7 +34,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from rehearsal import wire
 from rehearsal.aws.errors import AwsError, NoHandlerError, PartlyMadeError
 from rehearsal.lifecycle import Provider, State
-from rehearsal.plugins import ACCOUNT, LOG, TIMEOUT_SCALE, URL
+from rehearsal.plugins import ACCOUNT, LOG, PACKAGES, TIMEOUT_SCALE, URL
 from rehearsal.values import Json, dig, text
 
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
@@ -56,8 +56,8 @@ class Backend(Provider, Protocol):
         ...
 
 
-Connect = Callable[[Mapping[str, Json], threading.Event], Backend]
-"""Makes the backend from the provider's configuration, once; the event is set when the engine cancels."""
+Connect = Callable[[Mapping[str, str], Mapping[str, Json], threading.Event], Backend]
+"""Makes the backend of an environment and a configuration; the event is set when the engine cancels."""
 
 
 class ConfigurationRefusedError(Exception):
@@ -68,14 +68,13 @@ class _Log:
     """One line a call: what, of which resource, how it went and how long it took. Never a value."""
 
     def __init__(self, path: str | None) -> None:
-        self._file = Path(path).open("a", encoding="utf-8") if path else None  # noqa: SIM115 open for good
+        self._path = path
         self._lock = threading.Lock()
 
     def line(self, what: str, outcome: str, seconds: float) -> None:
-        if self._file:
-            with self._lock:
-                self._file.write(f"{time.time():.3f} {what} {outcome} {seconds:.3f}s\n")
-                self._file.flush()
+        if self._path:
+            with self._lock, Path(self._path).open("a", encoding="utf-8") as file:
+                file.write(f"{time.time():.3f} {what} {outcome} {seconds:.3f}s\n")
 
 
 def _logged(method: Callable[..., T]) -> Callable[..., T]:
@@ -94,12 +93,12 @@ def _logged(method: Callable[..., T]) -> Callable[..., T]:
 
 
 class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
-    """The provider protocol of one package over a backend."""
+    """The provider protocol of one package over a backend, by the variables of `environment`."""
 
-    def __init__(self, package: str, connect: Connect, log: _Log) -> None:
-        self.log = log
+    def __init__(self, package: str, environment: Mapping[str, str]) -> None:
+        self.log = _Log(environment.get(LOG))
         self._package = package
-        self._connect = connect
+        self._environment = environment
         self._backend: Backend | None = None
         self._refusal = "the provider isn't configured"
         self._cancelled = threading.Event()
@@ -142,7 +141,8 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
         try:
-            self._backend = self._connect(_plain(request.args), self._cancelled)
+            connect = CONNECT[self._package]
+            self._backend = connect(self._environment, _plain(request.args), self._cancelled)
         except _unusable() as refused:
             # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
             self._refusal = str(refused)
@@ -360,13 +360,15 @@ def _refuse_partly(  # noqa: PLR0913, PLR0917
 # --- what the plugins serve ---------------------------------------------------------------------------
 
 
-def _connect_aws(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+def _connect_aws(
+    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
+) -> Backend:
     from rehearsal.aws.cloud import DEFAULT_ACCOUNT
     from rehearsal.emulation import Emulation
     from rehearsal.providers import AwsProvider
 
     del cancelled  # no call waits for longer than SECONDS_TO_RETRY
-    region, account = text(configuration, "region"), os.environ.get(ACCOUNT, DEFAULT_ACCOUNT)
+    region, account = text(configuration, "region"), environment.get(ACCOUNT, DEFAULT_ACCOUNT)
     if not region:
         raise ConfigurationRefusedError(
             "aws:region isn't set; for example: pulumi config set aws:region us-east-1"
@@ -374,11 +376,13 @@ def _connect_aws(configuration: Mapping[str, Json], cancelled: threading.Event) 
     allowed = configuration.get("allowedAccountIds")  # as JSON text, as the engine passes lists
     if isinstance(allowed, str) and allowed and account not in json.loads(allowed):
         raise ConfigurationRefusedError(f"AWS account ID not allowed: {account}")
-    cloud = Emulation.attach(_url()).cloud(region, account, patience=SECONDS_TO_RETRY)
+    cloud = Emulation.attach(_url(environment)).cloud(region, account, patience=SECONDS_TO_RETRY)
     return AwsProvider(cloud)
 
 
-def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+def _connect_kubernetes(
+    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
+) -> Backend:
     """On the API server that the kubeconfig names, if that is on this machine; otherwise in memory.
 
     The emulated cluster of a world without a control plane has an address like EKS's. Nothing is sent there.
@@ -390,7 +394,7 @@ def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.
 
     given, folder = text(configuration, "kubeconfig"), Path.cwd()
     if not given:  # the shell's
-        file = Path(os.environ.get("KUBECONFIG", os.devnull))
+        file = Path(environment.get("KUBECONFIG", os.devnull))
         given, folder = file.read_text(encoding="utf-8"), file.parent
     context = text(configuration, "context") or None
     is_mutable = configuration.get("enableConfigMapMutable") in (True, "true")
@@ -402,17 +406,17 @@ def _connect_kubernetes(configuration: Mapping[str, Json], cancelled: threading.
             cancelled=cancelled,
             config_maps_mutable=is_mutable,
             folder=folder,
-            timeout_scale=_timeout_scale(),
+            timeout_scale=_timeout_scale(environment),
         )
     else:
         identifier = text(configuration, "clusterIdentifier") or "ambient"
-        call = Emulation.attach(_url()).kubernetes
+        call = Emulation.attach(_url(environment)).kubernetes
         cluster = RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
     return _WithoutCalls(cluster)
 
 
-def _timeout_scale() -> float:
-    given = os.environ.get(TIMEOUT_SCALE, "1")
+def _timeout_scale(environment: Mapping[str, str]) -> float:
+    given = environment.get(TIMEOUT_SCALE, "1")
     try:
         scale = float(given)
     except ValueError:
@@ -424,10 +428,12 @@ def _timeout_scale() -> float:
     return scale
 
 
-def _connect_random(configuration: Mapping[str, Json], cancelled: threading.Event) -> Backend:
+def _connect_random(
+    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
+) -> Backend:
     from rehearsal.randomness import Randomness
 
-    del configuration, cancelled
+    del environment, configuration, cancelled
     return _WithoutCalls(Randomness())
 
 
@@ -452,13 +458,13 @@ CONNECT: Mapping[str, Connect] = {
 }
 
 
-def _url() -> str:
-    if URL not in os.environ:
+def _url(environment: Mapping[str, str]) -> str:
+    if URL not in environment:
         raise ConfigurationRefusedError(
             f"this is the emulated provider, and {URL} doesn't say where its AWS is: use the variables that "
             "`python -m rehearsal serve` prints, or take its plugins off PATH"
         )
-    return os.environ[URL]
+    return environment[URL]
 
 
 # --- the process --------------------------------------------------------------------------------------
@@ -467,23 +473,26 @@ def _url() -> str:
 def serve(package: str) -> None:
     """Serve until the engine ends: it kills the process, or dies itself."""
     _die_with_the_engine()
-    options = [
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ]
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS), options=options)
-    log = _Log(os.environ.get(LOG))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-        ProviderServicer(package, CONNECT[package], log), server
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
+    server, port = listen(ProviderServicer(package, os.environ))
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     # The engine asks by SIGINT; a terminal's doesn't get here, since plugins are in groups of their own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     server.wait_for_termination()
+
+
+def listen(serving: provider_pb2_grpc.ResourceProviderServicer) -> tuple[grpc.Server, int]:
+    """A started server, and its port on 127.0.0.1."""
+    options = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS), options=options)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(serving, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
 
 
 def _end(number: int, frame: object) -> None:
@@ -512,7 +521,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m rehearsal.provider", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("package", choices=sorted(CONNECT), help="whose resources to serve")
+    parser.add_argument("package", choices=PACKAGES, help="whose resources to serve")
     options, _ = parser.parse_known_args(arguments)
     # Half a million objects of botocore's models, none of them garbage, would be looked through often.
     gc.set_threshold(100_000, 20, 100)

@@ -5,6 +5,7 @@
 
 import importlib.util
 import os
+import tempfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,19 @@ TOOLS = {
 }
 """By tier: the programs that it needs."""
 HERE = Path(__file__).parent
+
+
+_CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Helm's engine, which takes its environment when it is loaded, keeps nothing in the user's home."""
+    config.stash[_CACHE] = tempfile.TemporaryDirectory(prefix="maestro-kube-cache-")
+    os.environ["KUBECACHEDIR"] = config.stash[_CACHE].name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_CACHE].cleanup()
 
 
 @cache

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -284,7 +284,8 @@ class ApiCluster(tables.Described):
         refusal = self._run(config, action)
         found = _stored(config, name) if refusal is None or _may_have_begun(refusal) else before
         if refusal is None and found is not None:
-            return _release_state(inputs, found)
+            # Helm goes by what it did, even where it couldn't store that (action/install.go, recordRelease).
+            return _release_state(inputs, replace(found, status="deployed"))
         if found is None or (before is not None and before.revision == found.revision):
             raise _refused(refusal)
         raise self._partial(inputs, found, f'Helm release "{namespace}/{name}" {told}', refusal, begun)

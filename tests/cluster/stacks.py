@@ -223,7 +223,7 @@ def on_cluster(
             settings,
             world=with_api_server,
             secrets=secrets,
-            environment={"KUBECONFIG": str(control_plane.kubeconfig)},
+            environment={"KUBECONFIG": str(control_plane.kubeconfig), "HOME": str(folder / "home")},
         )
         watch = ending.enter_context(Pods(control_plane.api()))
         mounting = Kubelet(

@@ -4,6 +4,7 @@ In one dev stack, three things go wrong one after the other; what happened is ke
 """
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -296,4 +297,4 @@ def test_a_scale_of_timeouts_that_is_no_positive_number_is_refused(
     monkeypatch.setenv(TIMEOUT_SCALE, scale)
     configuration: dict[str, Json] = {"kubeconfig": control_plane.admin_kubeconfig_text}
     with pytest.raises(ConfigurationRefusedError, match=f"{TIMEOUT_SCALE} must be a number above 0"):
-        CONNECT["kubernetes"](configuration, threading.Event())
+        CONNECT["kubernetes"](os.environ, configuration, threading.Event())

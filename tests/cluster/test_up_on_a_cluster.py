@@ -36,6 +36,11 @@ def stack(
         yield stack
 
 
+def test_nothing_is_written_to_the_users_home(stack: OnCluster) -> None:
+    """Both Helm's engine and the AWS CLI keep things there otherwise."""
+    assert not (stack.region.folder / "home").exists()
+
+
 def changed(stack: OnCluster, **keys: object) -> dict[str, object]:
     """The stack's configuration with other values of some keys."""
     return stack.region.settings | {f"maestro-stack:{key}": value for key, value in keys.items()}

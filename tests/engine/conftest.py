@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from rehearsal.rehearse import world_of
 from rehearsal.session import seed_memory
 from rehearsal.values import Json, records, text
 from rehearsal.world import World
+from tests.engine.attached import Attached
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = "regional-xyz"
@@ -49,7 +51,9 @@ class Region:
         build: bool = True,
         environment: Mapping[str, str] | None = None,
         pulumi: Path | None = None,
+        attached: Attached | None = None,
     ) -> None:
+        """Without `attached`, each operation starts the plugins, as for a user."""
         self.emulation = emulation
         self.folder = folder
         self.account = account
@@ -70,8 +74,11 @@ class Region:
             ACCOUNT: account,
             "KUBECONFIG": "/dev/null",
             **(environment or {}),
+            **(attached.variables if attached else {}),
         }
         self.engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment, secrets=secrets)
+        if attached:
+            attached.heed(self.engine.variables)
 
     def _stack(self, settings: Mapping[str, object]) -> Stack:
         import yaml
@@ -164,16 +171,18 @@ _accounts = itertools.count(200_000_000_000)
 
 
 @pytest.fixture
-def region(emulation: Emulation, tmp_path: Path) -> NewRegion:
+def region(emulation: Emulation, tmp_path: Path) -> Iterator[NewRegion]:
     """Make a stack that isn't built yet, by its configuration."""
     numbers = itertools.count(1)
+    with ExitStack() as running:
 
-    def new(settings: Mapping[str, object] | None = None, **options: object) -> Region:
-        folder = tmp_path / f"region-{next(numbers)}"
-        account = str(options.pop("account", None) or next(_accounts))
-        return Region(emulation, folder, account, settings or config(), **options)  # type: ignore[arg-type]
+        def new(settings: Mapping[str, object] | None = None, **options: object) -> Region:
+            folder = tmp_path / f"region-{next(numbers)}"
+            account = str(options.pop("account", None) or next(_accounts))
+            options["attached"] = running.enter_context(Attached())
+            return Region(emulation, folder, account, settings or config(), **options)  # type: ignore[arg-type]
 
-    return new
+        yield new
 
 
 def with_name(stack: Stack, name: str) -> Stack:

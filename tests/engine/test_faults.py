@@ -16,6 +16,7 @@ from rehearsal.aws.cloud import DEFAULT_ACCOUNT
 from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError
 from rehearsal.values import Json, record, records, text
+from tests.engine.attached import Attached
 from tests.engine.conftest import PRODUCTION, ROOT, NewRegion, Region, config, succeeded
 from tests.faults import recovery
 from tests.faults.accounts import inventory
@@ -29,8 +30,8 @@ AWS = ("ec2", "eks", "iam", "iot", "rds", "secretsmanager", "sts")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Counter[tuple[str, str]]]:
     """What an undisturbed `up` comes to, and how often it makes each call."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    with Emulation.start(folder / "aws.state") as emulation:
-        stack = Disturbed(emulation, folder / "stack")
+    with Emulation.start(folder / "aws.state") as emulation, Attached() as attached:
+        stack = Disturbed(emulation, folder / "stack", attached=attached)
         emulation.clear_calls()
         stack.region.up()
         calls = Counter((call["service"], call["operation"]) for call in emulation.calls())
@@ -44,6 +45,13 @@ def undisturbed(first: tuple[Outcome, Counter[tuple[str, str]]]) -> Outcome:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Disturbed]:
+    with Emulation.start(tmp_path / "aws.state") as emulation, Attached() as attached:
+        yield Disturbed(emulation, tmp_path / "stack", attached=attached)
+
+
+@pytest.fixture
+def killable(tmp_path: Path) -> Iterator[Disturbed]:
+    """A stack whose engine can be killed."""
     with Emulation.start(tmp_path / "aws.state") as emulation:
         yield Disturbed(emulation, tmp_path / "stack")
 
@@ -168,48 +176,52 @@ On two cores the engine makes eight resources at once.
 
 @pytest.mark.parametrize(("calls", "imported"), KILLED.values(), ids=KILLED)
 def test_a_killed_up_is_recovered_as_the_document_says(
-    stack: Disturbed, undisturbed: Outcome, calls: str, imported: dict[str, int]
+    killable: Disturbed, undisturbed: Outcome, calls: str, imported: dict[str, int]
 ) -> None:
     """Together with the test below, each resource type is once between its creation and the checkpoint."""
-    stack.killed_when(Counter(calls.split()))
-    assert Counter(stack.recover()) >= Counter(imported)  # something else may have been on its way
-    stack.region.up()
-    assert bool(stack.remove_idle_certificates()) >= ("CreateKeys" in calls)
-    stack.revoke_leftover_rules()
-    stack.assert_settled(undisturbed)
+    killable.killed_when(Counter(calls.split()))
+    assert Counter(killable.recover()) >= Counter(imported)  # something else may have been on its way
+    killable.region.up()
+    assert bool(killable.remove_idle_certificates()) >= ("CreateKeys" in calls)
+    killable.revoke_leftover_rules()
+    killable.assert_settled(undisturbed)
 
 
-def test_after_a_kill_the_lock_and_what_is_pending_are_named(stack: Disturbed, undisturbed: Outcome) -> None:
+def test_after_a_kill_the_lock_and_what_is_pending_are_named(
+    killable: Disturbed, undisturbed: Outcome
+) -> None:
     """An `up` before the recovery does no harm."""
-    stack.killed_up(Call("kubernetes", "create", 3), "after")  # the release, the last of all
-    assert is_locked(stack.region)
-    recovery.run(stack.region, recovery.sections()["A lock left behind"][0])
-    named = stack.region.engine.up()
+    killable.killed_up(Call("kubernetes", "create", 3), "after")  # the release, the last of all
+    assert is_locked(killable.region)
+    recovery.run(killable.region, recovery.sections()["A lock left behind"][0])
+    named = killable.region.engine.up()
     assert not named.succeeded
     assert "helm.sh/v3:Release::release, interrupted while creating" in named.text
-    assert stack.recover() == ["kubernetes:helm.sh/v3:Release"]
-    stack.region.up()
-    stack.assert_settled(undisturbed)
+    assert killable.recover() == ["kubernetes:helm.sh/v3:Release"]
+    killable.region.up()
+    killable.assert_settled(undisturbed)
 
 
-def test_importing_by_a_refresh_only_forgets_as_the_document_warns(stack: Disturbed) -> None:
+def test_importing_by_a_refresh_only_forgets_as_the_document_warns(killable: Disturbed) -> None:
     """Should this fail with a newer engine, the document can give the simpler way."""
-    stack.killed_up(Call("rds", "CreateDBSubnetGroup", 1), "after")
-    recovery.run(stack.region, recovery.sections()["A lock left behind"][0])
-    (group,) = [r for r in records(stack.pending(), "resources") if text(r, "type").endswith(":SubnetGroup")]
+    killable.killed_up(Call("rds", "CreateDBSubnetGroup", 1), "after")
+    recovery.run(killable.region, recovery.sections()["A lock left behind"][0])
+    (group,) = [
+        r for r in records(killable.pending(), "resources") if text(r, "type").endswith(":SubnetGroup")
+    ]
     urn = (
         f"urn:pulumi:test::maestro-stack::maestro:index:RegionalMaestro$maestro:aws:Database${group['type']}"
     )
     option = "--import-pending-creates"
     recovery.run(
-        stack.region,
+        killable.region,
         f'pulumi refresh --yes --skip-preview {option} "$URN" {option} "$ID"',
         URN=f"{urn}::subnet-group",
         ID="maestro-regional-xyz",
     )
-    resources = records(record(stack.region.engine.export(), "deployment"), "resources")
+    resources = records(record(killable.region.engine.export(), "deployment"), "resources")
     assert f"{urn}::subnet-group" not in [r["urn"] for r in resources]
-    assert "subnet-group" not in [r["name"] for r in records(stack.pending(), "resources")]
+    assert "subnet-group" not in [r["name"] for r in records(killable.pending(), "resources")]
 
 
 def _interrupt_at_the_database(process: subprocess.Popen[str], folder: Path) -> None:

@@ -4,11 +4,8 @@ A plan takes a second where the providers run already: the engine attaches to th
 """
 
 import itertools
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -37,9 +34,9 @@ from rehearsal.effects import (
 from rehearsal.emulation import Emulation
 from rehearsal.engine import Result
 from rehearsal.kubernetes.helm import render
-from rehearsal.plugins import ACCOUNT
 from rehearsal.values import Json, record, records, text, texts
 from rehearsal.world import Cluster, SecurityGroup, Subnet, Vpc, World
+from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, ROOT, Region, succeeded
 
 PACKAGES = ("aws", "kubernetes", "random")
@@ -79,49 +76,14 @@ def with_choices(world: World) -> World:
 # --- stacks that are built once -------------------------------------------------------------------
 
 
-@contextmanager
-def running_providers(emulation: Emulation, account: str) -> Generator[str]:
-    """The emulated providers, started once for many runs; gives what makes the engine attach to them."""
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
-        **emulation.environment(REGION),
-        ACCOUNT: account,
-        "KUBECONFIG": os.devnull,
-    }
-    with ExitStack() as running:
-        addresses: list[str] = []
-        for package in PACKAGES:
-            process = running.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "rehearsal.provider", package],
-                    cwd=ROOT,
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            running.callback(process.kill)
-            assert process.stdout is not None
-            addresses.append(f"{package}:{process.stdout.readline().strip()}")
-        yield ",".join(addresses)
-
-
 Built = Callable[[Base], Region]
 
 
-def with_running_providers(
-    running: ExitStack, emulation: Emulation, folder: Path, account: str, base: Base
-) -> Region:
+def stack_of(running: ExitStack, emulation: Emulation, folder: Path, account: str, base: Base) -> Region:
     """A stack that isn't built yet, whose providers run until `running` ends."""
-    providers = running.enter_context(running_providers(emulation, account))
-    return Region(
-        emulation,
-        folder,
-        account,
-        stack_file(BASES[base]),
-        world=with_choices,
-        environment={"PULUMI_DEBUG_PROVIDERS": providers},
-    )
+    attached = running.enter_context(Attached())
+    settings = stack_file(BASES[base])
+    return Region(emulation, folder, account, settings, world=with_choices, attached=attached)
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +96,7 @@ def built(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Ite
             if base not in stacks:
                 account = f"30000000000{[*Base].index(base)}"
                 folder = tmp_path_factory.mktemp(base.value)
-                stack = with_running_providers(running, emulation, folder, account, base)
+                stack = stack_of(running, emulation, folder, account, base)
                 for name in map(str, stack.world.config_maps):
                     seed(stack, *name.split("/"))
                 elsewhere = World(account=account, clusters=[Cluster(name=CLUSTER, region=OTHER_REGION)])
@@ -155,7 +117,7 @@ def fresh(emulation: Emulation, tmp_path: Path) -> Iterator[Built]:
     with ExitStack() as running:
 
         def of(base: Base) -> Region:
-            stack = with_running_providers(running, emulation, tmp_path, str(next(_accounts)), base)
+            stack = stack_of(running, emulation, tmp_path, str(next(_accounts)), base)
             stack.up()
             return stack
 

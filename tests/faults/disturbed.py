@@ -17,6 +17,7 @@ from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError, Result
 from rehearsal.values import Json, record, records, text
 from rehearsal.world import World
+from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, config
 from tests.faults import recovery
 from tests.faults.accounts import idle_certificates, inventory, outgoing_rules, without_generated
@@ -89,7 +90,9 @@ class Disturbed:
         *,
         world: Callable[[World], World] = lambda world: world,
         environment: Mapping[str, str] | None = None,
+        attached: Attached | None = None,
     ) -> None:
+        """Without `attached`, a kill of the engine ends its providers, too."""
         pulumi = tools.find("pulumi")
         assert pulumi is not None
         self.emulation = emulation
@@ -114,6 +117,7 @@ class Disturbed:
             pulumi=wrapper,
             world=world,
             environment=environment,
+            attached=attached,
         )
 
     # --- disturb it ---------------------------------------------------------------------------------
@@ -296,8 +300,11 @@ class Disturbed:
     def assert_settled(self, undisturbed: Outcome) -> None:
         """It is as if nothing had happened, and nothing is left to do."""
         mine = self.outcome()
-        assert _difference(mine.inventory, undisturbed.inventory) == []
-        assert _difference(mine.resources, undisturbed.resources) == []
+        found = [
+            *_difference(mine.inventory, undisturbed.inventory),
+            *_difference(mine.resources, undisturbed.resources),
+        ]
+        assert not found, "\n".join(found)
         assert mine.outputs == undisturbed.outputs
         assert self.region.preview().changes == {}
 

@@ -99,7 +99,7 @@ commands.
 |---|---|
 | healed | the `up` itself succeeded: the provider repeated the call, or did without |
 | again | the `up` failed with AWS's or Kubernetes' own words; the next one succeeded |
-| removed | not survived by `up` alone: what was made but never noted had to be removed by its command, as with the real provider, which doesn't adopt it either; of a release that Helm could no longer mark as failed, [its own](recovery.md#a-stuck-release) |
+| removed | not survived by `up` alone: what was made but never noted had to be removed by its command, as with the real provider, which doesn't adopt it either; of a release on which Helm could note neither success nor failure, [its own](recovery.md#a-stuck-release) |
 | recovered | the sequence after a kill: cancel, import or clear, `up` |
 | orphan | a certificate that nothing uses was left; its commands listed and removed it |
 | = | the call changes nothing, so it makes no difference whether it was carried out |

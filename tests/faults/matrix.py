@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytest
 
 from rehearsal.emulation import Emulation
+from tests.engine.attached import Attached
 from tests.faults.api_server import ApiServer
 from tests.faults.disturbed import KUBERNETES, Call, Disturbed, Outcome
 from tests.faults.document import COLUMNS, DOCUMENT, Cell, calls_in
@@ -25,7 +26,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("call", "column"), cases, ids=[f"{column}-{call}" for call, column in cases])
 
 
-Start = Callable[[Path], AbstractContextManager[Disturbed]]
+class Start(Protocol):
+    """Starts a stack in a folder; providers of an engine that is to be killed are its own processes."""
+
+    def __call__(self, folder: Path, *, killed: bool) -> AbstractContextManager[Disturbed]: ...
 
 
 class Stacks(NamedTuple):
@@ -36,15 +40,15 @@ class Stacks(NamedTuple):
 
 
 def _stacks(start: Start, folder: Path) -> Stacks:
-    with start(folder) as stack:
+    with start(folder, killed=False) as stack:
         stack.region.up()
         return Stacks(start, stack.outcome())
 
 
 @contextmanager
-def _in_memory(folder: Path) -> Generator[Disturbed]:
-    with Emulation.start(folder / "aws.state") as emulation:
-        yield Disturbed(emulation, folder / "stack")
+def _in_memory(folder: Path, *, killed: bool) -> Generator[Disturbed]:
+    with Emulation.start(folder / "aws.state") as emulation, Attached() as attached:
+        yield Disturbed(emulation, folder / "stack", attached=None if killed else attached)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +59,8 @@ def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Stacks:
 @pytest.fixture(scope="session")
 def on_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     with ApiServer.start(tmp_path_factory.mktemp("control-plane")) as server:
-        yield _stacks(server.stack, tmp_path_factory.mktemp("undisturbed"))
+        start: Start = lambda folder, killed: server.stack(folder)  # noqa: ARG005, E731 always its own processes
+        yield _stacks(start, tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.fixture
@@ -66,8 +71,8 @@ def stacks(request: pytest.FixtureRequest, call: Call) -> Stacks:
 
 
 @pytest.fixture
-def stack(stacks: Stacks, tmp_path: Path) -> Iterator[Disturbed]:
-    with stacks.start(tmp_path) as stack:
+def stack(stacks: Stacks, column: str, tmp_path: Path) -> Iterator[Disturbed]:
+    with stacks.start(tmp_path, killed=column.startswith("killed")) as stack:
         yield stack
 
 

@@ -44,15 +44,16 @@ def _killed(stack: Disturbed, call: Call, column: str) -> Cell:
 def _failed(stack: Disturbed, call: Call, column: str) -> Cell:
     meets = (_FAULTS_OF_KUBERNETES if call.service == KUBERNETES else _FAULTS)[column]
     first = stack.up(*({**call._asdict(), "nth": call.nth + n, **fault} for n, fault in enumerate(meets)))
+    if stack.free_release():  # an `up` succeeds, too, if Helm only couldn't note that it was done
+        stack.region.refresh()
+        succeeded(stack.region.engine.up())
+        return Cell.REMOVED
     if first.succeeded:
         return Cell.HEALED
     second = stack.region.engine.up()
     if second.succeeded:
         return Cell.AGAIN
-    if stack.free_release():
-        stack.region.refresh()
-    else:
-        remove_what_is_in_the_way(stack, second)
+    remove_what_is_in_the_way(stack, second)
     succeeded(stack.region.engine.up())
     return Cell.REMOVED
 
