@@ -228,7 +228,12 @@ def _interrupt_at_the_database(process: subprocess.Popen[str], folder: Path) -> 
     assert process.stdout
     interrupted = False
     for line in process.stdout:
-        if "updating" in line.lower() and (running := Emulation.serving(folder / "aws.state")):
+        # Once interrupted, the emulation may be about to end.
+        if (
+            "updating" in line.lower()
+            and not interrupted
+            and (running := Emulation.serving(folder / "aws.state"))
+        ):
             running.delay({"rds:CreateDBInstance": 2.0})
         if "rds:Instance" in line and "creating" in line and not interrupted:
             interrupted = True
