@@ -81,8 +81,8 @@ class Broker(pulumi.ComponentResource):
                     f'IoT policy "{args.mqtt.policy_name}" exists: another Maestro server uses mqtt.sourceId '
                     f'"{args.mqtt.source_id}" in this account and region, and the two would steal each '
                     "other's messages. Give this one its own, for example: "
-                    f"pulumi config set --path mqtt.sourceId {args.mqtt.source_id}-2. If an earlier run of this "
-                    "stack was cut off, the policy may be its own: docs/recovery.md",
+                    f"pulumi config set --path mqtt.sourceId {args.mqtt.source_id}-2. If an earlier run of "
+                    "this stack was cut off, the policy may be its own: docs/recovery.md",
                     when="already exists",
                 ),
             ),
