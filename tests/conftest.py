@@ -49,12 +49,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KUBECACHEDIR"] = config.stash[_CACHE].name
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores: now and then a worker waits, for pods or for what another one makes."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_CACHE].cleanup()
 
