@@ -74,7 +74,12 @@ def surroundings(
                     keep=True,
                 )
             )
-            world = _reached_by(world, settings, control_plane)
+            world = world.with_endpoint(
+                settings.cluster_name,
+                settings.region,
+                control_plane.url,
+                control_plane.certificate_authority,
+            )
         progress("building the world")
         emulation.build(account=world.account, region=settings.region, world=world)
         around = Surroundings(
@@ -136,21 +141,6 @@ def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:
         emulation.kubernetes(
             {"cluster": arn, "operation": "seed", "version": cluster.version, "configMaps": maps}
         )
-
-
-def _reached_by(world: World, settings: Settings, control_plane: ControlPlane) -> World:
-    """The same world, whose cluster is the control plane."""
-    place = {
-        "endpoint": control_plane.url,
-        "certificate_authority": control_plane.certificate_authority,
-    }
-    clusters = [
-        cluster.model_copy(update=place)
-        if (cluster.name, cluster.region) == (settings.cluster_name, settings.region)
-        else cluster
-        for cluster in world.clusters
-    ]
-    return world.model_copy(update={"clusters": clusters})
 
 
 def _seed(api: Api, config_maps: Mapping[str, Mapping[str, str]]) -> None:

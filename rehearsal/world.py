@@ -195,6 +195,15 @@ class World(_Model):
         """The clusters of one region, in the file's order."""
         return [cluster for cluster in self.clusters if cluster.region == region]
 
+    def with_endpoint(self, name: str, region: str, url: str, certificate_authority: str) -> World:
+        """The same world, in which the API server of one cluster is at `url`; the authority is in base64."""
+        place = {"endpoint": url, "certificate_authority": certificate_authority}
+        clusters = [
+            cluster.model_copy(update=place) if (cluster.name, cluster.region) == (name, region) else cluster
+            for cluster in self.clusters
+        ]
+        return self.model_copy(update={"clusters": clusters})
+
 
 def default_world(  # noqa: PLR0913
     cluster_name: str,

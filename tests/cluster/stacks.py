@@ -209,8 +209,7 @@ def on_cluster(
     account = str(next(_accounts))
 
     def with_api_server(world: World) -> World:
-        place = {"endpoint": control_plane.url, "certificate_authority": control_plane.certificate_authority}
-        return world.model_copy(update={"clusters": [c.model_copy(update=place) for c in world.clusters]})
+        return world.with_endpoint(CLUSTER, REGION, control_plane.url, control_plane.certificate_authority)
 
     with ExitStack() as ending:
         api = ending.enter_context(closing(control_plane.api()))
