@@ -147,11 +147,6 @@ class ApiProxy:
         with self._lock:
             return tuple(f for f, (matched,) in self._faults if matched >= f.nth + f.times - 1)
 
-    def met(self) -> bool:
-        """Whether a fault has hit a call."""
-        with self._lock:
-            return any(matched >= fault.nth for fault, (matched,) in self._faults)
-
     def cut(self) -> None:
         """Cuts every open connection, watches included."""
         with self._lock:

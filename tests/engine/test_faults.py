@@ -27,19 +27,17 @@ AWS = ("ec2", "eks", "iam", "iot", "rds", "secretsmanager", "sts")
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Counter[tuple[str, str]]]:
-    """What an undisturbed `up` comes to, and how often it makes each call."""
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[Call]]:
+    """What an undisturbed `up` comes to, and its calls."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with Emulation.start(folder / "aws.state") as emulation, Attached() as attached:
         stack = Disturbed(emulation, folder / "stack", attached=attached)
-        emulation.clear_calls()
-        stack.region.up()
-        calls = Counter((call["service"], call["operation"]) for call in emulation.calls())
+        calls = stack.calls()
         return stack.outcome(), calls
 
 
 @pytest.fixture
-def undisturbed(first: tuple[Outcome, Counter[tuple[str, str]]]) -> Outcome:
+def undisturbed(first: tuple[Outcome, list[Call]]) -> Outcome:
     return first[0]
 
 
@@ -60,14 +58,13 @@ def killable(tmp_path: Path) -> Iterator[Disturbed]:
 
 
 def test_an_up_whose_every_call_is_throttled_and_then_meets_a_server_error_builds_the_same(
-    stack: Disturbed, first: tuple[Outcome, Counter[tuple[str, str]]]
+    stack: Disturbed, first: tuple[Outcome, list[Call]]
 ) -> None:
     undisturbed, calls = first
     faults: list[dict[str, Json]] = [
-        {"service": service, "operation": operation, "nth": 3 * n + offset, "effect": effect}
-        for (service, operation), count in calls.items()
-        if service in AWS
-        for n in range(count)
+        {**call._asdict(), "nth": 3 * (call.nth - 1) + offset, "effect": effect}
+        for call in calls
+        if call.service in AWS
         for offset, effect in ((1, "throttle"), (2, "unavailable"))
     ]
     succeeded(stack.up(*faults))

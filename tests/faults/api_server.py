@@ -1,7 +1,7 @@
 """The disturbed stack's cluster as a real API server, whose calls from the `up` a fault can meet."""
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,10 @@ class ApiServer:
                 region=REGION,
                 account_id=DEFAULT_ACCOUNT,
             ):
-                yield stack
-            self.proxy.inject([])
+                try:
+                    yield stack
+                finally:
+                    self.proxy.inject([])
             clean(api)
 
 
@@ -85,11 +87,9 @@ class OnApiServer(Disturbed):
     def __init__(self, server: ApiServer, emulation: Emulation, api: Api, folder: Path) -> None:
         self._proxy = server.proxy
         self._api = api
-        place = {"endpoint": server.proxy.url, "certificate_authority": server.plane.certificate_authority}
 
         def behind_the_proxy(world: World) -> World:
-            clusters = [cluster.model_copy(update=place) for cluster in world.clusters]
-            return world.model_copy(update={"clusters": clusters})
+            return world.with_endpoint(CLUSTER, REGION, server.proxy.url, server.plane.certificate_authority)
 
         environment = {
             "KUBECONFIG": str(server.plane.kubeconfig),
@@ -105,13 +105,20 @@ class OnApiServer(Disturbed):
         return [call for call in made if call.changes or call.nth == 1]
 
     def inject(self, faults: Iterable[Mapping[str, Json]]) -> None:
-        self._proxy.inject([_fault(fault) for fault in faults])
+        self._inject([_fault(fault) for fault in faults])
 
     def inject_kill(self, fault: Mapping[str, Json]) -> None:
-        self._proxy.inject([_fault(fault, self.engine_pid)])
+        self._inject([_fault(fault, self.engine_pid)])
+
+    def _inject(self, faults: Sequence[Fault]) -> None:
+        self._proxy.clear_calls()
+        self._proxy.inject(faults)
 
     def end_faults(self) -> None:
-        assert self._proxy.met(), self._proxy.calls()  # what isn't tried again doesn't meet the second one
+        calls = self._proxy.calls()
+        assert any(call.failed_by for call in calls), (
+            calls
+        )  # what isn't tried again doesn't meet the second one
         self._proxy.inject([])
 
     def find_in_cluster(self, type_: str, command: str) -> str:  # noqa: ARG002 as of any stack

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -47,8 +47,9 @@ def _stacks(start: Start, folder: Path) -> Stacks:
 
 @contextmanager
 def _in_memory(folder: Path, *, killed: bool) -> Generator[Disturbed]:
-    with Emulation.start(folder / "aws.state") as emulation, Attached() as attached:
-        yield Disturbed(emulation, folder / "stack", attached=None if killed else attached)
+    providers = nullcontext() if killed else Attached()
+    with Emulation.start(folder / "aws.state") as emulation, providers as attached:
+        yield Disturbed(emulation, folder / "stack", attached=attached)
 
 
 @pytest.fixture(scope="session")

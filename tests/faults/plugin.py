@@ -16,7 +16,6 @@ from tests.faults.disturbed import KUBERNETES, Call, Disturbed
 from tests.faults.document import DOCUMENT, Cell, calls_in, document, matrix
 
 CALLS = pytest.StashKey[list[Call]]()
-CELLS = pytest.StashKey[dict[tuple[Call, str], Cell]]()
 
 
 class _Node(Protocol):
@@ -32,7 +31,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     given = cast(dict[str, str] | None, getattr(config, "workerinput", None))
-    config.stash[CELLS] = {}
     config.stash[CALLS] = [Call(*call) for call in json.loads(given["calls"])] if given else _calls()
 
 
