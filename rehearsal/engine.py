@@ -25,6 +25,7 @@ import grpc
 import yaml
 from pulumi import automation
 from pulumi.automation._server import LanguageServer
+from pulumi.runtime import _grpc_settings
 from pulumi.runtime.proto import language_pb2_grpc
 
 from rehearsal.plugins import LOG, write_plugins
@@ -33,6 +34,7 @@ from rehearsal.values import Json, record, text, texts
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
 DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
+_OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 STACK_TYPE = "pulumi:pulumi:Stack"
 NOTHING = frozenset({"same", "read", "read-replacement", "discard"})
 """Operations that change nothing."""
@@ -306,6 +308,11 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 def _language_host(file: str) -> Generator[str]:
     """Serves the program in `file` to the engine; gives the address."""
     loops: list[asyncio.AbstractEventLoop] = []
+    # Otherwise a channel to an engine that was killed keeps a later one from using its port for a while:
+    # channels of a process share what gRPC knows of an address.
+    options = _grpc_settings._GRPC_CHANNEL_OPTIONS  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if _OWN_CONNECTIONS not in options:
+        options.append(_OWN_CONNECTIONS)
 
     def program() -> None:
         loops.append(asyncio.get_running_loop())

@@ -2,9 +2,16 @@
 
 import json
 import threading
+from concurrent import futures
+from contextvars import copy_context
 from pathlib import Path
 
+import grpc
+import pulumi
 import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+from pulumi.runtime.settings import reset_options
 
 import tools
 from rehearsal.engine import PASSPHRASE, Engine, EngineError
@@ -89,3 +96,36 @@ def test_a_folder_that_cannot_be_written_is_named_with_another_way(region: NewRe
     assert pulumi is not None
     with pytest.raises(EngineError, match=r"a-file(.|\n)*--state"):
         Engine(engine.stack, in_the_way, pulumi=pulumi, environment={})
+
+
+def test_a_program_hears_an_engine_at_the_port_of_one_that_was_killed(region: NewRegion) -> None:
+    region().preview()
+    server, port = _engine()
+    first = copy_context()
+    first.run(_log_to, port)
+    server.stop(None).wait()
+    for _ in range(3):  # each makes gRPC wait longer until it tries again
+        with pytest.raises(grpc.RpcError):
+            first.run(pulumi.log.info, "to a dead one")
+    server, _ = _engine(port)
+    copy_context().run(_log_to, port)
+    server.stop(None)
+
+
+def _log_to(port: int) -> None:
+    """Says something to an engine, as a program does."""
+    reset_options(project="project", stack="stack", engine_address=f"127.0.0.1:{port}")
+    pulumi.log.info("something")
+
+
+class _Engine(engine_pb2_grpc.EngineServicer):
+    def Log(self, request: engine_pb2.LogRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802, ARG002
+        return empty_pb2.Empty()
+
+
+def _engine(port: int = 0) -> tuple[grpc.Server, int]:
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
+    engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), server)
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    return server, port
