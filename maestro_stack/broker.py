@@ -12,7 +12,7 @@ from maestro_stack.hooks import explain_failure
 from maestro_stack.mqtt import Mqtt
 
 
-def find_endpoint(region: str) -> str:
+async def find_endpoint(region: str) -> str:
     """Host of the account's Data-ATS endpoint, which chains to the Amazon root CAs.
 
     The first look-up in an account and region creates it. Source: AWS IoT Core API, DescribeEndpoint.

@@ -1,5 +1,6 @@
 """What is there before the program: looked up and judged as a whole, before anything is registered."""
 
+import asyncio
 from dataclasses import dataclass
 
 from maestro_stack.broker import find_endpoint
@@ -23,16 +24,15 @@ async def look_up(settings: Settings) -> Surroundings:
     Raises:
         SurroundingsError: with everything that the region lacks.
     """
+    endpoint, cluster = await asyncio.gather(
+        find_endpoint(settings.region), find_cluster(settings), return_exceptions=True
+    )
+    if isinstance(endpoint, str) and isinstance(cluster, Cluster):
+        return Surroundings(cluster=cluster, mqtt_endpoint=endpoint)
     problems: list[Problem] = []
-    endpoint, cluster = "", None
-    try:
-        endpoint = find_endpoint(settings.region)
-    except SurroundingsError as missing:
-        problems += missing.problems
-    try:
-        cluster = await find_cluster(settings)
-    except SurroundingsError as missing:
-        problems += missing.problems
-    if problems or cluster is None:
-        raise SurroundingsError(problems)
-    return Surroundings(cluster=cluster, mqtt_endpoint=endpoint)
+    for found in (endpoint, cluster):
+        if isinstance(found, SurroundingsError):
+            problems += found.problems
+        elif isinstance(found, BaseException):
+            raise found
+    raise SurroundingsError(problems)

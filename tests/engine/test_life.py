@@ -63,6 +63,19 @@ def test_a_preview_before_the_first_up_plans_what_it_then_builds(region: NewRegi
     assert stack.preview().changes == stack.up().changes
 
 
+def test_look_ups_that_need_nothing_of_each_other_are_made_at_once(region: NewRegion) -> None:
+    stack = region()
+    late = 2.0
+    stack.emulation.clear_calls()
+    stack.emulation.delay(dict.fromkeys(("iot:DescribeEndpoint", "eks:DescribeCluster"), late))
+    try:
+        stack.preview()
+    finally:
+        stack.emulation.delay({})
+    at = {call["operation"]: call["at"] for call in stack.emulation.calls()}
+    assert abs(at["DescribeEndpoint"] - at["DescribeCluster"]) < late
+
+
 def test_a_dev_stack_leaves_nothing_of_ours_behind_and_can_be_built_again(region: NewRegion) -> None:
     stack = region()
     for _ in range(2):
