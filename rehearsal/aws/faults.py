@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 from uuid import uuid4
 from xml.sax.saxutils import escape
@@ -124,44 +120,6 @@ def _check(fault: Fault) -> None:
             )
     elif fault.service != "*" and refusal(fault.service, fault.operation, fault.effect) is None:
         raise FaultError(f'{fault.service} has no error for "{fault.effect}"')
-
-
-def kill(pid: int) -> None:
-    """SIGKILL to a process, its descendants, and its whole group if it leads one; gone already is no error.
-
-    A provider plugin has a group of its own and outlives its engine for a moment, in which its SDK would make
-    the lost call again.
-    """
-    doomed = [pid, *_descendants(pid)]
-    with suppress(ProcessLookupError):
-        if os.getpgid(pid) == pid:
-            os.killpg(pid, signal.SIGKILL)
-    for each in doomed:
-        if each != os.getpid():
-            with suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> list[int]:
-    parents = _parents()
-    found = [pid]
-    for ancestor in found:  # it grows meanwhile
-        found += [child for child, parent in parents.items() if parent == ancestor]
-    return found[1:]
-
-
-def _parents() -> dict[int, int]:
-    """Each process's parent: from /proc, or where there is none (macOS), from ps, which small images lack."""
-    if not Path("/proc/self/stat").exists():
-        command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-        return {int(child): int(parent) for child, parent in map(str.split, listed.stdout.splitlines())}
-    parents: dict[int, int] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # ended meanwhile
-            # "123 (name, maybe with spaces) S 1 …": the state and the parent follow the name.
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-    return parents
 
 
 def refusal(service: str, operation: str, effect: Effect) -> Refusal | None:

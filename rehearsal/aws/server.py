@@ -32,9 +32,10 @@ from rehearsal.aws import authenticator, emulator
 from rehearsal.aws.calls import Call, identify
 from rehearsal.aws.cloud import DEFAULT_ACCOUNT, Clients, Cloud
 from rehearsal.aws.errors import AwsError, NoHandlerError
-from rehearsal.aws.faults import KUBERNETES, FaultError, Faults, Refusal, kill, parse_faults, refusal
+from rehearsal.aws.faults import KUBERNETES, FaultError, Faults, Refusal, parse_faults, refusal
 from rehearsal.aws.regions import UnknownRegionError, find_region
 from rehearsal.aws.store import SaveError, Store, StoreError
+from rehearsal.killing import kill
 from rehearsal.values import Json, record, records, text
 from rehearsal.world import WorldError, parse_world
 

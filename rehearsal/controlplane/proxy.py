@@ -21,9 +21,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from rehearsal.aws.faults import kill
 from rehearsal.controlplane.api import Api, shut_down
 from rehearsal.controlplane.plane import ControlPlane
+from rehearsal.killing import kill
 
 Effect = Literal["throttle", "unavailable", "gone", "kill"]
 Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "*"]

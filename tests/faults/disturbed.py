@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import tools
 from rehearsal.aws.cloud import DEFAULT_ACCOUNT
-from rehearsal.aws.faults import kill
 from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError, Result
+from rehearsal.killing import kill
 from rehearsal.values import Json, record, records, text
 from rehearsal.world import World
 from tests.engine.attached import Attached

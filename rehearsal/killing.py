@@ -1,0 +1,45 @@
+"""SIGKILL to an engine with all that it started: a fault of the emulated AWS or of the API server."""
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+
+def kill(pid: int) -> None:
+    """SIGKILL to a process, its descendants, and its whole group if it leads one; gone already is no error.
+
+    A provider plugin has a group of its own and outlives its engine for a moment, in which its SDK would make
+    the lost call again.
+    """
+    doomed = [pid, *_descendants(pid)]
+    with suppress(ProcessLookupError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+    for each in doomed:
+        if each != os.getpid():
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    parents = _parents()
+    found = [pid]
+    for ancestor in found:  # it grows meanwhile
+        found += [child for child, parent in parents.items() if parent == ancestor]
+    return found[1:]
+
+
+def _parents() -> dict[int, int]:
+    """Each process's parent: from /proc, or where there is none (macOS), from ps, which small images lack."""
+    if not Path("/proc/self/stat").exists():
+        command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        return {int(child): int(parent) for child, parent in map(str.split, listed.stdout.splitlines())}
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # ended meanwhile
+            # "123 (name, maybe with spaces) S 1 …": the state and the parent follow the name.
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    return parents
