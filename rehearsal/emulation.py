@@ -1,4 +1,4 @@
-"""The client of the emulated AWS as a process of its own (rehearsal/aws/server.py).
+"""The client of the emulated AWS as a process of its own (rehearsal/server.py).
 
 It starts one, furnishes it, asks it and disturbs it:
 
@@ -238,7 +238,7 @@ class _Process:
     """The server's process, whose standard input it takes for its parent's life."""
 
     def __init__(self, state: Path, port: int, say: Callable[[str], None]) -> None:
-        command = [sys.executable, "-m", "rehearsal.aws.server", "--json", "--with-parent"]
+        command = [sys.executable, "-m", "rehearsal.server", "--json", "--with-parent"]
         arguments = ["--state", str(state.absolute()), "--port", str(port)]
         self._process = subprocess.Popen(  # noqa: S603
             [*command, *arguments],

@@ -4,7 +4,7 @@
 
 is what an executable `pulumi-resource-…` runs. The engine starts one process per provider instance, so that
 two regions or accounts in one program stay apart; what they provision lives in the emulated AWS
-(`rehearsal.aws.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
+(`rehearsal.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
 plugin refuses to work: it can never be mistaken for the real one.
 
 Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi. The SDK's own

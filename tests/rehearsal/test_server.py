@@ -430,7 +430,7 @@ def test_clusters_in_memory_are_kept_with_the_rest(tmp_path: Path) -> None:
 
 def start_server(state: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rehearsal.aws.server", "--state", state, *more],
+        [sys.executable, "-m", "rehearsal.server", "--state", state, *more],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -171,7 +171,7 @@ def test_an_unusable_file_ends_the_process_with_status_2(tmp_path: Path) -> None
     state.write_bytes(b"nothing of ours")
 
     ended = subprocess.run(
-        [sys.executable, "-m", "rehearsal.aws.server", "--state", state],
+        [sys.executable, "-m", "rehearsal.server", "--state", state],
         cwd=ROOT,
         capture_output=True,
         text=True,

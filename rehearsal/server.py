@@ -1,4 +1,4 @@
-"""The emulated AWS as a process of its own: `python -m rehearsal.aws.server --state FILE`.
+"""The emulated AWS as a process of its own: `python -m rehearsal.server --state FILE`.
 
 An HTTP server on loopback. Requests signed for an AWS service are answered by moto, as they are in process;
 what is below /_rehearsal/ controls the emulation (docs/rehearsal.md, "Door 2"). Everything that a call
@@ -479,7 +479,7 @@ class _Handler(WSGIRequestHandler):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m rehearsal.aws.server",
+        prog="python -m rehearsal.server",
         description="The emulated AWS on loopback, kept in a file. Stop it with Ctrl-C.",
         epilog="exit status: 0 stopped; 2 the port or the state file can't be used.",
     )
