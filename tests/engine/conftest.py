@@ -161,8 +161,9 @@ def succeeded(result: Result) -> Result:
 NewRegion = Callable[..., Region]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def emulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
+    """One for a module: all that an emulation holds is written to disk after each call."""
     with Emulation.start(tmp_path_factory.mktemp("aws") / "aws.state") as running:
         yield running
 

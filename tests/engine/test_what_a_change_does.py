@@ -87,10 +87,11 @@ def stack_of(running: ExitStack, emulation: Emulation, folder: Path, account: st
 
 
 @pytest.fixture(scope="session")
-def built(emulation: Emulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """The stack of each base, built when it is first asked for, and only planned with after that."""
     stacks: dict[Base, Region] = {}
     with ExitStack() as running:
+        emulation = running.enter_context(Emulation.start(tmp_path_factory.mktemp("aws") / "aws.state"))
 
         def of(base: Base) -> Region:
             if base not in stacks:
