@@ -8,6 +8,7 @@ folder; the checkout is only read.
 
 import asyncio
 import contextlib
+import copy
 import json
 import os
 import runpy
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -126,12 +128,13 @@ class Engine:
         self._environment = dict(environment)
         self._secrets = dict(secrets or {})
         self._program = program
-        self._pulumi = pulumi
         self._backend = folder / "backend"
         self._project = folder / "project"
         with _disk(folder):
             self._write_project()
-        self._command = automation.PulumiCommand(root=str(self._installation()))
+        # Where the SDK looks for it is only its installations; which version it is, it asks each time.
+        self._command = copy.copy(_checked(pulumi.resolve()))
+        self._command.command = str(pulumi.absolute())
         self._open()
 
     def configure(self, stack: Stack) -> None:
@@ -249,15 +252,6 @@ class Engine:
         for path, value in {**dict(_placeholders(self.stack)), **self._secrets}.items():
             self.pulumi("config", "set", "--stack", self.stack.name, "--secret", "--path", path, "--", value)
 
-    def _installation(self) -> Path:
-        """A folder that looks like an installation of Pulumi, as the Automation API wants one."""
-        link = self.folder / "pulumi" / "bin" / "pulumi"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists() or link.resolve() != self._pulumi.resolve():
-            link.unlink(missing_ok=True)
-            link.symlink_to(self._pulumi)
-        return self.folder / "pulumi"
-
     def _write_project(self) -> None:
         for folder in (self._project, self._backend, self.folder / "home"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -277,6 +271,16 @@ class Engine:
         salt = {key: value for key, value in before.items() if key == "encryptionsalt"}
         config = _without_placeholders(self.stack.own_config)
         file.write_text(yaml.safe_dump({**salt, "config": config}, sort_keys=False), encoding="utf-8")
+
+
+@cache
+def _checked(pulumi: Path) -> automation.PulumiCommand:
+    """The CLI, if the SDK can work with its version."""
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as root:
+        link = Path(root) / "bin" / "pulumi"
+        link.parent.mkdir()
+        link.symlink_to(pulumi)
+        return automation.PulumiCommand(root=root)
 
 
 def _placeholders(stack: Stack) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Rehearsals of the real program in this process, and copies of the project to break."""
 
-import gc
 import json
 import shutil
 import sys
@@ -15,9 +14,6 @@ import yaml
 from rehearsal.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-
-# The SDKs are half a million objects that all stay: looking through them often takes a sixth of the time.
-gc.set_threshold(100_000, 20, 100)
 
 
 @dataclass
