@@ -186,7 +186,10 @@ class Instance(ResourceHandler):
         found = _described(cloud, state.id)
         arn: dict[str, Json] = {"arn": _arn(cloud, found)}  # a rename changed it
         update_tags(cloud, State(state.id, state.outputs | arn), given)
-        return self._state(cloud, given, found)
+        first_read: dict[str, Json] = {
+            key: state.outputs[key] for key in _AS_FIRST_READ if key in state.outputs
+        }
+        return self._state(cloud, merged(given, first_read), found)
 
     def delete(self, cloud: Cloud, state: State) -> None:
         """DeleteDBInstance by what the state says of the final snapshot.
@@ -288,6 +291,7 @@ class Instance(ResourceHandler):
         return State(text(found, "DbiResourceId"), {"deleteAutomatedBackups": True, **unreadable, **outputs})
 
 
+_AS_FIRST_READ = ("latestRestorableTime",)
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 # What switches off an input that a program no longer sets.

@@ -485,6 +485,18 @@ def test_an_update_of_an_instance_that_is_gone_says_so(database: Database) -> No
 # -- instances: names, passwords, versions, storage ----------------------------------------------------------
 
 
+def test_the_time_to_restore_to_stays_as_first_read(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    assert state.outputs["latestRestorableTime"]
+    early: dict[str, Json] = {"latestRestorableTime": "2026-01-01T00:00:00Z"}
+    state = State(state.id, {**state.outputs, **early})
+    updated = database.update(state, {**inputs, "tags": {"b": "2"}})
+    for later in (updated, INSTANCE.read(database.cloud, state)):
+        assert later is not None
+        assert later.outputs["latestRestorableTime"] == early["latestRestorableTime"]
+
+
 def test_a_rename_keeps_the_id_and_changes_the_address(database: Database) -> None:
     inputs = database.inputs()
     state = database.create(inputs)
