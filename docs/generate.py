@@ -3,6 +3,7 @@
 Pulumi.yaml                  from the marker on: the keys of maestro_stack.schema.Configuration
 docs/configuration.md        the same keys, for people
 docs/outputs.md              the outputs of maestro_stack.outputs
+docs/rules.md                the rules of policies/
 docs/what-a-change-does.md   as a whole: the rows of rehearsal.effects
 
 python docs/generate.py            write them
@@ -27,11 +28,13 @@ sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 from maestro_stack.outputs import CONTRACT_VERSION, documentation  # noqa: E402
 from maestro_stack.rules import WIRED_VALUES  # noqa: E402
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration  # noqa: E402
+from policies.rule import EVERY  # noqa: E402
+from policies.rules import RULES as POLICY_RULES  # noqa: E402
 from rehearsal import effects  # noqa: E402
 
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
-EFFECTS = "docs/what-a-change-does.md"
-FILES = (PROJECT, CONFIGURATION, OUTPUTS, EFFECTS)
+RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
+FILES = (PROJECT, CONFIGURATION, OUTPUTS, RULES, EFFECTS)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
@@ -232,6 +235,24 @@ def outputs_blocks() -> dict[str, str]:
     }
 
 
+def rules_blocks() -> dict[str, str]:
+    """The blocks of docs/rules.md."""
+    rows = [
+        (
+            code(rule.name),
+            rule.requires,
+            ", ".join("every resource" if type_ == EVERY else code(type_) for type_ in rule.reads),
+            rule.severity.value,
+            code(rule.setting) if rule.setting else "",
+            rule.remedy,
+            rule.source,
+        )
+        for rule in POLICY_RULES
+    ]
+    header = ("Rule", "Requires", "Of", "Severity", "Setting", "Remedy", "Source")
+    return {"rules": table(header, rows)}
+
+
 EFFECTS_HEAD = """# What a change does
 
 <!-- Written by docs/generate.py from rehearsal/effects.py: change it there, `make docs`. -->
@@ -384,6 +405,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         PROJECT: project(before[PROJECT]),
         CONFIGURATION: with_blocks(CONFIGURATION, before[CONFIGURATION], configuration_blocks()),
         OUTPUTS: with_blocks(OUTPUTS, before[OUTPUTS], outputs_blocks()),
+        RULES: with_blocks(RULES, before[RULES], rules_blocks()),
         EFFECTS: effects_document(),
     }
     stale = [path for path, text in after.items() if text != before[path]]

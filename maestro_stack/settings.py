@@ -21,12 +21,14 @@ from maestro_stack.messages import did_you_mean, problem_of, shown
 from maestro_stack.rules import broken_rules
 from maestro_stack.schema import (
     PROFILE_DEFAULTS,
+    Acknowledgement,
     Configuration,
     DatabaseSettings,
     Json,
     KubernetesSettings,
     MqttSettings,
     NetworkSettings,
+    PolicyException,
     Profile,
     RotationSettings,
     ServerSettings,
@@ -56,6 +58,8 @@ class Settings:
     kubernetes: KubernetesSettings
     bootstrap_config_map: Literal["create", "adopt", "external"]
     rotation: RotationSettings
+    acknowledged: tuple[Acknowledgement, ...]
+    policy_exceptions: tuple[PolicyException, ...]
     tags: Mapping[str, str]
     ca_bundle: str | None
     """Text of `database.caBundleFile` (PEM); None where the chart's own is used."""
@@ -128,6 +132,8 @@ def parse(
         kubernetes=configuration.kubernetes,
         bootstrap_config_map=configuration.bootstrap_config_map,
         rotation=configuration.rotation,
+        acknowledged=configuration.acknowledge,
+        policy_exceptions=configuration.policies.exceptions,
         tags=configuration.tags,
         ca_bundle=ca_bundle,
         aws_profile=config.get("aws:profile"),

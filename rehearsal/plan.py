@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from policies.rule import SECRET
 from rehearsal.values import Json
 
-MASK = "[secret]"
+MASK = SECRET
 
 
 @dataclass(frozen=True, kw_only=True)

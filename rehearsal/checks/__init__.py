@@ -5,13 +5,13 @@ Each module has a name, a question and a `check` that adds findings; none knows 
 
 from types import ModuleType
 
-from rehearsal.checks import database, identity, mounting, mqtt, order, secrecy
+from rehearsal.checks import database, identity, mounting, mqtt, order, rules, secrecy
 from rehearsal.checks.evidence import Evidence
 from rehearsal.checks.finding import Check, Finding, Findings, Status
 
 __all__ = ["Check", "Evidence", "Finding", "Findings", "Status", "run_checks"]
 
-CHECKS: tuple[ModuleType, ...] = (mounting, identity, mqtt, database, order, secrecy)
+CHECKS: tuple[ModuleType, ...] = (mounting, identity, mqtt, database, order, rules, secrecy)
 
 
 def run_checks(evidence: Evidence) -> tuple[Check, ...]:

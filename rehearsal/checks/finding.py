@@ -52,6 +52,10 @@ class Findings:
         status = Status.HOLDS if holds else Status.FAILS
         self.found.append(Finding(status=status, text=text if holds else otherwise))
 
+    def holds(self, text: str) -> None:
+        """Something that holds."""
+        self.found.append(Finding(status=Status.HOLDS, text=text))
+
     def fail(self, text: str) -> None:
         """A failure."""
         self.found.append(Finding(status=Status.FAILS, text=text))

@@ -1,0 +1,81 @@
+"""What a rule is, and what it looks at."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from maestro_stack.schema import Json
+
+SECRET = "[secret]"  # noqa: S105 stands for a value that is a Pulumi secret
+"""What a Pulumi secret is shown as: no rule ever sees one."""
+EVERY = "*"
+"""All types, or all inputs."""
+
+
+class Severity(StrEnum):
+    """What a violation puts at risk: Pulumi's severities. Each stops a deployment."""
+
+    LOW = "low"
+    """The work of those who look after the region."""
+    MEDIUM = "medium"
+    """A later change, or one of several safeguards."""
+    HIGH = "high"
+    """Data or availability."""
+    CRITICAL = "critical"
+    """Access: someone can read or do what they must not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What a rule knows besides the resource."""
+
+    cluster_name: str
+    is_production: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource that the program declares."""
+
+    type: str
+    """Pulumi's type token."""
+    name: str
+    """Logical name."""
+    inputs: Mapping[str, Json]
+    """As sent to the provider, each secret as SECRET."""
+    protect: bool
+
+
+Check = Callable[[Resource, Circumstances], Iterable[str]]
+"""What is wrong with a resource, a sentence each; nothing where the rule holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Something that holds for each resource of some types."""
+
+    name: str
+    """In kebab case; the stack file's `policies.exceptions` name it."""
+    requires: str
+    """What holds, as a sentence."""
+    severity: Severity
+    reads: Mapping[str, tuple[str, ...]]
+    """By type, the inputs that it looks at, as dotted paths; it isn't asked about other types."""
+    check: Check
+    remedy: str
+    """What to do about a violation."""
+    source: str
+    """Where the rule comes from."""
+    in_production_only: bool = False
+    setting: str | None = None
+    """The setting that breaks it on purpose: `acknowledge` of it is an exception from the rule."""
+
+    def inputs_read(self, type_: str) -> tuple[str, ...] | None:
+        """The inputs that it looks at of a type; None if it doesn't look at the type."""
+        return self.reads.get(type_, self.reads.get(EVERY))
+
+    def applies(self, type_: str, circumstances: Circumstances) -> bool:
+        """Whether it is asked about resources of a type."""
+        if self.in_production_only and not circumstances.is_production:
+            return False
+        return self.inputs_read(type_) is not None

@@ -1,0 +1,16 @@
+"""Type tokens of the resources that rules look at."""
+
+CERTIFICATE = "aws:iot/certificate:Certificate"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+IOT_POLICY = "aws:iot/policy:Policy"
+INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+INSTANCE = "aws:rds/instance:Instance"
+MANAGED_POLICY = "aws:iam/policy:Policy"
+PARAMETER_GROUP = "aws:rds/parameterGroup:ParameterGroup"
+POD_IDENTITY = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+RELEASE = "kubernetes:helm.sh/v3:Release"
+ROLE = "aws:iam/role:Role"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105 a type's name
+SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
+SUBNET_GROUP = "aws:rds/subnetGroup:SubnetGroup"
