@@ -184,7 +184,8 @@ def build(cloud: Cloud, world: World) -> None:
     for vpc in world.vpcs:
         _create_vpc(cloud, vpc.cidr, vpc.id)
     for cluster in world.clusters:
-        _create_cluster(cloud.in_region(cluster.region), cluster)
+        with _reproducible(f"{cloud.account_id}/{cluster.region}/{cluster.name}"):
+            _create_cluster(cloud.in_region(cluster.region), cluster)
     own = world.clusters_in(cloud.region)
     homes = _homes(cloud, own[0].name if own else None)
     zones = _zones(cloud) if world.subnets else []
@@ -202,6 +203,19 @@ def build(cloud: Cloud, world: World) -> None:
     for name in world.deleted_secrets:
         cloud.call("secretsmanager", "CreateSecret", {"Name": name, "SecretString": "{}"})
         cloud.call("secretsmanager", "DeleteSecret", {"SecretId": name, "RecoveryWindowInDays": 30})
+
+
+@contextmanager
+def _reproducible(what: str) -> Generator[None]:
+    """Ids that follow from `what` alone: two rehearsals of a stack find the same surroundings."""
+    from moto.moto_api._internal import mock_random
+
+    kept = mock_random.getstate()
+    mock_random.seed(what)
+    try:
+        yield
+    finally:
+        mock_random.setstate(kept)
 
 
 def _create_cluster(cloud: Cloud, cluster: Cluster) -> None:

@@ -184,3 +184,15 @@ def test_given_subnets_and_vpc_are_used(rehearse: Rehearse) -> None:
 
 def _manifest(outcome: Outcome, kind: str) -> dict[str, Any]:
     return next(m["content"] for m in outcome.report["manifests"] if m["kind"] == kind)
+
+
+def test_two_rehearsals_of_a_stack_find_the_same_surroundings(rehearse: Rehearse) -> None:
+    def network(config: dict[str, object]) -> list[object]:
+        kept = ("vpcId", "subnetIds", "referencedSecurityGroupId")
+        resources = sorted(rehearse(config).report["resources"], key=lambda each: each["urn"])
+        return [each["inputs"][key] for each in resources for key in kept if key in each["inputs"]]
+
+    first = network(sound())
+    assert len(first) == 3
+    assert network(sound()) == first
+    assert network(sound() | {"maestro-stack:clusterName": "regional-abc"}) != first
