@@ -187,6 +187,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
                 "parent": r.parent,
                 "id": r.id,
                 "protect": r.protect,
+                "replacementTrigger": r.replacement_trigger,
                 "dependencies": list[Json](sorted(r.dependencies)),
                 "inputs": dict(r.shown_inputs),
             }

@@ -20,7 +20,8 @@ _REHEARSAL = ("helm_python", "kubernetes_validate", "moto")
 TIERS = {
     "unit": ("pytest",),
     "chart": ("helm_python", "kubernetes_validate"),
-    "rehearsal": _REHEARSAL,
+    "rehearsal": (*_REHEARSAL, "pulumi_policy"),
+    "review": (*_REHEARSAL, "markdown_it"),
     "engine": (*_REHEARSAL, "kubernetes"),
     "cluster": (*_REHEARSAL, "kubernetes"),
 }

@@ -1,0 +1,100 @@
+"""python -m review: what a pull request would change in each region. Needs no cloud and no credentials."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rehearsal.progress import Progress
+
+SAFE, FAILED, UNUSABLE, DANGEROUS, INTERRUPTED = 0, 1, 2, 3, 130
+EPILOG = """\
+exit status: 0 safe, or to be looked at; 1 the review itself failed; 2 the command line
+can't be used; 3 dangerous; 130 interrupted.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m review",
+        description="Rehearse every stack at two revisions, each with its own code, and say what differs: "
+        "resources, permissions, Kubernetes objects, outputs, checks; and how bad it is. "
+        "Needs no account, cluster or login.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--base", metavar="REV", required=True, help="revision to compare with: origin/main")
+    parser.add_argument(
+        "--stack", metavar="NAME", action="append", default=[], help="stack to review (default: all)"
+    )
+    parser.add_argument(
+        "--acknowledge",
+        metavar='"SUBJECT: REASON"',
+        action="append",
+        default=[],
+        help="let a dangerous change pass, for a reason that the report repeats",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print a comment for the pull request")
+    form.add_argument("--json", action="store_true", help="print the review as JSON (docs/review.md)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Review once; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    progress = Progress()
+    try:
+        return _review(options, progress)
+    except KeyboardInterrupt:
+        progress.clear()
+        print("interrupted; nothing was changed anywhere", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+
+
+def _review(options: argparse.Namespace, progress: Progress) -> int:
+    progress("comparing the revisions")
+    # Only now: --help shouldn't wait for these.
+    from rehearsal.report import Paint
+    from review.as_json import as_json
+    from review.errors import ReviewError, UsageError
+    from review.markdown import as_markdown
+    from review.model import Grade
+    from review.review import review
+    from review.terminal import as_text
+
+    try:
+        acknowledged = dict(map(_acknowledged, options.acknowledge))
+        found = review(
+            Path.cwd(), options.base, stacks=options.stack, acknowledged=acknowledged, progress=progress
+        )
+    except ReviewError as refused:
+        progress.clear()
+        print(f"error: {refused}", file=sys.stderr)  # noqa: T201
+        return UNUSABLE if isinstance(refused, UsageError) else FAILED
+    progress.clear()
+    if options.json:
+        json.dump(as_json(found), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    elif options.markdown:
+        sys.stdout.write(as_markdown(found))
+    else:
+        sys.stdout.write(as_text(found, Paint(sys.stdout)))
+    return DANGEROUS if found.grade is Grade.DANGEROUS else SAFE
+
+
+def _acknowledged(text: str) -> tuple[str, str]:
+    from review.errors import UsageError
+
+    subject, found, reason = text.rpartition(": ")
+    if not found or not subject.strip() or not reason.strip():
+        raise UsageError(
+            f'--acknowledge {text!r} isn\'t "<subject>: <reason>"; '
+            'for example: --acknowledge "aws:rds/instance:Instance instance: restored from a copy"'
+        )
+    return subject.strip(), reason.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

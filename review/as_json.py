@@ -1,0 +1,141 @@
+"""A review for programs: JSON, and the schema that it keeps."""
+
+from rehearsal.values import Json, json_list
+from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
+
+FORMAT_VERSION = 1
+
+
+def as_json(review: Review) -> dict[str, Json]:
+    """The whole review, nothing shortened; `SCHEMA` describes it. Secrets are masked already."""
+    return {
+        "version": FORMAT_VERSION,
+        "verdict": review.grade.word,
+        "base": review.base,
+        "head": review.head,
+        "notes": json_list(review.notes),
+        "stacks": [_stack(stack) for stack in review.stacks],
+    }
+
+
+def _stack(stack: StackReview) -> dict[str, Json]:
+    return {
+        "stack": stack.stack,
+        "region": stack.region,
+        "profile": stack.profile,
+        "verdict": stack.grade.word,
+        "rolls": stack.rolls,
+        "rollsBecause": stack.rolls_because,
+        "changes": [_change(change) for change in stack.changes],
+        "resources": [
+            {"subject": subject, "dependents": json_list(dependents)}
+            for subject, dependents in stack.resources
+        ],
+    }
+
+
+def _change(change: Change) -> dict[str, Json]:
+    return {
+        "part": change.part.name.lower(),
+        "subject": change.subject,
+        "way": change.way.name.lower(),
+        "sentence": change.sentence,
+        "effect": change.effect,
+        "grade": change.grade.word,
+        "countsAs": change.counts_as.word,
+        "reason": change.reason,
+        "acknowledged": change.acknowledged,
+        "differences": [_difference(difference) for difference in change.differences],
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Json]:
+    return {
+        "path": difference.path,
+        "before": difference.before,
+        "after": difference.after,
+        "note": difference.note,
+    }
+
+
+_TEXT: dict[str, Json] = {"type": "string"}
+
+
+def _said(description: str) -> dict[str, Json]:
+    return {**_TEXT, "description": description}
+
+
+def _one_of(names: list[str], description: str) -> dict[str, Json]:
+    return {"enum": json_list(names), "description": description}
+
+
+def _list_of(items: Json) -> dict[str, Json]:
+    return {"type": "array", "items": items}
+
+
+def _object(properties: dict[str, Json]) -> dict[str, Json]:
+    """With all of its properties, and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": json_list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _reference(name: str) -> dict[str, Json]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+SCHEMA: dict[str, Json] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "A review of a pull request",
+    **_object(
+        {
+            "version": {"const": FORMAT_VERSION},
+            "verdict": _reference("grade"),
+            "base": _said("The revision that it is compared with."),
+            "head": _said("The revision that is reviewed."),
+            "notes": _list_of(_TEXT),
+            "stacks": _list_of(_reference("stack")),
+        }
+    ),
+    "$defs": {
+        "grade": _one_of([grade.word for grade in Grade], "What it means to those who use the region."),
+        "stack": _object(
+            {
+                "stack": _TEXT,
+                "region": _TEXT,
+                "profile": _TEXT,
+                "verdict": _reference("grade"),
+                "rolls": {"type": "boolean", "description": "Whether the server's pods are replaced."},
+                "rollsBecause": _TEXT,
+                "changes": _list_of(_reference("change")),
+                "resources": _list_of(_object({"subject": _TEXT, "dependents": _list_of(_TEXT)})),
+            }
+        ),
+        "change": _object(
+            {
+                "part": _one_of([part.name.lower() for part in Part], "What the change is of."),
+                "subject": _TEXT,
+                "way": _one_of([way.name.lower() for way in Way], "What happens to the subject."),
+                "sentence": _TEXT,
+                "effect": _said("What it does to the running region; empty if nothing."),
+                "grade": _reference("grade"),
+                "countsAs": _reference("grade"),
+                "reason": _said("Why it has its grade."),
+                "acknowledged": _said("The reason that was given for letting it pass; empty if none was."),
+                "differences": _list_of(_reference("difference")),
+            }
+        ),
+        "difference": _object(
+            {
+                "path": _TEXT,
+                "before": {"description": "Any value; null where it is added."},
+                "after": {"description": "Any value; null where it is removed."},
+                "note": _TEXT,
+            }
+        ),
+    },
+}
+"""What `as_json` returns, as a JSON schema (draft 2020-12)."""

@@ -1,0 +1,64 @@
+"""Two JSON values compared field by field, without the noise of order.
+
+Items of a list that have names (containers, ports, environment variables, policy statements) are compared by
+name, other lists as a whole.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from rehearsal.values import Json
+from review.model import Difference
+
+NAMES = ("name", "Sid", "objectName", "path")
+"""Keys that name an item of a list, the first that all items have."""
+
+
+def differences(before: Json, after: Json, path: str = "") -> Iterator[Difference]:
+    """What differs, by dotted path; nothing if the values mean the same."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        yield from _of_objects(before, after, path)
+        return
+    if isinstance(before, list) and isinstance(after, list):
+        named_before, named_after = by_name(before), by_name(after)
+        if named_before is not None and named_after is not None:
+            yield from _of_named(named_before, named_after, path)
+            return
+    yield Difference(path=path, before=before, after=after)
+
+
+def by_name(items: list[Json]) -> dict[str, Json] | None:
+    """The items by their names; None if they have none, or share some."""
+    objects = [item for item in items if isinstance(item, dict)]
+    if len(objects) < len(items):
+        return None
+    for key in NAMES:
+        names = [item.get(key) for item in objects]
+        texts = [name for name in names if isinstance(name, str)]
+        if len(texts) == len(names) and len({*texts}) == len(texts):
+            return dict(zip(texts, items, strict=True))
+    return None
+
+
+def _of_objects(before: Mapping[str, Json], after: Mapping[str, Json], path: str) -> Iterator[Difference]:
+    for key in sorted({*before, *after}):
+        below = _below(path, key)
+        # A missing key and a null mean the same to AWS, Helm and Kubernetes.
+        yield from differences(before.get(key), after.get(key), below)
+
+
+def _of_named(before: Mapping[str, Json], after: Mapping[str, Json], path: str) -> Iterator[Difference]:
+    for name in sorted({*before, *after}):
+        yield from differences(before.get(name), after.get(name), f"{path}[{name}]")
+    kept = [name for name in before if name in after]
+    if kept != [name for name in after if name in before]:
+        yield Difference(
+            path=path, before=list[Json](before), after=list[Json](after), note="in another order"
+        )
+
+
+def _below(path: str, key: str) -> str:
+    """A key with dots, such as an annotation's, is quoted."""
+    shown = f'"{key}"' if "." in key or "/" in key else key
+    return f"{path}.{shown}" if path else shown

@@ -1,0 +1,133 @@
+"""How bad a resource's change is, and why: the rules of a careful colleague, by type.
+
+What is DANGEROUS: data or availability at risk, access widened, protection weakened. A credential that is
+rotated is looked at; one that is replaced otherwise is dangerous (docs/rotation.md).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from policies import types
+from rehearsal.values import Json
+from review.model import Grade, Way
+from review.permissions import PermissionChange
+from review.resources import KUBERNETES_PROVIDER, ResourceChange, top
+
+NAMESPACE = "kubernetes:core/v1:Namespace"
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
+UNSEEN = frozenset({"tags", "tagsAll", "description"})
+"""Inputs of which no user of the region notices anything."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A grade and its reason."""
+
+    grade: Grade
+    reason: str
+
+
+_DANGEROUS, _LOOK, _SAFE = Grade.DANGEROUS, Grade.LOOK, Grade.SAFE
+
+# What it means that a resource of a type goes away, by replacement or for good.
+_LOSS: Mapping[str, str] = {
+    types.INSTANCE: "the database's data is lost but for its snapshots",
+    types.SECRET: "every version of the secret is lost, and its name may be blocked for days",
+    types.ROLE: "pods can't read their secrets until the new role is there",
+    types.POD_IDENTITY: "pods that start meanwhile can't read their secrets",
+    types.IOT_POLICY: "connected servers lose their rights on the broker",
+    types.RELEASE: "the server is away until its pods are ready again",
+    types.CONFIG_MAP: "other owners' keys of the ConfigMap go with it",
+    types.SECURITY_GROUP: "the database can't be reached while its rules are made anew",
+    NAMESPACE: "everything in the namespace is deleted, other owners' objects too",
+    KUBERNETES_PROVIDER: "everything in the cluster is made anew",
+    types.CERTIFICATE: "connected servers are cut off",
+}
+
+
+def _less(old: Json, new: Json) -> bool:
+    return isinstance(old, int | float) and isinstance(new, int | float) and new < old
+
+
+def _off(old: Json, new: Json) -> bool:
+    return old is True and new is not True
+
+
+def _on(old: Json, new: Json) -> bool:
+    return old is not True and new is True
+
+
+def _other(old: Json, new: Json) -> bool:
+    return old != new
+
+
+# Values that weaken something, by type and input.
+_WEAKENS: Mapping[tuple[str, str], tuple[Callable[[Json, Json], bool], str]] = {
+    (types.INSTANCE, "allocatedStorage"): (_less, "RDS can't make storage smaller, so `up` fails"),
+    (types.INSTANCE, "backupRetentionPeriod"): (_less, "older backups are deleted"),
+    (types.INSTANCE, "deletionProtection"): (_off, "RDS lets it be deleted"),
+    (types.INSTANCE, "engineVersion"): (
+        _other,
+        "a major upgrade takes the database away, and can't be undone",
+    ),
+    (types.INSTANCE, "identifier"): (_other, "it gets another address, and restarts"),
+    (types.INSTANCE, "multiAz"): (_off, "there is no standby any more"),
+    (types.INSTANCE, "publiclyAccessible"): (_on, "it gets a public address"),
+    (types.INSTANCE, "skipFinalSnapshot"): (_on, "no snapshot is taken when it is deleted"),
+    (types.PARAMETER_GROUP, "parameters"): (_other, "connections without TLS may be accepted"),
+    (types.ROLE, "assumeRolePolicy"): (_other, "others may take the role, or its pods no longer"),
+}
+
+
+def judged(change: ResourceChange, permissions: PermissionChange | None) -> Judgement:
+    """The grade of a resource's change."""
+    if permissions is not None and permissions.gained:
+        return Judgement(_DANGEROUS, "it allows more than before")
+    if permissions is not None and permissions.unread:
+        return Judgement(_DANGEROUS, permissions.unread)
+    if change.way is Way.CREATED:
+        return _created(change)
+    if change.way in (Way.REPLACED, Way.DELETED):
+        return _lost(change)
+    return _updated(change)
+
+
+def _created(change: ResourceChange) -> Judgement:
+    if change.resource.type == types.INGRESS_RULE:
+        return Judgement(_DANGEROUS, "more can reach the database than before")
+    if change.resource.type.startswith("random:"):
+        return Judgement(_SAFE, "it is a value in Pulumi's state alone")
+    return Judgement(_LOOK, "it is new")
+
+
+def _lost(change: ResourceChange) -> Judgement:
+    type_ = change.resource.type
+    if type_ == types.CERTIFICATE and change.way is Way.REPLACED and _is_rotation(change):
+        return Judgement(_LOOK, "a rotation: the old certificate goes when all pods use the new one")
+    if type_ in _LOSS:
+        return Judgement(_DANGEROUS, _LOSS[type_])
+    if type_ == SECRET_VERSION and change.way is Way.REPLACED:
+        return Judgement(_LOOK, "the secret gets a new version, and keeps the old one for a while")
+    if type_.startswith("random:"):
+        return Judgement(_LOOK, "what it makes is made anew")
+    if change.way is Way.DELETED:
+        return Judgement(_DANGEROUS, "it goes away")
+    return Judgement(_LOOK, "it is made anew")
+
+
+def _is_rotation(change: ResourceChange) -> bool:
+    return change.replaced_by == ("its replacement trigger",)
+
+
+def _updated(change: ResourceChange) -> Judgement:
+    type_ = change.resource.type
+    for difference in change.differences:
+        if difference.path == "protect" and difference.after is not True:
+            return Judgement(_DANGEROUS, "a mistake in the program can now delete or replace it")
+        weakens = _WEAKENS.get((type_, top(difference.path)))
+        if weakens and difference.note == "" and weakens[0](difference.before, difference.after):
+            return Judgement(_DANGEROUS, weakens[1])
+    touched = {top(difference.path) for difference in change.differences}
+    if touched <= UNSEEN:
+        return Judgement(_SAFE, "nobody who uses the region notices it")
+    return Judgement(_LOOK, "the running region changes")

@@ -1,0 +1,346 @@
+"""A review as the comment on its pull request: GitHub's Markdown, of bounded length whatever the change."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from review.escape import clipped, code, fence, line_changes, lines_of, pair, prose, split
+from review.model import Change, Difference, Grade, Part, Review, StackReview
+from review.picture import picture
+
+MARKER = "<!-- maestro-stack review -->"
+"""The first line, by which the one comment is found and updated."""
+LIMIT = 65_000
+"""Characters, below GitHub's 65,536 with room for what an action adds."""
+MARKS = {Grade.DANGEROUS: "🔴", Grade.LOOK: "🟡", Grade.SAFE: "🟢"}
+_COUNTED = {Grade.DANGEROUS: "dangerous", Grade.LOOK: "to look at", Grade.SAFE: "safe"}
+COMMAND = "python -m review --json"
+
+# What a comment shows of one thing; all of it is in the JSON.
+NOTES = 10
+SENTENCE = 400
+NAME = 120
+VALUE = 160
+LINES = 12
+DIFFERENCES = 20
+_NAMED = 10
+"""Stacks of a group that are named where little else fits."""
+_ROOM_FOR_REST = 200
+"""Characters of the line that tells how many more there are."""
+
+Group: TypeAlias = tuple[StackReview, ...]
+"""Stacks that change in the same way, at least one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Detail:
+    """How much a comment tells; nothing is left out by default."""
+
+    opened: bool = True
+    """Whether the changes to look at are unfolded where none is worse."""
+    pictures: bool = True
+    differences: int = Grade.SAFE
+    """The least grade whose changes are told with their differences."""
+    changes: int = Grade.SAFE
+    """The least grade that is told."""
+    most: int | None = None
+    """Changes that are told of each group of stacks."""
+    named: int = 200
+    """Stacks that are named of each group."""
+
+
+_NONE = Grade.DANGEROUS + 1
+_FOLDED = _Detail(opened=False)
+_BARE = replace(_FOLDED, pictures=False, named=60)
+_WORST = replace(_BARE, changes=Grade.DANGEROUS, differences=Grade.DANGEROUS)
+_SENTENCES = replace(_WORST, differences=_NONE)
+_LADDER = (
+    _Detail(),
+    _FOLDED,
+    _BARE,
+    replace(_BARE, differences=Grade.LOOK),
+    replace(_BARE, differences=Grade.DANGEROUS),
+    replace(_BARE, differences=Grade.DANGEROUS, changes=Grade.LOOK),
+    _WORST,
+    _SENTENCES,
+    *(replace(_SENTENCES, most=most, named=_NAMED) for most in (100, 30, 10, 3, 1)),
+)
+"""From everything to the least that still tells changes; the first that fits is taken."""
+
+
+def as_markdown(review: Review) -> str:
+    """The comment, shorter than `LIMIT` in characters and in UTF-16 code units.
+
+    What it leaves out to fit is named, with the command that shows it.
+    """
+    groups = grouped(review.stacks)
+    for detail in _LADDER:
+        text = _joined(_comment(review, groups, detail))
+        if text is not None:
+            return text
+    return _verdicts(review, groups)
+
+
+def grouped(stacks: Iterable[StackReview]) -> tuple[Group, ...]:
+    """Stacks that change in the same way but for their own names and regions, together; the worst first."""
+    same: dict[bytes, list[StackReview]] = {}
+    for stack in stacks:
+        same.setdefault(_fingerprint(_told(stack)), []).append(stack)
+    alike: dict[bytes, list[StackReview]] = {}
+    for group in same.values():
+        alike.setdefault(_fingerprint(_nameless(group[0])), []).extend(group)
+    return tuple(sorted(map(tuple, alike.values()), key=lambda group: -group[0].grade))
+
+
+def counted(grades: Iterable[Grade]) -> str:
+    """`2 dangerous, 1 to look at`: how many there are of each grade, the worst first."""
+    found = [*grades]
+    counts = [(_COUNTED[grade], found.count(grade)) for grade in sorted(Grade, reverse=True)]
+    return ", ".join(f"{count:,} {word}" for word, count in counts if count)
+
+
+def by_part(changes: Iterable[Change]) -> Iterator[tuple[Part, tuple[Change, ...]]]:
+    """The changes of each part that has some, in the order of `Part`, the worst first."""
+    found = [*changes]
+    for part in Part:
+        own = sorted((each for each in found if each.part is part), key=lambda each: -each.grade)
+        if own:
+            yield part, tuple(own)
+
+
+def _told(stack: StackReview) -> str:
+    return repr((stack.changes, stack.rolls, stack.rolls_because, stack.resources))
+
+
+def _nameless(stack: StackReview) -> str:
+    """Equal for two stacks only if replacing the names of one by those of the other makes them the same."""
+    names = {stack.stack: "\0stack\0", stack.region: "\0region\0"}  # a repr has no null character
+    longest_first = sorted(filter(None, names), key=len, reverse=True)
+    pattern = f"(?<![0-9A-Za-z])(?:{'|'.join(map(re.escape, longest_first))})(?![0-9A-Za-z])"
+    return re.sub(pattern, lambda match: names[match[0]], _told(stack)) if longest_first else _told(stack)
+
+
+def _fingerprint(text: str) -> bytes:
+    """Of a text of any size."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _joined(lines: Iterable[str], limit: int = LIMIT) -> str | None:
+    """The lines as a text; None, early, if it would be too long."""
+    kept: list[str] = []
+    for line in lines:
+        limit -= _length(line) + 1
+        if limit < 0:
+            return None
+        kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def _length(text: str) -> int:
+    """In UTF-16 code units, of which there are never fewer than characters."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _comment(review: Review, groups: Sequence[Group], detail: _Detail) -> Iterator[str]:
+    yield from _head(review)
+    left_out = _left_out(groups, detail)
+    if left_out:
+        yield f"**Shortened to fit a comment**: left out are {left_out}. `{COMMAND}` shows everything."
+        yield ""
+    for group in groups:
+        yield from _section(group, detail)
+
+
+def _head(review: Review) -> Iterator[str]:
+    yield MARKER
+    yield f"## {MARKS[review.grade]} What this does to the regions: {review.grade.word}"
+    yield ""
+    counts = counted(stack.grade for stack in review.stacks)
+    base, head = (code(clipped(revision, NAME)) for revision in (review.base, review.head))
+    yield f"{head} compared with {base}: {_stacks(len(review.stacks))}{f' ({counts})' if counts else ''}."
+    yield ""
+    yield from (f"- {prose(clipped(note, SENTENCE))}" for note in review.notes[:NOTES])
+    if len(review.notes) > NOTES:
+        yield f"- and {len(review.notes) - NOTES:,} more notes, in `{COMMAND}`"
+    if review.notes:
+        yield ""
+
+
+def _stacks(count: int) -> str:
+    return f"{count:,} {'stack' if count == 1 else 'stacks'}"
+
+
+def _section(group: Group, detail: _Detail) -> Iterator[str]:
+    stack = group[0]
+    yield f"### {_verdict(group)}"
+    yield ""
+    yield _names(group, detail.named)
+    yield ""
+    if stack.changes:
+        yield _rolling(stack)
+        yield ""
+        if len(group) > 1:
+            first = code(clipped(stack.stack, NAME))
+            yield f"Told for {first}: the others differ in their own names and regions at most."
+            yield ""
+    told = [change for change in stack.changes if change.counts_as >= detail.changes]
+    if detail.most is not None:
+        told = sorted(told, key=lambda change: -change.counts_as)[: detail.most]
+    for grade in sorted(Grade, reverse=True):
+        own = [change for change in told if change.counts_as is grade]
+        if own and grade is Grade.DANGEROUS:
+            yield from _changes(own, detail)
+        elif own:
+            opened = " open" if detail.opened and grade is Grade.LOOK and stack.grade is grade else ""
+            title = f"{MARKS[grade]} {counted(change.counts_as for change in own)}"
+            yield from _folded(title, _changes(own, detail), opened)
+    if len(told) < len(stack.changes):
+        yield f"Not told here: {len(stack.changes) - len(told):,} of {len(stack.changes):,} changes."
+        yield ""
+    drawn = picture(stack) if detail.pictures else ()
+    if drawn:
+        title = "What changes, and what depends on it: arrows lead to what depends"
+        yield from _folded(title, (*fence(drawn, "mermaid"), ""))
+
+
+def _verdict(group: Group) -> str:
+    """`🔴 dangerous: 2 changes (1 dangerous, 1 safe), in each of 60 stacks`; all words are ours."""
+    stack = group[0]
+    where = "" if len(group) == 1 else f", in each of {len(group):,} stacks"
+    changes = counted(change.counts_as for change in stack.changes)
+    word = "change" if len(stack.changes) == 1 else "changes"
+    told = f"{len(stack.changes):,} {word} ({changes})" if stack.changes else "no change"
+    return f"{MARKS[stack.grade]} {stack.grade.word}: {told}{where}"
+
+
+def _names(group: Group, most: int) -> str:
+    names = ", ".join(
+        f"{code(clipped(stack.stack, NAME))} ({prose(clipped(stack.profile, NAME))} in "
+        f"{code(clipped(stack.region, NAME))})"
+        for stack in group[:most]
+    )
+    more = f" and {len(group) - most:,} more" if len(group) > most else ""
+    return f"{'Stack' if len(group) == 1 else 'Stacks'} {names}{more}."
+
+
+def _rolling(stack: StackReview) -> str:
+    if not stack.rolls:
+        return "The server's pods are not replaced."
+    because = prose(clipped(stack.rolls_because, SENTENCE))
+    return f"**The server's pods are replaced**{f': {because}' if because else '.'}"
+
+
+def _folded(title: str, lines: Iterable[str], opened: str = "") -> Iterator[str]:
+    """A block that the reader opens; `title` is ours."""
+    yield f"<details{opened}><summary>{title}</summary>"
+    yield ""  # ends the HTML, so that Markdown follows
+    yield from lines
+    yield "</details>"
+    yield ""
+
+
+def _changes(changes: Iterable[Change], detail: _Detail) -> Iterator[str]:
+    for part, own in by_part(changes):
+        yield f"**{part[0].upper()}{part[1:]}**"
+        yield ""
+        for change in own:
+            yield from _change(change, detail)
+        yield ""
+
+
+def _change(change: Change, detail: _Detail) -> Iterator[str]:
+    yield f"- {MARKS[change.counts_as]} {_sentence(change)}"
+    if change.effect:
+        yield f"  - Effect: {_text(change.effect)}"
+    yield f"  - Why {change.grade.word}: {_text(change.reason)}"
+    if change.acknowledged:
+        yield f"  - Acknowledged: {_text(change.acknowledged)}"
+    if change.counts_as < detail.differences:
+        return
+    for difference in change.differences[:DIFFERENCES]:
+        yield from _difference(difference)
+    if len(change.differences) > DIFFERENCES:
+        yield f"  - and {len(change.differences) - DIFFERENCES:,} more differences, in `{COMMAND}`"
+
+
+def _sentence(change: Change) -> str:
+    """With its subject, which is one code span although it has spaces."""
+    sentence, subject = clipped(change.sentence, SENTENCE), clipped(change.subject, NAME)
+    before, found, after = f" {sentence} ".partition(f" {subject} ")
+    if not found:
+        return f"{code(subject)} {change.way}: {prose(sentence)}"
+    return " ".join(filter(None, (prose(before), code(subject), prose(after))))
+
+
+def _text(text: str) -> str:
+    return prose(clipped(text, SENTENCE))
+
+
+def _difference(difference: Difference) -> Iterator[str]:
+    path = code(clipped(difference.path, NAME)) if difference.path else "all of it"
+    note = f" ({_text(difference.note)})" if difference.note else ""
+    if difference.before == difference.after:  # a secret, or what follows something that is replaced
+        yield f"  - {path}{note or ' differs'}"
+        return
+    before, after = (lines_of(each, VALUE) for each in (difference.before, difference.after))
+    if before is not None or after is not None:
+        changed = line_changes(
+            split(difference.before) if before is None else before,
+            split(difference.after) if after is None else after,
+            most=LINES,
+            limit=VALUE,
+        )
+        yield f"  - {path}{note}:"
+        yield from (f"    {line}" for line in fence(changed, "diff"))
+        return
+    old, new = (code(each) for each in pair(difference.before, difference.after, VALUE))
+    if difference.before is None:
+        yield f"  - {path} added: {new}{note}"
+    elif difference.after is None:
+        yield f"  - {path} removed, was {old}{note}"
+    else:
+        yield f"  - {path}: {old} → {new}{note}"
+
+
+# --- what doesn't fit ---------------------------------------------------------------------------------
+
+
+def _left_out(groups: Sequence[Group], detail: _Detail) -> str:
+    """In words; empty if nothing is."""
+    changes = [change for group in groups for change in group[0].changes]
+    told = [change for change in changes if change.counts_as >= detail.changes]
+    hidden = counted(change.counts_as for change in changes if change.counts_as < detail.changes)
+    bare = {c.counts_as for c in told if c.differences and c.counts_as < detail.differences}
+    return ", ".join(
+        [
+            *(
+                ["the pictures"]
+                if not detail.pictures and any(group[0].resources for group in groups)
+                else []
+            ),
+            *(f"the differences of {grade.word} changes" for grade in sorted(bare)),
+            *([f"changes of lower grades ({hidden})"] if hidden else []),
+            *([f"all but the worst {detail.most:,} changes of each section"] if detail.most else []),
+        ]
+    )
+
+
+def _verdicts(review: Review, groups: Sequence[Group]) -> str:
+    """One line for each group of stacks, the worst first, as many as fit."""
+    lines = [
+        *_head(review),
+        f"**Shortened to fit a comment**: left out are all changes. `{COMMAND}` shows everything.",
+        "",
+    ]
+    room = LIMIT - _ROOM_FOR_REST - sum(_length(line) + 1 for line in lines)
+    for index, group in enumerate(groups):
+        line = f"- {_verdict(group)}. {_names(group, _NAMED)}"
+        room -= _length(line) + 1
+        if room < 0:
+            rest = [stack.grade for other in groups[index:] for stack in other]
+            lines.append(f"- and {_stacks(len(rest))} more: {counted(rest)}")
+            break
+        lines.append(line)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,127 @@
+"""What a review says, as plain values: changes, each with its grade and its reasons, by stack."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from rehearsal.values import Json
+
+
+class Grade(IntEnum):
+    """What a change means to those who use the region, the worst last."""
+
+    SAFE = 0
+    """Nothing that a user of the region notices."""
+    LOOK = 1
+    """A rolling restart, brief reconnects, cost."""
+    DANGEROUS = 2
+    """Data or availability at risk, access widened, a secret exposed."""
+
+    @property
+    def word(self) -> str:
+        """For a verdict."""
+        return self.name.lower()
+
+
+class Way(StrEnum):
+    """What happens to a resource, an object or an output."""
+
+    CREATED = "created"
+    UPDATED = "updated in place"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+    RENAMED = "renamed"
+
+
+class Part(StrEnum):
+    """What a change is of: the sections of a report."""
+
+    STACK = "the stack"
+    RESOURCE = "resources"
+    PERMISSION = "permissions"
+    OBJECT = "Kubernetes objects"
+    OUTPUT = "outputs"
+    CHECK = "checks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One field that differs."""
+
+    path: str
+    """Dotted; an item of a list of named things by its name: `containers[service].image`."""
+    before: Json
+    """None where it is added."""
+    after: Json
+    """None where it is removed."""
+    note: str = ""
+    """What it means, where the values don't say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One thing that differs between two revisions of a stack."""
+
+    part: Part
+    subject: str
+    """What it is of: `aws:rds/instance:Instance instance`, `Deployment maestro`, `maestro_region`."""
+    way: Way
+    sentence: str
+    """What, from, to, in the field's words."""
+    effect: str
+    """What it does to the running region; empty if nothing."""
+    grade: Grade
+    reason: str
+    """Why it has its grade."""
+    differences: tuple[Difference, ...] = ()
+    acknowledged: str = ""
+    """The reason that was given for letting it pass."""
+
+    @property
+    def counts_as(self) -> Grade:
+        """Its grade, for the verdict: what was acknowledged is to be looked at."""
+        return min(self.grade, Grade.LOOK) if self.acknowledged else self.grade
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackReview:
+    """What a pull request does to one stack."""
+
+    stack: str
+    region: str
+    profile: str
+    changes: tuple[Change, ...]
+    """The worst first."""
+    rolls: bool
+    """Whether the server's pods are replaced."""
+    rolls_because: str
+    resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Subjects that change, each with the subjects that depend on it: the picture."""
+
+    @property
+    def grade(self) -> Grade:
+        """The worst of its changes."""
+        return worst(change.counts_as for change in self.changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """What a pull request does to all stacks."""
+
+    base: str
+    """The revision that it is compared with, as a person knows it."""
+    head: str
+    notes: tuple[str, ...]
+    """What the reader must know of how it was made: a dirty work tree, other dependencies, …"""
+    stacks: tuple[StackReview, ...]
+    """The worst first."""
+
+    @property
+    def grade(self) -> Grade:
+        """The worst of its stacks."""
+        return worst(stack.grade for stack in self.stacks)
+
+
+def worst(grades: Iterable[Grade]) -> Grade:
+    """The worst of them; safe if there are none."""
+    return max(grades, default=Grade.SAFE)

@@ -1,0 +1,173 @@
+"""Which resources a revision changes, and how: in place or by replacement, by the providers' own tables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rehearsal.aws import NoHandlerError, resource_handler
+from rehearsal.kubernetes import TABLES
+from rehearsal.lifecycle import Change as OfInput
+from rehearsal.plan import MASK
+from rehearsal.randomness import table_of
+from rehearsal.values import Json
+from review.differences import differences
+from review.model import Difference, Way
+from review.snapshot import UNTOLD, Resource, Snapshot, symbol
+
+KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
+_PROVIDER_SUBJECT = f"{KUBERNETES_PROVIDER} kubernetes"
+CLUSTER_IDENTIFIER = "clusterIdentifier"
+_IN_SECRETS = frozenset(
+    {
+        "aws:iot/certificate:Certificate",
+        "aws:rds/instance:Instance",
+        "random:index/randomPassword:RandomPassword",
+    }
+)
+"""Types of which something is in a secret."""
+FOLLOWS = "follows what it refers to, which is replaced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceChange:
+    """What happens to one resource."""
+
+    resource: Resource
+    """As it will be; of a deleted one, as it was."""
+    before: Resource | None
+    way: Way
+    differences: tuple[Difference, ...]
+    replaced_by: tuple[str, ...] = ()
+    """The inputs that replace it, or the options."""
+
+
+def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
+    """By subject, in the order in which they are made: a resource follows what it needs."""
+    found: dict[str, ResourceChange] = {}
+    for subject in _in_order(after.resources):
+        old, new = before.resources.get(subject), after.resources[subject]
+        change = _created(new) if old is None else _changed(old, new, found)
+        if change is not None:
+            found[subject] = change
+    for subject, old in before.resources.items():
+        if subject not in after.resources:
+            found[subject] = ResourceChange(resource=old, before=old, way=Way.DELETED, differences=())
+    return found
+
+
+def dependents(after: Snapshot, subject: str) -> tuple[str, ...]:
+    """What needs a resource, directly."""
+    return tuple(sorted(s for s, resource in after.resources.items() if subject in resource.needs))
+
+
+def _in_order(resources: Mapping[str, Resource]) -> Iterator[str]:
+    done: set[str] = set()
+
+    def visit(subject: str) -> Iterator[str]:
+        if subject in done or subject not in resources:
+            return
+        done.add(subject)
+        provider = {_PROVIDER_SUBJECT} if _is_of_kubernetes(resources[subject]) else set[str]()
+        for needed in sorted(resources[subject].needs | provider):
+            yield from visit(needed)
+        yield subject
+
+    for subject in sorted(resources):
+        yield from visit(subject)
+
+
+def _created(new: Resource) -> ResourceChange:
+    return ResourceChange(resource=new, before=None, way=Way.CREATED, differences=())
+
+
+def _changed(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) -> ResourceChange | None:
+    own = tuple(differences(dict(old.inputs), dict(new.inputs)))
+    if old.protect != new.protect:
+        own += (Difference(path="protect", before=old.protect, after=new.protect),)
+    following = tuple(_following(new, found))
+    if old.replacement_trigger != new.replacement_trigger and UNTOLD not in (
+        old.replacement_trigger,
+        new.replacement_trigger,
+    ):
+        return ResourceChange(
+            resource=new,
+            before=old,
+            way=Way.REPLACED,
+            differences=(*own, *following),
+            replaced_by=("its replacement trigger",),
+        )
+    of_kubernetes = _is_of_kubernetes(new) and _is_replaced(_PROVIDER_SUBJECT, found)
+    if not own and not following and not of_kubernetes:
+        return None
+    inputs = {top(difference.path) for difference in (*own, *following)}
+    replacing = tuple(sorted(key for key in inputs if _replaces(new.type, key)))
+    if of_kubernetes:
+        replacing = (*replacing, "its provider")
+    return ResourceChange(
+        resource=new,
+        before=old,
+        way=Way.REPLACED if replacing else Way.UPDATED,
+        differences=(*own, *following),
+        replaced_by=replacing,
+    )
+
+
+def _is_of_kubernetes(resource: Resource) -> bool:
+    return resource.type.startswith("kubernetes:")
+
+
+def top(path: str) -> str:
+    """The input that a dotted path begins with."""
+    return path.partition(".")[0].partition("[")[0]
+
+
+def _is_replaced(subject: str, found: Mapping[str, ResourceChange]) -> bool:
+    return subject in found and found[subject].way is Way.REPLACED
+
+
+def _following(new: Resource, found: Mapping[str, ResourceChange]) -> Iterator[Difference]:
+    """Inputs whose text is the same, but stands for something that is replaced."""
+    replaced = {
+        subject
+        for subject in new.needs
+        if subject in found and found[subject].way in (Way.REPLACED, Way.CREATED)
+    }
+    for key, value in new.inputs.items():
+        if any(symbol(subject) in text for subject in replaced for text in _texts(value)):
+            yield Difference(path=key, before=None, after=None, note=FOLLOWS)
+        elif value == MASK and any(
+            found[subject].resource.type in _IN_SECRETS and found[subject].before is not None
+            for subject in replaced
+        ):
+            yield Difference(path=key, before=MASK, after=MASK, note=FOLLOWS)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in value:
+                yield from _texts(item)
+        case dict():
+            for item in value.values():
+                yield from _texts(item)
+        case _:
+            return
+
+
+def _replaces(type_: str, key: str) -> bool:
+    """Whether another value of an input replaces the resource."""
+    if type_ == KUBERNETES_PROVIDER:
+        return key == CLUSTER_IDENTIFIER
+    try:
+        return _table(type_).get(key) is OfInput.REPLACE
+    except NoHandlerError:
+        return True  # of a type that we don't know, the worse is assumed
+
+
+def _table(type_: str) -> Mapping[str, OfInput]:
+    if type_ in TABLES:
+        return TABLES[type_].changes
+    if type_.startswith("random:"):
+        return table_of(type_).changes
+    return resource_handler(type_).table.changes

@@ -1,0 +1,157 @@
+"""What one revision builds for one stack: a rehearsal's report, read, and freed of what is made by chance."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rehearsal.report import FORMAT_VERSION
+from rehearsal.values import Json, flag, record, records, text, texts
+
+MADE_BY_CHANCE = frozenset(
+    {
+        "aws:ec2/securityGroup:SecurityGroup",
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        "aws:iot/certificate:Certificate",
+        "aws:rds/instance:Instance",
+        "aws:secretsmanager/secret:Secret",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        "random:index/randomId:RandomId",
+    }
+)
+"""Types whose ids AWS (or chance) makes; those of others are names, which must show."""
+
+
+UNTOLD = "untold"
+"""Stands for a replacement trigger in the report of a revision that doesn't tell any."""
+_AUTHORITY = re.compile(r'("certificate-authority-data": ")[^"]*')
+"""The emulated cluster's, which each run makes anew."""
+
+
+class SnapshotError(Exception):
+    """A report that can't be read; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource of the program."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Json]
+    """Secrets masked; ids of other resources as `${type name}`."""
+    protect: bool
+    replacement_trigger: Json
+    needs: frozenset[str]
+    """Subjects of the resources that it depends on."""
+
+    @property
+    def subject(self) -> str:
+        """How a report names it."""
+        return subject_of(self.type, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A stack as one revision would build it."""
+
+    stack: str
+    region: str
+    profile: str
+    resources: Mapping[str, Resource]
+    """By subject; components are left out."""
+    objects: Mapping[str, Mapping[str, Json]]
+    """The release's, by `Kind name`."""
+    outputs: Mapping[str, Json]
+    checks: Mapping[str, str]
+    """By name, how each stands."""
+    failures: tuple[str, ...]
+    """What providers refused."""
+
+
+def subject_of(type_: str, name: str) -> str:
+    """How a report names a resource."""
+    return f"{type_} {name}"
+
+
+def symbol(subject: str) -> str:
+    """What stands for a resource's generated id."""
+    return f"${{{subject}}}"
+
+
+def read(report: Mapping[str, Json]) -> Snapshot:
+    """The snapshot of `python -m rehearsal --json`.
+
+    Raises:
+        SnapshotError: it is no report, or of another format.
+    """
+    if report.get("version") != FORMAT_VERSION:
+        raise SnapshotError(
+            f"the rehearsal's report has format {report.get('version')}, not {FORMAT_VERSION}"
+        )
+    listed = records(report, "resources")
+    subjects = {text(each, "urn"): subject_of(text(each, "type"), text(each, "name")) for each in listed}
+    symbols = _symbols(listed, subjects)
+    return Snapshot(
+        stack=text(report, "stack"),
+        region=text(report, "region"),
+        profile=text(report, "profile"),
+        resources={
+            subjects[text(each, "urn")]: _resource(each, subjects, symbols)
+            for each in listed
+            if not text(each, "type").startswith(("maestro:", "pulumi:pulumi:"))
+        },
+        objects={
+            f"{text(each, 'kind')} {text(each, 'name')}": _record(_symbolic(record(each, "content"), symbols))
+            for each in records(report, "manifests")
+        },
+        outputs=_record(_symbolic(record(report, "outputs"), symbols)),
+        checks={text(each, "name"): text(each, "status") for each in records(report, "checks")},
+        failures=tuple(
+            f"{subjects.get(text(each, 'urn'), text(each, 'urn'))}: {text(each, 'message')}"
+            for each in records(report, "failures")
+        ),
+    )
+
+
+def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Mapping[str, str]) -> Resource:
+    return Resource(
+        type=text(each, "type"),
+        name=text(each, "name"),
+        inputs=_record(_symbolic(record(each, "inputs"), symbols)),
+        protect=flag(each, "protect"),
+        replacement_trigger=each.get("replacementTrigger", UNTOLD),
+        needs=frozenset(subjects[urn] for urn in texts(each, "dependencies") if urn in subjects),
+    )
+
+
+def _symbols(listed: Iterable[Mapping[str, Json]], subjects: Mapping[str, str]) -> dict[str, str]:
+    """By generated id, the resource that it is of. The id of a secret's version follows its secret's."""
+    symbols: dict[str, str] = {}
+    for each in sorted(listed, key=lambda each: text(each, "id").count("|")):
+        if text(each, "type") in MADE_BY_CHANCE:
+            for part in text(each, "id").split("|"):
+                symbols.setdefault(part, symbol(subjects[text(each, "urn")]))
+    # The longest first: one id may be part of another.
+    return dict(sorted(symbols.items(), key=lambda pair: len(pair[0]), reverse=True))
+
+
+def _symbolic(value: Json, symbols: Mapping[str, str]) -> Json:
+    """The same value with each generated id replaced by the resource that it is of."""
+    match value:
+        case str():
+            value = _AUTHORITY.sub(r"\1…", value)
+            for id_, symbol in symbols.items():
+                if id_ in value:
+                    value = value.replace(id_, symbol)
+            return value
+        case list():
+            return [_symbolic(item, symbols) for item in value]
+        case dict():
+            return {key: _symbolic(item, symbols) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _record(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,106 @@
+"""Pull requests: copies of the project in repositories of their own, changed, and reviewed by the command."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from review.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+LEFT_OUT = (".git", ".venv", "tests", "docs", "benchmarks", "__pycache__", ".rehearsal", ".*_cache")
+
+
+@dataclass
+class Outcome:
+    """What one `python -m review` did."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class PullRequest:
+    """A checkout whose commits are the base; what is changed after that is the pull request."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout
+
+    def commit(self) -> None:
+        """Makes what is there now the last commit."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "change")
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Changes a text of a file."""
+        path = self.root / file
+        content = path.read_text()
+        assert old in content, f"{file} no longer holds {old}"
+        path.write_text(content.replace(old, new))
+
+    def configure(self, **keys: object) -> None:
+        """Changes the stack file's own keys."""
+        path = self.root / "Pulumi.dev.yaml"
+        content = yaml.safe_load(path.read_text())
+        for key, value in keys.items():
+            content["config"][f"maestro-stack:{key}"] = value
+        path.write_text(yaml.safe_dump(content))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in a repository of one commit."""
+    root = tmp_path_factory.mktemp("template") / "project"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    (root / "docs").mkdir()
+    (root / "docs/README.md").write_text("# Docs\n")
+    request = PullRequest(root)
+    request.git("init", "--quiet", "--initial-branch", "main")
+    request.commit()
+    return root
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base is rehearsed once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def pull_request(template: Path, tmp_path: Path) -> PullRequest:
+    """A checkout of the project on a branch that changes nothing yet."""
+    root = tmp_path / "project"
+    shutil.copytree(template, root)
+    return PullRequest(root)
+
+
+Reviewed = Callable[..., Outcome]
+
+
+@pytest.fixture
+def review(
+    pull_request: PullRequest,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Reviewed:
+    """Review the pull request against main, with more options."""
+
+    def run(*options: str, base: str = "main") -> Outcome:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+        monkeypatch.chdir(pull_request.root)
+        capsys.readouterr()
+        status = main(["--base", base, *options])
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    return run

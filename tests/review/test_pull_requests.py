@@ -1,0 +1,186 @@
+"""What a reviewer reads of a pull request, from the command to the words."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.review.conftest import Outcome, PullRequest, Reviewed
+
+DEPLOYMENT = "charts/maestro-server-eso/templates/deployment.yaml"
+POLICY_TOPIC = 'arns("topic", self.source_events("*"))'
+
+
+def _changes(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """By subject, what the review says of the one stack that changes."""
+    (stack,) = json.loads(outcome.stdout)["stacks"]
+    return {change["subject"]: change for change in stack["changes"]}
+
+
+def test_nothing_changed_is_safe(review: Reviewed) -> None:
+    outcome = review("--json")
+    assert outcome.status == 0
+    found = json.loads(outcome.stdout)
+    assert (found["verdict"], found["stacks"], found["notes"]) == ("safe", [], [])
+
+
+def test_documentation_only_is_safe_in_no_time(review: Reviewed, pull_request: PullRequest) -> None:
+    pull_request.replace("docs/README.md", "# Docs", "# Documents")
+    begun = time.monotonic()
+    outcome = review("--json")
+    assert time.monotonic() - begun < 2
+    assert json.loads(outcome.stdout)["verdict"] == "safe"
+
+
+def test_a_template_that_changes_pods_shows_the_field_and_says_that_they_roll_and_why(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    field = "serviceAccountName: maestro"
+    pull_request.replace(DEPLOYMENT, field, f"terminationGracePeriodSeconds: 45\n      {field}")
+    outcome = review("--json")
+    assert outcome.status == 0
+    (stack,) = json.loads(outcome.stdout)["stacks"]
+    assert stack["verdict"] == "look"
+    change = _changes(outcome)["Deployment maestro"]
+    assert [d["path"] for d in change["differences"]] == ["spec.template.spec.terminationGracePeriodSeconds"]
+    assert change["effect"] == "rolling restart"
+    assert "pods roll because the pod template's spec.terminationGracePeriodSeconds" in change["reason"]
+
+
+def test_a_renamed_cluster_is_dangerous_and_says_what_is_lost(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.configure(clusterName="regional-abc")
+    outcome = review("--json")
+    assert outcome.status == 3
+    changes = _changes(outcome)
+    secret = changes["aws:secretsmanager/secret:Secret db-credentials"]
+    assert (secret["grade"], secret["way"]) == ("dangerous", "replaced")
+    assert "every version of the secret is lost" in secret["reason"]
+    assert changes["pulumi:providers:kubernetes kubernetes"]["way"] == "replaced"
+    assert changes["kubernetes:helm.sh/v3:Release release"]["way"] == "replaced"
+    assert "every version of the secret is lost" in review().stdout.replace("\n    ", " ")
+
+
+def test_a_rotation_is_to_be_looked_at(review: Reviewed, pull_request: PullRequest) -> None:
+    pull_request.configure(rotation={"certificate": "2", "database": "2"})
+    outcome = review("--json")
+    assert outcome.status == 0
+    (stack,) = json.loads(outcome.stdout)["stacks"]
+    assert stack["verdict"] == "look"
+    assert stack["rollsBecause"] == "the database secret changes; the certificate's secret changes"
+
+
+def test_another_replica_is_to_be_looked_at_and_one_less_is_dangerous(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.configure(server={"replicas": 3})
+    assert review().status == 0
+    pull_request.configure(server={"replicas": 1})
+    assert review().status == 3
+
+
+def test_a_right_that_is_gained_is_dangerous_and_told_as_one(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    more = 'arns("topic", self.source_events("*"), self.agent_events("*"))'
+    pull_request.replace("maestro_stack/mqtt.py", POLICY_TOPIC, more)
+    outcome = review("--json")
+    assert outcome.status == 3
+    change = _changes(outcome)["aws:iot/policy:Policy policy"]
+    (difference,) = change["differences"]
+    assert difference["path"] == "gained"
+    assert str(difference["after"]).startswith("iot:Publish on arn:aws:iot:us-east-1:")
+    assert "agentevents" in str(difference["after"])
+
+
+def test_a_dangerous_change_passes_by_acknowledging_each_subject(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.configure(server={"replicas": 1})
+    dangerous = [s for s, change in _changes(review("--json")).items() if change["grade"] == "dangerous"]
+    options = [option for subject in dangerous for option in ("--acknowledge", f"{subject}: a quiet region")]
+    outcome = review(*options)
+    assert outcome.status == 0
+    assert "a quiet region" in outcome.stdout
+
+
+def test_an_output_that_is_removed_breaks_consumers_and_one_that_is_renamed_too(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.replace("maestro_stack/outputs.py", "maestro_http_address", "maestro_web_address")
+    pull_request.replace("maestro_stack/regional.py", "maestro_http_address", "maestro_web_address")
+    outcome = review("--json")
+    assert outcome.status == 3
+    changes = _changes(outcome)
+    assert changes["maestro_http_address"]["reason"] == "consumers that read it break"
+    assert changes["maestro_web_address"]["grade"] == "safe"
+
+
+def test_a_broken_program_is_dangerous_and_quotes_the_error(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.replace("maestro_stack/regional.py", "class RegionalMaestro(", "class RegionalMaestro((")
+    outcome = review()
+    assert outcome.status == 3
+    assert "can't be built" in outcome.stdout
+    assert "Traceback" not in outcome.stdout + outcome.stderr
+
+
+def test_a_broken_stack_file_is_dangerous_and_quotes_the_programs_words(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.configure(profle="production")
+    outcome = review()
+    assert outcome.status == 3
+    assert "profle" in outcome.stdout
+
+
+def test_a_new_region_and_one_that_goes_are_told(review: Reviewed, pull_request: PullRequest) -> None:
+    file = pull_request.root / "Pulumi.dev.yaml"
+    (pull_request.root / "Pulumi.other.yaml").write_text(file.read_text())
+    file.unlink()
+    outcome = review("--json")
+    assert outcome.status == 3
+    told = {s["stack"]: s["changes"][0]["sentence"] for s in json.loads(outcome.stdout)["stacks"]}
+    assert "nothing manages the region" in told["dev"]
+    assert told["other"] == "a new region is built"
+
+
+def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.replace("docs/README.md", "# Docs", "# Documents")
+    assert "in no commit" in review().stdout
+    pull_request.commit()
+    assert "in no commit" not in review(base="HEAD~1").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "base", "said"),
+    [
+        ((), "no-such-branch", 'there is no revision "no-such-branch"'),
+        ((), "--help", 'there is no revision "--help"'),
+        (("--stack", "other"), "main", 'there is no stack "other"; there are dev'),
+        (("--acknowledge", "nonsense"), "main", 'isn\'t "<subject>: <reason>"'),
+        (("--acknowledge", "a b: c"), "main", 'nothing happens to "a b"'),
+    ],
+)
+def test_what_cannot_be_reviewed_is_told_in_one_line(
+    review: Reviewed, options: tuple[str, ...], base: str, said: str
+) -> None:
+    outcome = review(*options, f"--base={base}")
+    assert outcome.status == 2
+    assert said in outcome.stderr
+    assert outcome.stdout == ""
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_shallow_clone_without_the_base_says_how_to_fetch_it(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    (pull_request.root / ".git/shallow").write_text(pull_request.git("rev-parse", "HEAD"))
+    outcome = review(base="HEAD~1")
+    assert outcome.status == 2
+    assert "git fetch --unshallow" in outcome.stderr
