@@ -5,6 +5,7 @@ docs/configuration.md        the same keys, for people
 docs/outputs.md              the outputs of maestro_stack.outputs
 docs/rules.md                the rules of policies/
 docs/what-a-change-does.md   as a whole: the rows of rehearsal.effects
+docs/review.schema.json      as a whole: the schema of review.as_json
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, naming those that aren't current
@@ -31,10 +32,13 @@ from maestro_stack.schema import PROFILE_DEFAULTS, Configuration  # noqa: E402
 from policies.rule import EVERY  # noqa: E402
 from policies.rules import RULES as POLICY_RULES  # noqa: E402
 from rehearsal import effects  # noqa: E402
+from review.as_json import SCHEMA as REVIEW_SCHEMA  # noqa: E402
 
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
 RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
-FILES = (PROJECT, CONFIGURATION, OUTPUTS, RULES, EFFECTS)
+REVIEW = "docs/review.schema.json"
+FILES = (PROJECT, CONFIGURATION, OUTPUTS, RULES, EFFECTS, REVIEW)
+WHOLE = (EFFECTS, REVIEW)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
@@ -398,7 +402,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
     options = parser.parse_args(arguments)
 
     before = {
-        path: (root / path).read_text(encoding="utf-8") if path != EFFECTS or (root / path).exists() else ""
+        path: (root / path).read_text(encoding="utf-8") if path not in WHOLE or (root / path).exists() else ""
         for path in FILES
     }
     after = {
@@ -407,6 +411,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         OUTPUTS: with_blocks(OUTPUTS, before[OUTPUTS], outputs_blocks()),
         RULES: with_blocks(RULES, before[RULES], rules_blocks()),
         EFFECTS: effects_document(),
+        REVIEW: json.dumps(REVIEW_SCHEMA, indent=2) + "\n",
     }
     stale = [path for path, text in after.items() if text != before[path]]
     if options.check and stale:

@@ -150,6 +150,17 @@ class Engine:
         """What `up` would do."""
         return self._run(["preview", "--diff"], listener, observer)
 
+    def plan(self) -> str:
+        """What `up` would do, as `pulumi preview --json` prints it.
+
+        Raises:
+            EngineError: the preview failed.
+        """
+        printed = self._run(["preview", "--diff", "--json"], None, None)
+        if not printed.succeeded:
+            raise EngineError(printed.text)
+        return printed.text
+
     def up(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
         """Build or change the stack."""
         return self._run(["up", "--yes", "--skip-preview"], listener, observer)

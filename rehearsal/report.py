@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from rehearsal.checks import Check, Finding, Status
+from rehearsal.fingerprint import fingerprints
 from rehearsal.plan import Resource
 from rehearsal.rehearse import Rehearsal
 from rehearsal.values import Json
@@ -170,6 +171,7 @@ def _command(text: str, *, indent: str) -> Iterator[str]:
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
     """The report for programs; docs/rehearsal.md describes it. Secrets are masked as in a plan."""
+    secrets = fingerprints(rehearsal.update)
     return {
         "version": FORMAT_VERSION,
         "result": "holds" if rehearsal.holds else "fails",
@@ -190,6 +192,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
                 "replacementTrigger": r.replacement_trigger,
                 "dependencies": list[Json](sorted(r.dependencies)),
                 "inputs": dict(r.shown_inputs),
+                "secrets": dict[str, Json](secrets.get(r.urn, {})),
             }
             for r in sorted(rehearsal.update.resources, key=lambda r: r.urn)
         ],

@@ -8,6 +8,7 @@ changed is on disk before the call is answered.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -506,6 +507,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for key in [key for key in os.environ if key.startswith(("AWS_", "MOTO_"))]:
         del os.environ[key]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    # As in a plugin: what is held stays, and would be looked through often.
+    gc.set_threshold(100_000, 20, 100)
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

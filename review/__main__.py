@@ -24,7 +24,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--base", metavar="REV", required=True, help="revision to compare with: origin/main")
+    parser.add_argument("--base", metavar="REV", help="revision to compare with: origin/main")
+    parser.add_argument(
+        "--plan",
+        metavar="FILE",
+        action="append",
+        default=[],
+        type=Path,
+        help="plan of a real stack to read, as `pulumi preview --json` prints it",
+    )
     parser.add_argument(
         "--stack", metavar="NAME", action="append", default=[], help="stack to review (default: all)"
     )
@@ -61,14 +69,20 @@ def _review(options: argparse.Namespace, progress: Progress) -> int:
     from review.errors import ReviewError, UsageError
     from review.markdown import as_markdown
     from review.model import Grade
-    from review.review import review
+    from review.review import Request, review
     from review.terminal import as_text
 
     try:
-        acknowledged = dict(map(_acknowledged, options.acknowledge))
-        found = review(
-            Path.cwd(), options.base, stacks=options.stack, acknowledged=acknowledged, progress=progress
+        if options.base is None and not options.plan:
+            raise UsageError("nothing to review; for example: python -m review --base origin/main")
+        request = Request(
+            root=Path.cwd(),
+            base=options.base,
+            plans=options.plan,
+            stacks=options.stack,
+            acknowledged=dict(map(_acknowledged, options.acknowledge)),
         )
+        found = review(request, progress)
     except ReviewError as refused:
         progress.clear()
         print(f"error: {refused}", file=sys.stderr)  # noqa: T201

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from rehearsal.checks import Status
-from review import effect, manifests, permissions, resources
+from review import manifests, resources
 from review.differences import differences
-from review.grading import SECRET_VERSION, judged
+from review.grading import SECRET_VERSION
 from review.model import Change, Difference, Grade, Part, StackReview, Way
-from review.resources import ResourceChange, top
+from review.resources import ResourceChange
 from review.snapshot import Snapshot
+from review.telling import told, worst_first
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
 NETWORK_POLICY = "NetworkPolicy"
 CONTRACT = "maestro_contract_version"
 
@@ -21,7 +21,7 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
     reasons = _why_pods_roll(before, after, found)
     changes = [
         *_failures(after),
-        *_of_resources(before, after, found),
+        *told(found, is_production=after.profile == "production"),
         *_of_objects(before, after, reasons),
         *_of_outputs(before, after),
         *_of_checks(before, after),
@@ -30,7 +30,7 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
         stack=after.stack,
         region=after.region,
         profile=after.profile,
-        changes=tuple(sorted(changes, key=lambda change: (-change.grade, [*Part].index(change.part)))),
+        changes=worst_first(changes),
         rolls=bool(reasons),
         rolls_because="; ".join(reasons),
         resources=tuple(
@@ -50,61 +50,6 @@ def _failures(after: Snapshot) -> Iterator[Change]:
             grade=Grade.DANGEROUS,
             reason="it can't be built",
         )
-
-
-# --- resources --------------------------------------------------------------------------------------
-
-
-def _of_resources(before: Snapshot, after: Snapshot, found: Mapping[str, ResourceChange]) -> Iterator[Change]:
-    stack = {(change.resource.type, change.way) for change in found.values()}
-    for subject, change in found.items():
-        granted = permissions.change(before.resources.get(subject), after.resources.get(subject))
-        judgement = judged(change, granted)
-        inputs = _inputs(change)
-        yield Change(
-            part=Part.PERMISSION if granted else Part.RESOURCE,
-            subject=subject,
-            way=change.way,
-            sentence=_sentence(subject, change),
-            effect=effect.told(
-                change.resource.type, change.way, inputs, stack, is_production=after.profile == "production"
-            ),
-            grade=judgement.grade,
-            reason=judgement.reason,
-            differences=_permissions(granted) if granted else change.differences,
-        )
-
-
-def _inputs(change: ResourceChange) -> tuple[str, ...]:
-    """The inputs that differ: of a release's values each, dotted, of others the outermost."""
-    if change.resource.type == RELEASE:
-        return tuple(difference.path.replace('"', "") for difference in change.differences)
-    return tuple(dict.fromkeys(top(difference.path) for difference in change.differences))
-
-
-def _sentence(subject: str, change: ResourceChange) -> str:
-    what = ", ".join(_inputs(change)[:4]) + (", …" if len(_inputs(change)) > 4 else "")
-    match change.way:
-        case Way.CREATED:
-            return f"{subject} is created"
-        case Way.DELETED:
-            return f"{subject} is deleted"
-        case Way.REPLACED:
-            return f"{subject} is replaced, by {', '.join(change.replaced_by)}"
-        case _:
-            return f"{subject} is updated in place: {what}"
-
-
-def _permissions(change: permissions.PermissionChange) -> tuple[Difference, ...]:
-    return (
-        *(Difference(path="gained", before=None, after=str(each)) for each in change.gained),
-        *(Difference(path="lost", before=str(each), after=None) for each in change.lost),
-        *(
-            [Difference(path="document", before=None, after=None, note=change.unread)]
-            if change.unread
-            else []
-        ),
-    )
 
 
 # --- the release's objects ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from policies import types
 from rehearsal.values import Json
 from review.model import Grade, Way
 from review.permissions import PermissionChange
-from review.resources import KUBERNETES_PROVIDER, ResourceChange, top
+from review.resources import BY_TRIGGER, KUBERNETES_PROVIDER, ResourceChange, top
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
@@ -116,7 +116,7 @@ def _lost(change: ResourceChange) -> Judgement:
 
 
 def _is_rotation(change: ResourceChange) -> bool:
-    return change.replaced_by == ("its replacement trigger",)
+    return change.replaced_by == (BY_TRIGGER,)
 
 
 def _updated(change: ResourceChange) -> Judgement:

@@ -24,6 +24,7 @@ _IN_SECRETS = frozenset(
     }
 )
 """Types of which something is in a secret."""
+BY_TRIGGER = "its replacement trigger"
 FOLLOWS = "follows what it refers to, which is replaced"
 
 
@@ -83,6 +84,11 @@ def _changed(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) 
     own = tuple(differences(dict(old.inputs), dict(new.inputs)))
     if old.protect != new.protect:
         own += (Difference(path="protect", before=old.protect, after=new.protect),)
+    own += tuple(
+        Difference(path=key, before=MASK, after=MASK, note="its content is put together otherwise")
+        for key, digest in new.secrets.items()
+        if key in old.secrets and old.secrets[key] != digest
+    )
     following = tuple(_following(new, found))
     if old.replacement_trigger != new.replacement_trigger and UNTOLD not in (
         old.replacement_trigger,
@@ -93,7 +99,7 @@ def _changed(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) 
             before=old,
             way=Way.REPLACED,
             differences=(*own, *following),
-            replaced_by=("its replacement trigger",),
+            replaced_by=(BY_TRIGGER,),
         )
     of_kubernetes = _is_of_kubernetes(new) and _is_replaced(_PROVIDER_SUBJECT, found)
     if not own and not following and not of_kubernetes:

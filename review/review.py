@@ -3,12 +3,17 @@
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
+import yaml
+
+from rehearsal.values import Json, text
 from review.compare import compare
 from review.errors import UsageError
 from review.model import Change, Grade, Part, Review, StackReview, Way
+from review.plan import read_plan, reviewed
 from review.rehearsals import Progress, Rehearsed, Task, rehearse_all
 from review.revisions import DEPENDENCIES, Repository, Revision
 from review.snapshot import SnapshotError, read
@@ -16,49 +21,81 @@ from review.snapshot import SnapshotError, read
 BASE, HEAD = "base", "head"
 
 
-def review(
-    root: Path, base: str, *, stacks: Sequence[str], acknowledged: Mapping[str, str], progress: Progress
-) -> Review:
-    """Compare the work tree in `root` with where it parted from revision `base`.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to review."""
 
-    `stacks` are those to look at, all if there are none; `acknowledged` are reasons by subject.
+    root: Path
+    """Folder of Pulumi.yaml: the work tree as it is."""
+    base: str | None
+    """The revision to compare with; None to read plans only."""
+    plans: Sequence[Path] = ()
+    """Files that `pulumi preview --json` printed."""
+    stacks: Sequence[str] = ()
+    """Those to rehearse; all if there are none."""
+    acknowledged: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Reasons by subject."""
+
+
+def review(request: Request, progress: Progress) -> Review:
+    """Compare the work tree with where it parted from the base, and read the plans.
 
     Raises:
-        UsageError: there is no such revision, stack or subject.
+        UsageError: there is no such revision, stack, plan or subject.
     """
-    repository = Repository(root=root)
-    if not (root / "Pulumi.yaml").is_file():
-        raise UsageError(f"there is no Pulumi.yaml in {root}; run it in the project's folder")
-    commit = repository.commit(base)
-    notes: list[str] = []
-    if repository.is_dirty():
-        notes.append("The work tree holds changes that are in no commit; it is reviewed as it is.")
+    project = _project(request.root)
+    repository = Repository(root=request.root)
+    base, notes, reviews = "a plan", list[str](), list[StackReview]()
+    if request.base is not None:
+        commit = repository.commit(request.base)
+        base = f"{request.base} ({commit[:10]})"
+        if repository.is_dirty():
+            notes.append("The work tree holds changes that are in no commit; it is reviewed as it is.")
+        reviews += _compared(request, repository, commit, notes, progress)
+    reviews += [reviewed(read_plan(file, project)) for file in request.plans]
+    known = {change.subject for each in reviews for change in each.changes}
+    unknown = [subject for subject in request.acknowledged if subject not in known]
+    if unknown:
+        raise UsageError(f'--acknowledge: nothing happens to "{unknown[0]}"')
+    settled = [_acknowledge(each, request.acknowledged) for each in reviews]
+    return Review(
+        base=base,
+        head=repository.describe(),
+        notes=tuple(notes),
+        stacks=tuple(sorted(settled, key=lambda each: (-each.grade, each.stack))),
+    )
+
+
+def _project(root: Path) -> str:
+    """The project's name. Raises UsageError."""
+    try:
+        content = cast(object, yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8")))
+    except OSError:
+        raise UsageError(f"there is no Pulumi.yaml in {root}; run it in the project's folder") from None
+    except yaml.YAMLError as broken:
+        raise UsageError(f"Pulumi.yaml can't be read: {broken}") from None
+    return text(cast("dict[str, Json]", content), "name") if isinstance(content, dict) else ""
+
+
+def _compared(
+    request: Request, repository: Repository, commit: str, notes: list[str], progress: Progress
+) -> list[StackReview]:
+    """Each stack whose two rehearsals may differ; what the reader must know goes to `notes`."""
     with tempfile.TemporaryDirectory(prefix="maestro-review-") as folder:
         before = Revision(name=BASE, root=repository.unpack(commit, Path(folder)))
-        after = Revision(name=HEAD, root=root)
+        after = Revision(name=HEAD, root=request.root)
         if before.digest(*DEPENDENCIES) != after.digest(*DEPENDENCIES):
             notes.append(
                 "The revisions pin different dependencies; both were rehearsed with this checkout's."
             )
-        names = _chosen(before, after, stacks)
+        names = _chosen(before, after, request.stacks)
         changed = [name for name in names if before.stack_digest(name) != after.stack_digest(name)]
         tasks = [
             Task(revision=each, python=Path(sys.executable), stacks=tuple(_of(each, changed)))
             for each in (before, after)
         ]
         rehearsed = rehearse_all(tasks, progress)
-    reviews = [_reviewed(stack, rehearsed, before=BASE, after=HEAD) for stack in changed]
-    known = {change.subject for each in reviews for change in each.changes}
-    unknown = [subject for subject in acknowledged if subject not in known]
-    if unknown:
-        raise UsageError(f'--acknowledge: nothing happens to "{unknown[0]}"')
-    settled = [_acknowledge(each, acknowledged) for each in reviews]
-    return Review(
-        base=f"{base} ({commit[:10]})",
-        head=repository.describe(),
-        notes=tuple(notes),
-        stacks=tuple(sorted(settled, key=lambda each: (-each.grade, each.stack))),
-    )
+    return [_reviewed(stack, rehearsed, before=BASE, after=HEAD) for stack in changed]
 
 
 def _chosen(before: Revision, after: Revision, wanted: Sequence[str]) -> list[str]:

@@ -42,6 +42,8 @@ class Resource:
     """Secrets masked; ids of other resources as `${type name}`."""
     protect: bool
     replacement_trigger: Json
+    secrets: Mapping[str, Json]
+    """By input, a digest of how a secret is put together."""
     needs: frozenset[str]
     """Subjects of the resources that it depends on."""
 
@@ -121,6 +123,7 @@ def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Ma
         inputs=_record(_symbolic(record(each, "inputs"), symbols)),
         protect=flag(each, "protect"),
         replacement_trigger=each.get("replacementTrigger", UNTOLD),
+        secrets=record(each, "secrets"),
         needs=frozenset(subjects[urn] for urn in texts(each, "dependencies") if urn in subjects),
     )
 

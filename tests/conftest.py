@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Helm's engine, which takes its environment when it is loaded, keeps nothing in the user's home."""
     config.stash[_CACHE] = tempfile.TemporaryDirectory(prefix="maestro-kube-cache-")
     os.environ["KUBECACHEDIR"] = config.stash[_CACHE].name
+    # Engine, API server and Helm live for seconds or minutes: they needn't look for garbage so often.
+    os.environ.setdefault("GOGC", "300")
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)

@@ -106,6 +106,23 @@ def test_a_dangerous_change_passes_by_acknowledging_each_subject(
     assert "a quiet region" in outcome.stdout
 
 
+def test_a_secret_that_is_put_together_otherwise_is_told_without_its_content(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.replace("maestro_stack/credentials.py", '"caCert"', '"caCertificate"')
+    pull_request.replace(
+        "charts/maestro-server-eso/templates/secretproviderclass.yaml", "path: caCert", "path: caCertificate"
+    )
+    change = _changes(review("--json"))["aws:secretsmanager/secretVersion:SecretVersion server-mqtt-cert"]
+    (difference,) = change["differences"]
+    assert (difference["path"], difference["before"], difference["after"]) == (
+        "secretString",
+        "[secret]",
+        "[secret]",
+    )
+    assert difference["note"] == "its content is put together otherwise"
+
+
 def test_an_output_that_is_removed_breaks_consumers_and_one_that_is_renamed_too(
     review: Reviewed, pull_request: PullRequest
 ) -> None:

@@ -1,0 +1,49 @@
+"""What a secret is made of, without what is secret: so that two runs can be compared."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from rehearsal import wire
+from rehearsal.plan import MASK, Run
+from rehearsal.values import Json
+
+LEFT_OUT = "…"
+PART_MIN = 8
+"""Shorter values of resources occur in other texts by chance."""
+
+
+def fingerprints(run: Run) -> dict[str, dict[str, str]]:
+    """By URN and input's path, a digest of each secret that is put together from other resources' values.
+
+    Every value that another resource gave (password, certificate, key, address) is left out of it first. What
+    is left is the program's own: the form, and what is constant. A secret without such a part has no digest.
+    """
+    given = {resource.urn: set(wire.leaves(dict(resource.outputs))) for resource in run.resources}
+    found: dict[str, dict[str, str]] = {}
+    for resource in run.resources:
+        secrets = dict(_masked(dict(resource.inputs), dict(resource.shown_inputs), ""))
+        if not secrets:
+            continue
+        others = {part for urn, parts in given.items() if urn != resource.urn for part in parts}
+        parts = [part for part in sorted(others, key=len, reverse=True) if len(part) >= PART_MIN]
+        digests = {path: _digest(value, parts) for path, value in secrets.items()}
+        found[resource.urn] = {path: digest for path, digest in digests.items() if digest is not None}
+    return found
+
+
+def _masked(value: Json, shown: Json, path: str) -> Iterator[tuple[str, Json]]:
+    if shown == MASK:
+        yield path, value
+    elif isinstance(value, Mapping) and isinstance(shown, Mapping):
+        for key, inner in value.items():
+            yield from _masked(inner, shown.get(key), f"{path}.{key}" if path else key)
+
+
+def _digest(value: Json, parts: Iterable[str]) -> str | None:
+    whole = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    form = whole
+    for part in parts:
+        # Within JSON text a value is escaped.
+        form = form.replace(part, LEFT_OUT).replace(json.dumps(part)[1:-1], LEFT_OUT)
+    return None if form == whole else hashlib.sha256(form.encode()).hexdigest()[:16]

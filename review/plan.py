@@ -1,0 +1,201 @@
+"""A plan of the real engine, as `pulumi preview --json` prints it, read as what it does to a stack.
+
+Its form: sdk/go/common/apitype and pkg/backend/display/json.go (PreviewDigest) of pulumi/pulumi.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from rehearsal.plan import MASK
+from rehearsal.values import Json, flag, record, records, text, texts
+from review.differences import differences
+from review.errors import UsageError
+from review.model import Change, Difference, Grade, Part, StackReview, Way
+from review.resources import BY_TRIGGER, ResourceChange
+from review.snapshot import Resource, subject_of
+from review.telling import told, worst_first
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's word for what is known only after `up`."""
+KNOWN_LATER = "(known after up)"
+_SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+_WAYS = {
+    "create": Way.CREATED,
+    "import": Way.CREATED,
+    "update": Way.UPDATED,
+    "replace": Way.REPLACED,
+    "delete": Way.DELETED,
+}
+_NOTHING = frozenset({"same", "read", "refresh", "discard", "read-discard", "read-replacement"})
+_PARTS_OF_A_REPLACEMENT = frozenset({"create-replacement", "delete-replaced", "discard-replaced"})
+_COMPONENTS = ("maestro:", "pulumi:pulumi:")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the engine would do to one stack."""
+
+    stack: str
+    region: str
+    profile: str
+    changes: Mapping[str, ResourceChange]
+    """By subject."""
+    errors: tuple[str, ...]
+    """What went wrong in the preview."""
+    unread: tuple[str, ...]
+    """Operations that a newer engine has, and this doesn't know."""
+
+
+def read_plan(file: Path, project: str) -> Plan:
+    """The plan in a file.
+
+    Raises:
+        UsageError: the file can't be read, is no plan or is cut off, or is another project's.
+    """
+    try:
+        parsed = cast(object, json.loads(file.read_text(encoding="utf-8")))
+    except OSError as refused:
+        raise UsageError(f"--plan {file}: {refused.strerror}") from None
+    except ValueError as broken:
+        raise UsageError(f"--plan {file} is no JSON, or is cut off: {broken}; {_HOW}") from None
+    content = cast("dict[str, Json]", parsed) if isinstance(parsed, dict) else {}
+    if not isinstance(content.get("steps"), list):
+        raise UsageError(f"--plan {file} is no plan: it has no steps; {_HOW}")
+    steps = records(content, "steps")
+    stacks = {tuple(text(step, "urn").split("::")[:2]) for step in steps}
+    names = {name for name in stacks if len(name) == 2}
+    others = sorted({owner for _, owner in names} - {project})
+    if others:
+        raise UsageError(f'--plan {file} is of project "{others[0]}", not of "{project}"')
+    config = record(content, "config")
+    known = {*_WAYS, *_NOTHING, *_PARTS_OF_A_REPLACEMENT}
+    found = [change for step in steps if (change := _change(step)) is not None]
+    return Plan(
+        stack=", ".join(sorted(urn.removeprefix("urn:pulumi:") for urn, _ in names)),
+        region=text(config, "aws:region"),
+        profile=text(config, f"{project}:profile", "dev"),
+        changes={change.resource.subject: change for change in found},
+        errors=tuple(
+            text(diagnostic, "message").strip()
+            for diagnostic in records(content, "diagnostics")
+            if text(diagnostic, "severity") == "error"
+        ),
+        unread=tuple(sorted({text(step, "op") for step in steps} - known)),
+    )
+
+
+def reviewed(plan: Plan) -> StackReview:
+    """What the plan does to its stack, graded."""
+    problems = [
+        Change(
+            part=Part.STACK,
+            subject=plan.stack,
+            way=Way.UPDATED,
+            sentence=sentence,
+            effect="",
+            grade=grade,
+            reason=reason,
+        )
+        for sentence, grade, reason in (
+            *((f"the preview failed: {error}", Grade.DANGEROUS, "`up` would fail") for error in plan.errors),
+            *(
+                (f"the engine plans an operation that isn't known here: {name}", Grade.LOOK, "read the plan")
+                for name in plan.unread
+            ),
+        )
+    ]
+    return StackReview(
+        stack=f"{plan.stack} (plan)",
+        region=plan.region,
+        profile=plan.profile,
+        changes=worst_first([*problems, *told(plan.changes, is_production=plan.profile == "production")]),
+        rolls=False,
+        rolls_because="",
+        resources=tuple((subject, _dependents(plan, subject)) for subject in plan.changes),
+    )
+
+
+def _dependents(plan: Plan, subject: str) -> tuple[str, ...]:
+    return tuple(sorted(s for s, change in plan.changes.items() if subject in change.resource.needs))
+
+
+_HOW = "make one: pulumi preview --json > plan.json"
+
+
+def _change(step: Mapping[str, Json]) -> ResourceChange | None:
+    way = _WAYS.get(text(step, "op"))
+    old, new = record(step, "oldState"), record(step, "newState")
+    if way is None or text(new or old, "type").startswith(_COMPONENTS):
+        return None
+    before, after = (_resource(state) if state else None for state in (old, new))
+    resource = after or before
+    if resource is None:
+        return None
+    return ResourceChange(
+        resource=resource,
+        before=before,
+        way=way,
+        differences=_differences(step, before, after),
+        replaced_by=_replaced_by(step) if way is Way.REPLACED else (),
+    )
+
+
+def _replaced_by(step: Mapping[str, Json]) -> tuple[str, ...]:
+    """The engine names the inputs; for a replacement trigger it names none."""
+    has_trigger = any("replacementTrigger" in record(step, state) for state in ("oldState", "newState"))
+    return tuple(texts(step, "replaceReasons")) or ((BY_TRIGGER,) if has_trigger else ())
+
+
+def _resource(state: Mapping[str, Json]) -> Resource:
+    type_, name = text(state, "type"), text(state, "urn").rpartition("::")[2]
+    masked = _shown(record(state, "inputs"))
+    return Resource(
+        type=type_,
+        name=name,
+        inputs=masked if isinstance(masked, dict) else {},
+        protect=flag(state, "protect"),
+        replacement_trigger=state.get("replacementTrigger"),
+        secrets={},
+        needs=frozenset(_subject(urn) for urn in texts(state, "dependencies")),
+    )
+
+
+def _subject(urn: str) -> str:
+    """A URN's last two parts: the type, with those of its parents before it, and the name."""
+    types, _, name = urn.rpartition("::")
+    return subject_of(types.rpartition("::")[2].rpartition("$")[2], name)
+
+
+def _differences(
+    step: Mapping[str, Json], before: Resource | None, after: Resource | None
+) -> tuple[Difference, ...]:
+    if before is None or after is None:
+        return ()
+    found = list(differences(dict(before.inputs), dict(after.inputs)))
+    if before.protect != after.protect:
+        found.append(Difference(path="protect", before=before.protect, after=after.protect))
+    seen = {each.path.partition(".")[0].partition("[")[0] for each in found}
+    # What differs by the provider's own word, and not in what the program says: drift, and secrets.
+    found += [
+        Difference(path=path, before=None, after=None, note="differs, by the provider's word")
+        for path in sorted(record(step, "detailedDiff"))
+        if path.partition(".")[0].partition("[")[0] not in seen
+    ]
+    return tuple(found)
+
+
+def _shown(value: Json) -> Json:
+    match value:
+        case str():
+            return KNOWN_LATER if value == UNKNOWN else value
+        case list():
+            return [_shown(item) for item in value]
+        case dict():
+            if value.get(_SIGNATURE) == _SECRET:
+                return MASK
+            return {key: _shown(item) for key, item in value.items() if key != "__defaults"}
+        case _:
+            return value

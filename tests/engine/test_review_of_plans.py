@@ -1,0 +1,112 @@
+"""The review of plans that the real engine printed, one for each kind of operation."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rehearsal.effects import KMS_KEY
+from review.errors import UsageError
+from review.model import Grade, Way
+from review.plan import Plan, read_plan, reviewed
+from tests.engine.conftest import NewRegion, Region, config
+
+PROJECT = "maestro-stack"
+
+
+def _plan(stack: Region, folder: Path) -> Plan:
+    file = folder / "plan.json"
+    file.write_text(stack.engine.plan())
+    return read_plan(file, PROJECT)
+
+
+def test_a_stack_that_is_not_there_yet_is_created(region: NewRegion, tmp_path: Path) -> None:
+    plan = _plan(region(), tmp_path)
+    assert {change.way for change in plan.changes.values()} == {Way.CREATED}
+    assert "aws:rds/instance:Instance instance" in plan.changes
+    assert (plan.region, plan.errors, plan.unread) == ("us-east-1", (), ())
+
+
+@pytest.fixture
+def built(region: NewRegion) -> Region:
+    stack = region()
+    stack.up()
+    return stack
+
+
+def test_a_stack_that_stays_as_it_is_is_safe(built: Region, tmp_path: Path) -> None:
+    found = reviewed(_plan(built, tmp_path))
+    assert (found.changes, found.grade) == ((), Grade.SAFE)
+
+
+CASES: tuple[tuple[dict[str, object], str, Way, Grade, str], ...] = (
+    (
+        {"database": {"instanceClass": "db.t4g.small"}},
+        "aws:rds/instance:Instance instance",
+        Way.UPDATED,
+        Grade.LOOK,
+        "instanceClass",
+    ),
+    (
+        {"rotation": {"certificate": "2026-11"}},
+        "aws:iot/certificate:Certificate certificate",
+        Way.REPLACED,
+        Grade.LOOK,
+        "",
+    ),
+    (
+        {"bootstrapConfigMap": "external"},
+        "kubernetes:core/v1:ConfigMap bootstrap-output",
+        Way.DELETED,
+        Grade.DANGEROUS,
+        "",
+    ),
+    (
+        {"database": {"kmsKeyArn": KMS_KEY}},
+        "aws:rds/instance:Instance instance",
+        Way.REPLACED,
+        Grade.DANGEROUS,
+        "kmsKeyId",
+    ),
+)  # fmt: skip
+
+
+def test_each_kind_of_operation_is_read_and_graded(built: Region, tmp_path: Path) -> None:
+    for keys, subject, way, grade, path in CASES:
+        built.configure(config(**keys))
+        plan = _plan(built, tmp_path)
+        found = {change.subject: change for change in reviewed(plan).changes}[subject]
+        assert (found.way, found.grade) == (way, grade), found
+        assert path in [difference.path for difference in found.differences] or not path
+
+
+def test_no_secret_of_a_plan_is_told(built: Region, tmp_path: Path) -> None:
+    built.configure(config(rotation={"database": "2026-11", "certificate": "2026-11"}))
+    told = repr(reviewed(_plan(built, tmp_path)))
+    assert not [secret for secret in built.secrets() if secret in told]
+
+
+def _cut(content: str) -> str:
+    return content[: len(content) // 2]
+
+
+def _without_steps(content: str) -> str:
+    return json.dumps({key: value for key, value in json.loads(content).items() if key != "steps"})
+
+
+def _of_another(content: str) -> str:
+    return content.replace(f"::{PROJECT}::", "::another::")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(_cut, "is cut off"), (_without_steps, "has no steps"), (_of_another, 'of project "another"')],
+)
+def test_a_plan_that_cannot_be_read_is_refused(
+    region: NewRegion, tmp_path: Path, spoil: Callable[[str], str], said: str
+) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(spoil(region().engine.plan()))
+    with pytest.raises(UsageError, match=said):
+        read_plan(file, PROJECT)
