@@ -95,9 +95,7 @@ def broken(tmp_path: Path) -> Iterator[Break]:
     shutil.copytree(
         ROOT,
         copy,
-        ignore=shutil.ignore_patterns(
-            ".git", ".venv", "tests", "rehearsal", "policies", "review", "docs", "__pycache__"
-        ),
+        ignore=shutil.ignore_patterns(".git", ".venv", "tests", "rehearsal", "review", "docs", "__pycache__"),
     )
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "maestro_stack"}
 
