@@ -36,7 +36,7 @@ def _write(folder: Path, package: str, root: Path | None) -> Path:
         f"export PATH PYTHONPATH={here}\n"
         # Helm's engine would keep what it finds out about the API server below the user's ~/.kube.
         f"export KUBECACHEDIR={shlex.quote(str(folder.absolute() / 'cache'))}\n"
-        f'exec {python} -m rehearsal.provider {package} "$@"\n',
+        f'exec {python} -m rehearsal.plugin {package} "$@"\n',
         encoding="utf-8",
     )
     script.chmod(0o755)

@@ -1,10 +1,8 @@
 """Door 2: the emulated providers as Pulumi plugins, for the real engine.
 
-    python -m rehearsal.provider aws|kubernetes|random
-
-is what an executable `pulumi-resource-…` runs. The engine starts one process per provider instance, so that
-two regions or accounts in one program stay apart; what they provision lives in the emulated AWS
-(`rehearsal.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
+`rehearsal.plugin` is what an executable `pulumi-resource-…` runs. The engine starts one process per provider
+instance, so that two regions or accounts in one program stay apart; what they provision lives in the emulated
+AWS (`rehearsal.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
 plugin refuses to work: it can never be mistaken for the real one.
 
 Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi. The SDK's own
@@ -519,14 +517,10 @@ def _die_with_the_engine() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The plugin's entry; the engine passes its own address besides, which isn't needed."""
     parser = argparse.ArgumentParser(
-        prog="python -m rehearsal.provider", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m rehearsal.plugin", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("package", choices=PACKAGES, help="whose resources to serve")
     options, _ = parser.parse_known_args(arguments)
     # Half a million objects of botocore's models, none of them garbage, would be looked through often.
     gc.set_threshold(100_000, 20, 100)
     serve(options.package)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,6 @@
 """Pull requests: copies of the project in repositories of their own, changed, and reviewed by the command."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -71,8 +72,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The base is rehearsed once for all tests."""
-    return tmp_path_factory.mktemp("cache")
+    """The base is rehearsed once for all tests, whichever of xdist's workers runs them."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "review-cache"
 
 
 @pytest.fixture
