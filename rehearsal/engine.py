@@ -467,8 +467,9 @@ _RESTORE = (
 )
 _ADVICE = {
     # gocloud.dev/blob/fileblob writes state files atomically, but not the attributes beside them.
-    "failed to load checkpoint: eof": "the state is whole, but the engine was killed while writing the "
-    "attributes beside it. Delete it: find backend -name '*.attrs' -size 0 -delete",
+    "failed to load checkpoint: eof": "the state is whole, but the attributes beside it are empty: another "
+    "run may be writing it, so run it again. If none runs, one was killed while it wrote; delete them: "
+    "find backend -name '*.attrs' -size 0 -delete",
     "incorrect passphrase": f"the state was written with another passphrase: set {PASSPHRASE} to it, "
     "or begin anew in another folder: --state",
     "the stack is currently locked": "another run works on this stack: wait for it. If it was killed, "
