@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping
 from rehearsal.checks import Status
 from review import manifests, resources
 from review.differences import differences
-from review.grading import SECRET_VERSION
+from review.grading import SECRET_VERSION, is_less
 from review.model import Change, Difference, Grade, Part, StackReview, Way
 from review.resources import ResourceChange
 from review.snapshot import Snapshot
 from review.telling import told, worst_first
 
 NETWORK_POLICY = "NetworkPolicy"
-CONTRACT = "maestro_contract_version"
 
 
 def compare(before: Snapshot, after: Snapshot) -> StackReview:
@@ -88,17 +87,12 @@ def _object_grade(change: manifests.ObjectChange, reasons: list[str]) -> tuple[G
         return Grade.DANGEROUS, "what it does for the server ends"
     if change.subject == manifests.DEPLOYMENT:
         for difference in change.differences:
-            if difference.path == "spec.replicas" and _less(difference):
+            if difference.path == "spec.replicas" and is_less(difference.before, difference.after):
                 return Grade.DANGEROUS, "fewer pods are left to fail"
         if reasons:
             return Grade.LOOK, f"pods roll because {'; '.join(reasons)}"
         return Grade.LOOK, "the Deployment changes, and no pod is replaced"
     return Grade.LOOK, "the release changes, and no pod is replaced by it alone"
-
-
-def _less(difference: Difference) -> bool:
-    old, new = difference.before, difference.after
-    return isinstance(old, int | float) and isinstance(new, int | float) and new < old
 
 
 # --- outputs and checks ---------------------------------------------------------------------------------

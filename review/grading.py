@@ -45,8 +45,9 @@ _LOSS: Mapping[str, str] = {
 }
 
 
-def _less(old: Json, new: Json) -> bool:
-    return isinstance(old, int | float) and isinstance(new, int | float) and new < old
+def is_less(before: Json, after: Json) -> bool:
+    """Whether a number shrinks."""
+    return isinstance(before, int | float) and isinstance(after, int | float) and after < before
 
 
 def _off(old: Json, new: Json) -> bool:
@@ -63,8 +64,8 @@ def _other(old: Json, new: Json) -> bool:
 
 # Values that weaken something, by type and input.
 _WEAKENS: Mapping[tuple[str, str], tuple[Callable[[Json, Json], bool], str]] = {
-    (types.INSTANCE, "allocatedStorage"): (_less, "RDS can't make storage smaller, so `up` fails"),
-    (types.INSTANCE, "backupRetentionPeriod"): (_less, "older backups are deleted"),
+    (types.INSTANCE, "allocatedStorage"): (is_less, "RDS can't make storage smaller, so `up` fails"),
+    (types.INSTANCE, "backupRetentionPeriod"): (is_less, "older backups are deleted"),
     (types.INSTANCE, "deletionProtection"): (_off, "RDS lets it be deleted"),
     (types.INSTANCE, "engineVersion"): (
         _other,
