@@ -25,10 +25,9 @@ from rehearsal.plan import MASK, Resource
 from rehearsal.project import load_stack
 from rehearsal.rehearse import rehearse
 from rehearsal.values import Json, merged, record, records, text
+from rehearsal.wire import SECRET, SIGNATURE, UNKNOWN
 from tests.rehearsal.conftest import ROOT
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 CONFIG: Mapping[str, Json] = {
     "aws:region": "us-east-1",
     "maestro-stack:clusterName": "regional-xyz",
@@ -113,13 +112,15 @@ def _started(config: Mapping[str, Json]) -> Generator[Pack]:
     """The pack, told of a stack's configuration as the engine tells it."""
     flat = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     environment = {**os.environ, "PULUMI_CONFIG": json.dumps(flat)}
-    with subprocess.Popen(
-        [sys.executable, ROOT / "policies/pack"], stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout
-        with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
-            yield Pack(channel)
-        process.terminate()
+    # Unbuffered: the SDK doesn't flush the port that the pack prints.
+    command = [sys.executable, "-u", ROOT / "policies/pack"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout
+            with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+                yield Pack(channel)
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
