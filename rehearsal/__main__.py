@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from rehearsal.commands import COMMANDS, is_command
 from rehearsal.commands import main as run_command
-from rehearsal.progress import Progress
+from rehearsal.progress import Progress, run
 
 if TYPE_CHECKING:
     from rehearsal.rehearse import Rehearsal
 
-HOLDS, FAILS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+HOLDS, FAILS, UNUSABLE = 0, 1, 2
 EPILOG = """\
 On the real engine, each with its own --help:
 {commands}
@@ -54,13 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and is_command(given[0]):
         return run_command(given)
     options = _parser().parse_args(given)
-    progress = Progress()
-    try:
-        return _rehearse(options, progress)
-    except KeyboardInterrupt:
-        progress.clear()
-        print("interrupted; nothing was changed anywhere", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+    return run(lambda progress: _rehearse(options, progress), "nothing was changed anywhere")
 
 
 def _rehearse(options: argparse.Namespace, progress: Progress) -> int:

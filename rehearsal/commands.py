@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rehearsal.progress import Progress
+from rehearsal.progress import Progress, run
 
 if TYPE_CHECKING:
     from rehearsal.engine import Engine, Result
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rehearsal.session import Surroundings
     from rehearsal.world import World
 
-DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, UNUSABLE = 0, 1, 2
 STATE_FOLDER = ".rehearsal"
 EPILOG = """\
 exit status: 0 done; 1 the engine reports a failure; 2 the command line, the configuration, the
@@ -44,13 +44,9 @@ def is_command(word: str) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    progress = Progress()
-    try:
-        return COMMANDS[options.command].run(options, progress)
-    except KeyboardInterrupt:
-        progress.clear()
-        print("interrupted; what the state records is kept", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+    return run(
+        lambda progress: COMMANDS[options.command].run(options, progress), "what the state records is kept"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

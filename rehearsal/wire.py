@@ -10,6 +10,8 @@ from google.protobuf import json_format, struct_pb2
 
 from rehearsal.values import Json, whole_numbers
 
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""Stands for a text that is known only after `up`."""
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 the signature of a secret, not one
 

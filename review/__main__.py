@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal.progress import Progress
+from rehearsal.progress import Progress, run
 
-SAFE, FAILED, UNUSABLE, DANGEROUS, INTERRUPTED = 0, 1, 2, 3, 130
+SAFE, FAILED, UNUSABLE, DANGEROUS = 0, 1, 2, 3
 EPILOG = """\
 exit status: 0 safe, or to be looked at; 1 the review itself failed; 2 the command line
 can't be used; 3 dangerous; 130 interrupted.
@@ -52,13 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Review once; returns the exit status."""
     options = _parser().parse_args(arguments)
-    progress = Progress()
-    try:
-        return _review(options, progress)
-    except KeyboardInterrupt:
-        progress.clear()
-        print("interrupted; nothing was changed anywhere", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+    return run(lambda progress: _review(options, progress), "nothing was changed anywhere")
 
 
 def _review(options: argparse.Namespace, progress: Progress) -> int:

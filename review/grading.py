@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from policies import types
+from rehearsal.effects import KUBERNETES_PROVIDER
+from rehearsal.kubernetes import NAMESPACE
 from rehearsal.values import Json
 from review.model import Grade, Way
 from review.permissions import PermissionChange
-from review.resources import BY_TRIGGER, KUBERNETES_PROVIDER, ResourceChange, top
+from review.resources import BY_TRIGGER, ResourceChange, top
 
-NAMESPACE = "kubernetes:core/v1:Namespace"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 UNSEEN = frozenset({"tags", "tagsAll", "description"})
 """Inputs of which no user of the region notices anything."""

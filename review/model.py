@@ -30,7 +30,6 @@ class Way(StrEnum):
     UPDATED = "updated in place"
     REPLACED = "replaced"
     DELETED = "deleted"
-    RENAMED = "renamed"
 
 
 class Part(StrEnum):

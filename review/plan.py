@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from rehearsal import wire
 from rehearsal.plan import MASK
 from rehearsal.values import Json, flag, record, records, text, texts
 from review.differences import differences
@@ -18,10 +19,7 @@ from review.resources import BY_TRIGGER, ResourceChange
 from review.snapshot import Resource, subject_of
 from review.telling import told, worst_first
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's word for what is known only after `up`."""
 KNOWN_LATER = "(known after up)"
-_SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 _WAYS = {
     "create": Way.CREATED,
     "import": Way.CREATED,
@@ -151,7 +149,7 @@ def _replaced_by(step: Mapping[str, Json]) -> tuple[str, ...]:
 
 def _resource(state: Mapping[str, Json]) -> Resource:
     type_, name = text(state, "type"), text(state, "urn").rpartition("::")[2]
-    masked = _shown(record(state, "inputs"))
+    masked = _shown(wire.masked(record(state, "inputs"), MASK))
     return Resource(
         type=type_,
         name=name,
@@ -190,12 +188,10 @@ def _differences(
 def _shown(value: Json) -> Json:
     match value:
         case str():
-            return KNOWN_LATER if value == UNKNOWN else value
+            return KNOWN_LATER if value == wire.UNKNOWN else value
         case list():
             return [_shown(item) for item in value]
         case dict():
-            if value.get(_SIGNATURE) == _SECRET:
-                return MASK
             return {key: _shown(item) for key, item in value.items() if key != "__defaults"}
         case _:
             return value

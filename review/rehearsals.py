@@ -13,6 +13,7 @@ from typing import cast
 
 from rehearsal.values import Json, number, text
 from review.revisions import Revision
+from tools.cache import user_cache
 
 RUNNER = Path(__file__).with_name("runner.py")
 Progress = Callable[[str], None]
@@ -115,15 +116,19 @@ def _read(answer: Mapping[str, Json]) -> Rehearsed:
 # --- what was rehearsed before -----------------------------------------------------------------------
 
 
-def _place(task: Task, stack: str) -> Path:
+def _place(task: Task, stack: str) -> Path | None:
+    """None where there is no folder for it."""
     digest = hashlib.sha256(f"{stack} {task.revision.stack_digest(stack)}".encode()).hexdigest()
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "maestro-stack" / "review" / f"{digest}.json"
+    cache = user_cache(os.environ)
+    return cache / "review" / f"{digest}.json" if cache else None
 
 
 def _kept(task: Task, stack: str) -> Rehearsed | None:
+    place = _place(task, stack)
+    if place is None:
+        return None
     try:
-        content = cast("dict[str, Json]", json.loads(_place(task, stack).read_text(encoding="utf-8")))
+        content = cast("dict[str, Json]", json.loads(place.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
     return Rehearsed(report=content, problem="")
@@ -132,6 +137,8 @@ def _kept(task: Task, stack: str) -> Rehearsed | None:
 def _keep(task: Task, stack: str, report: Mapping[str, Json]) -> None:
     """Secrets are masked in a report. A cache that can't be written costs time, and nothing else."""
     place = _place(task, stack)
+    if place is None:
+        return
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False, encoding="utf-8") as file:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rehearsal.aws import NoHandlerError, resource_handler
+from rehearsal.effects import KUBERNETES_PROVIDER
 from rehearsal.kubernetes import TABLES
 from rehearsal.lifecycle import Change as OfInput
 from rehearsal.plan import MASK
@@ -13,7 +14,6 @@ from review.differences import differences
 from review.model import Difference, Way
 from review.snapshot import UNTOLD, Resource, Snapshot, symbol
 
-KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
 _PROVIDER_SUBJECT = f"{KUBERNETES_PROVIDER} kubernetes"
 CLUSTER_IDENTIFIER = "clusterIdentifier"
 _IN_SECRETS = frozenset(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from rehearsal.report import WIDTH, Paint
 from review.escape import SAME, clipped, line_changes, lines_of, pair, split
-from review.markdown import Group, by_part, counted, grouped
+from review.grouping import Group, by_part, counted, grouped
 from review.model import Change, Difference, Grade, Review
 
 MARKS = {Grade.SAFE: ("✓", "32"), Grade.LOOK: ("?", "33"), Grade.DANGEROUS: ("✗", "31")}

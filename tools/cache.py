@@ -19,19 +19,24 @@ SLOW = 60
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """`$MAESTRO_TOOLS`, else `maestro-stack/tools` in the user's cache folder (XDG). Needn't exist."""
+    """`$MAESTRO_TOOLS`, else `maestro-stack/tools` in the user's cache folder. Needn't exist."""
     if named := environ.get("MAESTRO_TOOLS"):
         return Path(named).expanduser().absolute()
+    if (shared := user_cache(environ)) is None:
+        raise Impossible("There is no home folder to keep the tools in. Set MAESTRO_TOOLS=/a/folder.")
+    return shared / "tools"
+
+
+def user_cache(environ: Mapping[str, str]) -> Path | None:
+    """What the project keeps for a user, over all checkouts (XDG); None without a home. Needn't exist."""
     # A relative XDG_CACHE_HOME is invalid and to be ignored: XDG Base Directory Specification.
     shared = Path(environ.get("XDG_CACHE_HOME", ""))
     if not shared.is_absolute():
         try:
             shared = Path(environ.get("HOME") or Path.home()) / ".cache"
         except RuntimeError:
-            raise Impossible(
-                "There is no home folder to keep the tools in. Set MAESTRO_TOOLS=/a/folder."
-            ) from None
-    return shared / "maestro-stack" / "tools"
+            return None
+    return shared / "maestro-stack"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,57 @@
+"""A review's stacks and changes in the order in which every form of it tells them."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from review.model import Change, Grade, Part, StackReview
+
+Group: TypeAlias = tuple[StackReview, ...]
+"""Stacks that change in the same way, at least one."""
+
+_COUNTED = {Grade.DANGEROUS: "dangerous", Grade.LOOK: "to look at", Grade.SAFE: "safe"}
+
+
+def grouped(stacks: Iterable[StackReview]) -> tuple[Group, ...]:
+    """Stacks that change in the same way but for their own names and regions, together; the worst first."""
+    same: dict[bytes, list[StackReview]] = {}
+    for stack in stacks:
+        same.setdefault(_fingerprint(_told(stack)), []).append(stack)
+    alike: dict[bytes, list[StackReview]] = {}
+    for group in same.values():
+        alike.setdefault(_fingerprint(_nameless(group[0])), []).extend(group)
+    return tuple(sorted(map(tuple, alike.values()), key=lambda group: -group[0].grade))
+
+
+def counted(grades: Iterable[Grade]) -> str:
+    """`2 dangerous, 1 to look at`: how many there are of each grade, the worst first."""
+    found = [*grades]
+    counts = [(_COUNTED[grade], found.count(grade)) for grade in sorted(Grade, reverse=True)]
+    return ", ".join(f"{count:,} {word}" for word, count in counts if count)
+
+
+def by_part(changes: Iterable[Change]) -> Iterator[tuple[Part, tuple[Change, ...]]]:
+    """The changes of each part that has some, in the order of `Part`, the worst first."""
+    found = [*changes]
+    for part in Part:
+        own = sorted((each for each in found if each.part is part), key=lambda each: -each.grade)
+        if own:
+            yield part, tuple(own)
+
+
+def _told(stack: StackReview) -> str:
+    return repr((stack.changes, stack.rolls, stack.rolls_because, stack.resources))
+
+
+def _nameless(stack: StackReview) -> str:
+    """Equal for two stacks only if replacing the names of one by those of the other makes them the same."""
+    names = {stack.stack: "\0stack\0", stack.region: "\0region\0"}  # a repr has no null character
+    longest_first = sorted(filter(None, names), key=len, reverse=True)
+    pattern = f"(?<![0-9A-Za-z])(?:{'|'.join(map(re.escape, longest_first))})(?![0-9A-Za-z])"
+    return re.sub(pattern, lambda match: names[match[0]], _told(stack)) if longest_first else _told(stack)
+
+
+def _fingerprint(text: str) -> bytes:
+    """Of a text of any size."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
