@@ -145,7 +145,7 @@ def parse_manifest(manifest: str) -> tuple[Manifest, ...]:
         source = next((line for line in lines if line.startswith("# Source: ")), "").removeprefix(
             "# Source: "
         )
-        document = cast("Json", yaml.safe_load("\n".join(lines)))
+        document = cast("Json", yaml.load("\n".join(lines), Loader=yaml.CSafeLoader))
         if isinstance(document, dict):
             found.append(Manifest(template=source, content=document))
     return tuple(found)
@@ -154,7 +154,7 @@ def parse_manifest(manifest: str) -> tuple[Manifest, ...]:
 def _manifests(rendered: Mapping[str, str]) -> Iterator[Manifest]:
     for template, content in sorted(rendered.items()):
         if template.endswith((".yaml", ".yml")):
-            for document in yaml.safe_load_all(content):
+            for document in yaml.load_all(content, Loader=yaml.CSafeLoader):  # libyaml: ten times faster
                 if document is not None:
                     yield Manifest(template=template, content=cast("Mapping[str, Json]", document))
 
