@@ -1,6 +1,6 @@
 # Each target is one line that can be run by hand, in a virtual environment that is made if need be.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse playground tools test test-faults lint format docs bench clean
+.PHONY: help rehearse playground tools test test-faults review-cases lint format docs bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test: $(READY) ## run every test tier that can run here
 
 test-faults: $(READY) ## disturb every call of an `up` by every fault (docs/faults.md; ARGS=--write writes it anew)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -p tests.faults.plugin tests/faults/matrix.py $(ARGS)
+
+review-cases: $(READY) ## write anew what a reviewer reads of each pull request in tests/review/catalogue
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/review/test_catalogue.py --write
 
 lint: $(READY) ## ruff, pyright, and everything generated is current
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check

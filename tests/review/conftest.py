@@ -57,6 +57,17 @@ class PullRequest:
         path.write_text(yaml.safe_dump(content))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Known where this folder's tests are named on the command line, as `make review-cases` does."""
+    parser.addoption("--write", action="store_true", help="write the comments of the catalogue anew")
+
+
+@pytest.fixture
+def write(request: pytest.FixtureRequest) -> bool:
+    """Whether the comments of the catalogue are to be written."""
+    return bool(request.config.getoption("--write", default=False))
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project in a repository of one commit."""

@@ -1,0 +1,63 @@
+"""The catalogue's cases, as tests/review/catalogue/cases.yaml has them, done to a checkout."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.review.conftest import PullRequest
+
+CATALOGUE = Path(__file__).with_name("catalogue")
+DEVELOPMENT = "Pulumi.dev.yaml"
+
+Keys = dict[str, Any]
+"""Of a stack file; the project's own without its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A pull request, and the worst grade that it must get."""
+
+    name: str
+    what: str
+    verdict: str
+    settings: dict[str, Keys] = field(default_factory=dict[str, Keys])
+    edit: tuple[dict[str, str], ...] = ()
+    copy: dict[str, str] = field(default_factory=dict[str, str])
+    remove: tuple[str, ...] = ()
+
+    @property
+    def is_of_settings(self) -> bool:
+        """Whether it changes one stack file and nothing else."""
+        return bool(self.settings) and not (self.edit or self.copy or self.remove)
+
+    @property
+    def comment(self) -> Path:
+        """Where what a reviewer reads is kept."""
+        return CATALOGUE / f"{self.name}.md"
+
+    def set(self, when: str, development: str, file: Path) -> None:
+        """Writes a stack file as it is `before` or `after`, from the development one's text."""
+        if not self.settings:
+            return
+        content = yaml.safe_load(development)
+        for key, value in self.settings.get(when, {}).items():
+            content["config"][key if ":" in key else f"maestro-stack:{key}"] = value
+        file.write_text(yaml.safe_dump(content))
+
+    def apply(self, request: PullRequest) -> None:
+        """Does to a checkout what it does besides settings."""
+        for target, source in self.copy.items():
+            shutil.copyfile(request.root / source, request.root / target)
+        for edit in self.edit:
+            request.replace(edit["file"], edit["old"], edit["new"])
+        for removed in self.remove:
+            (request.root / removed).unlink()
+
+
+def load() -> list[Case]:
+    """All of them. An unknown key of a case is an error, and so is a name that is there twice."""
+    content = yaml.safe_load((CATALOGUE / "cases.yaml").read_text(encoding="utf-8"))
+    return [Case(name=name, **keys) for name, keys in content.items()]

@@ -1,0 +1,92 @@
+"""The catalogue of pull requests: each gets its verdict, and the comment that was read and kept.
+
+`make review-cases` writes the comments anew.
+"""
+
+import difflib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from review.__main__ import main
+from tests.review.cases import CATALOGUE, DEVELOPMENT, Case, load
+from tests.review.conftest import PullRequest, Reviewed
+from tests.sharing import once
+
+CASES = load()
+STATUS = {"safe": 0, "look": 0, "dangerous": 3}
+_COMMIT = re.compile(r"(?<=\()[0-9a-f]{7,10}(?=\))")
+
+
+@pytest.fixture(scope="session")
+def of_settings(template: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One checkout with a stack for each case that changes a stack file only; rehearsed together, and kept."""
+
+    def make(folder: Path) -> Path:
+        root = folder / "project"
+        shutil.copytree(template, root)
+        request = PullRequest(root)
+        development = (root / DEVELOPMENT).read_text()
+        cases = [case for case in CASES if case.is_of_settings]
+        for case in cases:
+            case.set("before", development, root / f"Pulumi.{case.name}.yaml")
+        request.commit()
+        for case in cases:
+            case.set("after", development, root / f"Pulumi.{case.name}.yaml")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(cache))
+            patch.chdir(root)
+            assert main(["--base", "main", "--json"]) == STATUS["dangerous"]
+        return root
+
+    return once(tmp_path_factory, "cases-of-settings", make)
+
+
+def _compare(case: Case, status: int, comment: str, *, write: bool) -> None:
+    comment = _COMMIT.sub("commit", comment)
+    if write:
+        case.comment.write_text(comment, encoding="utf-8")
+    assert status == STATUS[case.verdict]
+    assert comment.splitlines()[1].endswith(f": {case.verdict}")
+    kept = case.comment.read_text(encoding="utf-8") if case.comment.exists() else ""
+    difference = "\n".join(difflib.unified_diff(kept.splitlines(), comment.splitlines(), lineterm=""))
+    assert not difference, f"{difference}\n\nIf that is what a reviewer should read: make review-cases"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_of_settings], ids=lambda case: case.name)
+def test_a_change_of_a_stack_file_is_told_as_it_was_read_and_kept(
+    case: Case,
+    of_settings: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    write: bool,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.chdir(of_settings)
+    capsys.readouterr()
+    status = main(["--base", "main", "--stack", case.name, "--markdown"])
+    _compare(case, status, capsys.readouterr().out, write=write)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.is_of_settings], ids=lambda case: case.name
+)
+def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
+    case: Case, pull_request: PullRequest, review: Reviewed, write: bool
+) -> None:
+    stack_file = pull_request.root / DEVELOPMENT
+    development = stack_file.read_text()
+    case.set("before", development, stack_file)
+    pull_request.commit()
+    case.set("after", development, stack_file)
+    case.apply(pull_request)
+    outcome = review("--markdown")
+    assert outcome.stderr == ""
+    _compare(case, outcome.status, outcome.stdout, write=write)
+
+
+def test_every_comment_in_the_catalogue_is_of_a_case() -> None:
+    assert {file.stem for file in CATALOGUE.glob("*.md")} == {case.name for case in CASES}
