@@ -44,6 +44,7 @@ def _change(change: Change) -> dict[str, Json]:
         "grade": change.grade.word,
         "countsAs": change.counts_as.word,
         "reason": change.reason,
+        "quoted": change.quoted,
         "acknowledged": change.acknowledged,
         "differences": [_difference(difference) for difference in change.differences],
     }
@@ -124,6 +125,7 @@ SCHEMA: dict[str, Json] = {
                 "grade": _reference("grade"),
                 "countsAs": _reference("grade"),
                 "reason": _said("Why it has its grade."),
+                "quoted": _said("What the program, or a check, said of it, in its own words."),
                 "acknowledged": _said("The reason that was given for letting it pass; empty if none was."),
                 "differences": _list_of(_reference("difference")),
             }

@@ -1,27 +1,30 @@
 """One stack at two revisions, as a review: every change with its sentence, its effect and its grade."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from rehearsal.checks import Status
-from review import manifests, resources
+from policies import types
+from review import objects, resources
 from review.differences import differences
-from review.grading import SECRET_VERSION, is_less
 from review.model import Change, Difference, Grade, Part, StackReview, Way
 from review.resources import ResourceChange
 from review.snapshot import Snapshot
 from review.telling import told, worst_first
 
-NETWORK_POLICY = "NetworkPolicy"
+CHART_DIGEST = "values.chartDigest"
+"""The chart value that follows every edit of the chart's files."""
 
 
 def compare(before: Snapshot, after: Snapshot) -> StackReview:
     """What the later revision changes."""
     found = resources.changes(before, after)
-    reasons = _why_pods_roll(before, after, found)
+    reasons = objects.why_pods_roll(before, after, found)
+    of_objects = [*objects.told(before, after, found, reasons)]
+    of_resources = told(found, is_production=after.profile == "production")
     changes = [
-        *_failures(after),
-        *told(found, is_production=after.profile == "production"),
-        *_of_objects(before, after, reasons),
+        *failures(after),
+        *(of_resources if of_objects else (_if_only_words(change, found) for change in of_resources)),
+        *of_objects,
         *_of_outputs(before, after),
         *_of_checks(before, after),
     ]
@@ -38,64 +41,42 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
     )
 
 
-def _failures(after: Snapshot) -> Iterator[Change]:
+def _if_only_words(change: Change, found: Mapping[str, ResourceChange]) -> Change:
+    """A release of which only the chart's digest differs, while no object does, is safe."""
+    is_release = found[change.subject].resource.type == types.RELEASE
+    if not is_release or {each.path for each in change.differences} != {CHART_DIGEST}:
+        return change
+    reason = "the chart's files differ, and render the same objects"
+    return replace(change, grade=Grade.SAFE, reason=reason)
+
+
+def failures(after: Snapshot) -> Iterator[Change]:
+    """What providers refuse."""
     for failure in after.failures:
         yield Change(
             part=Part.STACK,
             subject=after.stack,
             way=Way.UPDATED,
-            sentence=f"`up` would fail: {failure}",
+            sentence="a provider refuses it",
             effect="",
             grade=Grade.DANGEROUS,
-            reason="it can't be built",
+            reason="`up` would fail",
+            quoted=failure,
         )
-
-
-# --- the release's objects ----------------------------------------------------------------------------
-
-
-def _why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, ResourceChange]) -> list[str]:
-    reasons = manifests.why_pods_roll(before, after)
-    for subject, change in found.items():
-        if change.resource.type == SECRET_VERSION and change.way is Way.REPLACED:
-            annotation = manifests.annotated_with(after, subject)
-            if annotation:
-                reasons.append(manifests.EXPLAINED.get(annotation, f"{annotation} changes"))
-    return list(dict.fromkeys(reasons))
-
-
-def _of_objects(before: Snapshot, after: Snapshot, reasons: list[str]) -> Iterator[Change]:
-    for change in manifests.changes(before, after):
-        grade, reason = _object_grade(change, reasons)
-        yield Change(
-            part=Part.OBJECT,
-            subject=change.subject,
-            way=change.way,
-            sentence=f"{change.subject} is {change.way.value}",
-            effect="rolling restart" if change.subject == manifests.DEPLOYMENT and reasons else "",
-            grade=grade,
-            reason=reason,
-            differences=change.differences,
-        )
-
-
-def _object_grade(change: manifests.ObjectChange, reasons: list[str]) -> tuple[Grade, str]:
-    kind = change.subject.partition(" ")[0]
-    if kind == NETWORK_POLICY:
-        return Grade.DANGEROUS, "others may reach the server, or it may no longer be reached"
-    if change.way is Way.DELETED:
-        return Grade.DANGEROUS, "what it does for the server ends"
-    if change.subject == manifests.DEPLOYMENT:
-        for difference in change.differences:
-            if difference.path == "spec.replicas" and is_less(difference.before, difference.after):
-                return Grade.DANGEROUS, "fewer pods are left to fail"
-        if reasons:
-            return Grade.LOOK, f"pods roll because {'; '.join(reasons)}"
-        return Grade.LOOK, "the Deployment changes, and no pod is replaced"
-    return Grade.LOOK, "the release changes, and no pod is replaced by it alone"
 
 
 # --- outputs and checks ---------------------------------------------------------------------------------
+
+
+_JSON_TYPES: Mapping[type, str] = {
+    bool: "boolean",
+    dict: "object",
+    float: "number",
+    int: "integer",
+    list: "array",
+    str: "string",
+    type(None): "null",
+}
 
 
 def _of_outputs(before: Snapshot, after: Snapshot) -> Iterator[Change]:
@@ -110,7 +91,7 @@ def _of_outputs(before: Snapshot, after: Snapshot) -> Iterator[Change]:
             if not found:
                 continue
             if type(old) is not type(new):
-                kinds = f"{type(old).__name__} to {type(new).__name__}"
+                kinds = f"{_JSON_TYPES[type(old)]} to {_JSON_TYPES[type(new)]}"
                 yield _output(
                     name,
                     Way.UPDATED,
@@ -144,15 +125,24 @@ def _output(  # noqa: PLR0913, PLR0917 a change's parts
 
 
 def _of_checks(before: Snapshot, after: Snapshot) -> Iterator[Change]:
-    for name, status in sorted(before.checks.items()):
-        now = after.checks.get(name)
-        if status != Status.FAILS and now == Status.FAILS:
-            yield Change(
-                part=Part.CHECK,
-                subject=name,
-                way=Way.UPDATED,
-                sentence=f"the rehearsal's check {name} no longer holds",
-                effect="",
-                grade=Grade.DANGEROUS,
-                reason=f"`python -m rehearsal --stack {after.stack}` says what is wrong",
-            )
+    for name in sorted({*before.checks, *after.checks}):
+        was, now = before.checks.get(name), after.checks.get(name)
+        if now is None:
+            yield _check(name, Way.DELETED, "is no longer made", Grade.LOOK, "nothing says whether it holds")
+        elif now.fails and (was is None or not was.fails):
+            said = "\n".join(now.failures)
+            reason = "the region would not work, or not as it should"
+            yield _check(name, Way.UPDATED, "no longer holds", Grade.DANGEROUS, reason, said)
+
+
+def _check(name: str, way: Way, what: str, grade: Grade, reason: str, quoted: str = "") -> Change:  # noqa: PLR0913, PLR0917 a change's parts
+    return Change(
+        part=Part.CHECK,
+        subject=name,
+        way=way,
+        sentence=f"the rehearsal's check {name} {what}",
+        effect="",
+        grade=grade,
+        reason=reason,
+        quoted=quoted,
+    )

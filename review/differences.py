@@ -1,7 +1,7 @@
 """Two JSON values compared field by field, without the noise of order.
 
-Items of a list that have names (containers, ports, environment variables, policy statements) are compared by
-name, other lists as a whole.
+Items of a list that have names (containers, ports, environment variables, policy statements, a command's
+flags) are compared by name, other lists as a whole.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,13 +32,20 @@ def by_name(items: list[Json]) -> dict[str, Json] | None:
     """The items by their names; None if they have none, or share some."""
     objects = [item for item in items if isinstance(item, dict)]
     if len(objects) < len(items):
-        return None
+        return _by_flag(items)
     for key in NAMES:
         names = [item.get(key) for item in objects]
         texts = [name for name in names if isinstance(name, str)]
         if len(texts) == len(names) and len({*texts}) == len(texts):
             return dict(zip(texts, items, strict=True))
     return None
+
+
+def _by_flag(items: list[Json]) -> dict[str, Json] | None:
+    """A command's arguments by their flags, `--flag=value`; None if it has others, or one twice."""
+    flags = [item.partition("=") for item in items if isinstance(item, str) and item.startswith("--")]
+    named = {flag: value if equals else True for flag, equals, value in flags}
+    return dict(named) if len(named) == len(items) else None
 
 
 def _of_objects(before: Mapping[str, Json], after: Mapping[str, Json], path: str) -> Iterator[Difference]:
@@ -52,6 +59,7 @@ def _of_named(before: Mapping[str, Json], after: Mapping[str, Json], path: str) 
     for name in sorted({*before, *after}):
         yield from differences(before.get(name), after.get(name), f"{path}[{name}]")
     kept = [name for name in before if name in after]
+    # Where nothing else differs, Kubernetes rolls pods by it all the same.
     if kept != [name for name in after if name in before]:
         yield Difference(
             path=path, before=list[Json](before), after=list[Json](after), note="in another order"

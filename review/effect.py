@@ -1,10 +1,11 @@
-"""What a change does to the running region: looked up in the table behind docs/what-a-change-does.md."""
+"""What changes do to the running region: looked up in the table behind docs/what-a-change-does.md."""
 
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Iterable, Mapping
 
+from policies import types
 from rehearsal import effects
 from review.model import Way
+from review.resources import ResourceChange
 
 _WAYS = {
     Way.CREATED: effects.Way.CREATED,
@@ -12,41 +13,49 @@ _WAYS = {
     Way.REPLACED: effects.Way.REPLACED,
     Way.DELETED: effects.Way.DELETED,
 }
+_CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
+"""Of what a row of the table touches, its effect is told at the first of these: the field notices them."""
+TOLD = 2
 
 
-Touched = Collection[tuple[str, Way]]
-"""What happens to which types in the stack as a whole."""
+def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> dict[str, str]:
+    """By subject, the effects in words, the worst first; those that nobody notices are left out."""
+    by_subject: dict[str, list[effects.Row]] = {}
+    for row in effects.ROWS:
+        carrier = _carrier(row, found)
+        if carrier is not None:
+            by_subject.setdefault(carrier, []).append(row)
+    return {subject: _words(rows, is_production=is_production) for subject, rows in by_subject.items()}
 
 
-def told(type_: str, way: Way, inputs: Collection[str], stack: Touched, *, is_production: bool) -> str:
-    """The effect of one resource's change in words; empty where nothing is noticed, or nothing is known.
-
-    `inputs` are those that differ, dotted for a Release's values; `stack` is all that changes with it.
-    """
-    known = _rows(type_, way, inputs, stack)
-    fitting = [row for row in known if (row.base is not effects.Base.DEV) == is_production] or known
-    words = list(dict.fromkeys(_words(row) for row in fitting if row.downtime is not effects.Downtime.NONE))
-    return "; ".join(words[:2])
-
-
-def _rows(type_: str, way: Way, inputs: Collection[str], stack: Touched) -> list[effects.Row]:
-    """The rows in which a part of `inputs` changes the resource, and nothing that doesn't change here."""
-    happens = {(touched, _WAYS[how]) for touched, how in stack if how in _WAYS}
-    return [
-        row
-        for row, touch in _touches()
-        if (touch.resource.type, touch.way) == (type_, _WAYS.get(way))
-        and set(touch.inputs) <= {*inputs}
-        and all((other.resource.type, other.way) in happens for other in row.touches)
+def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | None:
+    """The resource at which a row is told; None if the row isn't what happens here."""
+    happens = {(change.resource.type, _WAYS[change.way]) for change in found.values()}
+    if not all((touch.resource.type, touch.way) in happens for touch in row.touches):
+        return None
+    touched = [
+        (subject, change.resource.type)
+        for subject, change in found.items()
+        for touch in row.touches
+        if (touch.resource.type, touch.way) == (change.resource.type, _WAYS[change.way])
+        and set(touch.inputs) <= set(change.inputs)
     ]
+    first = min(touched, key=lambda each: _rank(each[1]), default=None)
+    return first[0] if first else None
 
 
-def _words(row: effects.Row) -> str:
+def _rank(type_: str) -> int:
+    return _CARRIERS.index(type_) if type_ in _CARRIERS else len(_CARRIERS)
+
+
+def _words(rows: Iterable[effects.Row], *, is_production: bool) -> str:
+    noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE]
+    own = [row for row in noticed if (row.base is not effects.Base.DEV) == is_production] or noticed
+    worst_first = sorted(own, key=lambda row: -row.downtime)
+    return "; ".join([*dict.fromkeys(map(_effect, worst_first))][:TOLD])
+
+
+def _effect(row: effects.Row) -> str:
     when = "" if row.when is effects.When.AT_ONCE else f", {row.when.value}"
     more = f" ({row.interruption})" if row.interruption else ""
     return f"{row.downtime.words}{when}{more}"
-
-
-@cache
-def _touches() -> tuple[tuple[effects.Row, effects.Touch], ...]:
-    return tuple((row, touch) for row in effects.ROWS for touch in row.touches)

@@ -89,16 +89,26 @@ def _parted(old: str, new: str, limit: int) -> tuple[str, str]:
     return f"…{clipped(old[skipped:], limit)}", f"…{clipped(new[skipped:], limit)}"
 
 
-def lines_of(content: Json, limit: int) -> list[str] | None:
-    """A value's lines if it is better read in lines: a text that has several, JSON longer than `limit`.
+def sides_in_lines(before: Json, after: Json, limit: int) -> tuple[list[str], list[str]] | None:
+    """Both values' lines if one is better read so: a text that has several, JSON longer than `limit`.
 
-    The lines are not yet made visible; None if the value reads well on one.
+    The lines are not yet made visible; None if both values read well on one.
     """
+    if not any(_has_lines(each, limit) for each in (before, after)):
+        return None
+    return _in_lines(before), _in_lines(after)
+
+
+def _has_lines(content: Json, limit: int) -> bool:
     if isinstance(content, str):
-        return split(content) if "\n" in content.rstrip("\n") else None
-    if isinstance(content, list | dict) and len(value(content)) > limit:
+        return "\n" in content.rstrip("\n")
+    return isinstance(content, list | dict) and len(value(content)) > limit
+
+
+def _in_lines(content: Json) -> list[str]:
+    if isinstance(content, list | dict) and content:
         return split(json.dumps(content, ensure_ascii=False, indent=2))
-    return None
+    return split(content)
 
 
 def split(content: Json) -> list[str]:

@@ -43,6 +43,7 @@ _LOSS: Mapping[str, str] = {
     NAMESPACE: "everything in the namespace is deleted, other owners' objects too",
     KUBERNETES_PROVIDER: "everything in the cluster is made anew",
     types.CERTIFICATE: "connected servers are cut off",
+    types.INGRESS_RULE: "those whom it admits can't reach the database any more",
 }
 
 
@@ -62,6 +63,14 @@ def _on(old: Json, new: Json) -> bool:
 def _other(old: Json, new: Json) -> bool:
     return old != new
 
+
+# What it means that a value changes, by type and input, where it weakens nothing.
+_MEANS: Mapping[tuple[str, str], str] = {
+    (types.INSTANCE, "allocatedStorage"): "more storage costs more, and can't be made smaller again",
+    (types.INSTANCE, "instanceClass"): "another size has another price, and the instance restarts",
+    (types.INSTANCE, "password"): "a rotation: new connections need the new password at once",
+    (types.RELEASE, "values"): "Helm upgrades the release: what its objects become is told with them",
+}
 
 # Values that weaken something, by type and input.
 _WEAKENS: Mapping[tuple[str, str], tuple[Callable[[Json, Json], bool], str]] = {
@@ -109,7 +118,8 @@ def _lost(change: ResourceChange) -> Judgement:
     if type_ in _LOSS:
         return Judgement(_DANGEROUS, _LOSS[type_])
     if type_ == SECRET_VERSION and change.way is Way.REPLACED:
-        return Judgement(_LOOK, "the secret gets a new version, and keeps the old one for a while")
+        keeps = "the secret gets a new version, and keeps the old one for a while"
+        return Judgement(_LOOK, "its secret is another" if "secretId" in change.replaced_by else keeps)
     if type_.startswith("random:"):
         return Judgement(_LOOK, "what it makes is made anew")
     if change.way is Way.DELETED:
@@ -132,4 +142,5 @@ def _updated(change: ResourceChange) -> Judgement:
     touched = {top(difference.path) for difference in change.differences}
     if touched <= UNSEEN:
         return Judgement(_SAFE, "nobody who uses the region notices it")
-    return Judgement(_LOOK, "the running region changes")
+    means = [why for key in sorted(touched) if (why := _MEANS.get((type_, key)))]
+    return Judgement(_LOOK, "; ".join(means) or "it becomes another, and keeps its identity")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from review.model import Change, Grade, Part, StackReview
+from review.model import Change, Difference, Grade, Part, StackReview
 
 Group: TypeAlias = tuple[StackReview, ...]
 """Stacks that change in the same way, at least one."""
@@ -38,6 +38,41 @@ def by_part(changes: Iterable[Change]) -> Iterator[tuple[Part, tuple[Change, ...
         own = sorted((each for each in found if each.part is part), key=lambda each: -each.grade)
         if own:
             yield part, tuple(own)
+
+
+def alike(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
+    """The changes in their order, with those that are told in the same words together, where the first is."""
+    found: dict[object, list[Change]] = {}
+    for change in changes:
+        found.setdefault(_words(change), []).append(change)
+    yield from map(tuple, found.values())
+
+
+def _words(change: Change) -> object:
+    """What is told of a change besides its name; an output's difference is its name and values."""
+    if change.part not in (Part.RESOURCE, Part.OBJECT, Part.OUTPUT) or change.quoted:
+        return change.subject, change.part
+    differences = () if change.part is Part.OUTPUT else change.differences
+    by = _without_name(change)
+    return repr((change.part, change.way, by, change.counts_as, change.effect, change.reason,
+                 change.acknowledged, differences))  # fmt: skip
+
+
+def together(changes: tuple[Change, ...]) -> tuple[str, tuple[Difference, ...]]:
+    """A sentence for several changes that are told in the same words, and what differs in them."""
+    first = changes[0]
+    count = f"{len(changes):,} {first.part}"
+    if first.part is Part.OUTPUT:
+        differences = tuple(difference for change in changes for difference in change.differences)
+    else:
+        differences = first.differences
+    return f"{count}: each {_without_name(first)}", differences
+
+
+def _without_name(change: Change) -> str:
+    """What its sentence says after the subject."""
+    before, found, after = f" {change.sentence} ".partition(f" {change.subject} ")
+    return (after if found else before).strip()
 
 
 def _told(stack: StackReview) -> str:

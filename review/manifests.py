@@ -11,7 +11,8 @@ from review.snapshot import Snapshot, symbol
 DEPLOYMENT = "Deployment maestro"
 TEMPLATE = "spec.template"
 EXPLAINED: Mapping[str, str] = {
-    "checksum/config": "the server's configuration changes",
+    "checksum/mqtt-config": "the MQTT configuration changes",
+    "checksum/rds-ca": "the certificate authorities of the database change",
     "secret-version/db-credentials": "the database secret changes",
     "secret-version/server-mqtt-cert": "the certificate's secret changes",
 }

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from review.escape import clipped, code, fence, line_changes, lines_of, pair, prose, split
-from review.grouping import Group, by_part, counted, grouped
-from review.model import Change, Difference, Grade, Review, StackReview
+from review.escape import clipped, code, fence, line_changes, pair, prose, sides_in_lines
+from review.grouping import Group, alike, by_part, counted, grouped, together
+from review.model import Change, Difference, Grade, Part, Review, StackReview
+from review.permissions import RIGHTS
 from review.picture import picture
 
 MARKER = "<!-- maestro-stack review -->"
@@ -24,6 +25,8 @@ LINES = 12
 DIFFERENCES = 20
 _NAMED = 10
 """Stacks of a group that are named where little else fits."""
+_TOGETHER = 20
+"""Changes told in the same words that are named."""
 _ROOM_FOR_REST = 200
 """Characters of the line that tells how many more there are."""
 
@@ -129,7 +132,8 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
     yield _names(group, detail.named)
     yield ""
     if stack.changes:
-        yield _rolling(stack)
+        if stack.region:
+            yield _rolling(stack)
         yield ""
         if len(group) > 1:
             first = code(clipped(stack.stack, NAME))
@@ -166,13 +170,16 @@ def _verdict(group: Group) -> str:
 
 
 def _names(group: Group, most: int) -> str:
-    names = ", ".join(
-        f"{code(clipped(stack.stack, NAME))} ({prose(clipped(stack.profile, NAME))} in "
-        f"{code(clipped(stack.region, NAME))})"
-        for stack in group[:most]
-    )
+    names = ", ".join(_name(stack) for stack in group[:most])
     more = f" and {len(group) - most:,} more" if len(group) > most else ""
     return f"{'Stack' if len(group) == 1 else 'Stacks'} {names}{more}."
+
+
+def _name(stack: StackReview) -> str:
+    name = code(clipped(stack.stack, NAME))
+    if not stack.region:  # it couldn't be rehearsed, or is gone
+        return name
+    return f"{name} ({prose(clipped(stack.profile, NAME))} in {code(clipped(stack.region, NAME))})"
 
 
 def _rolling(stack: StackReview) -> str:
@@ -195,13 +202,23 @@ def _changes(changes: Iterable[Change], detail: _Detail) -> Iterator[str]:
     for part, own in by_part(changes):
         yield f"**{part[0].upper()}{part[1:]}**"
         yield ""
-        for change in own:
-            yield from _change(change, detail)
+        for several in alike(own):
+            yield from _change(several, detail)
         yield ""
 
 
-def _change(change: Change, detail: _Detail) -> Iterator[str]:
-    yield f"- {MARKS[change.counts_as]} {_sentence(change)}"
+def _change(several: tuple[Change, ...], detail: _Detail) -> Iterator[str]:
+    """One change, or several that are told in the same words."""
+    change, differences = several[0], several[0].differences
+    if len(several) == 1:
+        yield f"- {MARKS[change.counts_as]} {_sentence(change)}"
+    else:
+        sentence, differences = together(several)
+        yield f"- {MARKS[change.counts_as]} {_text(sentence)}"
+        if change.part is not Part.OUTPUT or not differences:
+            names = ", ".join(code(clipped(each.subject, NAME)) for each in several[:_TOGETHER])
+            more = f" and {len(several) - _TOGETHER:,} more" if len(several) > _TOGETHER else ""
+            yield f"  - {names}{more}"
     if change.effect:
         yield f"  - Effect: {_text(change.effect)}"
     yield f"  - Why {change.grade.word}: {_text(change.reason)}"
@@ -209,10 +226,20 @@ def _change(change: Change, detail: _Detail) -> Iterator[str]:
         yield f"  - Acknowledged: {_text(change.acknowledged)}"
     if change.counts_as < detail.differences:
         return
-    for difference in change.differences[:DIFFERENCES]:
+    if change.quoted:
+        yield "  - It says:"
+        yield from (f"    {line}" for line in fence(_quoted(change.quoted), "text"))
+    for difference in differences[:DIFFERENCES]:
         yield from _difference(difference)
-    if len(change.differences) > DIFFERENCES:
-        yield f"  - and {len(change.differences) - DIFFERENCES:,} more differences, in `{COMMAND}`"
+    if len(differences) > DIFFERENCES:
+        yield f"  - and {len(differences) - DIFFERENCES:,} more differences, in `{COMMAND}`"
+
+
+def _quoted(text: str) -> Iterator[str]:
+    lines = text.strip("\n").split("\n")
+    yield from (clipped(line, SENTENCE) for line in lines[:LINES])
+    if len(lines) > LINES:
+        yield f"… {len(lines) - LINES:,} more lines"
 
 
 def _sentence(change: Change) -> str:
@@ -220,7 +247,7 @@ def _sentence(change: Change) -> str:
     sentence, subject = clipped(change.sentence, SENTENCE), clipped(change.subject, NAME)
     before, found, after = f" {sentence} ".partition(f" {subject} ")
     if not found:
-        return f"{code(subject)} {change.way}: {prose(sentence)}"
+        return f"{code(subject)}: {prose(sentence)}"
     return " ".join(filter(None, (prose(before), code(subject), prose(after))))
 
 
@@ -229,19 +256,18 @@ def _text(text: str) -> str:
 
 
 def _difference(difference: Difference) -> Iterator[str]:
+    if difference.path in RIGHTS:
+        right = difference.before if difference.after is None else difference.after
+        yield f"  - {difference.path} {code(clipped(str(right), VALUE))}"
+        return
     path = code(clipped(difference.path, NAME)) if difference.path else "all of it"
     note = f" ({_text(difference.note)})" if difference.note else ""
     if difference.before == difference.after:  # a secret, or what follows something that is replaced
         yield f"  - {path}{note or ' differs'}"
         return
-    before, after = (lines_of(each, VALUE) for each in (difference.before, difference.after))
-    if before is not None or after is not None:
-        changed = line_changes(
-            split(difference.before) if before is None else before,
-            split(difference.after) if after is None else after,
-            most=LINES,
-            limit=VALUE,
-        )
+    sides = sides_in_lines(difference.before, difference.after, VALUE)
+    if sides:
+        changed = line_changes(*sides, most=LINES, limit=VALUE)
         yield f"  - {path}{note}:"
         yield from (f"    {line}" for line in fence(changed, "diff"))
         return

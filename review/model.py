@@ -73,6 +73,8 @@ class Change:
     reason: str
     """Why it has its grade."""
     differences: tuple[Difference, ...] = ()
+    quoted: str = ""
+    """What the program, or a check, said of it, in its own words; may have several lines."""
     acknowledged: str = ""
     """The reason that was given for letting it pass."""
 

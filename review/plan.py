@@ -96,11 +96,12 @@ def reviewed(plan: Plan) -> StackReview:
             effect="",
             grade=grade,
             reason=reason,
+            quoted=quoted,
         )
-        for sentence, grade, reason in (
-            *((f"the preview failed: {error}", Grade.DANGEROUS, "`up` would fail") for error in plan.errors),
+        for sentence, grade, reason, quoted in (
+            *(("the preview failed", Grade.DANGEROUS, "`up` would fail", error) for error in plan.errors),
             *(
-                (f"the engine plans an operation that isn't known here: {name}", Grade.LOOK, "read the plan")
+                ("the engine plans an operation that isn't known here", Grade.LOOK, "read the plan", name)
                 for name in plan.unread
             ),
         )

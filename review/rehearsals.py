@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -96,7 +96,12 @@ def _run(task: Task) -> dict[str, Rehearsed]:
         answers[text(answer, "stack")] = _read(answer)
     said = done.stderr.strip().rpartition("\n")[2] or f"it ended with status {done.returncode}"
     missing = Rehearsed(report=None, problem=f"the rehearsal broke: {said}")
-    return {stack: answers.get(stack, missing) for stack in task.stacks}
+    # Where the revision lies is of no interest, and another place each time.
+    return {
+        stack: replace(answer, problem=answer.problem.replace(f"{task.revision.root}{os.sep}", ""))
+        for stack in task.stacks
+        for answer in [answers.get(stack, missing)]
+    }
 
 
 def _read(answer: Mapping[str, Json]) -> Rehearsed:

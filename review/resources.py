@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from policies import types
 from rehearsal.aws import NoHandlerError, resource_handler
 from rehearsal.effects import KUBERNETES_PROVIDER
 from rehearsal.kubernetes import TABLES
@@ -39,6 +40,13 @@ class ResourceChange:
     differences: tuple[Difference, ...]
     replaced_by: tuple[str, ...] = ()
     """The inputs that replace it, or the options."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that differ: of a release's values each, dotted, of others the outermost."""
+        if self.resource.type == types.RELEASE:
+            return tuple(difference.path.replace('"', "") for difference in self.differences)
+        return tuple(dict.fromkeys(top(difference.path) for difference in self.differences))
 
 
 def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:

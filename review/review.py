@@ -10,13 +10,14 @@ from typing import cast
 import yaml
 
 from rehearsal.values import Json, text
-from review.compare import compare
+from review.compare import compare, failures
 from review.errors import UsageError
 from review.model import Change, Grade, Part, Review, StackReview, Way
 from review.plan import read_plan, reviewed
 from review.rehearsals import Progress, Rehearsed, Task, rehearse_all
 from review.revisions import DEPENDENCIES, Repository, Revision
-from review.snapshot import SnapshotError, read
+from review.snapshot import Snapshot, SnapshotError, read
+from review.telling import worst_first
 
 BASE, HEAD = "base", "head"
 
@@ -126,29 +127,54 @@ def _reviewed(
         )
     if new.report is None:
         return _alone(
-            stack, Way.UPDATED, f"it can't be built: {new.problem}", Grade.DANGEROUS, "`up` would fail"
+            stack, Way.UPDATED, "it can't be built", Grade.DANGEROUS, "`up` would fail", new.problem
         )
     try:
         after_it = read(new.report)
         if old is None:
-            return _alone(stack, Way.CREATED, "a new region is built", Grade.LOOK, "it costs")
+            return _built(after_it)
         if old.report is None:
             return _alone(
                 stack,
                 Way.UPDATED,
-                f"the base can't be rehearsed, so there is nothing to compare with: {old.problem}",
+                "the base can't be rehearsed, so there is nothing to compare with",
                 Grade.LOOK,
                 "what it changes isn't known: read the preview of the real stack",
+                old.problem,
             )
         return compare(read(old.report), after_it)
     except SnapshotError as unreadable:
         return _alone(stack, Way.UPDATED, str(unreadable), Grade.LOOK, "what it changes isn't known")
 
 
-def _alone(stack: str, way: Way, sentence: str, grade: Grade, reason: str) -> StackReview:
+def _built(after: Snapshot) -> StackReview:
+    """A stack that is new."""
+    review = _alone(
+        after.stack,
+        Way.CREATED,
+        f"a new region is built, of {len(after.resources)} resources",
+        Grade.LOOK,
+        "it costs, and nothing uses it yet",
+    )
+    refused = failures(after)
+    return replace(
+        review, region=after.region, profile=after.profile, changes=worst_first([*refused, *review.changes])
+    )
+
+
+def _alone(  # noqa: PLR0913, PLR0917 a change's parts
+    stack: str, way: Way, sentence: str, grade: Grade, reason: str, quoted: str = ""
+) -> StackReview:
     """A stack of which there is one thing to say."""
     change = Change(
-        part=Part.STACK, subject=stack, way=way, sentence=sentence, effect="", grade=grade, reason=reason
+        part=Part.STACK,
+        subject=stack,
+        way=way,
+        sentence=sentence,
+        effect="",
+        grade=grade,
+        reason=reason,
+        quoted=quoted,
     )
     return StackReview(stack=stack, region="", profile="", changes=(change,), rolls=False, rolls_because="")
 

@@ -1,12 +1,15 @@
 """What one revision builds for one stack: a rehearsal's report, read, and freed of what is made by chance."""
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rehearsal.checks import Status
 from rehearsal.report import FORMAT_VERSION
 from rehearsal.values import Json, flag, record, records, text, texts
 
+RANDOM_ID = "random:index/randomId:RandomId"
 MADE_BY_CHANCE = frozenset(
     {
         "aws:ec2/securityGroup:SecurityGroup",
@@ -16,7 +19,7 @@ MADE_BY_CHANCE = frozenset(
         "aws:secretsmanager/secret:Secret",
         "aws:secretsmanager/secretVersion:SecretVersion",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        "random:index/randomId:RandomId",
+        RANDOM_ID,
     }
 )
 """Types whose ids AWS (or chance) makes; those of others are names, which must show."""
@@ -54,6 +57,15 @@ class Resource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """How one of the rehearsal's checks stands."""
+
+    fails: bool
+    failures: tuple[str, ...]
+    """What it found that fails, in its words."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """A stack as one revision would build it."""
 
@@ -65,8 +77,8 @@ class Snapshot:
     objects: Mapping[str, Mapping[str, Json]]
     """The release's, by `Kind name`."""
     outputs: Mapping[str, Json]
-    checks: Mapping[str, str]
-    """By name, how each stands."""
+    checks: Mapping[str, CheckResult]
+    """By name."""
     failures: tuple[str, ...]
     """What providers refused."""
 
@@ -108,7 +120,7 @@ def read(report: Mapping[str, Json]) -> Snapshot:
             for each in records(report, "manifests")
         },
         outputs=_record(_symbolic(record(report, "outputs"), symbols)),
-        checks={text(each, "name"): text(each, "status") for each in records(report, "checks")},
+        checks={text(each, "name"): _check(each) for each in records(report, "checks")},
         failures=tuple(
             f"{subjects.get(text(each, 'urn'), text(each, 'urn'))}: {text(each, 'message')}"
             for each in records(report, "failures")
@@ -128,15 +140,34 @@ def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Ma
     )
 
 
+def _check(each: Mapping[str, Json]) -> CheckResult:
+    return CheckResult(
+        fails=text(each, "status") == Status.FAILS,
+        failures=tuple(
+            text(finding, "text")
+            for finding in records(each, "findings")
+            if text(finding, "status") == Status.FAILS
+        ),
+    )
+
+
 def _symbols(listed: Iterable[Mapping[str, Json]], subjects: Mapping[str, str]) -> dict[str, str]:
     """By generated id, the resource that it is of. The id of a secret's version follows its secret's."""
     symbols: dict[str, str] = {}
     for each in sorted(listed, key=lambda each: text(each, "id").count("|")):
         if text(each, "type") in MADE_BY_CHANCE:
-            for part in text(each, "id").split("|"):
+            for part in _ids(each):
                 symbols.setdefault(part, symbol(subjects[text(each, "urn")]))
     # The longest first: one id may be part of another.
     return dict(sorted(symbols.items(), key=lambda pair: len(pair[0]), reverse=True))
+
+
+def _ids(each: Mapping[str, Json]) -> list[str]:
+    """An id's parts; a RandomId's id in hexadecimal, too, as names hold it."""
+    id_ = text(each, "id")
+    if text(each, "type") != RANDOM_ID:
+        return id_.split("|")
+    return [id_, base64.urlsafe_b64decode(id_ + "=" * (-len(id_) % 4)).hex()]
 
 
 def _symbolic(value: Json, symbols: Mapping[str, str]) -> Json:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from policies import types
 from review import effect, permissions
 from review.grading import judged
 from review.model import Change, Difference, Part, Way
@@ -14,18 +13,17 @@ TOLD = 4
 
 def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> Iterator[Change]:
     """By subject, what happens to each resource of a stack."""
-    stack = {(change.resource.type, change.way) for change in found.values()}
+    effects = effect.told(found, is_production=is_production)
     for subject, change in found.items():
         after = None if change.way is Way.DELETED else change.resource
         granted = permissions.change(change.before, after)
         judgement = judged(change, granted)
-        inputs = _inputs(change)
         yield Change(
             part=Part.PERMISSION if granted else Part.RESOURCE,
             subject=subject,
             way=change.way,
-            sentence=_sentence(subject, change, inputs),
-            effect=effect.told(change.resource.type, change.way, inputs, stack, is_production=is_production),
+            sentence=_sentence(subject, change),
+            effect=effects.get(subject, ""),
             grade=judgement.grade,
             reason=judgement.reason,
             differences=_differences(change, granted),
@@ -37,14 +35,7 @@ def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
     return tuple(sorted(changes, key=lambda change: (-change.grade, [*Part].index(change.part))))
 
 
-def _inputs(change: ResourceChange) -> tuple[str, ...]:
-    """The inputs that differ: of a release's values each, dotted, of others the outermost."""
-    if change.resource.type == types.RELEASE:
-        return tuple(difference.path.replace('"', "") for difference in change.differences)
-    return tuple(dict.fromkeys(top(difference.path) for difference in change.differences))
-
-
-def _sentence(subject: str, change: ResourceChange, inputs: tuple[str, ...]) -> str:
+def _sentence(subject: str, change: ResourceChange) -> str:
     match change.way:
         case Way.CREATED:
             return f"{subject} is created"
@@ -53,8 +44,8 @@ def _sentence(subject: str, change: ResourceChange, inputs: tuple[str, ...]) -> 
         case Way.REPLACED:
             return f"{subject} is replaced" + (f", by {', '.join(by)}" if (by := change.replaced_by) else "")
         case _:
-            more = ", …" if len(inputs) > TOLD else ""
-            return f"{subject} is updated in place: {', '.join(inputs[:TOLD])}{more}"
+            more = ", …" if len(change.inputs) > TOLD else ""
+            return f"{subject} is updated in place: {', '.join(change.inputs[:TOLD])}{more}"
 
 
 def _differences(
@@ -65,8 +56,8 @@ def _differences(
         return change.differences
     document = permissions.DOCUMENTS[change.resource.type]
     return (
-        *(Difference(path="gained", before=None, after=str(each)) for each in granted.gained),
-        *(Difference(path="lost", before=str(each), after=None) for each in granted.lost),
+        *(Difference(path=permissions.GAINED, before=None, after=str(each)) for each in granted.gained),
+        *(Difference(path=permissions.LOST, before=str(each), after=None) for each in granted.lost),
         *(Difference(path=document, before=None, after=None, note=note) for note in [granted.unread] if note),
         *(each for each in change.differences if top(each.path) != document),
     )

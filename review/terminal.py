@@ -4,9 +4,10 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from rehearsal.report import WIDTH, Paint
-from review.escape import SAME, clipped, line_changes, lines_of, pair, split
-from review.grouping import Group, by_part, counted, grouped
-from review.model import Change, Difference, Grade, Review
+from review.escape import SAME, clipped, line_changes, pair, sides_in_lines
+from review.grouping import Group, alike, by_part, counted, grouped, together
+from review.model import Change, Difference, Grade, Part, Review, StackReview
+from review.permissions import RIGHTS
 
 MARKS = {Grade.SAFE: ("✓", "32"), Grade.LOOK: ("?", "33"), Grade.DANGEROUS: ("✗", "31")}
 
@@ -36,7 +37,7 @@ def _lines(review: Review, paint: Paint) -> Iterator[str]:
 
 def _group(group: Group, paint: Paint) -> Iterator[str]:
     stack = group[0]
-    names = ", ".join(clipped(f"{each.stack} ({each.profile} in {each.region})", SENTENCE) for each in group)
+    names = ", ".join(clipped(_name(each), SENTENCE) for each in group)
     yield from _wrapped(f"{'stack' if len(group) == 1 else 'stacks'} {names}", "", paint, "1")
     changes = counted(change.counts_as for change in stack.changes)
     yield paint(f"{stack.grade.word}: {changes or 'no change'}", MARKS[stack.grade][1])
@@ -49,30 +50,43 @@ def _group(group: Group, paint: Paint) -> Iterator[str]:
             "",
             paint,
         )
-    because = clipped(stack.rolls_because, SENTENCE)
-    rolls = f"are replaced: {because}" if stack.rolls else "are not replaced"
-    yield from _wrapped(f"the server's pods {rolls}", "", paint)
+    if stack.region:
+        because = clipped(stack.rolls_because, SENTENCE)
+        rolls = f"are replaced: {because}" if stack.rolls else "are not replaced"
+        yield from _wrapped(f"the server's pods {rolls}", "", paint)
     for grade in sorted(Grade, reverse=True):
         for part, own in by_part(change for change in stack.changes if change.counts_as is grade):
             yield paint(part, "36")
-            for change in own:
-                yield from _change(change, paint)
+            for several in alike(own):
+                yield from _change(several, paint)
 
 
-def _change(change: Change, paint: Paint) -> Iterator[str]:
+def _name(stack: StackReview) -> str:
+    return f"{stack.stack} ({stack.profile} in {stack.region})" if stack.region else stack.stack
+
+
+def _change(several: tuple[Change, ...], paint: Paint) -> Iterator[str]:
+    """One change, or several that are told in the same words."""
+    change = several[0]
     mark, colour = MARKS[change.counts_as]
-    sentence = clipped(change.sentence, SENTENCE)
-    named = change.subject in change.sentence
-    told = sentence if named else f"{clipped(change.subject, SENTENCE)} {change.way}: {sentence}"
+    sentence, differences = (change.sentence, change.differences) if len(several) == 1 else together(several)
+    named = len(several) > 1 or change.subject in sentence
+    sentence = clipped(sentence, SENTENCE)
+    told = sentence if named else f"{clipped(change.subject, SENTENCE)}: {sentence}"
     first, *rest = _wrapped(told, "    ", paint)
     yield f"  {paint(mark, colour)} {first[4:]}"
     yield from rest
+    if len(several) > 1 and not (change.part is Part.OUTPUT and differences):
+        for each in several:
+            yield from _wrapped(clipped(each.subject, SENTENCE), "      ", paint)
     if change.effect:
         yield from _wrapped(f"effect: {clipped(change.effect, SENTENCE)}", "    ", paint)
     yield from _wrapped(f"{change.grade.word}: {clipped(change.reason, SENTENCE)}", "    ", paint, colour)
     if change.acknowledged:
         yield from _wrapped(f"acknowledged: {clipped(change.acknowledged, SENTENCE)}", "    ", paint)
-    for difference in change.differences:
+    for line in change.quoted.strip("\n").split("\n") if change.quoted else ():
+        yield from _wrapped(clipped(line, SENTENCE), "      ", paint)
+    for difference in differences:
         yield from _difference(difference, paint)
 
 
@@ -83,14 +97,14 @@ def _difference(difference: Difference, paint: Paint) -> Iterator[str]:
     if before == after:
         yield from _wrapped(f"{path}{note or ' differs'}", "      ", paint)
         return
+    if difference.path in RIGHTS:
+        right = before if after is None else after
+        yield from _wrapped(f"{path} {clipped(str(right), VALUE)}", "      ", paint)
+        return
     old, new = pair(before, after, VALUE)
-    of_lines = [lines_of(each, WIDTH) for each in (before, after)]
-    if any(lines is not None for lines in of_lines):
+    sides = sides_in_lines(before, after, WIDTH)
+    if sides:
         yield from _wrapped(f"{path}{note}:", "      ", paint)
-        sides = [
-            split(each) if lines is None else lines
-            for each, lines in zip((before, after), of_lines, strict=True)
-        ]
         yield from _diff(line_changes(*sides, most=LINES, limit=VALUE), paint)
     elif before is None:
         yield from _wrapped(f"{path} added: {new}{note}", "      ", paint)

@@ -41,6 +41,10 @@ class PullRequest:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "change")
 
+    def branch(self, name: str) -> None:
+        """Goes on on a branch of its own."""
+        self.git("checkout", "--quiet", "-b", name)
+
     def replace(self, file: str, old: str, new: str) -> None:
         """Changes a text of a file."""
         path = self.root / file

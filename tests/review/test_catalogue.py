@@ -22,7 +22,7 @@ _COMMIT = re.compile(r"(?<=\()[0-9a-f]{7,10}(?=\))")
 
 @pytest.fixture(scope="session")
 def of_settings(template: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One checkout with a stack for each case that changes a stack file only; rehearsed together, and kept."""
+    """A checkout with a stack for each case that changes a stack file only, all rehearsed together."""
 
     def make(folder: Path) -> Path:
         root = folder / "project"
@@ -33,8 +33,10 @@ def of_settings(template: Path, cache: Path, tmp_path_factory: pytest.TempPathFa
         for case in cases:
             case.set("before", development, root / f"Pulumi.{case.name}.yaml")
         request.commit()
+        request.branch("change")
         for case in cases:
             case.set("after", development, root / f"Pulumi.{case.name}.yaml")
+        request.commit()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_CACHE_HOME", str(cache))
             patch.chdir(root)
@@ -62,6 +64,7 @@ def test_a_change_of_a_stack_file_is_told_as_it_was_read_and_kept(
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    *,
     write: bool,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
@@ -75,14 +78,16 @@ def test_a_change_of_a_stack_file_is_told_as_it_was_read_and_kept(
     "case", [case for case in CASES if not case.is_of_settings], ids=lambda case: case.name
 )
 def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
-    case: Case, pull_request: PullRequest, review: Reviewed, write: bool
+    case: Case, pull_request: PullRequest, review: Reviewed, *, write: bool
 ) -> None:
     stack_file = pull_request.root / DEVELOPMENT
     development = stack_file.read_text()
     case.set("before", development, stack_file)
     pull_request.commit()
+    pull_request.branch("change")
     case.set("after", development, stack_file)
     case.apply(pull_request)
+    pull_request.commit()
     outcome = review("--markdown")
     assert outcome.stderr == ""
     _compare(case, outcome.status, outcome.stdout, write=write)

@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from review.escape import clipped, code, fence, label, line_changes, lines_of, pair, prose, visible
+from review.escape import clipped, code, fence, label, line_changes, pair, prose, sides_in_lines, visible
 
 HOSTILE = (
     "</details>", "</summary><h1>x</h1>", "```", "`", "``` x", "|", "| a | b |", "@team", "a@team",
@@ -170,8 +170,9 @@ def test_a_diff_shows_where_long_lines_part_and_how_many_are_left_out() -> None:
 
 
 def test_only_what_has_lines_is_read_in_lines() -> None:
-    assert lines_of("one\n", 50) is None
-    assert lines_of("one\ntwo", 50) == ["one", "two"]
-    assert lines_of("one\u2028two\nthree", 50) == ["one\u2028two", "three"]
-    assert lines_of({"a": 1}, 50) is None
-    assert lines_of({"a": "x" * 60}, 50) == ["{", f'  "a": "{"x" * 60}"', "}"]
+    assert sides_in_lines("one\n", "two\n", 50) is None
+    assert sides_in_lines("one\ntwo", None, 50) == (["one", "two"], [])
+    assert sides_in_lines("one\u2028two\nthree", "x", 50) == (["one\u2028two", "three"], ["x"])
+    assert sides_in_lines({"a": 1}, {"a": 2}, 50) is None
+    long = ["{", f'  "a": "{"x" * 60}"', "}"]
+    assert sides_in_lines({"a": 1}, {"a": "x" * 60}, 50) == (["{", '  "a": 1', "}"], long)

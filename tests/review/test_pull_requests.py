@@ -90,7 +90,7 @@ def test_a_right_that_is_gained_is_dangerous_and_told_as_one(
     assert outcome.status == 3
     change = _changes(outcome)["aws:iot/policy:Policy policy"]
     (difference,) = change["differences"]
-    assert difference["path"] == "gained"
+    assert difference["path"] == "gains"
     assert str(difference["after"]).startswith("iot:Publish on arn:aws:iot:us-east-1:")
     assert "agentevents" in str(difference["after"])
 
@@ -162,7 +162,7 @@ def test_a_new_region_and_one_that_goes_are_told(review: Reviewed, pull_request:
     assert outcome.status == 3
     told = {s["stack"]: s["changes"][0]["sentence"] for s in json.loads(outcome.stdout)["stacks"]}
     assert "nothing manages the region" in told["dev"]
-    assert told["other"] == "a new region is built"
+    assert told["other"] == "a new region is built, of 20 resources"
 
 
 def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
