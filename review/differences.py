@@ -42,10 +42,11 @@ def by_name(items: list[Json]) -> dict[str, Json] | None:
 
 
 def _by_flag(items: list[Json]) -> dict[str, Json] | None:
-    """A command's arguments by their flags, `--flag=value`; None if it has others, or one twice."""
-    flags = [item.partition("=") for item in items if isinstance(item, str) and item.startswith("--")]
-    named = {flag: value if equals else True for flag, equals, value in flags}
-    return dict(named) if len(named) == len(items) else None
+    """A command's words, and its flags, `--flag=value`; None if it has no flags, or something twice."""
+    words = [item.partition("=") for item in items if isinstance(item, str)]
+    named: dict[str, Json] = {word: value if equals else True for word, equals, value in words}
+    has_flags = any(word.startswith("--") for word in named)
+    return named if has_flags and len(named) == len(items) else None
 
 
 def _of_objects(before: Mapping[str, Json], after: Mapping[str, Json], path: str) -> Iterator[Difference]:

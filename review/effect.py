@@ -49,13 +49,14 @@ def _rank(type_: str) -> int:
 
 
 def _words(rows: Iterable[effects.Row], *, is_production: bool) -> str:
-    noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE]
+    noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE or row.at_risk]
     own = [row for row in noticed if (row.base is not effects.Base.DEV) == is_production] or noticed
     worst_first = sorted(own, key=lambda row: -row.downtime)
     return "; ".join([*dict.fromkeys(map(_effect, worst_first))][:TOLD])
 
 
 def _effect(row: effects.Row) -> str:
+    words, more = row.downtime.words, row.interruption
     when = "" if row.when is effects.When.AT_ONCE else f", {row.when.value}"
-    more = f" ({row.interruption})" if row.interruption else ""
-    return f"{row.downtime.words}{when}{more}"
+    told = more if more.startswith(words) else f"{words}{when} ({more})" if more else f"{words}{when}"
+    return f"{told}; at risk: {row.at_risk}" if row.at_risk else told

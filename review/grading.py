@@ -69,7 +69,9 @@ _MEANS: Mapping[tuple[str, str], str] = {
     (types.INSTANCE, "allocatedStorage"): "more storage costs more, and can't be made smaller again",
     (types.INSTANCE, "instanceClass"): "another size has another price, and the instance restarts",
     (types.INSTANCE, "password"): "a rotation: new connections need the new password at once",
+    (types.RELEASE, "timeout"): "Helm waits for ready pods for another time",
     (types.RELEASE, "values"): "Helm upgrades the release: what its objects become is told with them",
+    (types.SECRET, "recoveryWindowInDays"): "it matters when the secret is deleted",
 }
 
 # Values that weaken something, by type and input.
@@ -121,7 +123,8 @@ def _lost(change: ResourceChange) -> Judgement:
         keeps = "the secret gets a new version, and keeps the old one for a while"
         return Judgement(_LOOK, "its secret is another" if "secretId" in change.replaced_by else keeps)
     if type_.startswith("random:"):
-        return Judgement(_LOOK, "what it makes is made anew")
+        unused = "what it made is in Pulumi's state alone, and no longer used"
+        return Judgement(_LOOK, unused if change.way is Way.DELETED else "what it makes is made anew")
     if change.way is Way.DELETED:
         return Judgement(_DANGEROUS, "it goes away")
     return Judgement(_LOOK, "it is made anew")
@@ -143,4 +146,4 @@ def _updated(change: ResourceChange) -> Judgement:
     if touched <= UNSEEN:
         return Judgement(_SAFE, "nobody who uses the region notices it")
     means = [why for key in sorted(touched) if (why := _MEANS.get((type_, key)))]
-    return Judgement(_LOOK, "; ".join(means) or "it becomes another, and keeps its identity")
+    return Judgement(_LOOK, "; ".join(means) or "it is changed, and stays the same resource")

@@ -132,9 +132,9 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
     yield _names(group, detail.named)
     yield ""
     if stack.changes:
-        if stack.region:
+        if stack.was_compared:
             yield _rolling(stack)
-        yield ""
+            yield ""
         if len(group) > 1:
             first = code(clipped(stack.stack, NAME))
             yield f"Told for {first}: the others differ in their own names and regions at most."

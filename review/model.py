@@ -36,6 +36,7 @@ class Part(StrEnum):
     """What a change is of: the sections of a report."""
 
     STACK = "the stack"
+    DEPENDENCY = "dependencies"
     RESOURCE = "resources"
     PERMISSION = "permissions"
     OBJECT = "Kubernetes objects"
@@ -98,6 +99,11 @@ class StackReview:
     rolls_because: str
     resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Subjects that change, each with the subjects that depend on it: the picture."""
+
+    @property
+    def was_compared(self) -> bool:
+        """Whether more is known of it than that it is there, gone or broken."""
+        return any(change.part is not Part.STACK for change in self.changes)
 
     @property
     def grade(self) -> Grade:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from rehearsal.values import Json, number, text
+from review.environments import Interpreter
 from review.revisions import Revision
 from tools.cache import user_cache
 
@@ -34,8 +35,7 @@ class Task:
     """Some stacks of one revision to rehearse."""
 
     revision: Revision
-    python: Path
-    """The interpreter that has the revision's dependencies."""
+    interpreter: Interpreter
     stacks: tuple[str, ...]
 
 
@@ -72,15 +72,16 @@ def _processors() -> int:
 def _shares(task: Task, stacks: Sequence[str]) -> list[Task]:
     """One process a processor: starting one takes as long as rehearsing several stacks."""
     count = min(_processors(), len(stacks))
-    return [
-        Task(revision=task.revision, python=task.python, stacks=tuple(stacks[start::count]))
-        for start in range(count)
-    ]
+    return [replace(task, stacks=tuple(stacks[start::count])) for start in range(count)]
 
 
 def _run(task: Task) -> dict[str, Rehearsed]:
     files = task.revision.stacks()
-    command = [str(task.python), str(RUNNER), *(f"{stack}={files[stack]}" for stack in task.stacks)]
+    command = [
+        str(task.interpreter.python),
+        str(RUNNER),
+        *(f"{stack}={files[stack]}" for stack in task.stacks),
+    ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PULUMI_", "PYTHONPATH"))}
     done = subprocess.run(  # noqa: S603
         command,
@@ -122,7 +123,9 @@ def _read(answer: Mapping[str, Json]) -> Rehearsed:
 
 
 def _place(task: Task, stack: str) -> Path | None:
-    """None where there is no folder for it."""
+    """None where there is no folder for it, or where what is found isn't the revision's own."""
+    if task.interpreter.problem:
+        return None
     digest = hashlib.sha256(f"{stack} {task.revision.stack_digest(stack)}".encode()).hexdigest()
     cache = user_cache(os.environ)
     return cache / "review" / f"{digest}.json" if cache else None

@@ -97,7 +97,8 @@ def _changed(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) 
         for key, digest in new.secrets.items()
         if key in old.secrets and old.secrets[key] != digest
     )
-    following = tuple(_following(new, found))
+    told = {difference.path for difference in own}
+    following = tuple(each for each in _following(new, found) if each.path not in told)
     if old.replacement_trigger != new.replacement_trigger and UNTOLD not in (
         old.replacement_trigger,
         new.replacement_trigger,

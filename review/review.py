@@ -1,8 +1,7 @@
 """A review from start to end: two revisions, the stacks of both, what each becomes."""
 
-import sys
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -11,11 +10,12 @@ import yaml
 
 from rehearsal.values import Json, text
 from review.compare import compare, failures
+from review.environments import Interpreter, changed_pins, interpreter_for
 from review.errors import UsageError
 from review.model import Change, Grade, Part, Review, StackReview, Way
 from review.plan import read_plan, reviewed
 from review.rehearsals import Progress, Rehearsed, Task, rehearse_all
-from review.revisions import DEPENDENCIES, Repository, Revision
+from review.revisions import RUN_TIME, Repository, Revision
 from review.snapshot import Snapshot, SnapshotError, read
 from review.telling import worst_first
 
@@ -85,18 +85,49 @@ def _compared(
     with tempfile.TemporaryDirectory(prefix="maestro-review-") as folder:
         before = Revision(name=BASE, root=repository.unpack(commit, Path(folder)))
         after = Revision(name=HEAD, root=request.root)
-        if before.digest(*DEPENDENCIES) != after.digest(*DEPENDENCIES):
-            notes.append(
-                "The revisions pin different dependencies; both were rehearsed with this checkout's."
-            )
         names = _chosen(before, after, request.stacks)
         changed = [name for name in names if before.stack_digest(name) != after.stack_digest(name)]
         tasks = [
-            Task(revision=each, python=Path(sys.executable), stacks=tuple(_of(each, changed)))
+            Task(
+                revision=each,
+                interpreter=_interpreter(each, notes, progress),
+                stacks=tuple(_of(each, changed)),
+            )
             for each in (before, after)
+            if changed
         ]
         rehearsed = rehearse_all(tasks, progress)
-    return [_reviewed(stack, rehearsed, before=BASE, after=HEAD) for stack in changed]
+        dependencies = [*_dependencies(before, after)]
+    reviews = [_reviewed(stack, rehearsed, before=BASE, after=HEAD) for stack in changed]
+    return [replace(each, changes=worst_first([*each.changes, *dependencies])) for each in reviews]
+
+
+def _interpreter(revision: Revision, notes: list[str], progress: Progress) -> Interpreter:
+    progress(f"looking for what the {revision.name} pins")
+    found = interpreter_for(revision)
+    if found.problem:
+        notes.append(
+            f"What the {revision.name} pins couldn't be installed, so it was rehearsed with what is here: "
+            f"{found.problem}"
+        )
+    return found
+
+
+def _dependencies(before: Revision, after: Revision) -> Iterator[Change]:
+    """What the program runs with, where that changes."""
+    for name, (old, new) in changed_pins(before, after, RUN_TIME).items():
+        is_provider = name.startswith("pulumi-")
+        yield Change(
+            part=Part.DEPENDENCY,
+            subject=name,
+            way=Way.UPDATED if old and new else Way.CREATED if new else Way.DELETED,
+            sentence=f"{name} goes from {old or 'nothing'} to {new or 'nothing'}",
+            effect="",
+            grade=Grade.LOOK,
+            reason="the provider's plugin goes with it, which no rehearsal runs: read the real preview"
+            if is_provider
+            else "the program runs with it",
+        )
 
 
 def _chosen(before: Revision, after: Revision, wanted: Sequence[str]) -> list[str]:

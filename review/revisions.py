@@ -25,7 +25,9 @@ DEPLOYED = (
     "requirements-dev.txt",
 )
 """What decides what a stack builds, and how it is judged; besides stack files and what they name."""
-DEPENDENCIES = ("requirements.txt", "requirements-dev.txt")
+RUN_TIME = "requirements.txt"
+DEPENDENCIES = (RUN_TIME, "requirements-dev.txt")
+"""Files of requirements; the last includes those before it."""
 _LEFT_OUT = ("__pycache__", ".git", ".venv")
 
 

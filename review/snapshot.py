@@ -120,7 +120,7 @@ def read(report: Mapping[str, Json]) -> Snapshot:
             for each in records(report, "manifests")
         },
         outputs=_record(_symbolic(record(report, "outputs"), symbols)),
-        checks={text(each, "name"): _check(each) for each in records(report, "checks")},
+        checks={text(each, "name"): _check(each, symbols) for each in records(report, "checks")},
         failures=tuple(
             f"{subjects.get(text(each, 'urn'), text(each, 'urn'))}: {text(each, 'message')}"
             for each in records(report, "failures")
@@ -140,15 +140,13 @@ def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Ma
     )
 
 
-def _check(each: Mapping[str, Json]) -> CheckResult:
-    return CheckResult(
-        fails=text(each, "status") == Status.FAILS,
-        failures=tuple(
-            text(finding, "text")
-            for finding in records(each, "findings")
-            if text(finding, "status") == Status.FAILS
-        ),
+def _check(each: Mapping[str, Json], symbols: Mapping[str, str]) -> CheckResult:
+    failures = (
+        str(_symbolic(text(finding, "text"), symbols))
+        for finding in records(each, "findings")
+        if text(finding, "status") == Status.FAILS
     )
+    return CheckResult(fails=text(each, "status") == Status.FAILS, failures=tuple(sorted(failures)))
 
 
 def _symbols(listed: Iterable[Mapping[str, Json]], subjects: Mapping[str, str]) -> dict[str, str]:

@@ -78,8 +78,9 @@ def test_a_change_of_a_stack_file_is_told_as_it_was_read_and_kept(
     "case", [case for case in CASES if not case.is_of_settings], ids=lambda case: case.name
 )
 def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
-    case: Case, pull_request: PullRequest, review: Reviewed, *, write: bool
+    case: Case, pull_request: PullRequest, review: Reviewed, monkeypatch: pytest.MonkeyPatch, *, write: bool
 ) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
     stack_file = pull_request.root / DEVELOPMENT
     development = stack_file.read_text()
     case.set("before", development, stack_file)

@@ -9,7 +9,6 @@ import pytest
 from tests.review.conftest import Outcome, PullRequest, Reviewed
 
 DEPLOYMENT = "charts/maestro-server-eso/templates/deployment.yaml"
-POLICY_TOPIC = 'arns("topic", self.source_events("*"))'
 
 
 def _changes(outcome: Outcome) -> dict[str, dict[str, Any]]:
@@ -63,38 +62,6 @@ def test_a_renamed_cluster_is_dangerous_and_says_what_is_lost(
     assert "every version of the secret is lost" in review().stdout.replace("\n    ", " ")
 
 
-def test_a_rotation_is_to_be_looked_at(review: Reviewed, pull_request: PullRequest) -> None:
-    pull_request.configure(rotation={"certificate": "2", "database": "2"})
-    outcome = review("--json")
-    assert outcome.status == 0
-    (stack,) = json.loads(outcome.stdout)["stacks"]
-    assert stack["verdict"] == "look"
-    assert stack["rollsBecause"] == "the database secret changes; the certificate's secret changes"
-
-
-def test_another_replica_is_to_be_looked_at_and_one_less_is_dangerous(
-    review: Reviewed, pull_request: PullRequest
-) -> None:
-    pull_request.configure(server={"replicas": 3})
-    assert review().status == 0
-    pull_request.configure(server={"replicas": 1})
-    assert review().status == 3
-
-
-def test_a_right_that_is_gained_is_dangerous_and_told_as_one(
-    review: Reviewed, pull_request: PullRequest
-) -> None:
-    more = 'arns("topic", self.source_events("*"), self.agent_events("*"))'
-    pull_request.replace("maestro_stack/mqtt.py", POLICY_TOPIC, more)
-    outcome = review("--json")
-    assert outcome.status == 3
-    change = _changes(outcome)["aws:iot/policy:Policy policy"]
-    (difference,) = change["differences"]
-    assert difference["path"] == "gains"
-    assert str(difference["after"]).startswith("iot:Publish on arn:aws:iot:us-east-1:")
-    assert "agentevents" in str(difference["after"])
-
-
 def test_a_dangerous_change_passes_by_acknowledging_each_subject(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
@@ -121,37 +88,6 @@ def test_a_secret_that_is_put_together_otherwise_is_told_without_its_content(
         "[secret]",
     )
     assert difference["note"] == "its content is put together otherwise"
-
-
-def test_an_output_that_is_removed_breaks_consumers_and_one_that_is_renamed_too(
-    review: Reviewed, pull_request: PullRequest
-) -> None:
-    pull_request.replace("maestro_stack/outputs.py", "maestro_http_address", "maestro_web_address")
-    pull_request.replace("maestro_stack/regional.py", "maestro_http_address", "maestro_web_address")
-    outcome = review("--json")
-    assert outcome.status == 3
-    changes = _changes(outcome)
-    assert changes["maestro_http_address"]["reason"] == "consumers that read it break"
-    assert changes["maestro_web_address"]["grade"] == "safe"
-
-
-def test_a_broken_program_is_dangerous_and_quotes_the_error(
-    review: Reviewed, pull_request: PullRequest
-) -> None:
-    pull_request.replace("maestro_stack/regional.py", "class RegionalMaestro(", "class RegionalMaestro((")
-    outcome = review()
-    assert outcome.status == 3
-    assert "can't be built" in outcome.stdout
-    assert "Traceback" not in outcome.stdout + outcome.stderr
-
-
-def test_a_broken_stack_file_is_dangerous_and_quotes_the_programs_words(
-    review: Reviewed, pull_request: PullRequest
-) -> None:
-    pull_request.configure(profle="production")
-    outcome = review()
-    assert outcome.status == 3
-    assert "profle" in outcome.stdout
 
 
 def test_a_new_region_and_one_that_goes_are_told(review: Reviewed, pull_request: PullRequest) -> None:

@@ -1,0 +1,119 @@
+"""What a revision's requirements pin, and the interpreter that has it: this one, or one of its own.
+
+It is that of a virtual environment on top of this one, so that only what differs is installed; kept by its
+requirements in the user's cache folder.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from review.revisions import DEPENDENCIES, Revision
+from tools.cache import user_cache
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """Where a revision is rehearsed."""
+
+    python: Path
+    problem: str = ""
+    """Why it lacks something that the revision pins; empty if it has everything."""
+
+
+def pins(revision: Revision, file: str) -> dict[str, str]:
+    """By package, the versions that a file of requirements asks for, as it writes them."""
+    path = revision.root / file
+    return (
+        {each.name: str(each.specifier).removeprefix("==") for each in _requirements(path)}
+        if path.is_file()
+        else {}
+    )
+
+
+def interpreter_for(revision: Revision) -> Interpreter:
+    """An interpreter that has what the revision pins; pip takes seconds or minutes where one has to be made."""
+    asked = [each for file in DEPENDENCIES for each in _requirements(revision.root / file)]
+    if all(map(_is_here, asked)):
+        return Interpreter(python=Path(sys.executable))
+    cache = user_cache(os.environ)
+    if cache is None:
+        return Interpreter(python=Path(sys.executable), problem="there is no cache folder to install it in")
+    place = cache / "review" / "environments" / _name(revision)
+    try:
+        said = "" if _python(place).exists() else _install(revision, place)
+    except OSError as refused:
+        said = f"{place}: {refused.strerror}"
+    return Interpreter(python=Path(sys.executable) if said else _python(place), problem=said)
+
+
+def _requirements(file: Path) -> Iterator[Requirement]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    for line in lines:
+        try:
+            yield Requirement(line.partition(" #")[0].strip())
+        except InvalidRequirement:  # an option, a comment, nothing; pip says what is wrong with the rest
+            continue
+
+
+def _is_here(requirement: Requirement) -> bool:
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return True
+    try:
+        return importlib.metadata.version(requirement.name) in requirement.specifier
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def _name(revision: Revision) -> str:
+    """Of what the environment holds, and of what it lies on."""
+    parts = (revision.digest(*DEPENDENCIES), sys.version, sys.prefix)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _python(environment: Path) -> Path:
+    return environment / "bin" / "python"
+
+
+def _install(revision: Revision, place: Path) -> str:
+    """Makes the environment at `place`; returns why it couldn't be made, in pip's words."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
+        made = Path(folder) / "environment"
+        venv.create(made, with_pip=False, symlinks=True)
+        (site,) = made.glob("lib/python*/site-packages")
+        (site / "checkout.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+        pip = [sys.executable, "-m", "pip", "--python", str(_python(made)), "install", "--quiet"]
+        files = [revision.root / file for file in DEPENDENCIES if (revision.root / file).is_file()]
+        done = subprocess.run(  # noqa: S603
+            [*pip, "--disable-pip-version-check", "-r", str(files[-1])],
+            cwd=revision.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            return done.stderr.strip().rpartition("\n")[2] or f"pip ended with status {done.returncode}"
+        if not place.exists():  # another review may have been faster
+            made.rename(place)
+    return ""
+
+
+def changed_pins(before: Revision, after: Revision, file: str) -> Mapping[str, tuple[str, str]]:
+    """By package, what the two revisions ask for, where that differs; empty where one doesn't ask for it."""
+    old, new = pins(before, file), pins(after, file)
+    return {
+        name: (old.get(name, ""), new.get(name, ""))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    }
