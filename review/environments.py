@@ -42,7 +42,7 @@ def pins(revision: Revision, file: str) -> dict[str, str]:
 
 
 def interpreter_for(revision: Revision) -> Interpreter:
-    """An interpreter that has what the revision pins; pip takes seconds or minutes where one has to be made."""
+    """An interpreter that has what the revision pins; where one has to be made, pip takes its time."""
     asked = [each for file in DEPENDENCIES for each in _requirements(revision.root / file)]
     if all(map(_is_here, asked)):
         return Interpreter(python=Path(sys.executable))
