@@ -23,7 +23,7 @@ rehearse: $(READY) ## show what `pulumi up` would build, and whether it would wo
 playground: $(READY) ## the whole world here: emulated AWS, a real control plane, the engine (needs make tools)
 	$(BIN)/python -m rehearsal playground
 
-tools: ## build the pinned tools that this machine lacks (docs/tools.md), for the engine and cluster tests
+tools: ## build the pinned tools that this machine lacks (docs/tools.md), for lint and the engine and cluster tests
 	@$(NEW_ENOUGH)
 	$(PYTHON) -m tools
 
@@ -36,8 +36,8 @@ test-faults: $(READY) ## disturb every call of an `up` by every fault (docs/faul
 review-cases: $(READY) ## write anew what a reviewer reads of each pull request in tests/review/catalogue
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/review/test_catalogue.py --write
 
-lint: $(READY) ## ruff, pyright, and everything generated is current
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check
+lint: $(READY) ## ruff, pyright, the workflows' linters, and everything generated is current
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python -m tools.workflows && $(BIN)/shellcheck .ci/* && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check
 
 format: $(READY) ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

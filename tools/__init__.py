@@ -1,4 +1,4 @@
-"""The programs that the engine and cluster tiers need, at pinned versions: finding and building them.
+"""The programs of tests and linters that pip doesn't bring, at pinned versions: finding and building them.
 
 Needs the standard library only, so that `make tools` works before anything is installed. Each folder here
 holds the go.mod and go.sum from which one tool is built; versions.toml names them. See docs/tools.md.

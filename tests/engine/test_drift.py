@@ -1,11 +1,16 @@
 """What changes behind the program's back: refresh sees it, `up` repairs it, what is others' stays."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
+import tools
 from rehearsal.values import Json, records, text
 from tests.engine.conftest import CLUSTER, NewRegion, Region
 
@@ -99,6 +104,43 @@ DRIFTS = {
     "a role that was widened": Drift(_widen_role, "aws:iam/rolePolicy:RolePolicy", _role_is_narrow),
     "backups that were turned off": Drift(_stop_backups, "aws:rds/instance:Instance", _database_has_backups),
 }
+
+
+def test_the_nightly_workflow_tells_drift_from_none_and_from_a_failure(
+    region: NewRegion, tmp_path: Path
+) -> None:
+    """Its own script, as GitHub runs it."""
+    root = Path(__file__).parents[2]
+    job = yaml.safe_load((root / ".github/workflows/drift.yml").read_text())["jobs"]["drift"]
+    [script] = [step["run"] for step in job["steps"] if step.get("id") == "refresh"]
+    pulumi = tools.find("pulumi")
+    assert pulumi is not None
+    stack = region()
+    output = tmp_path / "output"
+
+    def run(name: str) -> tuple[int, str]:
+        output.write_text("")
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],  # noqa: S607
+            cwd=stack.folder / "state" / "project",
+            env=os.environ
+            | stack.engine.variables
+            | {
+                "PATH": f"{pulumi.parent}{os.pathsep}{os.environ['PATH']}",
+                "GITHUB_OUTPUT": str(output),
+                "STACK": name,
+            },
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode, output.read_text()
+
+    stack.up()
+    assert run(stack.name) == (0, "drifted=false\n")
+    _widen_role(stack)
+    assert run(stack.name) == (0, "drifted=true\n")
+    status, said = run("no-such-stack")
+    assert (status != 0, said) == (True, "")
 
 
 def test_refresh_sees_every_drift_and_up_repairs_it(region: NewRegion) -> None:

@@ -50,8 +50,9 @@ def test_there_is_a_tool_for_every_folder_and_a_folder_for_every_tool() -> None:
     assert all((tool.folder / "go.sum").is_file() for tool in load())
 
 
-def test_the_executables_are_those_that_the_tests_ask_for() -> None:
+def test_the_executables_are_those_that_tests_and_linters_ask_for() -> None:
     assert sorted(executable.name for tool in load() for executable in tool.executables) == [
+        "actionlint",
         "etcd",
         "helm",
         "kube-apiserver",
@@ -452,7 +453,7 @@ def test_a_wrong_option_ends_with_2(arguments: list[str]) -> None:
 
 def test_an_unknown_name_ends_with_2_and_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["terraform"]) == 2
-    assert "There is no tool terraform; there are: etcd, helm" in capsys.readouterr().err
+    assert "There is no tool terraform; there are: actionlint, etcd, helm" in capsys.readouterr().err
 
 
 def test_what_is_there_is_not_built_nor_is_go_needed(
