@@ -16,6 +16,7 @@ from typing import Any, cast
 import grpc
 import pulumi
 from google.protobuf import empty_pb2
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
@@ -91,6 +92,31 @@ def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
         loop.default_exception_handler(context)
 
 
+# What a resource may be registered with that the engine keeps, or acts on in later updates.
+_OPTIONS = (
+    "additionalSecretOutputs",
+    "aliases",
+    "aliasURNs",
+    "customTimeouts",
+    "deleteBeforeReplace",
+    "deletedWith",
+    "hideDiffs",
+    "ignoreChanges",
+    "importId",
+    "replaceOnChanges",
+    "replace_with",
+    "retainOnDelete",
+)
+
+
+def _options(request: resource_pb2.RegisterResourceRequest) -> dict[str, Json]:
+    given = cast(dict[str, Json], MessageToDict(request, preserving_proto_field_name=True))
+    options = {name: given[name] for name in _OPTIONS if name in given}
+    if request.provider:
+        options["provider"] = request.provider.rpartition("::")[0]  # without its id
+    return options
+
+
 class _Engine(mocks.MockEngine):
     """Keeps what the program logs."""
 
@@ -129,6 +155,15 @@ class _Monitor(mocks.MockMonitor):
         info = cast(Any, super()).GetDeploymentInfo(None)
         return set(cast(resource_pb2.DeploymentInfo, info).supportedFeatures)
 
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it, with the types of all parents; the SDK's mocks keep the nearest one only.
+
+        Source: pulumi sdk/go/common/resource/urn/urn.go (New).
+        """
+        above = parent.split("::")[2] if parent else ""
+        qualified = f"{above}${type_}" if above not in ("", STACK_TYPE) else type_
+        return "::".join((f"urn:pulumi:{pulumi.get_stack()}", pulumi.get_project(), qualified, name))
+
     def RegisterResource(  # noqa: N802
         self, request: resource_pb2.RegisterResourceRequest
     ) -> resource_pb2.RegisterResourceResponse:
@@ -151,6 +186,7 @@ class _Monitor(mocks.MockMonitor):
             dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
             protect=request.protect,
             delete_before_replace=request.deleteBeforeReplace,
+            options=_options(request),
             replacement_trigger=wire.plain(wire.decode_value(request.replacement_trigger)),
             is_component=not request.custom,
         )

@@ -29,6 +29,8 @@ class Resource:
     """URNs that must exist before it, its parents included."""
     protect: bool
     delete_before_replace: bool
+    options: Mapping[str, Json]
+    """Resource options besides these and the parent, as the protocol names them; those that are set."""
     replacement_trigger: Json
     """A new value replaces it; None where nothing but its inputs does."""
     is_component: bool

@@ -190,6 +190,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
                 "id": r.id,
                 "protect": r.protect,
                 "replacementTrigger": r.replacement_trigger,
+                "options": dict(r.options),
                 "dependencies": list[Json](sorted(r.dependencies)),
                 "inputs": dict(r.shown_inputs),
                 "secrets": dict[str, Json](secrets.get(r.urn, {})),

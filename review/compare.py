@@ -18,11 +18,12 @@ CHART_DIGEST = "values.chartDigest"
 def compare(before: Snapshot, after: Snapshot) -> StackReview:
     """What the later revision changes."""
     found = resources.changes(before, after)
+    if after.failures:
+        return _refused(after, found)
     reasons = objects.why_pods_roll(before, after, found)
     of_objects = [*objects.told(before, after, found, reasons)]
     of_resources = told(found, is_production=after.profile == "production")
     changes = [
-        *failures(after),
         *(of_resources if of_objects else (_if_only_words(change, found) for change in of_resources)),
         *of_objects,
         *_of_outputs(before, after),
@@ -38,6 +39,20 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
         resources=tuple(
             (subject, resources.dependents(after, subject)) for subject in found if subject in after.resources
         ),
+    )
+
+
+def _refused(after: Snapshot, found: Mapping[str, ResourceChange]) -> StackReview:
+    """What a provider refuses, and what is made before it; of what comes after it, nothing is known."""
+    made = {subject: change for subject, change in found.items() if change.way is not Way.DELETED}
+    of_resources = told(made, is_production=after.profile == "production")
+    return StackReview(
+        stack=after.stack,
+        region=after.region,
+        profile=after.profile,
+        changes=worst_first([*failures(after), *of_resources]),
+        rolls=False,
+        rolls_because="",
     )
 
 

@@ -66,6 +66,9 @@ def _other(old: Json, new: Json) -> bool:
 
 # What it means that a value changes, by type and input, where it weakens nothing.
 _MEANS: Mapping[tuple[str, str], str] = {
+    ("", "dependsOn"): "it is made in another order",
+    ("", "options"): "Pulumi will treat it otherwise",
+    ("", "urn"): "its aliases say that it is the same resource; the real preview says whether they hold",
     (types.INSTANCE, "allocatedStorage"): "more storage costs more, and can't be made smaller again",
     (types.INSTANCE, "instanceClass"): "another size has another price, and the instance restarts",
     (types.INSTANCE, "password"): "a rotation: new connections need the new password at once",
@@ -145,5 +148,5 @@ def _updated(change: ResourceChange) -> Judgement:
     touched = {top(difference.path) for difference in change.differences}
     if touched <= UNSEEN:
         return Judgement(_SAFE, "nobody who uses the region notices it")
-    means = [why for key in sorted(touched) if (why := _MEANS.get((type_, key)))]
+    means = [why for key in sorted(touched) if (why := _MEANS.get((type_, key)) or _MEANS.get(("", key)))]
     return Judgement(_LOOK, "; ".join(means) or "it is changed, and stays the same resource")

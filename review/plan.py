@@ -16,7 +16,7 @@ from review.differences import differences
 from review.errors import UsageError
 from review.model import Change, Difference, Grade, Part, StackReview, Way
 from review.resources import BY_TRIGGER, ResourceChange
-from review.snapshot import Resource, subject_of
+from review.snapshot import UNTOLD, Resource, subject_of
 from review.telling import told, worst_first
 
 KNOWN_LATER = "(known after up)"
@@ -156,6 +156,8 @@ def _resource(state: Mapping[str, Json]) -> Resource:
         name=name,
         inputs=masked if isinstance(masked, dict) else {},
         protect=flag(state, "protect"),
+        urn=text(state, "urn"),
+        options=UNTOLD,
         replacement_trigger=state.get("replacementTrigger"),
         secrets={},
         needs=frozenset(_subject(urn) for urn in texts(state, "dependencies")),

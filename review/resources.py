@@ -1,6 +1,6 @@
 """Which resources a revision changes, and how: in place or by replacement, by the providers' own tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from policies import types
@@ -10,7 +10,7 @@ from rehearsal.kubernetes import TABLES
 from rehearsal.lifecycle import Change as OfInput
 from rehearsal.plan import MASK
 from rehearsal.randomness import table_of
-from rehearsal.values import Json
+from rehearsal.values import Json, json_list
 from review.differences import differences
 from review.model import Difference, Way
 from review.snapshot import UNTOLD, Resource, Snapshot, symbol
@@ -26,6 +26,7 @@ _IN_SECRETS = frozenset(
 )
 """Types of which something is in a secret."""
 BY_TRIGGER = "its replacement trigger"
+BY_NAME = "its URN: it is another resource to Pulumi"
 FOLLOWS = "follows what it refers to, which is replaced"
 
 
@@ -54,7 +55,8 @@ def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
     found: dict[str, ResourceChange] = {}
     for subject in _in_order(after.resources):
         old, new = before.resources.get(subject), after.resources[subject]
-        change = _created(new) if old is None else _changed(old, new, found)
+        stays = before.resources.keys() & after.resources.keys()
+        change = _created(new) if old is None else _changed(old, new, found, stays)
         if change is not None:
             found[subject] = change
     for subject, old in before.resources.items():
@@ -88,16 +90,15 @@ def _created(new: Resource) -> ResourceChange:
     return ResourceChange(resource=new, before=None, way=Way.CREATED, differences=())
 
 
-def _changed(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) -> ResourceChange | None:
-    own = tuple(differences(dict(old.inputs), dict(new.inputs)))
-    if old.protect != new.protect:
-        own += (Difference(path="protect", before=old.protect, after=new.protect),)
-    own += tuple(
-        Difference(path=key, before=MASK, after=MASK, note="its content is put together otherwise")
-        for key, digest in new.secrets.items()
-        if key in old.secrets and old.secrets[key] != digest
-    )
+def _changed(
+    old: Resource, new: Resource, found: Mapping[str, ResourceChange], stays: Collection[str]
+) -> ResourceChange | None:
+    own = (*_of_inputs(old, new), *_of_options(old, new, stays))
     told = {difference.path for difference in own}
+    if old.urn != new.urn and "aliases" not in _record(new.options):
+        return ResourceChange(
+            resource=new, before=old, way=Way.REPLACED, differences=own, replaced_by=(BY_NAME,)
+        )
     following = tuple(each for each in _following(new, found) if each.path not in told)
     if old.replacement_trigger != new.replacement_trigger and UNTOLD not in (
         old.replacement_trigger,
@@ -124,6 +125,34 @@ def _changed(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) 
         differences=(*own, *following),
         replaced_by=replacing,
     )
+
+
+def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:
+    yield from differences(dict(old.inputs), dict(new.inputs))
+    for key, digest in new.secrets.items():
+        if key in old.secrets and old.secrets[key] != digest:
+            note = "its content is put together otherwise"
+            yield Difference(path=key, before=MASK, after=MASK, note=note)
+
+
+def _of_options(old: Resource, new: Resource, stays: Collection[str]) -> Iterator[Difference]:
+    if old.protect != new.protect:
+        yield Difference(path="protect", before=old.protect, after=new.protect)
+    if UNTOLD not in (old.options, new.options):
+        yield from differences(old.options, new.options, "options")
+    if old.urn != new.urn:
+        yield Difference(path="urn", before=old.urn, after=new.urn)
+    # What comes or goes altogether is told by itself.
+    no_more, newly = (
+        (one - other) & {*stays} for one, other in ((old.needs, new.needs), (new.needs, old.needs))
+    )
+    if no_more or newly:
+        before, after = (json_list(sorted(each)) if each else None for each in (no_more, newly))
+        yield Difference(path="dependsOn", before=before, after=after, note="what it waits for")
+
+
+def _record(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
 def _is_of_kubernetes(resource: Resource) -> bool:

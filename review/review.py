@@ -173,7 +173,17 @@ def _reviewed(
                 "what it changes isn't known: read the preview of the real stack",
                 old.problem,
             )
-        return compare(read(old.report), after_it)
+        before_it = read(old.report)
+        if before_it.failures:
+            return _alone(
+                stack,
+                Way.UPDATED,
+                "a provider refuses the base, so there is nothing to compare with",
+                Grade.LOOK,
+                "what it changes isn't known: read the preview of the real stack",
+                "\n".join(before_it.failures),
+            )
+        return compare(before_it, after_it)
     except SnapshotError as unreadable:
         return _alone(stack, Way.UPDATED, str(unreadable), Grade.LOOK, "what it changes isn't known")
 

@@ -26,7 +26,7 @@ MADE_BY_CHANCE = frozenset(
 
 
 UNTOLD = "untold"
-"""Stands for a replacement trigger in the report of a revision that doesn't tell any."""
+"""Stands for what the report of an older revision doesn't tell."""
 _AUTHORITY = re.compile(r'("certificate-authority-data": ")[^"]*')
 """The emulated cluster's, which each run makes anew."""
 
@@ -44,6 +44,9 @@ class Resource:
     inputs: Mapping[str, Json]
     """Secrets masked; ids of other resources as `${type name}`."""
     protect: bool
+    urn: str
+    options: Json
+    """Other options that are set; `UNTOLD` in the report of a revision that doesn't tell any."""
     replacement_trigger: Json
     secrets: Mapping[str, Json]
     """By input, a digest of how a secret is put together."""
@@ -134,6 +137,8 @@ def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Ma
         name=text(each, "name"),
         inputs=_record(_symbolic(record(each, "inputs"), symbols)),
         protect=flag(each, "protect"),
+        urn=text(each, "urn"),
+        options=each.get("options", UNTOLD),
         replacement_trigger=each.get("replacementTrigger", UNTOLD),
         secrets=record(each, "secrets"),
         needs=frozenset(subjects[urn] for urn in texts(each, "dependencies") if urn in subjects),

@@ -13,6 +13,8 @@ import yaml
 from review.__main__ import main
 
 ROOT = Path(__file__).parents[2]
+MUTATION = "mutation"
+"""Property of a test: what was mutated, and what came of it."""
 LEFT_OUT = (".git", ".venv", "tests", "docs", "benchmarks", "__pycache__", ".rehearsal", ".*_cache")
 
 
@@ -64,6 +66,17 @@ class PullRequest:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Known where this folder's tests are named on the command line, as `make review-cases` does."""
     parser.addoption("--write", action="store_true", help="write the comments of the catalogue anew")
+    parser.addoption("--mutations", type=int, help="try so many mutations, and list them")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Lists the mutations where they were asked for."""
+    if config.getoption("--mutations", default=None) is None:
+        return
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    tried = [str(value) for each in reports for name, value in each.user_properties if name == MUTATION]
+    for line in sorted(tried):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
