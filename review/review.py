@@ -161,31 +161,25 @@ def _reviewed(
             stack, Way.UPDATED, "it can't be built", Grade.DANGEROUS, "`up` would fail", new.problem
         )
     try:
-        after_it = read(new.report)
-        if old is None:
-            return _built(after_it)
-        if old.report is None:
-            return _alone(
-                stack,
-                Way.UPDATED,
-                "the base can't be rehearsed, so there is nothing to compare with",
-                Grade.LOOK,
-                "what it changes isn't known: read the preview of the real stack",
-                old.problem,
-            )
-        before_it = read(old.report)
-        if before_it.failures:
-            return _alone(
-                stack,
-                Way.UPDATED,
-                "a provider refuses the base, so there is nothing to compare with",
-                Grade.LOOK,
-                "what it changes isn't known: read the preview of the real stack",
-                "\n".join(before_it.failures),
-            )
-        return compare(before_it, after_it)
+        return _compared_with(old, read(new.report))
     except SnapshotError as unreadable:
-        return _alone(stack, Way.UPDATED, str(unreadable), Grade.LOOK, "what it changes isn't known")
+        return _incomparable(stack, "the rehearsals can't be compared", str(unreadable))
+
+
+def _compared_with(old: Rehearsed | None, after: Snapshot) -> StackReview:
+    if old is None:
+        return _built(after)
+    if old.report is None:
+        return _incomparable(after.stack, "the base can't be rehearsed", old.problem)
+    before = read(old.report)
+    if before.failures and not after.failures:
+        return _incomparable(after.stack, "a provider refuses the base", "\n".join(before.failures))
+    return compare(before, after)
+
+
+def _incomparable(stack: str, what: str, said: str) -> StackReview:
+    reason = "what it changes isn't known: read the preview of the real stack"
+    return _alone(stack, Way.UPDATED, f"{what}, so nothing is compared", Grade.LOOK, reason, said)
 
 
 def _built(after: Snapshot) -> StackReview:
