@@ -10,7 +10,7 @@ from statistics import median
 
 import helm_python
 
-from benchmarks import engine
+from benchmarks import engine, review
 from benchmarks.report import line
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +37,7 @@ def main() -> int:
         line("our program, preview and update", ours),
         line("  more than the flat one", ours - flat, limit=EXTRA_SECONDS),
         line("chart render", render_seconds() * 1000, unit="ms"),
+        review.measure(ENVIRONMENT),
         engine.measure(ENVIRONMENT),
     ]
     return 0 if all(good) else 1

@@ -9,7 +9,9 @@ from typing import Literal
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
 from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.checks import Check, Evidence, Status, run_checks
+from rehearsal.checks.every import run_checks
+from rehearsal.checks.evidence import Evidence
+from rehearsal.checks.finding import Check, Status
 from rehearsal.kubernetes import Kubernetes, Release
 from rehearsal.mocks import run
 from rehearsal.plan import Failure, Run

@@ -6,10 +6,10 @@ from dataclasses import replace
 from policies import types
 from review import objects, resources
 from review.differences import differences
-from review.model import Change, Difference, Grade, Part, StackReview, Way
+from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import ResourceChange
 from review.snapshot import Snapshot
-from review.telling import told, worst_first
+from review.telling import told
 
 CHART_DIGEST = "values.chartDigest"
 """The chart value that follows every edit of the chart's files."""

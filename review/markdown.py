@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from review.escape import clipped, code, fence, line_changes, pair, prose, sides_in_lines
 from review.grouping import Group, alike, by_part, counted, grouped, together
-from review.model import Change, Difference, Grade, Part, Review, StackReview
-from review.permissions import RIGHTS
+from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview
 from review.picture import picture
 
 MARKER = "<!-- maestro-stack review -->"

@@ -44,6 +44,10 @@ class Part(StrEnum):
     CHECK = "checks"
 
 
+RIGHTS = GAINED, LOST = "gains", "loses"
+"""Paths of differences that are rights."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """One field that differs."""
@@ -132,3 +136,8 @@ class Review:
 def worst(grades: Iterable[Grade]) -> Grade:
     """The worst of them; safe if there are none."""
     return max(grades, default=Grade.SAFE)
+
+
+def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes by grade, then by what they are of."""
+    return tuple(sorted(changes, key=lambda change: (-change.grade, [*Part].index(change.part))))

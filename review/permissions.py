@@ -14,8 +14,6 @@ DOCUMENTS = {
     types.ROLE_POLICY: "policy",
 }
 """By type, the input that holds what is allowed."""
-RIGHTS = GAINED, LOST = "gains", "loses"
-"""Paths of differences that are rights."""
 EMPTY: Json = {"Statement": []}
 _NARROWING = ("Condition", "NotAction", "NotResource", "Principal", "NotPrincipal")
 

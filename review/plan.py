@@ -14,10 +14,10 @@ from rehearsal.plan import MASK
 from rehearsal.values import Json, flag, record, records, text, texts
 from review.differences import differences
 from review.errors import UsageError
-from review.model import Change, Difference, Grade, Part, StackReview, Way
+from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import BY_TRIGGER, ResourceChange
 from review.snapshot import UNTOLD, Resource, subject_of
-from review.telling import told, worst_first
+from review.telling import told
 
 KNOWN_LATER = "(known after up)"
 _WAYS = {

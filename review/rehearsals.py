@@ -39,8 +39,13 @@ class Task:
     stacks: tuple[str, ...]
 
 
-def rehearse_all(tasks: Iterable[Task], progress: Progress) -> dict[tuple[str, str], Rehearsed]:
-    """By the revision's name and the stack. What was rehearsed before, with the same content, is kept."""
+def rehearse_all(
+    tasks: Iterable[Task], progress: Progress, meanwhile: Callable[[], None]
+) -> dict[tuple[str, str], Rehearsed]:
+    """By the revision's name and the stack. What was rehearsed before, with the same content, is kept.
+
+    `meanwhile` is done while the rehearsals run.
+    """
     found: dict[tuple[str, str], Rehearsed] = {}
     waiting: list[Task] = []
     for task in tasks:
@@ -55,7 +60,9 @@ def rehearse_all(tasks: Iterable[Task], progress: Progress) -> dict[tuple[str, s
     done = len(found)
     total = done + sum(len(task.stacks) for task in waiting)
     with ThreadPoolExecutor(max_workers=_processors()) as pool:
-        for task, answers in zip(waiting, pool.map(_run, waiting), strict=True):
+        running = pool.map(_run, waiting)
+        meanwhile()
+        for task, answers in zip(waiting, running, strict=True):
             for stack, answer in answers.items():
                 found[task.revision.name, stack] = answer
                 if answer.report is not None:

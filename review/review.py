@@ -9,15 +9,11 @@ from typing import cast
 import yaml
 
 from rehearsal.values import Json, text
-from review.compare import compare, failures
 from review.environments import Interpreter, changed_pins, interpreter_for
 from review.errors import UsageError
-from review.model import Change, Grade, Part, Review, StackReview, Way
-from review.plan import read_plan, reviewed
-from review.rehearsals import Progress, Rehearsed, Task, rehearse_all
+from review.model import Change, Grade, Part, Review, StackReview, Way, worst_first
+from review.rehearsals import Progress, Task, rehearse_all
 from review.revisions import RUN_TIME, Repository, Revision
-from review.snapshot import Snapshot, SnapshotError, read
-from review.telling import worst_first
 
 BASE, HEAD = "base", "head"
 
@@ -46,14 +42,14 @@ def review(request: Request, progress: Progress) -> Review:
     """
     project = _project(request.root)
     repository = Repository(root=request.root)
-    base, notes, reviews = "a plan", list[str](), list[StackReview]()
+    base, notes = "a plan", list[str]()
+    reviews = [*_planned(request.plans, project)]
     if request.base is not None:
         commit = repository.commit(request.base)
         base = f"{request.base} ({commit[:10]})"
         if repository.is_dirty():
             notes.append("The work tree holds changes that are in no commit; it is reviewed as it is.")
         reviews += _compared(request, repository, commit, notes, progress)
-    reviews += [reviewed(read_plan(file, project)) for file in request.plans]
     known = {change.subject for each in reviews for change in each.changes}
     unknown = [subject for subject in request.acknowledged if subject not in known]
     if unknown:
@@ -78,6 +74,14 @@ def _project(root: Path) -> str:
     return text(cast("dict[str, Json]", content), "name") if isinstance(content, dict) else ""
 
 
+def _planned(plans: Sequence[Path], project: str) -> Iterator[StackReview]:
+    """What the plans do. Raises UsageError."""
+    if plans:
+        from review.plan import read_plan, reviewed  # as slow to import as what compares
+
+        yield from (reviewed(read_plan(file, project)) for file in plans)
+
+
 def _compared(
     request: Request, repository: Repository, commit: str, notes: list[str], progress: Progress
 ) -> list[StackReview]:
@@ -96,10 +100,16 @@ def _compared(
             for each in (before, after)
             if changed
         ]
-        rehearsed = rehearse_all(tasks, progress)
+        rehearsed = rehearse_all(tasks, progress, meanwhile=_import_what_compares)
         dependencies = [*_dependencies(before, after)]
-    reviews = [_reviewed(stack, rehearsed, before=BASE, after=HEAD) for stack in changed]
+    from review.stacks import reviewed
+
+    reviews = [reviewed(name, rehearsed.get((BASE, name)), rehearsed.get((HEAD, name))) for name in changed]
     return [replace(each, changes=worst_first([*each.changes, *dependencies])) for each in reviews]
+
+
+def _import_what_compares() -> None:
+    """The providers' tables take a third as long as a rehearsal."""
 
 
 def _interpreter(revision: Revision, notes: list[str], progress: Progress) -> Interpreter:
@@ -142,76 +152,6 @@ def _chosen(before: Revision, after: Revision, wanted: Sequence[str]) -> list[st
 
 def _of(revision: Revision, stacks: Collection[str]) -> list[str]:
     return [stack for stack in revision.stacks() if stack in stacks]
-
-
-def _reviewed(
-    stack: str, rehearsed: Mapping[tuple[str, str], Rehearsed], *, before: str, after: str
-) -> StackReview:
-    old, new = rehearsed.get((before, stack)), rehearsed.get((after, stack))
-    if new is None:
-        return _alone(
-            stack,
-            Way.DELETED,
-            "its file is gone, and nothing manages the region any more",
-            Grade.DANGEROUS,
-            "what was built stays, and is forgotten; destroy the stack first",
-        )
-    if new.report is None:
-        return _alone(
-            stack, Way.UPDATED, "it can't be built", Grade.DANGEROUS, "`up` would fail", new.problem
-        )
-    try:
-        return _compared_with(old, read(new.report))
-    except SnapshotError as unreadable:
-        return _incomparable(stack, "the rehearsals can't be compared", str(unreadable))
-
-
-def _compared_with(old: Rehearsed | None, after: Snapshot) -> StackReview:
-    if old is None:
-        return _built(after)
-    if old.report is None:
-        return _incomparable(after.stack, "the base can't be rehearsed", old.problem)
-    before = read(old.report)
-    if before.failures and not after.failures:
-        return _incomparable(after.stack, "a provider refuses the base", "\n".join(before.failures))
-    return compare(before, after)
-
-
-def _incomparable(stack: str, what: str, said: str) -> StackReview:
-    reason = "what it changes isn't known: read the preview of the real stack"
-    return _alone(stack, Way.UPDATED, f"{what}, so nothing is compared", Grade.LOOK, reason, said)
-
-
-def _built(after: Snapshot) -> StackReview:
-    """A stack that is new."""
-    review = _alone(
-        after.stack,
-        Way.CREATED,
-        f"a new region is built, of {len(after.resources)} resources",
-        Grade.LOOK,
-        "it costs, and nothing uses it yet",
-    )
-    refused = failures(after)
-    return replace(
-        review, region=after.region, profile=after.profile, changes=worst_first([*refused, *review.changes])
-    )
-
-
-def _alone(  # noqa: PLR0913, PLR0917 a change's parts
-    stack: str, way: Way, sentence: str, grade: Grade, reason: str, quoted: str = ""
-) -> StackReview:
-    """A stack of which there is one thing to say."""
-    change = Change(
-        part=Part.STACK,
-        subject=stack,
-        way=way,
-        sentence=sentence,
-        effect="",
-        grade=grade,
-        reason=reason,
-        quoted=quoted,
-    )
-    return StackReview(stack=stack, region="", profile="", changes=(change,), rolls=False, rolls_because="")
 
 
 def _acknowledge(stack: StackReview, reasons: Mapping[str, str]) -> StackReview:

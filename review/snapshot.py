@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rehearsal.checks import Status
-from rehearsal.report import FORMAT_VERSION
+from rehearsal.checks.finding import Status
 from rehearsal.values import Json, flag, record, records, text, texts
 
 RANDOM_ID = "random:index/randomId:RandomId"
@@ -25,6 +24,8 @@ MADE_BY_CHANCE = frozenset(
 """Types whose ids AWS (or chance) makes; those of others are names, which must show."""
 
 
+FORMAT = 1
+"""Of the reports that are read; a revision prints its own."""
 UNTOLD = "untold"
 """Stands for what the report of an older revision doesn't tell."""
 _AUTHORITY = re.compile(r'("certificate-authority-data": ")[^"]*')
@@ -102,10 +103,8 @@ def read(report: Mapping[str, Json]) -> Snapshot:
     Raises:
         SnapshotError: it is no report, or of another format.
     """
-    if report.get("version") != FORMAT_VERSION:
-        raise SnapshotError(
-            f"the rehearsal's report has format {report.get('version')}, not {FORMAT_VERSION}"
-        )
+    if report.get("version") != FORMAT:
+        raise SnapshotError(f"the rehearsal's report has format {report.get('version')}, not {FORMAT}")
     listed = records(report, "resources")
     subjects = {text(each, "urn"): subject_of(text(each, "type"), text(each, "name")) for each in listed}
     symbols = _symbols(listed, subjects)

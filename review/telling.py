@@ -1,10 +1,10 @@
 """What happens to resources, told: each change with its sentence, its effect and its grade."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from review import effect, permissions
 from review.grading import judged
-from review.model import Change, Difference, Part, Way
+from review.model import GAINED, LOST, Change, Difference, Part, Way
 from review.resources import ResourceChange, top
 
 TOLD = 4
@@ -30,11 +30,6 @@ def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> Iterato
         )
 
 
-def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The changes by grade, then by what they are of."""
-    return tuple(sorted(changes, key=lambda change: (-change.grade, [*Part].index(change.part))))
-
-
 def _sentence(subject: str, change: ResourceChange) -> str:
     match change.way:
         case Way.CREATED:
@@ -56,8 +51,8 @@ def _differences(
         return change.differences
     document = permissions.DOCUMENTS[change.resource.type]
     return (
-        *(Difference(path=permissions.GAINED, before=None, after=str(each)) for each in granted.gained),
-        *(Difference(path=permissions.LOST, before=str(each), after=None) for each in granted.lost),
+        *(Difference(path=GAINED, before=None, after=str(each)) for each in granted.gained),
+        *(Difference(path=LOST, before=str(each), after=None) for each in granted.lost),
         *(Difference(path=document, before=None, after=None, note=note) for note in [granted.unread] if note),
         *(each for each in change.differences if top(each.path) != document),
     )

@@ -3,11 +3,10 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from rehearsal.report import WIDTH, Paint
+from rehearsal.paint import WIDTH, Paint
 from review.escape import SAME, clipped, line_changes, pair, sides_in_lines
 from review.grouping import Group, alike, by_part, counted, grouped, together
-from review.model import Change, Difference, Grade, Part, Review, StackReview
-from review.permissions import RIGHTS
+from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview
 
 MARKS = {Grade.SAFE: ("✓", "32"), Grade.LOOK: ("?", "33"), Grade.DANGEROUS: ("✗", "31")}
 

@@ -32,7 +32,7 @@ def _deployed(root: Path) -> str | None:
     """All that a rehearsal prints of the stack, with made-up ids named; None if it can't be rehearsed."""
     here = Interpreter(python=Path(sys.executable))
     task = Task(revision=Revision(name="", root=root), interpreter=here, stacks=("dev",))
-    report = cast(Any, rehearse_all([task], lambda _: None)["", "dev"].report)
+    report = cast(Any, rehearse_all([task], lambda _: None, lambda: None)["", "dev"].report)
     if report is None:
         return None
     report["checks"] = [(check["name"], check["status"]) for check in report["checks"]]

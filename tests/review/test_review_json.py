@@ -81,7 +81,7 @@ def test_nothing_is_lost() -> None:
         {"path": "spec.x", "before": {"a": [1, None, "\u202e"]}, "after": None, "note": "why"}
     ]
     assert {text(each, "part") for each in changes} == {
-        "stack", "resource", "permission", "object", "output", "check",
+        "stack", "dependency", "resource", "permission", "object", "output", "check",
     }  # fmt: skip
     assert stack["resources"] == [{"subject": "db", "dependents": ["secret"]}]
     assert (stack["rolls"], stack["rollsBecause"]) == (True, "the image changes")

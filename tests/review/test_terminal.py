@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rehearsal.report import WIDTH, Paint
+from rehearsal.paint import WIDTH, Paint
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 from review.terminal import as_text
 
