@@ -109,7 +109,10 @@ SCHEMA: dict[str, Json] = {
                 "region": _TEXT,
                 "profile": _TEXT,
                 "verdict": _reference("grade"),
-                "rolls": {"type": "boolean", "description": "Whether the server's pods are replaced."},
+                "rolls": {
+                    "type": ["boolean", "null"],
+                    "description": "Whether the server's pods are replaced; null where that isn't known.",
+                },
                 "rollsBecause": _TEXT,
                 "changes": _list_of(_reference("change")),
                 "resources": _list_of(_object({"subject": _TEXT, "dependents": _list_of(_TEXT)})),

@@ -51,7 +51,7 @@ def _refused(after: Snapshot, found: Mapping[str, ResourceChange]) -> StackRevie
         region=after.region,
         profile=after.profile,
         changes=worst_first([*failures(after), *of_resources]),
-        rolls=False,
+        rolls=None,
         rolls_because="",
     )
 

@@ -14,6 +14,7 @@ import tempfile
 import venv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -69,10 +70,16 @@ def _requirements(file: Path) -> Iterator[Requirement]:
 def _is_here(requirement: Requirement) -> bool:
     if requirement.marker is not None and not requirement.marker.evaluate():
         return True
+    version = _version(requirement.name)
+    return version is not None and version in requirement.specifier
+
+
+@cache
+def _version(package: str) -> str | None:
     try:
-        return importlib.metadata.version(requirement.name) in requirement.specifier
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return False
+        return None
 
 
 def _name(revision: Revision) -> str:

@@ -131,7 +131,7 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
     yield _names(group, detail.named)
     yield ""
     if stack.changes:
-        if stack.was_compared:
+        if stack.rolls is not None:
             yield _rolling(stack)
             yield ""
         if len(group) > 1:

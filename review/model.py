@@ -98,16 +98,11 @@ class StackReview:
     profile: str
     changes: tuple[Change, ...]
     """The worst first."""
-    rolls: bool
-    """Whether the server's pods are replaced."""
+    rolls: bool | None
+    """Whether the server's pods are replaced; None where that isn't known."""
     rolls_because: str
     resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Subjects that change, each with the subjects that depend on it: the picture."""
-
-    @property
-    def was_compared(self) -> bool:
-        """Whether more is known of it than that it is there, gone or broken."""
-        return any(change.part is not Part.STACK for change in self.changes)
 
     @property
     def grade(self) -> Grade:

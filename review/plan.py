@@ -60,7 +60,8 @@ def read_plan(file: Path, project: str) -> Plan:
     except ValueError as broken:
         raise UsageError(f"--plan {file} is no JSON, or is cut off: {broken}; {_HOW}") from None
     content = cast("dict[str, Json]", parsed) if isinstance(parsed, dict) else {}
-    if not isinstance(content.get("steps"), list):
+    # A preview that fails before its first step has none, and says why.
+    if not isinstance(content.get("steps", content.get("diagnostics")), list):
         raise UsageError(f"--plan {file} is no plan: it has no steps; {_HOW}")
     steps = records(content, "steps")
     stacks = {tuple(text(step, "urn").split("::")[:2]) for step in steps}
@@ -72,7 +73,7 @@ def read_plan(file: Path, project: str) -> Plan:
     known = {*_WAYS, *_NOTHING, *_PARTS_OF_A_REPLACEMENT}
     found = [change for step in steps if (change := _change(step)) is not None]
     return Plan(
-        stack=", ".join(sorted(urn.removeprefix("urn:pulumi:") for urn, _ in names)),
+        stack=", ".join(sorted(urn.removeprefix("urn:pulumi:") for urn, _ in names)) or file.stem,
         region=text(config, "aws:region"),
         profile=text(config, f"{project}:profile", "dev"),
         changes={change.resource.subject: change for change in found},
@@ -111,7 +112,7 @@ def reviewed(plan: Plan) -> StackReview:
         region=plan.region,
         profile=plan.profile,
         changes=worst_first([*problems, *told(plan.changes, is_production=plan.profile == "production")]),
-        rolls=False,
+        rolls=None,
         rolls_because="",
         resources=tuple((subject, _dependents(plan, subject)) for subject in plan.changes),
     )

@@ -1,5 +1,6 @@
 """A review from start to end: two revisions, the stacks of both, what each becomes."""
 
+import importlib
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -110,6 +111,7 @@ def _compared(
 
 def _import_what_compares() -> None:
     """The providers' tables take a third as long as a rehearsal."""
+    importlib.import_module("review.stacks")
 
 
 def _interpreter(revision: Revision, notes: list[str], progress: Progress) -> Interpreter:

@@ -73,4 +73,4 @@ def _alone(  # noqa: PLR0913, PLR0917 a change's parts
         reason=reason,
         quoted=quoted,
     )
-    return StackReview(stack=stack, region="", profile="", changes=(change,), rolls=False, rolls_because="")
+    return StackReview(stack=stack, region="", profile="", changes=(change,), rolls=None, rolls_because="")

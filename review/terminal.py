@@ -49,7 +49,7 @@ def _group(group: Group, paint: Paint) -> Iterator[str]:
             "",
             paint,
         )
-    if stack.was_compared:
+    if stack.rolls is not None:
         because = clipped(stack.rolls_because, SENTENCE)
         rolls = f"are replaced: {because}" if stack.rolls else "are not replaced"
         yield from _wrapped(f"the server's pods {rolls}", "", paint)
