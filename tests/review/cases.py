@@ -27,6 +27,8 @@ class Case:
     edit: tuple[dict[str, str], ...] = ()
     copy: dict[str, str] = field(default_factory=dict[str, str])
     remove: tuple[str, ...] = ()
+    copies: int = 0
+    """Further stacks, of clusters of their own, that are there before and after."""
 
     @property
     def is_of_settings(self) -> bool:
@@ -37,6 +39,12 @@ class Case:
     def comment(self) -> Path:
         """Where what a reviewer reads is kept."""
         return CATALOGUE / f"{self.name}.md"
+
+    def multiply(self, root: Path, development: str) -> None:
+        """Makes the further stacks."""
+        for number in range(1, self.copies + 1):
+            named = development.replace("regional-xyz", f"regional-{number:03}")
+            (root / f"Pulumi.region-{number:03}.yaml").write_text(named)
 
     def set(self, when: str, development: str, file: Path) -> None:
         """Writes a stack file as it is `before` or `after`, from the development one's text."""

@@ -84,6 +84,7 @@ def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
     stack_file = pull_request.root / DEVELOPMENT
     development = stack_file.read_text()
     case.set("before", development, stack_file)
+    case.multiply(pull_request.root, development)
     pull_request.commit()
     pull_request.branch("change")
     case.set("after", development, stack_file)

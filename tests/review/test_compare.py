@@ -1,0 +1,88 @@
+"""One stack at two revisions, compared: what no real change of the project brings about easily."""
+
+import time
+from dataclasses import replace
+
+from rehearsal.values import Json
+from review.compare import compare
+from review.markdown import LIMIT, as_markdown
+from review.model import Grade, Review, Way
+from review.snapshot import CheckResult, Resource, Snapshot
+
+RESOURCE = Resource(
+    type="aws:iam/role:Role",
+    name="role",
+    inputs={"name": "a"},
+    protect=False,
+    urn="urn:pulumi:dev::maestro-stack::maestro:aws:Identity$aws:iam/role:Role::role",
+    options={},
+    replacement_trigger=None,
+    secrets={},
+    needs=frozenset(),
+)
+STACK = Snapshot(
+    stack="dev",
+    region="us-east-1",
+    profile="dev",
+    resources={RESOURCE.subject: RESOURCE},
+    objects={},
+    outputs={},
+    checks={},
+    failures=(),
+)
+
+
+def _with(resource: Resource) -> Snapshot:
+    return replace(STACK, resources={resource.subject: resource})
+
+
+def test_another_parent_makes_another_resource_of_it() -> None:
+    moved = replace(RESOURCE, urn=RESOURCE.urn.replace("Identity", "Other"))
+    (change,) = compare(STACK, _with(moved)).changes
+    assert (change.way, change.grade) == (Way.REPLACED, Grade.DANGEROUS)
+    aliased = replace(moved, options={"aliases": [{"spec": {"parentUrn": "a"}}]})
+    (change,) = compare(STACK, _with(aliased)).changes
+    assert (change.way, change.grade) == (Way.UPDATED, Grade.LOOK)
+
+
+def test_other_options_and_other_dependencies_are_told() -> None:
+    other = replace(RESOURCE, name="other", urn=RESOURCE.urn.replace("::role", "::other"))
+    both = replace(STACK, resources={each.subject: each for each in (RESOURCE, other)})
+    waits = replace(RESOURCE, needs=frozenset({other.subject}), options={"deleteBeforeReplace": True})
+    after = replace(both, resources={each.subject: each for each in (waits, other)})
+    (change,) = compare(both, after).changes
+    told = {difference.path: difference.after for difference in change.differences}
+    assert told == {"options.deleteBeforeReplace": True, "dependsOn": [other.subject]}
+    assert change.grade is Grade.LOOK
+
+
+def test_what_an_older_revision_did_not_tell_is_no_difference() -> None:
+    untold = replace(RESOURCE, options="untold", replacement_trigger="untold")
+    assert compare(_with(untold), STACK).changes == ()
+
+
+def test_a_check_that_is_gone_is_looked_at_and_a_new_one_that_fails_is_dangerous() -> None:
+    holds, fails = CheckResult(fails=False, failures=()), CheckResult(fails=True, failures=("no",))
+    before, after = replace(STACK, checks={"mqtt": holds}), replace(STACK, checks={"order": fails})
+    grades = {change.subject: change.grade for change in compare(before, after).changes}
+    assert grades == {"mqtt": Grade.LOOK, "order": Grade.DANGEROUS}
+
+
+def test_what_a_provider_refuses_is_told_without_what_was_not_reached() -> None:
+    after = replace(STACK, resources={}, failures=("aws:iam/role:Role role: no",))
+    (change,) = compare(STACK, after).changes
+    assert (change.sentence, change.grade) == ("a provider refuses it", Grade.DANGEROUS)
+
+
+def test_manifests_of_two_megabytes_are_told_in_a_comment_and_in_no_time() -> None:
+    def stack(letter: str) -> Snapshot:
+        lines = "\n".join(f"line {number} {letter}" for number in range(100_000))
+        content: dict[str, Json] = {"data": {"big": lines, "one": letter * 2_000_000}}
+        return replace(STACK, objects={"ConfigMap big": content})
+
+    begun = time.monotonic()
+    review = compare(stack("a"), stack("b"))
+    comment = as_markdown(Review(base="a", head="b", notes=(), stacks=(review,)))
+    assert time.monotonic() - begun < 3
+    assert len(comment) < LIMIT
+    assert "ConfigMap big" in comment
