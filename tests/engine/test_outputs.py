@@ -1,0 +1,131 @@
+"""What a stack reads of another one by a StackReference, on the real engine; and what it says if it can't."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from maestro_stack.outputs import CONTRACT_VERSION, VERSION_OUTPUT, documentation
+from tests.engine.conftest import ROOT
+from tests.engine.consumers import Small
+
+SOUND: dict[str, object] = {row.name: row.example for row in documentation()}
+LATER = {name: value for name, value in SOUND.items() if name != "maestro_role_arn"}
+EXPORTED: dict[str, dict[str, object]] = {
+    "foreign": {"url": "https://example.test", "password": "hunter2"},
+    "older": {**LATER, VERSION_OUTPUT: CONTRACT_VERSION - 1},
+    "newer": {**LATER, VERSION_OUTPUT: CONTRACT_VERSION + 1},
+    "retyped": {**SOUND, "maestro_role_arn": ["hunter2"], "maestro_iot_mqtt_port": "8883"},
+    "destroyed": SOUND,
+}
+"""By stack."""
+PRODUCER = """
+import pulumi
+
+for name, value in pulumi.Config().require_object("outputs").items():
+    pulumi.export(name, pulumi.Output.secret(value) if name == "password" else value)
+"""
+READER = """
+import pulumi
+from maestro_stack.outputs import MaestroOutputs
+
+region = MaestroOutputs.from_stack(pulumi.StackReference(pulumi.Config().require("stack")))
+for name, value in vars(region).items():
+    pulumi.export(name, value)
+pulumi.export("policy", region.agent("mc").policy)
+"""
+CURIOUS = """
+import pulumi
+from maestro_stack.errors import OutputsError
+from maestro_stack.outputs import MaestroOutputs
+
+async def main():
+    for stack in pulumi.Config().require_object("stacks"):
+        region = MaestroOutputs.from_stack(pulumi.StackReference(stack))
+        try:
+            await region.cluster_name.future()
+        except OutputsError as refused:
+            pulumi.log.warn(f"{refused}\\n{stack} ends")
+
+pulumi.run(main)
+"""
+"""Tells what each of several stacks is refused with, and fails; a real consumer would end at the first."""
+Reading = Callable[..., Small]
+_numbers = itertools.count(1)
+"""So that no test finds another one's stack in the backend."""
+
+
+@pytest.fixture(scope="module")
+def producer(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """A project with a stack for each way in which outputs can be wrong; `test` was never deployed."""
+    folder = tmp_path_factory.mktemp("producer")
+    first = Small(folder, "producer", PRODUCER, {"outputs": {}})
+    for name, outputs in EXPORTED.items():
+        stack = first.beside(name, {"outputs": outputs})
+        assert stack.up().succeeded
+        if name == "destroyed":
+            assert stack.destroy().succeeded
+    return first
+
+
+@pytest.fixture
+def reading(producer: Small, tmp_path: Path) -> Reading:
+    def new(settings: Mapping[str, object], program: str = READER) -> Small:
+        return Small(tmp_path, f"reader-{next(_numbers)}", program, settings, backend=producer.backend)
+
+    return new
+
+
+def test_each_way_in_which_outputs_are_wrong_is_told(reading: Reading) -> None:
+    names = ("test", *EXPORTED)
+    reader = reading({"stacks": [f"organization/producer/{name}" for name in names]}, CURIOUS)
+    refused = reader.engine.up()
+    assert not refused.succeeded
+    told = {
+        name: "\n".join(message.splitlines()[2:-1])
+        for message in refused.diagnostics
+        for name in names
+        if message.endswith(f"organization/producer/{name} ends")
+    }
+    for name in ("test", "destroyed"):
+        assert told[name] == (
+            f"  organization/producer/{name}: has no outputs: it was never deployed, or it was destroyed\n"
+            f"    deploy it: pulumi up --stack organization/producer/{name}"
+        )
+    assert "it exports password, url, and no maestro_contract_version" in told["foreign"]
+    assert f"maestro_contract_version: is {CONTRACT_VERSION - 1}, which is older" in told["older"]
+    assert "maestro_role_arn: is missing: maestro-stack 0.1.0 was the first to export it" in told["older"]
+    assert f"maestro_contract_version: is {CONTRACT_VERSION + 1}, which is newer" in told["newer"]
+    assert "maestro_role_arn: is missing: the newer contract doesn't have it any more" in told["newer"]
+    assert "maestro_role_arn: is a list, and must be a string" in told["retyped"]
+    assert "maestro_iot_mqtt_port: is a string, and must be an integer" in told["retyped"]
+    assert "hunter2" not in json.dumps(told)
+
+
+def test_a_consumer_of_wrong_outputs_ends_with_the_problem_and_no_traceback(reading: Reading) -> None:
+    refused = reading({"stack": "organization/producer/foreign"}).engine.up()
+    assert not refused.succeeded
+    assert "The region's outputs can't be used: 1 problem." in refused.text
+    assert "Traceback" not in refused.text
+    assert "outputs.py" not in refused.text
+    assert "hunter2" not in refused.text
+
+
+def test_in_a_preview_what_isnt_deployed_yet_is_unknown(reading: Reading) -> None:
+    reader = reading({"stack": "organization/producer/test"})
+    previewed = reader.engine.preview()
+    assert previewed.succeeded
+    assert "organization/producer/test has no outputs yet" in "\n".join(previewed.diagnostics)
+    assert re.search(r"maestro_iot_mqtt_endpoint *: output<string>|\[unknown\]", previewed.text)
+
+
+def test_a_stack_that_does_not_exist_is_the_engines_own_error_which_the_docs_show(reading: Reading) -> None:
+    refused = reading({"stack": "organization/producer/nowhere"}).engine.preview()
+    assert not refused.succeeded
+    said = 'unknown stack "organization/producer/nowhere"'
+    assert said in "\n".join(refused.diagnostics)
+    documented = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    assert said.replace("organization/producer/nowhere", "ORGANIZATION/maestro-stack/us-east-1") in documented
