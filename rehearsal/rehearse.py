@@ -103,6 +103,8 @@ def world_of(settings: Settings) -> World:
         subnet_ids=network.subnet_ids or (),
         security_group_ids=network.client_security_group_ids,
     )
+    if settings.assume_role_arn:
+        world = world.model_copy(update={"account": settings.assume_role_arn.split(":")[4]})
     if settings.bootstrap_config_map != "adopt":
         return world
     theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}

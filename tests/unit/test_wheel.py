@@ -58,6 +58,7 @@ def test_the_wheel_is_the_reader_and_requires_pulumi_alone(wheel: Path) -> None:
         "maestro_stack/__init__.py",
         "maestro_stack/data/amazon-root-cas.pem",
         "maestro_stack/errors.py",
+        "maestro_stack/kubeconfig.py",
         "maestro_stack/mqtt.py",
         "maestro_stack/names.py",
         "maestro_stack/outputs.py",
