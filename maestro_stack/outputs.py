@@ -283,7 +283,8 @@ def _missing(output: "OutputDocumentation", *, is_newer: bool) -> Problem:
     return Problem(
         key=output.name,
         problem=f"is missing: maestro-stack {output.since} was the first to export it",
-        example=f"update the region to {output.since} or later, or install here the release that it runs",
+        example=f"update the region to {output.since} or later, or install here the release that it runs; "
+        "if it does run it, an update with --target or --exclude left this out",
     )
 
 

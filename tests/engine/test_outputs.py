@@ -3,6 +3,9 @@
 import itertools
 import json
 import re
+import shutil
+import string
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +23,7 @@ EXPORTED: dict[str, dict[str, object]] = {
     "newer": {**LATER, VERSION_OUTPUT: CONTRACT_VERSION + 1},
     "retyped": {**SOUND, "maestro_role_arn": ["hunter2"], "maestro_iot_mqtt_port": "8883"},
     "destroyed": SOUND,
+    "sound": SOUND,
 }
 """By stack."""
 PRODUCER = """
@@ -80,7 +84,7 @@ def reading(producer: Small, tmp_path: Path) -> Reading:
 
 
 def test_each_way_in_which_outputs_are_wrong_is_told(reading: Reading) -> None:
-    names = ("test", *EXPORTED)
+    names = ("test", *(name for name in EXPORTED if name != "sound"))
     reader = reading({"stacks": [f"organization/producer/{name}" for name in names]}, CURIOUS)
     refused = reader.engine.up()
     assert not refused.succeeded
@@ -120,6 +124,28 @@ def test_in_a_preview_what_isnt_deployed_yet_is_unknown(reading: Reading) -> Non
     assert previewed.succeeded
     assert "organization/producer/test has no outputs yet" in "\n".join(previewed.diagnostics)
     assert re.search(r"maestro_iot_mqtt_endpoint *: output<string>|\[unknown\]", previewed.text)
+
+
+def test_sound_outputs_are_read_in_their_types(reading: Reading) -> None:
+    reader = reading({"stack": "organization/producer/sound"})
+    assert reader.engine.up().succeeded
+    exported = reader.engine.outputs()
+    assert {name: exported[name] for name in SOUND} == SOUND
+    (statement, *_) = json.loads(str(exported["policy"]))["Statement"]
+    assert statement["Resource"] == ["arn:aws:iot:us-east-1:123456789012:client/maestro-agent-mc-client"]
+
+
+@pytest.mark.skipif(shutil.which("envsubst") is None, reason="envsubst (GNU gettext) isn't installed")
+def test_the_application_is_filled_in_by_the_commands_of_its_readme(producer: Small) -> None:
+    readme = (ROOT / "examples/argocd/README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\((set -a; .*)\) \|$", readme, re.MULTILINE)
+    printed = producer.engine.pulumi("stack", "output", "--shell", "--stack", "organization/producer/sound")
+    command = command.replace("$(pulumi stack output --shell --stack us-east-1)", "$(cat)")
+    filled = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=ROOT, input=printed, capture_output=True, text=True, check=True
+    ).stdout
+    template = (ROOT / "examples/argocd/application.yaml").read_text(encoding="utf-8")
+    assert filled == string.Template(template).substitute({k: str(v) for k, v in SOUND.items()})
 
 
 def test_a_stack_that_does_not_exist_is_the_engines_own_error_which_the_docs_show(reading: Reading) -> None:
