@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from importlib.metadata import Distribution, distribution
@@ -69,6 +70,11 @@ def test_the_wheel_is_the_reader_and_requires_pulumi_alone(wheel: Path) -> None:
     assert [requirement.name for requirement in required] == ["pulumi"]
     assert required[0].specifier.contains(distribution("pulumi").version)
     assert f"Version: {TAG.removeprefix('v')}\n" in metadata
+
+
+def test_the_build_backend_is_the_one_that_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["build-system"]["requires"] == [f"hatchling=={distribution('hatchling').version}"]
 
 
 def needed(name: str, found: dict[str, Distribution] | None = None) -> dict[str, Distribution]:
