@@ -9,7 +9,7 @@ import pytest
 from tests.review.conftest import Outcome, PullRequest, Reviewed
 
 DEPLOYMENT = "charts/maestro-server-eso/templates/deployment.yaml"
-POLICY_TOPIC = 'arns("topic", self.source_events("*"))'
+POLICY_TOPIC = "f\"topic/{self.source_events('*')}\""
 
 
 def _changes(outcome: Outcome) -> dict[str, dict[str, Any]]:
@@ -84,7 +84,7 @@ def test_another_replica_is_to_be_looked_at_and_one_less_is_dangerous(
 def test_a_right_that_is_gained_is_dangerous_and_told_as_one(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
-    more = 'arns("topic", self.source_events("*"), self.agent_events("*"))'
+    more = f"{POLICY_TOPIC}, f\"topic/{{self.agent_events('*')}}\""
     pull_request.replace("maestro_stack/mqtt.py", POLICY_TOPIC, more)
     outcome = review("--json")
     assert outcome.status == 3
