@@ -36,6 +36,7 @@ class Example:
 
     value: str | int
     since: str = "0.1.0"
+    """A later output says its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +256,7 @@ def problems_of(stack: str, values: Mapping[str, object]) -> list[Problem]:
                 problem=f"is {_word(values[output.name])}, and must be {_article(output.type)}",
                 example=f"{stack} was not written by maestro-stack; example of a value: {output.example}",
             )
-            for output in documentation()
+            for output in _contract()
             if not _is(output.type, values.get(output.name))
         ),
     ]
@@ -273,7 +274,7 @@ def _version_problems(stack: str, version: object) -> list[Problem]:
     return [Problem(key=VERSION_OUTPUT, problem=problem, example=example)]
 
 
-def _missing(output: "OutputDocumentation", *, is_newer: bool) -> Problem:
+def _missing(output: "_Output", *, is_newer: bool) -> Problem:
     if is_newer:
         return Problem(
             key=output.name,
@@ -301,41 +302,42 @@ def _article(type_: str) -> str:
     return f"an {type_}" if type_[0] in "aeiou" else f"a {type_}"
 
 
-# --- documentation --------------------------------------------------------------------------------
+# --- the model, read ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class OutputDocumentation:
-    """One row of the contract."""
-
+class _Output:
     name: str
     type: str
     """`string` or `integer`."""
-    description: str
     example: str | int
     since: str
     """Release of maestro-stack that was the first to export it."""
 
 
-@cache
+@dataclass(frozen=True)
+class OutputDocumentation(_Output):
+    """One row of the contract."""
+
+    description: str
+
+
 def documentation() -> tuple[OutputDocumentation, ...]:
     """Every output of the contract, in order; the descriptions are the docstrings above."""
-    hints = get_type_hints(MaestroOutputs, include_extras=True)
-    types = {type_: name for name, type_ in _TYPES.items()}
     descriptions = _docstrings(MaestroOutputs)
-    rows: list[OutputDocumentation] = []
-    for name, hint in hints.items():
+    return tuple(
+        OutputDocumentation(**vars(output), description=descriptions[output.name]) for output in _contract()
+    )
+
+
+@cache
+def _contract() -> tuple[_Output, ...]:
+    types = {type_: name for name, type_ in _TYPES.items()}
+    rows: list[_Output] = []
+    for name, hint in get_type_hints(MaestroOutputs, include_extras=True).items():
         output, example = cast(tuple[object, Example], get_args(hint))
         (type_,) = cast(tuple[type], get_args(output))
-        rows.append(
-            OutputDocumentation(
-                name=name,
-                type=types[type_],
-                description=descriptions[name],
-                example=example.value,
-                since=example.since,
-            )
-        )
+        rows.append(_Output(name, types[type_], example.value, example.since))
     return tuple(rows)
 
 

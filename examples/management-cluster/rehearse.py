@@ -41,7 +41,8 @@ WORKS, FAILS, UNUSABLE = 0, 1, 2
 
 def settings_of(stack: Stack) -> Settings:
     """What the stack's file sets. Raises ConfigurationError."""
-    return parse({key.rpartition(":")[2]: value for key, value in stack.own_config.items()})
+    prefix = f"{stack.project}:"
+    return parse({k.removeprefix(prefix): v for k, v in stack.own_config.items() if k.startswith(prefix)})
 
 
 def account_of(cluster: Cluster, *, own: str) -> str:

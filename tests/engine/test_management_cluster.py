@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from cryptography import x509
@@ -129,6 +130,9 @@ def test_management_clusters_come_and_go_and_touch_nothing_of_each_other(agents:
     assert "organization/maestro-stack/test has no outputs yet" in "\n".join(both_new.diagnostics)
 
     agents.region.up()
+    jsonschema.validate(
+        agents.region.engine.outputs(), json.loads((ROOT / "docs/outputs.schema.json").read_text())
+    )
     assert agents.moved_to("mc", "mc-east") == SHARED | change("create", "mc", "mc-east")
     assert both_new.changes == SHARED | change("create", "mc", "mc-east")
 

@@ -75,6 +75,11 @@ def test_a_wrong_configuration_is_told_by_its_key(
     assert problem in problems(clusters, region)[key]
 
 
+def test_an_unknown_key_is_told_with_the_closest_known_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"cluster: is no known key \(did you mean clusters\?\)"):
+        parse({**given(), "cluster": None})
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     assert problems({"Mc": {"regoin": "us-east-1"}}, {}).keys() == {
         "region.stack",

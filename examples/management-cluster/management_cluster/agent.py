@@ -64,9 +64,10 @@ class Agent(pulumi.ComponentResource):
             "managed-by": "pulumi",
         }
         agent = args.region.agent(args.cluster.settings.consumer)
-        secret, version = self._secret(self._certificate(agent))
+        certificate, authorization = self._certificate(agent)
+        secret, version = self._secret(certificate)
         role, grants = self._identity(secret)
-        config_map = self._configuration(agent, ready=(version, *grants))
+        config_map = self._configuration(agent, ready=(authorization, version, *grants))
         self.outputs = {
             "clientId": agent.client_id,
             "cloudeventsClientId": agent.cloudevents_client_id,
@@ -83,16 +84,16 @@ class Agent(pulumi.ComponentResource):
     def _in_cluster_account(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self._args.cluster.provider)
 
-    def _certificate(self, agent: AgentOutputs) -> aws.iot.Certificate:
-        """The agent on the broker: a certificate, and what it may do."""
+    def _certificate(self, agent: AgentOutputs) -> tuple[aws.iot.Certificate, pulumi.Resource]:
+        """The agent on the broker: a certificate, and what it may do; the second is there once it may."""
         policy = aws.iot.Policy(
             self._name, name=agent.policy_name, policy=agent.policy, tags=self._tags, opts=self._in_region()
         )
         certificate = aws.iot.Certificate(self._name, active=True, opts=self._in_region())
-        aws.iot.PolicyAttachment(
+        authorization = aws.iot.PolicyAttachment(
             self._name, policy=policy.name, target=certificate.arn, opts=self._in_region()
         )
-        return certificate
+        return certificate, authorization
 
     def _secret(
         self, certificate: aws.iot.Certificate

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import pulumi
+from pulumi.runtime import config as pulumi_config
 
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.mqtt import consumer_problem
 
+KEYS = ("region", "clusters")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 CLUSTER = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")  # EKS API reference, CreateCluster
@@ -71,13 +73,17 @@ def load() -> Settings:
     Raises:
         ConfigurationError: with everything that is wrong with it.
     """
-    config = pulumi.Config()
-    return parse({key: config.get_object(key) for key in ("region", "clusters")})
+    config, prefix = pulumi.Config(), f"{pulumi.get_project()}:"
+    # `pulumi.Config` can't list keys, and unknown ones must be found: the engine lets them pass. The language
+    # host hands configuration over in the environment, the Automation API in the context.
+    names = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
+    given = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    return parse({key: config.get_object(key) if key in KEYS else None for key in given})
 
 
 def parse(given: Mapping[str, object]) -> Settings:
     """The settings in a configuration. Raises ConfigurationError."""
-    problems: list[Problem] = []
+    problems = [_unknown(key, key, KEYS) for key in given if key not in KEYS]
     region = _section("region", given.get("region"), problems, required="stack", optional=("roleArn",))
     clusters = [
         _cluster(consumer, entry, problems)
@@ -130,10 +136,7 @@ def _section(
     sound: dict[str, str] = {}
     for name, value in values.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            problem = f"is no known key (did you mean {close[0]}?)" if close else "is no known key"
-            example = f"known keys here: {', '.join(known)}"
-            problems.append(Problem(key=f"{key}.{name}", problem=problem, example=example))
+            problems.append(_unknown(f"{key}.{name}", name, known))
         elif isinstance(value, str) and RULES[name][0].fullmatch(value):
             sound[name] = value
         else:
@@ -146,6 +149,12 @@ def _mapping(key: str, value: object, problems: list[Problem]) -> Mapping[str, o
         return cast(dict[str, object], value)
     problems.append(_problem(key, "is missing" if value is None else "is no object"))
     return None
+
+
+def _unknown(key: str, name: str, known: tuple[str, ...]) -> Problem:
+    close = difflib.get_close_matches(name, known, n=1)
+    problem = f"is no known key (did you mean {close[0]}?)" if close else "is no known key"
+    return Problem(key=key, problem=problem, example=f"known keys here: {', '.join(known)}")
 
 
 def _problem(key: str, problem: str) -> Problem:
