@@ -119,7 +119,11 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class Agent:
-    """The MQTT names and rights of the agent of one consumer. No two agents share any of them."""
+    """The MQTT names and rights of the agent of one consumer.
+
+    No two agents of a source share any of them. Where the names of two sources would lead to one client id,
+    they lead to one policy name, too, and AWS refuses the second.
+    """
 
     source: Mqtt
     consumer: str
