@@ -381,9 +381,16 @@ def _connect_aws(
 
 def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
     """The account of the last role that the provider is to take; each role is taken by the one before it."""
+    from rehearsal.aws.account import account_of_role
+
     given = configuration.get("assumeRoles")  # as JSON text, as the engine passes lists
     roles = cast("list[dict[str, Json]]", json.loads(given)) if isinstance(given, str) and given else []
-    return text(roles[-1], "roleArn").split(":")[4] if roles else None
+    if not roles:
+        return None
+    arn = text(roles[-1], "roleArn")
+    if (account := account_of_role(arn)) is None:
+        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} is no ARN of an IAM role")
+    return account
 
 
 def _connect_kubernetes(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
+from rehearsal.aws.account import account_of_role
 from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.checks import Check, Evidence, Status, run_checks
 from rehearsal.kubernetes import Kubernetes, Release
@@ -103,8 +104,8 @@ def world_of(settings: Settings) -> World:
         subnet_ids=network.subnet_ids or (),
         security_group_ids=network.client_security_group_ids,
     )
-    if settings.assume_role_arn:
-        world = world.model_copy(update={"account": settings.assume_role_arn.split(":")[4]})
+    if account := account_of_role(settings.assume_role_arn or ""):
+        world = world.model_copy(update={"account": account})
     if settings.bootstrap_config_map != "adopt":
         return world
     theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}
