@@ -8,7 +8,14 @@ import yaml
 import tools
 from rehearsal.engine import Engine
 from rehearsal.project import load_stack
-from tests.engine.conftest import Region
+
+EXPORTING = """
+import pulumi
+
+for name, value in pulumi.Config().require_object("outputs").items():
+    pulumi.export(name, pulumi.Output.secret(value) if name == "password" else value)
+"""
+"""A program that exports what its configuration says."""
 
 
 def beside(folder: Path, backend: Path) -> Path:
@@ -16,11 +23,6 @@ def beside(folder: Path, backend: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "backend").symlink_to(backend)
     return folder
-
-
-def backend_of(region: Region) -> Path:
-    """Where a region's stack is kept."""
-    return region.engine.folder / "backend"
 
 
 class Small:

@@ -18,7 +18,7 @@ from rehearsal.provider import listen
 from rehearsal.values import record, text, texts
 from tests.engine.alarms import TOKEN, Alarms, schema
 from tests.engine.conftest import ROOT
-from tests.engine.consumers import Small, beside
+from tests.engine.consumers import EXPORTING, Small, beside
 
 EXAMPLE = ROOT / "examples" / "alarms"
 PROGRAM: dict[str, Any] = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))
@@ -28,12 +28,6 @@ ALARMS: dict[str, dict[str, Any]] = {
     if resource["type"] == "aws:cloudwatch:MetricAlarm"
 }
 OUTPUTS: dict[str, object] = {row.name: row.example for row in documentation()}
-PRODUCER = """
-import pulumi
-
-for name, value in pulumi.Config().require_object("outputs").items():
-    pulumi.export(name, value)
-"""
 
 
 def test_it_reads_three_outputs_of_the_contract() -> None:
@@ -57,7 +51,7 @@ def test_its_alarms_are_what_the_provider_takes() -> None:
 def test_on_the_engine_it_makes_five_alarms_of_what_the_region_exports(
     emulation: Emulation, tmp_path: Path
 ) -> None:
-    producer = Small(tmp_path / "region", "maestro-stack", PRODUCER, {"outputs": OUTPUTS})
+    producer = Small(tmp_path / "region", "maestro-stack", EXPORTING, {"outputs": OUTPUTS})
     assert producer.engine.up().succeeded
     alarms = Alarms(emulation.cloud("us-east-1", "220000000001"))
     server, port = listen(alarms)
