@@ -3,6 +3,8 @@
 Pulumi.yaml                  from the marker on: the keys of maestro_stack.schema.Configuration
 docs/configuration.md        the same keys, for people
 docs/outputs.md              the outputs of maestro_stack.outputs
+docs/outputs.schema.json     as a whole: the same as a JSON schema, for stacks in other languages
+docs/outputs.lock.json       as a whole: the same as a promise; never written over a broken one
 docs/rules.md                the rules of policies/
 docs/what-a-change-does.md   as a whole: the rows of rehearsal.effects
 docs/review.schema.json      as a whole: the schema of review.as_json
@@ -16,6 +18,7 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +29,12 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
-from maestro_stack.outputs import CONTRACT_VERSION, documentation  # noqa: E402
+from maestro_stack.outputs import (  # noqa: E402
+    CONTRACT_VERSION,
+    VERSION_OUTPUT,
+    OutputDocumentation,
+    documentation,
+)
 from maestro_stack.rules import WIRED_VALUES  # noqa: E402
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration  # noqa: E402
 from policies.rule import EVERY  # noqa: E402
@@ -37,8 +45,9 @@ from review.as_json import SCHEMA as REVIEW_SCHEMA  # noqa: E402
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
 RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
 REVIEW = "docs/review.schema.json"
-FILES = (PROJECT, CONFIGURATION, OUTPUTS, RULES, EFFECTS, REVIEW)
-WHOLE = (EFFECTS, REVIEW)
+SCHEMA, LOCK = "docs/outputs.schema.json", "docs/outputs.lock.json"
+FILES = (PROJECT, CONFIGURATION, OUTPUTS, SCHEMA, LOCK, RULES, EFFECTS, REVIEW)
+WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
@@ -232,11 +241,86 @@ def has_fields(part: Schema) -> bool:
 
 def outputs_blocks() -> dict[str, str]:
     """The blocks of docs/outputs.md."""
-    rows = [(f"`{o.name}`", o.type, o.description, f"`{o.example}`") for o in documentation()]
+    rows = [(f"`{o.name}`", o.type, o.description, f"`{o.example}`", o.since) for o in documentation()]
     return {
         "contract version": f"Contract version: **{CONTRACT_VERSION}** (`maestro_contract_version`).",
-        "outputs": table(("Output", "Type", "Description", "Example"), rows),
+        "outputs": table(("Output", "Type", "Description", "Example", "Since"), rows),
     }
+
+
+def outputs_schema() -> str:
+    """docs/outputs.schema.json: what `pulumi stack output --json` prints of a region."""
+    properties: dict[str, object] = {
+        output.name: {
+            "description": output.description,
+            "type": output.type,
+            "examples": [output.example],
+            **({"const": CONTRACT_VERSION} if output.name == VERSION_OUTPUT else {}),
+        }
+        for output in documentation()
+    }
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Outputs of a maestro-stack region, contract version {CONTRACT_VERSION}",
+        "description": "Others may be added to them at any time: read what you need by its name.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+class Locked(TypedDict):
+    """What docs/outputs.lock.json holds: the contract's version, and each output's type and first release."""
+
+    contract: int
+    outputs: dict[str, dict[str, str]]
+
+
+def outputs_lock(
+    before: str,
+    outputs: Iterable[OutputDocumentation] | None = None,
+    *,
+    version: int = CONTRACT_VERSION,
+    release: str | None = None,
+) -> str:
+    """docs/outputs.lock.json, made from the one before; the rest is by default what there is now.
+
+    Raises SystemExit if an output is gone or of another type, and the contract's version has not grown; or if
+    a new one doesn't say in which release it comes.
+    """
+    release = release or tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    outputs = documentation() if outputs is None else tuple(outputs)
+    after: Locked = {
+        "contract": version,
+        "outputs": {output.name: {"type": output.type, "since": output.since} for output in outputs},
+    }
+    locked = cast(Locked, json.loads(before)) if before else after
+    if version < locked["contract"]:
+        raise SystemExit(f"{LOCK}: the contract's version is {locked['contract']}, and can't be {version}")
+    if version == locked["contract"] and (broken := list(broken_promises(locked, after))):
+        raise SystemExit(
+            f"{LOCK}: contract version {version} promises what would be broken:\n"
+            + "".join(f"  {line}\n" for line in broken)
+            + "Leave it as it was, or raise CONTRACT_VERSION in maestro_stack/outputs.py: then consumers are "
+            "told."
+        )
+    added = {name: row for name, row in after["outputs"].items() if name not in locked["outputs"]}
+    if late := [name for name, row in added.items() if row["since"] != release]:
+        raise SystemExit(f'{LOCK}: new in release {release}, so say since="{release}": {", ".join(late)}')
+    return json.dumps(after, indent=2) + "\n"
+
+
+def broken_promises(locked: Locked, now: Locked) -> Iterator[str]:
+    """What a consumer of the locked outputs would miss."""
+    for name, promised in locked["outputs"].items():
+        there = now["outputs"].get(name)
+        if there is None:
+            yield f"{name} is gone"
+            continue
+        for what, words in (("type", "was of type"), ("since", "was first in release")):
+            if there[what] != promised[what]:
+                yield f"{name} {words} {promised[what]}, and now {there[what]}"
 
 
 def rules_blocks() -> dict[str, str]:
@@ -409,6 +493,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         PROJECT: project(before[PROJECT]),
         CONFIGURATION: with_blocks(CONFIGURATION, before[CONFIGURATION], configuration_blocks()),
         OUTPUTS: with_blocks(OUTPUTS, before[OUTPUTS], outputs_blocks()),
+        SCHEMA: outputs_schema(),
+        LOCK: outputs_lock(before[LOCK]),
         RULES: with_blocks(RULES, before[RULES], rules_blocks()),
         EFFECTS: effects_document(),
         REVIEW: json.dumps(REVIEW_SCHEMA, indent=2) + "\n",

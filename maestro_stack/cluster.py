@@ -1,7 +1,6 @@
 """The EKS cluster we deploy to: its identity facts, and the Kubernetes provider that reaches it."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from maestro_stack.errors import Problem, SurroundingsError
+from maestro_stack.kubeconfig import eks_kubeconfig
 from maestro_stack.settings import Settings
 
 T = TypeVar("T")
@@ -158,7 +158,17 @@ def kubernetes_provider(
     """
     access = settings.kubernetes
     kubeconfig = {
-        "eks": lambda: pulumi.Output.from_input(eks_kubeconfig(cluster, settings)),
+        "eks": lambda: pulumi.Output.from_input(
+            eks_kubeconfig(
+                name=cluster.name,
+                arn=cluster.arn,
+                region=cluster.region,
+                endpoint=cluster.endpoint,
+                certificate_authority=cluster.certificate_authority,
+                role_arn=settings.assume_role_arn,
+                profile=settings.aws_profile,
+            )
+        ),
         "kubeconfig": lambda: pulumi.Output.secret(access.kubeconfig),
         "ambient": lambda: None,
     }[access.mode]()
@@ -170,42 +180,6 @@ def kubernetes_provider(
         # Otherwise a ConfigMap whose data changes is deleted first, and with it what others put into it.
         enable_config_map_mutable=True,
         opts=opts,
-    )
-
-
-def eks_kubeconfig(cluster: Cluster, settings: Settings) -> str:
-    """A kubeconfig that asks `aws eks get-token` for each token, so that its text never changes.
-
-    Source: Amazon EKS user guide, "Connect kubectl to an EKS cluster by creating a kubeconfig file".
-    """
-    arguments = ["--region", cluster.region, "eks", "get-token", "--cluster-name", cluster.name]
-    if settings.assume_role_arn:
-        arguments += ["--role-arn", settings.assume_role_arn]
-    profile = [{"name": "AWS_PROFILE", "value": settings.aws_profile}] if settings.aws_profile else None
-    execute = {
-        "apiVersion": "client.authentication.k8s.io/v1beta1",
-        "command": "aws",
-        "args": [*arguments, "--output", "json"],
-        "env": profile,
-        "interactiveMode": "Never",
-    }
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": cluster.arn,
-            "contexts": [{"name": cluster.arn, "context": {"cluster": cluster.arn, "user": cluster.arn}}],
-            "clusters": [
-                {
-                    "name": cluster.arn,
-                    "cluster": {
-                        "server": cluster.endpoint,
-                        "certificate-authority-data": cluster.certificate_authority,
-                    },
-                }
-            ],
-            "users": [{"name": cluster.arn, "user": {"exec": execute}}],
-        }
     )
 
 

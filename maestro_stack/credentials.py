@@ -1,26 +1,18 @@
 """The server's two secrets in Secrets Manager, in the form that the chart's SecretProviderClass reads."""
 
 from dataclasses import dataclass
-from importlib.resources import files
 
 import pulumi
 import pulumi_aws as aws
 
 from maestro_stack.hooks import explain_failure
+from maestro_stack.mqtt import amazon_root_cas
 from maestro_stack.names import Names
 
 # Days in which a deleted secret can be restored, and its name can't be used again. None in dev, so that a
 # stack can be destroyed and built again; the most in production. Source: Secrets Manager, DeleteSecret.
 RECOVERY_DAYS_DEV = 0
 RECOVERY_DAYS_PRODUCTION = 30
-
-
-def amazon_root_cas() -> str:
-    """The four Amazon root CAs that IoT data endpoints chain to, as PEM.
-
-    Source: AWS IoT Core developer guide, "Server authentication", CA certificates for ATS endpoints.
-    """
-    return (files("maestro_stack") / "data" / "amazon-root-cas.pem").read_text(encoding="ascii")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 MaestroError                 printed as text by Pulumi, never as a traceback
 ├── ConfigurationError       phase 1: the stack's configuration; nothing was registered
-└── SurroundingsError        phase 2: the cluster and network we deploy into; only look-ups ran
+├── SurroundingsError        phase 2: the cluster and network we deploy into; only look-ups ran
+└── OutputsError             in a stack that consumes outputs: those of the region can't be used
 """
 
 from collections.abc import Sequence
@@ -44,3 +45,9 @@ class SurroundingsError(MaestroError):
     """The configuration is sound, but the region doesn't hold what it names."""
 
     title = "The region doesn't hold what the configuration names"
+
+
+class OutputsError(MaestroError):
+    """What another stack exports isn't what this reader understands."""
+
+    title = "The region's outputs can't be used"

@@ -1,7 +1,6 @@
 """The server's AWS identity: an IAM role that reads its two secrets, tied to its service account."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -9,51 +8,7 @@ import pulumi_aws as aws
 
 from maestro_stack.cluster import Cluster
 from maestro_stack.names import SERVICE_ACCOUNT, Names
-from maestro_stack.schema import Tree
-
-
-def trust_policy(*, service: str, account_id: str, cluster_arn: str, namespace: str) -> Tree:
-    """Who may take the role: EKS, for one service account of one cluster.
-
-    Scoped by the session tags that EKS sets; `aws:SourceArn` breaks the role's use. Source: Amazon EKS user
-    guide, "Create IAM role with trust policy required by EKS Pod Identity".
-    """
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "MaestroServerPods",
-                "Effect": "Allow",
-                "Principal": {"Service": service},
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Condition": {
-                    "StringEquals": {
-                        "aws:SourceAccount": account_id,
-                        "aws:RequestTag/eks-cluster-arn": cluster_arn,
-                        "aws:RequestTag/kubernetes-namespace": namespace,
-                        "aws:RequestTag/kubernetes-service-account": SERVICE_ACCOUNT,
-                    }
-                },
-            }
-        ],
-    }
-
-
-def secrets_policy(secret_arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
-    """What the role may do: read these secrets. Source: README of the CSI driver's AWS provider."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "ReadServerSecrets",
-                    "Effect": "Allow",
-                    "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-                    "Resource": list(secret_arns),
-                }
-            ],
-        }
-    )
+from maestro_stack.permissions import secrets_policy, trust_policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +42,12 @@ class Identity(pulumi.ComponentResource):
         trust = service.apply(
             lambda service: json.dumps(
                 trust_policy(
+                    sid="MaestroServerPods",
                     service=service,
                     account_id=args.cluster.account_id,
                     cluster_arn=args.cluster.arn,
                     namespace=args.namespace,
+                    service_account=SERVICE_ACCOUNT,
                 )
             )
         )
@@ -106,7 +63,7 @@ class Identity(pulumi.ComponentResource):
             "policy",
             name="read-server-secrets",
             role=role.name,
-            policy=secrets_policy(args.secret_arns),
+            policy=secrets_policy("ReadServerSecrets", args.secret_arns),
             opts=child,
         )
         association = aws.eks.PodIdentityAssociation(

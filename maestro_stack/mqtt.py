@@ -1,15 +1,35 @@
-"""MQTT names and rights, as pure functions of the source id: topics, client ids and the server's IoT policy.
+"""MQTT names and rights, as pure functions of the source id: topics, client ids, the server's and the agents'
+IoT policies.
 
 Source: sdk-go `pkg/cloudevents/generic/types/types.go` (topic grammar); AWS IoT Core developer guide,
 "Publish/Subscribe policy examples" (in a policy `*` and `?` are wildcards, `+` and `#` are literal).
 """
 
+import re
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import TypedDict
 
 PORT = 8883  # MQTT with a client certificate; 443 needs ALPN, which Maestro can't send
 SHARE_GROUP = "statussubscribers"
 POLICY_SIZE_MAX = 2048  # characters, white space excluded (AWS IoT Core quotas)
+CONSUMER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A consumer's name: a DNS label, as Maestro has it. No wildcard of a policy or topic fits in."""
+
+
+def consumer_problem(name: str) -> str | None:
+    """What is wrong with a consumer's name; None if nothing is."""
+    if CONSUMER.fullmatch(name):
+        return None
+    return "is no consumer's name: 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last"
+
+
+def amazon_root_cas() -> str:
+    """The four Amazon root CAs that IoT data endpoints chain to, as PEM.
+
+    Source: AWS IoT Core developer guide, "Server authentication", CA certificates for ATS endpoints.
+    """
+    return (files("maestro_stack") / "data" / "amazon-root-cas.pem").read_text(encoding="ascii")
 
 
 class Statement(TypedDict):
@@ -67,28 +87,94 @@ class Mqtt:
         Shared subscriptions are allowed in both forms, with and without `$share`: AWS doesn't document which
         of them it evaluates (the AWS device SDKs' samples grant both).
         """
-
-        def arns(kind: str, *names: str) -> list[str]:
-            return [f"arn:{partition}:iot:{region}:{account_id}:{kind}/{name}" for name in names]
-
-        def allow(sid: str, action: str, resources: list[str]) -> Statement:
-            return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resources}
-
+        broker = f"arn:{partition}:iot:{region}:{account_id}"
         any_agent = self.agent_events("*")
-        return {
-            "Version": "2012-10-17",
-            "Statement": [
-                allow("Connect", "iot:Connect", arns("client", f"{self.server_client_id_prefix}*")),
-                allow("SendWork", "iot:Publish", arns("topic", self.source_events("*"))),
-                allow(
-                    "SubscribeToStatus",
-                    "iot:Subscribe",
-                    arns("topicfilter", self.shared_agent_events, self.agent_events("+")),
-                ),
-                allow(
-                    "ReceiveStatus",
-                    "iot:Receive",
-                    arns("topic", any_agent, f"$share/{SHARE_GROUP}/{any_agent}"),
-                ),
-            ],
-        }
+        return _document(
+            _allow("Connect", "iot:Connect", broker, f"client/{self.server_client_id_prefix}*"),
+            _allow("SendWork", "iot:Publish", broker, f"topic/{self.source_events('*')}"),
+            _allow(
+                "SubscribeToStatus",
+                "iot:Subscribe",
+                broker,
+                f"topicfilter/{self.shared_agent_events}",
+                f"topicfilter/{self.agent_events('+')}",
+            ),
+            _allow(
+                "ReceiveStatus",
+                "iot:Receive",
+                broker,
+                f"topic/{any_agent}",
+                f"topic/$share/{SHARE_GROUP}/{any_agent}",
+            ),
+        )
+
+    def agent(self, consumer: str) -> "Agent":
+        """The agent of one consumer.
+
+        Raises:
+            ValueError: no consumer can have this name (`consumer_problem`).
+        """
+        return Agent(self, consumer)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The MQTT names and rights of the agent of one consumer.
+
+    No two agents of a source share any of them. Where the names of two sources would lead to one client id,
+    they lead to one policy name, too, and AWS refuses the second.
+    """
+
+    source: Mqtt
+    consumer: str
+
+    def __post_init__(self) -> None:
+        if problem := consumer_problem(self.consumer):
+            raise ValueError(f"{self.consumer!r} {problem}")
+
+    @property
+    def cloudevents_client_id(self) -> str:
+        """What the agent's flag `--cloudevents-client-id` takes."""
+        return f"{self.source.source_id}-agent-{self.consumer}"
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id. The agent makes it of the flag's value (sdk-go, NewAgentOptions)."""
+        return f"{self.cloudevents_client_id}-client"
+
+    @property
+    def source_events(self) -> str:
+        """Topic on which it receives its work."""
+        return self.source.source_events(self.consumer)
+
+    @property
+    def agent_events(self) -> str:
+        """Topic to which it publishes its status."""
+        return self.source.agent_events(self.consumer)
+
+    @property
+    def policy_name(self) -> str:
+        """Physical name of its IoT policy."""
+        return f"{self.source.source_id}-agent-{self.consumer}"
+
+    def policy(self, *, partition: str, region: str, account_id: str) -> PolicyDocument:
+        """Its rights on the broker: to be itself, and to use its own two topics.
+
+        There is no wildcard in it: with one after its name, an agent `mc` could be the agent `mc-east`.
+        """
+        broker = f"arn:{partition}:iot:{region}:{account_id}"
+        return _document(
+            _allow("Connect", "iot:Connect", broker, f"client/{self.client_id}"),
+            _allow("SendStatus", "iot:Publish", broker, f"topic/{self.agent_events}"),
+            _allow("SubscribeToWork", "iot:Subscribe", broker, f"topicfilter/{self.source_events}"),
+            _allow("ReceiveWork", "iot:Receive", broker, f"topic/{self.source_events}"),
+        )
+
+
+def _document(*statements: Statement) -> PolicyDocument:
+    return {"Version": "2012-10-17", "Statement": [*statements]}
+
+
+def _allow(sid: str, action: str, broker: str, *names: str) -> Statement:
+    """`names` are the parts of the resources' ARNs after the broker's, each with its kind in front."""
+    return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": [f"{broker}:{n}" for n in names]}

@@ -1,174 +1,354 @@
 """The stack's outputs: a versioned contract, modelled once.
 
-`MaestroOutputs` exports them and documents them (docs/outputs.md is generated from it). Nothing in it is
-secret: consumers get ARNs. This module uses pulumi and the standard library only, so that another project
-can have it alone.
+`MaestroOutputs` exports them, documents them (docs/outputs.md and the files beside it are generated from it)
+and reads them in other stacks. Nothing in it is secret: consumers get ARNs. This module and what it imports
+use pulumi and the standard library only; they are what `pip install` of this repository gives a project.
+
+region = MaestroOutputs.from_stack(pulumi.StackReference("organization/maestro-stack/us-east-1"))
+region.maestro_iot_mqtt_endpoint        # pulumi.Output[str]
+region.agent("mc-east").policy          # the IoT policy of that consumer's agent, as JSON
 """
 
+import ast
+import inspect
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, cast, get_type_hints
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Self, TypeVar, cast, get_args, get_type_hints
 
 import pulumi
 
+from maestro_stack.errors import OutputsError, Problem
+from maestro_stack.mqtt import Agent, Mqtt
+
+T = TypeVar("T")
+
 CONTRACT_VERSION = 1
 """Grows when an output is removed or changes its meaning or type; adding one leaves it as it is."""
+VERSION_OUTPUT = "maestro_contract_version"
 
 
 @dataclass(frozen=True)
-class OutputDocumentation:
-    """One row of the contract."""
+class Example:
+    """What an output's value looks like, and which release of maestro-stack was the first to export it."""
 
-    name: str
-    type: str
-    description: str
-    example: str
+    value: str | int
+    since: str = "0.1.0"
+    """A later output says its own."""
 
 
-@dataclass(frozen=True)
-class Documented:
-    """An output's description, and an example of its value."""
+@dataclass(frozen=True, kw_only=True)
+class AgentOutputs:
+    """What the agent of one consumer is on the region's broker."""
 
-    description: str
-    example: str | int
+    client_id: pulumi.Output[str]
+    """MQTT client id. An agent appends `-client` to what it is given: see `cloudevents_client_id`."""
+    cloudevents_client_id: pulumi.Output[str]
+    """What the agent's flag `--cloudevents-client-id` takes."""
+    source_events_topic: pulumi.Output[str]
+    """Topic on which the agent receives its work."""
+    agent_events_topic: pulumi.Output[str]
+    """Topic to which the agent publishes its status."""
+    policy_name: pulumi.Output[str]
+    """Physical name of the agent's IoT policy."""
+    policy: pulumi.Output[str]
+    """The agent's IoT policy, as JSON: this client id and these topics, and nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaestroOutputs:
     """What a region's stack tells other stacks."""
 
-    cluster_name: Annotated[
-        pulumi.Output[str], Documented("EKS cluster, and prefix of the secrets.", "regional-xyz")
-    ]
-    maestro_contract_version: Annotated[
-        pulumi.Output[int], Documented("Version of this contract.", CONTRACT_VERSION)
-    ]
-    maestro_region: Annotated[pulumi.Output[str], Documented("AWS region of everything below.", "us-east-1")]
+    cluster_name: Annotated[pulumi.Output[str], Example("regional-xyz")]
+    """EKS cluster, and prefix of the secrets."""
+    maestro_contract_version: Annotated[pulumi.Output[int], Example(CONTRACT_VERSION)]
+    """Version of this contract."""
+    maestro_region: Annotated[pulumi.Output[str], Example("us-east-1")]
+    """AWS region of everything below."""
     maestro_iot_mqtt_endpoint: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "MQTT broker: host of the account's Data-ATS endpoint, without port.",
-            "a1b2c3d4e5f6g7-ats.iot.us-east-1.amazonaws.com",
-        ),
+        pulumi.Output[str], Example("a1b2c3d4e5f6g7-ats.iot.us-east-1.amazonaws.com")
     ]
-    maestro_iot_mqtt_port: Annotated[pulumi.Output[int], Documented("MQTT port, for mutual TLS.", 8883)]
-    maestro_mqtt_source_id: Annotated[
-        pulumi.Output[str], Documented("Source id: prefix of topics and client ids.", "maestro")
-    ]
+    """MQTT broker: host of the account's Data-ATS endpoint, without port."""
+    maestro_iot_mqtt_port: Annotated[pulumi.Output[int], Example(8883)]
+    """MQTT port, for mutual TLS."""
+    maestro_mqtt_source_id: Annotated[pulumi.Output[str], Example("maestro")]
+    """Source id: prefix of topics and client ids."""
     maestro_mqtt_source_events_topic: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "Topic of work for a consumer; `+` stands for the consumer's name.",
-            "sources/maestro/consumers/+/sourceevents",
-        ),
+        pulumi.Output[str], Example("sources/maestro/consumers/+/sourceevents")
     ]
+    """Topic of work for a consumer; `+` stands for the consumer's name."""
     maestro_mqtt_agent_events_topic: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "Topic of a consumer's status; `+` stands for the consumer's name.",
-            "sources/maestro/consumers/+/agentevents",
-        ),
+        pulumi.Output[str], Example("sources/maestro/consumers/+/agentevents")
     ]
-    maestro_iot_policy_name: Annotated[
-        pulumi.Output[str], Documented("IoT policy of the server.", "maestro-server")
-    ]
+    """Topic of a consumer's status; `+` stands for the consumer's name."""
+    maestro_iot_policy_name: Annotated[pulumi.Output[str], Example("maestro-server")]
+    """IoT policy of the server."""
     maestro_iot_policy_arn: Annotated[
-        pulumi.Output[str],
-        Documented("The same policy's ARN.", "arn:aws:iot:us-east-1:123456789012:policy/maestro-server"),
+        pulumi.Output[str], Example("arn:aws:iot:us-east-1:123456789012:policy/maestro-server")
     ]
-    maestro_iot_certificate_id: Annotated[
-        pulumi.Output[str],
-        Documented("IoT certificate of the server; changes with `rotation.certificate`.", "4f2a…"),
-    ]
+    """The same policy's ARN."""
+    maestro_iot_certificate_id: Annotated[pulumi.Output[str], Example("4f2a…")]
+    """IoT certificate of the server; changes with `rotation.certificate`."""
     maestro_iot_certificate_arn: Annotated[
-        pulumi.Output[str],
-        Documented("The same certificate's ARN.", "arn:aws:iot:us-east-1:123456789012:cert/4f2a…"),
+        pulumi.Output[str], Example("arn:aws:iot:us-east-1:123456789012:cert/4f2a…")
     ]
+    """The same certificate's ARN."""
     maestro_database_address: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "Database host, without port.", "maestro-regional-xyz.abcdefghijkl.us-east-1.rds.amazonaws.com"
-        ),
+        pulumi.Output[str], Example("maestro-regional-xyz.abcdefghijkl.us-east-1.rds.amazonaws.com")
     ]
-    maestro_database_port: Annotated[pulumi.Output[int], Documented("Database port.", 5432)]
-    maestro_database_name: Annotated[pulumi.Output[str], Documented("Database on the instance.", "maestro")]
-    maestro_database_instance_id: Annotated[
-        pulumi.Output[str], Documented("RDS instance identifier.", "maestro-regional-xyz")
-    ]
+    """Database host, without port."""
+    maestro_database_port: Annotated[pulumi.Output[int], Example(5432)]
+    """Database port."""
+    maestro_database_name: Annotated[pulumi.Output[str], Example("maestro")]
+    """Database on the instance."""
+    maestro_database_instance_id: Annotated[pulumi.Output[str], Example("maestro-regional-xyz")]
+    """RDS instance identifier."""
     maestro_server_mqtt_cert_secret_name: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "Secret with the server's MQTT certificate, key and CA.", "regional-xyz/maestro/server-mqtt-cert"
-        ),
+        pulumi.Output[str], Example("regional-xyz/maestro/server-mqtt-cert")
     ]
+    """Secret with the server's MQTT certificate, key and CA."""
     maestro_server_mqtt_cert_secret_arn: Annotated[
         pulumi.Output[str],
-        Documented(
-            "The same secret's ARN.",
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:regional-xyz/maestro/server-mqtt-cert-a1B2c3",
+        Example(
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:regional-xyz/maestro/server-mqtt-cert-a1B2c3"
         ),
     ]
+    """The same secret's ARN."""
     maestro_db_credentials_secret_name: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "Secret with the database's address and credentials.", "regional-xyz/maestro/db-credentials"
-        ),
+        pulumi.Output[str], Example("regional-xyz/maestro/db-credentials")
     ]
+    """Secret with the database's address and credentials."""
     maestro_db_credentials_secret_arn: Annotated[
         pulumi.Output[str],
-        Documented(
-            "The same secret's ARN.",
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:regional-xyz/maestro/db-credentials-a1B2c3",
+        Example(
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:regional-xyz/maestro/db-credentials-a1B2c3"
         ),
     ]
-    maestro_role_name: Annotated[
-        pulumi.Output[str],
-        Documented("IAM role of the server's pods.", "maestro-server-regional-xyz-us-east-1"),
-    ]
+    """The same secret's ARN."""
+    maestro_role_name: Annotated[pulumi.Output[str], Example("maestro-server-regional-xyz-us-east-1")]
+    """IAM role of the server's pods."""
     maestro_role_arn: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "The same role's ARN.", "arn:aws:iam::123456789012:role/maestro-server-regional-xyz-us-east-1"
-        ),
+        pulumi.Output[str], Example("arn:aws:iam::123456789012:role/maestro-server-regional-xyz-us-east-1")
     ]
-    maestro_namespace: Annotated[
-        pulumi.Output[str], Documented("Kubernetes namespace of the server.", "maestro")
-    ]
-    maestro_release_name: Annotated[pulumi.Output[str], Documented("Helm release.", "maestro-server")]
-    maestro_release_revision: Annotated[pulumi.Output[int], Documented("Helm release revision.", 1)]
-    maestro_release_status: Annotated[pulumi.Output[str], Documented("Helm release status.", "deployed")]
-    maestro_chart_version: Annotated[
-        pulumi.Output[str], Documented("Version of the chart installed.", "0.1.0")
-    ]
-    maestro_http_address: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "REST API, inside the cluster. Unauthenticated: the chart's network policy says who reaches it.",
-            "http://maestro.maestro.svc:8000",
-        ),
-    ]
-    maestro_grpc_address: Annotated[
-        pulumi.Output[str],
-        Documented(
-            "CloudEvents gRPC service, inside the cluster; likewise.", "maestro-grpc.maestro.svc:8090"
-        ),
-    ]
+    """The same role's ARN."""
+    maestro_namespace: Annotated[pulumi.Output[str], Example("maestro")]
+    """Kubernetes namespace of the server."""
+    maestro_release_name: Annotated[pulumi.Output[str], Example("maestro-server")]
+    """Helm release."""
+    maestro_release_revision: Annotated[pulumi.Output[int], Example(1)]
+    """Helm release revision."""
+    maestro_release_status: Annotated[pulumi.Output[str], Example("deployed")]
+    """Helm release status."""
+    maestro_chart_version: Annotated[pulumi.Output[str], Example("0.1.0")]
+    """Version of the chart installed."""
+    maestro_http_address: Annotated[pulumi.Output[str], Example("http://maestro.maestro.svc:8000")]
+    """REST API, inside the cluster. Unauthenticated: the chart's network policy says who reaches it."""
+    maestro_grpc_address: Annotated[pulumi.Output[str], Example("maestro-grpc.maestro.svc:8090")]
+    """CloudEvents gRPC service, inside the cluster; likewise."""
 
     def export(self) -> None:
         """Make them the stack's outputs."""
         for output in fields(self):
             pulumi.export(output.name, getattr(self, output.name))
 
+    @classmethod
+    def from_stack(cls, reference: pulumi.StackReference) -> Self:
+        """The outputs of a region's stack, in a stack that builds on it.
+
+        They are checked as a whole, before any of them has a value: a stack that exports something else than
+        this contract ends the program with an `OutputsError`, which holds everything that is wrong. In a
+        preview, the outputs of a stack that has none yet are unknown, and a warning says so.
+        """
+        checked = pulumi.Output.all(reference.name, reference.outputs).apply(_checked)
+
+        def value(name: str) -> pulumi.Output[object]:
+            return checked.apply(lambda values: values[name])
+
+        return cls(**{output.name: value(output.name) for output in fields(cls)})  # type: ignore[arg-type]
+
+    def agent(self, consumer: str) -> AgentOutputs:
+        """Names and rights of one consumer's agent on this region's broker.
+
+        Raises:
+            ValueError: the consumer's name isn't one that Maestro accepts (`mqtt.consumer_problem`).
+        """
+        agent = self.maestro_mqtt_source_id.apply(lambda source_id: Mqtt(source_id).agent(consumer))
+        Mqtt("any").agent(consumer)  # a wrong name is refused here and now, not when the region is known
+
+        def named(of: Callable[[Agent], str]) -> pulumi.Output[str]:
+            return agent.apply(of)
+
+        return AgentOutputs(
+            client_id=named(lambda a: a.client_id),
+            cloudevents_client_id=named(lambda a: a.cloudevents_client_id),
+            source_events_topic=named(lambda a: a.source_events),
+            agent_events_topic=named(lambda a: a.agent_events),
+            policy_name=named(lambda a: a.policy_name),
+            policy=pulumi.Output.all(agent, self.maestro_iot_policy_arn).apply(
+                lambda both: json.dumps(cast(Agent, both[0]).policy(**_place(cast(str, both[1]))))
+            ),
+        )
+
+
+def _place(arn: str) -> dict[str, str]:
+    """Partition, region and account of an ARN."""
+    _, partition, _, region, account_id, _ = arn.split(":", 5)
+    return {"partition": partition, "region": region, "account_id": account_id}
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+_TYPES: Mapping[str, type] = {"string": str, "integer": int}
+_WORDS = (
+    (bool, "a truth value"),
+    (str, "a string"),
+    (int | float, "a number"),
+    (list, "a list"),
+    (dict, "an object"),
+)
+
+
+def _checked(read: list[object]) -> dict[str, object] | pulumi.Output[dict[str, object]]:
+    """The outputs in their types, from the stack's name and what the engine read of it."""
+    stack, values = cast(str, read[0]), cast(dict[str, object] | None, read[1]) or {}
+    if not values and pulumi.runtime.is_dry_run():
+        pulumi.log.warn(f"{stack} has no outputs yet: what is made of them is unknown in this preview.")
+        return _unknown()
+    values = {name: _whole(value) for name, value in values.items()}
+    if problems := problems_of(stack, values):
+        raise OutputsError(problems)
+    return values
+
+
+def _whole(value: object) -> object:
+    """The engine's numbers are floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _unknown() -> pulumi.Output[dict[str, object]]:
+    async def resolved(value: T) -> T:
+        return value
+
+    return pulumi.Output(set(), resolved(cast(dict[str, object], {})), resolved(value=False))
+
+
+def problems_of(stack: str, values: Mapping[str, object]) -> list[Problem]:
+    """Everything that keeps a stack's outputs from being this contract's; whole numbers are integers."""
+    if not values:
+        problem = "has no outputs: it was never deployed, or it was destroyed"
+        return [Problem(key=stack, problem=problem, example=f"deploy it: pulumi up --stack {stack}")]
+    if VERSION_OUTPUT not in values:
+        there = ", ".join(sorted(values)[:5]) + (", …" if len(values) > 5 else "")
+        problem = f"is no stack of maestro-stack: it exports {there}, and no {VERSION_OUTPUT}"
+        example = "name a region's stack, for example: ORGANIZATION/maestro-stack/us-east-1"
+        return [Problem(key=stack, problem=problem, example=example)]
+    version = values[VERSION_OUTPUT]
+    is_newer = isinstance(version, int) and version > CONTRACT_VERSION
+    return [
+        *_version_problems(stack, version),
+        *(
+            _missing(output, is_newer=is_newer)
+            if output.name not in values
+            else Problem(
+                key=output.name,
+                problem=f"is {_word(values[output.name])}, and must be {_article(output.type)}",
+                example=f"{stack} was not written by maestro-stack; example of a value: {output.example}",
+            )
+            for output in _contract()
+            if not _is(output.type, values.get(output.name))
+        ),
+    ]
+
+
+def _version_problems(stack: str, version: object) -> list[Problem]:
+    if not isinstance(version, int) or isinstance(version, bool) or version == CONTRACT_VERSION:
+        return []
+    age, example = (
+        ("newer", "install the release of maestro-stack that the region runs")
+        if version > CONTRACT_VERSION
+        else ("older", f"update the region, or install the release of maestro-stack that {stack} runs")
+    )
+    problem = f"is {version}, which is {age} than this reader's, {CONTRACT_VERSION}"
+    return [Problem(key=VERSION_OUTPUT, problem=problem, example=example)]
+
+
+def _missing(output: "_Output", *, is_newer: bool) -> Problem:
+    if is_newer:
+        return Problem(
+            key=output.name,
+            problem="is missing: the newer contract doesn't have it any more",
+            example="docs/outputs.md of the region's release says what there is instead",
+        )
+    return Problem(
+        key=output.name,
+        problem=f"is missing: maestro-stack {output.since} was the first to export it",
+        example=f"update the region to {output.since} or later, or install here the release that it runs; "
+        "if it does run it, an update with --target or --exclude left this out",
+    )
+
+
+def _is(type_: str, value: object) -> bool:
+    return isinstance(value, _TYPES[type_]) and not isinstance(value, bool)
+
+
+def _word(value: object) -> str:
+    """The type of a value, which may be a secret, in words."""
+    return next((word for kind, word in _WORDS if isinstance(value, kind)), "null")
+
+
+def _article(type_: str) -> str:
+    return f"an {type_}" if type_[0] in "aeiou" else f"a {type_}"
+
+
+# --- the model, read ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Output:
+    name: str
+    type: str
+    """`string` or `integer`."""
+    example: str | int
+    since: str
+    """Release of maestro-stack that was the first to export it."""
+
+
+@dataclass(frozen=True)
+class OutputDocumentation(_Output):
+    """One row of the contract."""
+
+    description: str
+
 
 def documentation() -> tuple[OutputDocumentation, ...]:
-    """Every output of the contract, in order."""
-    hints = get_type_hints(MaestroOutputs, include_extras=True)
-    rows = [(name, cast(Documented, hint.__metadata__[0])) for name, hint in hints.items()]
+    """Every output of the contract, in order; the descriptions are the docstrings above."""
+    descriptions = _docstrings(MaestroOutputs)
     return tuple(
-        OutputDocumentation(
-            name=name,
-            type="integer" if isinstance(row.example, int) else "string",
-            description=row.description,
-            example=str(row.example),
-        )
-        for name, row in rows
+        OutputDocumentation(**vars(output), description=descriptions[output.name]) for output in _contract()
     )
+
+
+@cache
+def _contract() -> tuple[_Output, ...]:
+    types = {type_: name for name, type_ in _TYPES.items()}
+    rows: list[_Output] = []
+    for name, hint in get_type_hints(MaestroOutputs, include_extras=True).items():
+        output, example = cast(tuple[object, Example], get_args(hint))
+        (type_,) = cast(tuple[type], get_args(output))
+        rows.append(_Output(name, types[type_], example.value, example.since))
+    return tuple(rows)
+
+
+def _docstrings(of: type) -> dict[str, str]:
+    """The string below each attribute of a class, which Python itself doesn't keep."""
+    (definition,) = ast.parse(inspect.getsource(of)).body
+    body = cast(ast.ClassDef, definition).body
+    return {
+        attribute.target.id: cast(str, ast.literal_eval(below.value))
+        for attribute, below in pairwise(body)
+        if isinstance(attribute, ast.AnnAssign)
+        and isinstance(attribute.target, ast.Name)
+        and isinstance(below, ast.Expr)
+    }

@@ -66,7 +66,7 @@ class Settings:
     aws_profile: str | None
     """The stack's `aws:profile`, which `aws eks get-token` must use too."""
     assume_role_arn: str | None
-    """The one role of the stack's `aws:assumeRoles`, likewise."""
+    """The last role of the stack's `aws:assumeRoles`, likewise: the one that it works by."""
 
 
 def load() -> Settings:
@@ -221,11 +221,11 @@ def _ca_bundle(
 
 
 def _assumed_role(roles: str | None, mode: str) -> tuple[str | None, list[Problem]]:
-    """The one role to assume for `aws eks get-token`, which can't follow a chain of them."""
+    """The last role, and whether `aws eks get-token` can assume it: it can't follow a chain of them."""
     decoded = _decoded(roles) if roles else []
     arns = [r.get("roleArn") for r in decoded if isinstance(r, dict)] if isinstance(decoded, list) else []
     if len(arns) > 1 and mode == "eks":
         problem = "is eks, but `aws eks get-token` can't follow the chain of several aws:assumeRoles"
         example = "example: pulumi config set --path kubernetes.mode kubeconfig"
         return None, [Problem(key="kubernetes.mode", problem=problem, example=example)]
-    return next((arn for arn in arns if isinstance(arn, str)), None), []
+    return next((arn for arn in reversed(arns) if isinstance(arn, str)), None), []

@@ -366,7 +366,8 @@ def _connect_aws(
     from rehearsal.providers import AwsProvider
 
     del cancelled  # no call waits for longer than SECONDS_TO_RETRY
-    region, account = text(configuration, "region"), environment.get(ACCOUNT, DEFAULT_ACCOUNT)
+    region = text(configuration, "region")
+    account = _assumed_account(configuration) or environment.get(ACCOUNT, DEFAULT_ACCOUNT)
     if not region:
         raise ConfigurationRefusedError(
             "aws:region isn't set; for example: pulumi config set aws:region us-east-1"
@@ -376,6 +377,20 @@ def _connect_aws(
         raise ConfigurationRefusedError(f"AWS account ID not allowed: {account}")
     cloud = Emulation.attach(_url(environment)).cloud(region, account, patience=SECONDS_TO_RETRY)
     return AwsProvider(cloud)
+
+
+def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
+    """The account of the last role that the provider is to take; each role is taken by the one before it."""
+    from rehearsal.aws.account import account_of_role
+
+    given = configuration.get("assumeRoles")  # as JSON text, as the engine passes lists
+    roles = cast("list[dict[str, Json]]", json.loads(given)) if isinstance(given, str) and given else []
+    if not roles:
+        return None
+    arn = text(roles[-1], "roleArn")
+    if (account := account_of_role(arn)) is None:
+        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} is no ARN of an IAM role")
+    return account
 
 
 def _connect_kubernetes(

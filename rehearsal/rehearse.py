@@ -8,6 +8,7 @@ from typing import Literal
 
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
+from rehearsal.aws.account import account_of_role
 from rehearsal.aws.in_process import in_process_cloud
 from rehearsal.checks.every import run_checks
 from rehearsal.checks.evidence import Evidence
@@ -105,6 +106,8 @@ def world_of(settings: Settings) -> World:
         subnet_ids=network.subnet_ids or (),
         security_group_ids=network.client_security_group_ids,
     )
+    if account := account_of_role(settings.assume_role_arn or ""):
+        world = world.model_copy(update={"account": account})
     if settings.bootstrap_config_map != "adopt":
         return world
     theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from rehearsal.aws.cloud import Cloud
@@ -11,6 +12,12 @@ from rehearsal.values import Json, text
 # China's services that go by China's domain; everywhere else a principal ends in amazonaws.com.
 # Source: hashicorp/terraform-provider-aws, internal/service/meta/service_principal_data_source.go.
 _CHINA_PRINCIPALS = frozenset({"codedeploy", "elasticmapreduce", "logs"})
+
+
+def account_of_role(arn: str) -> str | None:
+    """The account that an IAM role is in; None for what is no role's ARN."""
+    found = re.fullmatch(r"arn:[^:]+:iam::([0-9]{12}):role/.+", arn)
+    return found[1] if found else None
 
 
 class GetPartition:

@@ -49,7 +49,8 @@ def _check_reach(evidence: Evidence, findings: Findings) -> None:
     """The role reads these two secrets and nothing else."""
     session = session_of(evidence.identity, evidence.cloud)
     foreign = evidence.cloud.arn("secretsmanager", f"secret:{OTHER_SECRET}-AbCdEf")
-    own = [str(r.outputs["arn"]) for r in evidence.update.of_type("aws:secretsmanager/secret:Secret")]
+    secrets = evidence.update.of_type("aws:secretsmanager/secret:Secret")
+    own = [str(r.outputs["arn"]) for r in sorted(secrets, key=lambda each: each.name)]
     excess = [
         f"{action} on {arn}"
         for action, arns in (

@@ -21,15 +21,15 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
         ),
         pytest.param(
             "maestro_stack/mqtt.py",
-            'arns("topicfilter", self.shared_agent_events, self.agent_events("+"))',
-            'arns("topicfilter", self.agent_events("+"))',
+            'f"topicfilter/{self.shared_agent_events}",',
+            "",
             "us-east-1",
             "mqtt",
             id="the $share line of the policy",
         ),
         pytest.param(DEPLOYMENT, "-server-$(POD_NAME)", "-server-0", "us-east-1", "mqtt", id="one client id"),
         pytest.param(
-            "maestro_stack/identity.py", "list(secret_arns)", '["*"]', "us-east-1", "mount", id="role on *"
+            "maestro_stack/permissions.py", "list(secret_arns)", '["*"]', "us-east-1", "mount", id="role on *"
         ),
         pytest.param(
             "maestro_stack/identity.py", "(policy, association)", "(policy,)", "us-east-1", "order",
@@ -85,14 +85,14 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
         ),
         pytest.param(
             "maestro_stack/mqtt.py",
-            'arns("client", f"{self.server_client_id_prefix}*")',
-            'arns("client", "*")',
+            'f"client/{self.server_client_id_prefix}*"',
+            '"client/*"',
             "us-east-1",
             "mqtt",
             id="any client id",
         ),
         pytest.param(
-            "maestro_stack/identity.py",
+            "maestro_stack/permissions.py",
             '"aws:RequestTag/kubernetes-namespace": namespace,',
             "",
             "us-east-1",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 
+from maestro_stack.settings import parse
+from rehearsal.rehearse import world_of
 from rehearsal.world import Problem, World, WorldError, default_world, load_world, parse_world
 
 COMPLETE = """
@@ -31,6 +34,26 @@ configMaps:
 iotPolicies: [maestro-server]
 deletedSecrets: [regional-xyz/maestro/db-credentials]
 """
+
+
+@pytest.mark.parametrize(
+    ("role", "account"),
+    [
+        ("arn:aws:iam::210987654321:role/deployer", "210987654321"),
+        ("arn:aws-cn:iam::210987654321:role/path/deployer", "210987654321"),
+        ("deployer", "123456789012"),
+    ],
+)
+def test_the_default_world_is_in_the_account_of_the_role_that_the_stack_takes(
+    role: str, account: str
+) -> None:
+    config = {
+        "aws:region": "us-east-1",
+        "aws:assumeRoles": json.dumps([{"roleArn": role}]),
+        "maestro-stack:clusterName": "regional-xyz",
+    }
+    settings = parse(config, project="maestro-stack", root=Path(__file__).parents[2])
+    assert world_of(settings).account == account
 
 
 def problems(content: object) -> list[str]:

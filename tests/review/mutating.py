@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAM = (
-    "bootstrap", "broker", "cluster", "credentials", "database", "identity", "mqtt", "outputs", "regional",
-    "server", "sizing",
+    "bootstrap", "broker", "cluster", "credentials", "database", "identity", "kubeconfig", "mqtt", "outputs",
+    "permissions", "regional", "server", "sizing",
 )  # fmt: skip
 """Modules of maestro_stack that say what is deployed; the others read settings and word messages."""
 SEED = 6

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 from cryptography import x509
 
-from maestro_stack.credentials import amazon_root_cas
+from maestro_stack.mqtt import amazon_root_cas
 
 # SHA-256 of the DER, from https://www.amazontrust.com/repository/
 FINGERPRINTS = {

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from maestro_stack.identity import trust_policy
 from maestro_stack.names import SERVICE_ACCOUNT
+from maestro_stack.permissions import trust_policy
 from rehearsal.policy import (
     POD_IDENTITY_SERVICE,
     PodIdentity,
@@ -33,10 +33,12 @@ POD = PodIdentity(
 def trust(pod: PodIdentity = POD) -> PolicyDocument:
     """The trust policy of the role that is made for this pod."""
     document = trust_policy(
+        sid="MaestroServerPods",
         service=POD_IDENTITY_SERVICE,
         account_id=pod.account_id,
         cluster_arn=pod.cluster_arn,
         namespace=pod.namespace,
+        service_account=pod.service_account,
     )
     return parse(json.dumps(document), kind="trust")
 

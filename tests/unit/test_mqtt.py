@@ -1,4 +1,4 @@
-"""MQTT names and the server's IoT policy, evaluated as AWS evaluates it."""
+"""MQTT names, and the IoT policies of server and agents, evaluated as AWS evaluates them."""
 
 import json
 import re
@@ -126,3 +126,107 @@ def test_the_policy_name_depends_on_the_source_id_alone() -> None:
     # So AWS refuses a second server of the same source in one account and region.
     assert len({Mqtt(source_id).policy_name for source_id in SOURCE_IDS}) == len(SOURCE_IDS)
     assert Mqtt("maestro").policy_name == Mqtt("maestro").policy_name
+
+
+# --- agents -------------------------------------------------------------------------------------------
+
+PAIRS = [
+    ("mc", "mc-east"),
+    ("mc-east", "mc"),
+    ("mc-1", "mc-11"),
+    ("a", "ab"),
+    ("east", "mc-east"),
+    ("server", "mc"),
+]
+"""An agent, and another of which it must not get hold; often one name begins or ends with the other."""
+
+
+def agents_policy(consumer: str, source_id: str = "maestro") -> PolicyDocument:
+    agent = Mqtt(source_id).agent(consumer)
+    document = agent.policy(partition="aws", region="us-east-1", account_id="111122223333")
+    return parse(json.dumps(document), kind="iot")
+
+
+def agent_may(consumer: str, action: str, resource: str) -> bool:
+    request = Request(action=f"iot:{action}", resource=f"{ARN}:{resource}")
+    return is_allowed([agents_policy(consumer)], request).allowed
+
+
+def operations(consumer: str, source_id: str = "maestro") -> list[tuple[str, str]]:
+    """Everything that the agent of a consumer does on the broker."""
+    topics = f"sources/{source_id}/consumers/{consumer}"
+    return [
+        ("Connect", f"client/{source_id}-agent-{consumer}-client"),
+        ("Publish", f"topic/{topics}/agentevents"),
+        ("Subscribe", f"topicfilter/{topics}/sourceevents"),
+        ("Receive", f"topic/{topics}/sourceevents"),
+    ]
+
+
+@pytest.mark.parametrize("consumer", ["mc", "mc-east", "0", "x" * 63])
+def test_an_agent_may_do_its_work(consumer: str) -> None:
+    for operation in operations(consumer):
+        assert agent_may(consumer, *operation), operation
+
+
+@pytest.mark.parametrize(("consumer", "other"), PAIRS)
+def test_an_agent_may_do_nothing_in_the_name_of_another(consumer: str, other: str) -> None:
+    for operation in operations(other):
+        assert not agent_may(consumer, *operation), operation
+
+
+@pytest.mark.parametrize("consumer", ["mc", "server", "server-maestro-0"])
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("Connect", "client/maestro-server-maestro-0"),
+        ("Connect", "client/maestro"),
+        ("Connect", "client/maestro-agent-mc-client-2"),
+        ("Publish", "topic/sources/maestro/consumers/mc/sourceevents"),
+        ("Publish", "topic/$share/statussubscribers/sources/maestro/consumers/mc/agentevents"),
+        ("Subscribe", "topicfilter/sources/maestro/consumers/+/sourceevents"),
+        ("Subscribe", "topicfilter/sources/maestro/consumers/mc/agentevents"),
+        ("Subscribe", f"topicfilter/{SHARED}sources/maestro/consumers/+/agentevents"),
+        ("Subscribe", "topicfilter/#"),
+        ("Receive", f"topic/{AGENT}"),
+        ("RetainPublish", "topic/sources/maestro/consumers/mc/agentevents"),
+        ("GetThingShadow", "thing/mc"),
+    ],
+)
+def test_an_agent_may_neither_be_nor_hear_nor_command_anybody_else(
+    consumer: str, action: str, resource: str
+) -> None:
+    assert not agent_may(consumer, action, resource)
+
+
+def test_an_agent_of_another_source_has_no_rights_here() -> None:
+    for action, resource in operations("mc", "maestro-east"):
+        assert not agent_may("mc", action, resource)
+
+
+def test_server_and_agents_never_have_a_client_id_in_common() -> None:
+    for consumer in ("mc", "server", "server-0"):
+        connect = Request(
+            action="iot:Connect", resource=f"{ARN}:client/{Mqtt('maestro').agent(consumer).client_id}"
+        )
+        assert not is_allowed([policy()], connect).allowed
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-mc", "mc-", "Mc", "mc.east", "mc_1", "*", "m?", "+", "mc/#", "x" * 64]
+)
+def test_no_agent_has_a_name_that_maestro_refuses(name: str) -> None:
+    with pytest.raises(ValueError, match="is no consumer's name"):
+        Mqtt("maestro").agent(name)
+
+
+def test_an_agents_names_fit_aws_and_maestro() -> None:
+    agent = Mqtt("x" * 40).agent("y" * 63)
+    assert len(agent.client_id) <= 128
+    assert re.fullmatch(r"[\w+=,.@-]{1,128}", agent.policy_name, re.ASCII)
+    assert agent.client_id == f"{agent.cloudevents_client_id}-client"
+    for topic in (agent.source_events, agent.agent_events):
+        assert TOPIC.fullmatch(topic)
+        assert len(topic.encode()) <= 256
+    document = agent.policy(partition="aws-us-gov", region="us-gov-west-1", account_id="111122223333")
+    assert len(re.sub(r"\s", "", json.dumps(document))) < POLICY_SIZE_MAX

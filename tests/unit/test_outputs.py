@@ -1,63 +1,80 @@
 """The outputs: a contract with a version, light enough to be used by other projects."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docs import generate
 from maestro_stack import outputs
-from maestro_stack.outputs import CONTRACT_VERSION, MaestroOutputs, documentation
+from maestro_stack.outputs import (
+    CONTRACT_VERSION,
+    MaestroOutputs,
+    OutputDocumentation,
+    documentation,
+    problems_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION_1 = {
-    "cluster_name": "string",
-    "maestro_contract_version": "integer",
-    "maestro_region": "string",
-    "maestro_iot_mqtt_endpoint": "string",
-    "maestro_iot_mqtt_port": "integer",
-    "maestro_mqtt_source_id": "string",
-    "maestro_mqtt_source_events_topic": "string",
-    "maestro_mqtt_agent_events_topic": "string",
-    "maestro_iot_policy_name": "string",
-    "maestro_iot_policy_arn": "string",
-    "maestro_iot_certificate_id": "string",
-    "maestro_iot_certificate_arn": "string",
-    "maestro_database_address": "string",
-    "maestro_database_port": "integer",
-    "maestro_database_name": "string",
-    "maestro_database_instance_id": "string",
-    "maestro_server_mqtt_cert_secret_name": "string",
-    "maestro_server_mqtt_cert_secret_arn": "string",
-    "maestro_db_credentials_secret_name": "string",
-    "maestro_db_credentials_secret_arn": "string",
-    "maestro_role_name": "string",
-    "maestro_role_arn": "string",
-    "maestro_namespace": "string",
-    "maestro_release_name": "string",
-    "maestro_release_revision": "integer",
-    "maestro_release_status": "string",
-    "maestro_chart_version": "string",
-    "maestro_http_address": "string",
-    "maestro_grpc_address": "string",
-}
+LOCK = (ROOT / generate.LOCK).read_text(encoding="utf-8")
+ROWS = documentation()
 
 
-def test_version_1_keeps_its_outputs_and_their_types() -> None:
-    # More may come; one that goes or changes its type is a new version, and a new table here.
-    assert CONTRACT_VERSION == 1
-    found = {row.name: row.type for row in documentation()}
-    assert {name: found.get(name) for name in VERSION_1} == VERSION_1
+def test_the_contract_keeps_what_it_promised() -> None:
+    generate.outputs_lock(LOCK)
+
+
+def row(name: str = "maestro_more", type_: str = "string", since: str = "0.2.0") -> OutputDocumentation:
+    return OutputDocumentation(name=name, type=type_, description="More.", example="x", since=since)
+
+
+@pytest.mark.parametrize(
+    ("rows", "broken"),
+    [
+        (ROWS[1:], "cluster_name is gone"),
+        ((*ROWS[:-1], replace(ROWS[-1], type="integer")), "maestro_grpc_address was of type string, and now"),
+        ((*ROWS[:-1], replace(ROWS[-1], name="maestro_grpc")), "maestro_grpc_address is gone"),
+        ((*ROWS[:-1], replace(ROWS[-1], since="0.9.0")), "maestro_grpc_address was first in release 0.1.0"),
+    ],
+)
+def test_an_output_goes_or_changes_its_type_only_with_a_new_version(
+    rows: tuple[OutputDocumentation, ...], broken: str
+) -> None:
+    with pytest.raises(SystemExit, match=broken):
+        generate.outputs_lock(LOCK, rows)
+    written = json.loads(
+        generate.outputs_lock(LOCK, rows, version=CONTRACT_VERSION + 1, release=rows[-1].since)
+    )
+    assert written["contract"] == CONTRACT_VERSION + 1
+    assert list(written["outputs"]) == [r.name for r in rows]
+
+
+def test_a_version_never_goes_back() -> None:
+    with pytest.raises(SystemExit, match="can't be 0"):
+        generate.outputs_lock(LOCK, version=CONTRACT_VERSION - 1)
+
+
+def test_adding_an_output_breaks_nothing_and_is_locked_from_then_on() -> None:
+    written = generate.outputs_lock(LOCK, (*ROWS, row()), release="0.2.0")
+    assert json.loads(written)["outputs"]["maestro_more"] == {"type": "string", "since": "0.2.0"}
+    with pytest.raises(SystemExit, match="maestro_more is gone"):
+        generate.outputs_lock(written)
+
+
+def test_a_new_output_says_in_which_release_it_comes() -> None:
+    with pytest.raises(SystemExit, match=r'say since="0\.3\.0": maestro_more'):
+        generate.outputs_lock(LOCK, (*ROWS, row(since="0.2.0")), release="0.3.0")
 
 
 def test_every_output_is_documented_in_order() -> None:
-    rows = documentation()
-    assert [row.name for row in rows] == [field.name for field in fields(MaestroOutputs)]
-    for row in rows:
+    assert [row.name for row in ROWS] == [field.name for field in fields(MaestroOutputs)]
+    for row in ROWS:
         assert re.fullmatch("[A-Z].*[.]", row.description), row.name
         assert row.example, row.name
 
@@ -68,7 +85,7 @@ def test_outputs_have_the_projects_prefix() -> None:
 
 
 def test_no_output_is_for_something_secret() -> None:
-    for row in documentation():
+    for row in ROWS:
         if not row.name.endswith(("_secret_name", "_secret_arn")):
             assert not re.search("password|private_?key|secret|token|pem", row.name), row.name
 
@@ -93,7 +110,7 @@ def test_the_outputs_need_pulumi_and_the_standard_library_only() -> None:
 import sys
 import pulumi
 pulumis = {*sys.modules}
-import maestro_stack.outputs, maestro_stack.names, maestro_stack.mqtt
+import maestro_stack.outputs, maestro_stack.names, maestro_stack.mqtt, maestro_stack.permissions
 ours = {name.partition(".")[0] for name in {*sys.modules} - pulumis} - {*sys.stdlib_module_names}
 heavy = {"pulumi_aws", "pulumi_kubernetes", "pulumi_random", "pydantic"} & {*sys.modules}
 print(*ours, *heavy)
@@ -104,3 +121,76 @@ print(*ours, *heavy)
 def test_the_package_itself_imports_nothing() -> None:
     tree = ast.parse((ROOT / "maestro_stack" / "__init__.py").read_text(encoding="utf-8"))
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+# --- what a reader says of another stack's outputs ---------------------------------------------------
+
+STACK = "organization/maestro-stack/us-east-1"
+SOUND: dict[str, object] = {row.name: row.example for row in ROWS}
+
+
+def said(values: dict[str, object]) -> list[str]:
+    return [f"{problem.key} {problem.problem}" for problem in problems_of(STACK, values)]
+
+
+def without(*names: str) -> dict[str, object]:
+    return {name: value for name, value in SOUND.items() if name not in names}
+
+
+def test_sound_outputs_are_no_problem_and_neither_are_more() -> None:
+    assert said(SOUND) == said({**SOUND, "maestro_more": ["x"]}) == []
+
+
+def test_a_stack_without_outputs_was_never_deployed_or_is_destroyed() -> None:
+    (problem,) = problems_of(STACK, {})
+    assert (problem.key, problem.example) == (STACK, f"deploy it: pulumi up --stack {STACK}")
+    assert problem.problem == "has no outputs: it was never deployed, or it was destroyed"
+
+
+def test_another_projects_stack_is_told_by_what_it_exports() -> None:
+    (text,) = said({"url": "https://example.test", "cluster_name": "x"})
+    assert text.endswith("it exports cluster_name, url, and no maestro_contract_version")
+
+
+def test_an_older_region_is_told_with_what_it_lacks_and_which_release_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outputs, "CONTRACT_VERSION", CONTRACT_VERSION + 1)
+    missing = f"maestro_role_arn is missing: maestro-stack {ROWS[0].since} was the first to export it"
+    older = f"maestro_contract_version is {CONTRACT_VERSION}, which is older than this reader's, "
+    assert said(without("maestro_role_arn")) == [f"{older}{CONTRACT_VERSION + 1}", missing]
+
+
+def test_a_region_of_the_same_contract_may_lack_what_a_later_release_added() -> None:
+    (text,) = said(without("maestro_role_arn"))
+    assert text.startswith("maestro_role_arn is missing: maestro-stack 0.1.0")
+
+
+def test_a_newer_region_is_told_with_what_it_dropped() -> None:
+    next_one = CONTRACT_VERSION + 1
+    assert said({**without("maestro_role_arn"), "maestro_contract_version": next_one}) == [
+        f"maestro_contract_version is {next_one}, which is newer than this reader's, {CONTRACT_VERSION}",
+        "maestro_role_arn is missing: the newer contract doesn't have it any more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("maestro_iot_mqtt_port", "8883", "is a string, and must be an integer"),
+        ("maestro_iot_mqtt_port", 8883.5, "is a number, and must be an integer"),
+        ("maestro_iot_mqtt_port", True, "is a truth value, and must be an integer"),
+        ("maestro_role_arn", 1, "is a number, and must be a string"),
+        ("maestro_role_arn", ["arn"], "is a list, and must be a string"),
+        ("maestro_role_arn", {"arn": "x"}, "is an object, and must be a string"),
+        ("maestro_role_arn", {}, "is an object, and must be a string"),
+        ("maestro_role_arn", None, "is null, and must be a string"),
+        ("maestro_contract_version", "1", "is a string, and must be an integer"),
+    ],
+)
+def test_an_output_of_another_type_is_told_without_its_value(name: str, value: object, problem: str) -> None:
+    assert said({**SOUND, name: value}) == [f"{name} {problem}"]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert len(said({**without("cluster_name"), "maestro_role_arn": 1, "maestro_iot_mqtt_port": "x"})) == 3

@@ -1,0 +1,1 @@
+"""What the Maestro agent of a management cluster needs."""

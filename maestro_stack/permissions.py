@@ -1,0 +1,69 @@
+"""Who may take an IAM role by EKS Pod Identity, and what it may read: the policy documents."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import pulumi
+
+
+class TrustStatement(TypedDict):
+    """The one statement of a role's trust policy."""
+
+    Sid: str
+    Effect: str
+    Principal: dict[str, str]
+    Action: list[str]
+    Condition: dict[str, dict[str, str]]
+
+
+class TrustPolicy(TypedDict):
+    """A role's trust policy as AWS reads it."""
+
+    Version: str
+    Statement: list[TrustStatement]
+
+
+def trust_policy(  # noqa: PLR0913
+    *, sid: str, service: str, account_id: str, cluster_arn: str, namespace: str, service_account: str
+) -> TrustPolicy:
+    """Who may take the role: EKS, for one service account of one cluster.
+
+    Scoped by the session tags that EKS sets; `aws:SourceArn` breaks the role's use. Source: Amazon EKS user
+    guide, "Create IAM role with trust policy required by EKS Pod Identity".
+    """
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": sid,
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {
+                    "StringEquals": {
+                        "aws:SourceAccount": account_id,
+                        "aws:RequestTag/eks-cluster-arn": cluster_arn,
+                        "aws:RequestTag/kubernetes-namespace": namespace,
+                        "aws:RequestTag/kubernetes-service-account": service_account,
+                    }
+                },
+            }
+        ],
+    }
+
+
+def secrets_policy(sid: str, secret_arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
+    """What the role may do: read these secrets. Source: README of the CSI driver's AWS provider."""
+    return pulumi.Output.json_dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": sid,
+                    "Effect": "Allow",
+                    "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+                    "Resource": list(secret_arns),
+                }
+            ],
+        }
+    )

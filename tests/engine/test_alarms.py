@@ -1,0 +1,89 @@
+"""examples/alarms: a consumer in YAML, which needs nothing of the program but the names of three outputs."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tools
+from maestro_stack.outputs import documentation
+from rehearsal.emulation import Emulation
+from rehearsal.engine import Engine
+from rehearsal.project import load_stack
+from rehearsal.provider import listen
+from rehearsal.values import record, text, texts
+from tests.engine.alarms import TOKEN, Alarms, schema
+from tests.engine.conftest import ROOT
+from tests.engine.consumers import EXPORTING, Small, beside
+
+EXAMPLE = ROOT / "examples" / "alarms"
+PROGRAM: dict[str, Any] = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))
+ALARMS: dict[str, dict[str, Any]] = {
+    name: resource["properties"]
+    for name, resource in PROGRAM["resources"].items()
+    if resource["type"] == "aws:cloudwatch:MetricAlarm"
+}
+OUTPUTS: dict[str, object] = {row.name: row.example for row in documentation()}
+
+
+def test_it_reads_three_outputs_of_the_contract() -> None:
+    read = re.findall(r'\$\{region\.outputs\["(\w+)"\]\}', str(PROGRAM["variables"]))
+    assert len(read) == 3
+    assert set(read) <= OUTPUTS.keys()
+
+
+def test_its_alarms_are_what_the_provider_takes() -> None:
+    resource = record(record(schema(), "resources"), TOKEN)
+    assert len(ALARMS) == 5
+    for name, properties in ALARMS.items():
+        assert properties.keys() <= record(resource, "inputProperties").keys(), name
+        assert set(texts(resource, "requiredInputs")) <= properties.keys(), name
+
+
+@pytest.mark.skipif(
+    shutil.which("pulumi-language-yaml") is None,
+    reason="pulumi-language-yaml, which comes with an ordinary installation of Pulumi, isn't on PATH",
+)
+def test_on_the_engine_it_makes_five_alarms_of_what_the_region_exports(
+    emulation: Emulation, tmp_path: Path
+) -> None:
+    producer = Small(tmp_path / "region", "maestro-stack", EXPORTING, {"outputs": OUTPUTS})
+    assert producer.engine.up().succeeded
+    alarms = Alarms(emulation.cloud("us-east-1", "220000000001"))
+    server, port = listen(alarms)
+    pulumi = tools.find("pulumi")
+    assert pulumi is not None
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_text(yaml.safe_dump({"config": {"maestro-alarms:stack": "organization/maestro-stack/test"}}))
+    environment = {"PULUMI_DEBUG_PROVIDERS": f"aws:{port}", "PATH": os.environ["PATH"]}
+    stack = load_stack(EXAMPLE, name="test", file=file)
+    engine = Engine(
+        stack, beside(tmp_path / "alarms", producer.backend), pulumi=pulumi, environment=environment
+    )
+    try:
+        engine.pulumi("up", "--yes", "--skip-preview", "--stack", "test")
+        made = {text(alarm, "AlarmName"): alarm for alarm in alarms.found()}
+        assert made.keys() == {
+            f"maestro-regional-xyz-{name}"
+            for name in (
+                "database-storage",
+                "database-connections",
+                "database-cpu",
+                "iot-connect",
+                "iot-publish",
+            )
+        }
+        storage = made["maestro-regional-xyz-database-storage"]
+        assert storage["Dimensions"] == [{"Name": "DBInstanceIdentifier", "Value": "maestro-regional-xyz"}]
+        assert storage["Threshold"] == 2 * 1024**3
+        assert made["maestro-regional-xyz-iot-publish"]["MetricName"] == "PublishIn.AuthError"
+        arns = {text(alarm, "AlarmArn") for alarm in made.values()}
+        assert set(texts(engine.outputs(), "alarms")) == arns
+        engine.pulumi("destroy", "--yes", "--skip-preview", "--stack", "test")
+        assert alarms.found() == []
+    finally:
+        server.stop(None)
