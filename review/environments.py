@@ -13,23 +13,14 @@ import sysconfig
 import tempfile
 import venv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from review.rehearsals import Interpreter
 from review.revisions import DEPENDENCIES, Revision
 from tools.cache import user_cache
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interpreter:
-    """Where a revision is rehearsed."""
-
-    python: Path
-    problem: str = ""
-    """Why it lacks something that the revision pins; empty if it has everything."""
 
 
 def pins(revision: Revision, file: str) -> dict[str, str]:

@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import cast
 
 from rehearsal.values import Json, number, text
-from review.environments import Interpreter
 from review.revisions import Revision
 from tools.cache import user_cache
 
 RUNNER = Path(__file__).with_name("runner.py")
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """Where a revision is rehearsed."""
+
+    python: Path
+    problem: str = ""
+    """Why it lacks something that the revision pins; empty if it has everything."""
 
 
 @dataclass(frozen=True, kw_only=True)

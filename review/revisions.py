@@ -1,10 +1,9 @@
-"""The two revisions that a review compares: the work tree as it is, and a commit, unpacked beside it."""
+"""The two revisions that a review compares: the work tree as it is, and a commit, unpacked elsewhere."""
 
 import hashlib
-import io
+import os
 import subprocess
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,16 +122,28 @@ class Repository:
     def unpack(self, commit: str, folder: Path) -> Path:
         """The commit's project, in `folder`; nothing of the repository is touched. Raises UsageError."""
         prefix = self._git("rev-parse", "--show-prefix").stdout.decode().strip()
-        packed = self._git("archive", "--format=tar", f"{commit}:{prefix}" if prefix else commit)
-        if packed.returncode:
-            raise UsageError(f"{commit} can't be read: {packed.stderr.decode(errors='replace').strip()}")
-        with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
-            tar.extractall(folder, filter="data")
-        return folder
+        place = folder / "project"
+        index = {"GIT_INDEX_FILE": str(folder / "index")}  # not the repository's own
+        for arguments in (
+            ("read-tree", f"{commit}:{prefix}"),
+            ("checkout-index", "--all", "--quiet", f"--prefix={place}/"),
+        ):
+            done = self._git(*arguments, environment=index)
+            if done.returncode:
+                raise UsageError(f"{commit} can't be read: {done.stderr.decode(errors='replace').strip()}")
+        return place
 
-    def _git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def _git(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         try:
-            return subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, check=False)  # noqa: S603, S607
+            return subprocess.run(  # noqa: S603
+                ["git", *arguments],  # noqa: S607
+                cwd=self.root,
+                env={**os.environ, **(environment or {})},
+                capture_output=True,
+                check=False,
+            )
         except FileNotFoundError:
             raise UsageError("git isn't installed, or not on PATH") from None
 

@@ -15,8 +15,7 @@ from pathlib import Path
 def main(stacks: list[str]) -> None:
     """Rehearse each."""
     sys.path[0] = str(Path.cwd())  # not the review's folder
-    # The SDKs' objects all stay: looking for garbage among them takes longer than leaving it.
-    gc.set_threshold(100_000, 20, 100)
+    gc.disable()  # what is imported stays, and looking for garbage takes longer than one stack's leaving it
     from rehearsal.__main__ import main as rehearse
 
     for stack in stacks:
@@ -33,6 +32,9 @@ def main(stacks: list[str]) -> None:
         answer = {"stack": name, "status": status, "output": output.getvalue(), "errors": errors.getvalue()}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 100)
+        gc.enable()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from review.environments import Interpreter
-from review.rehearsals import Task, rehearse_all
+from review.rehearsals import Interpreter, Task, rehearse_all
 from review.revisions import Revision
 from tests.review.conftest import MUTATION, PullRequest, Reviewed
 from tests.review.mutating import mutation
