@@ -21,7 +21,8 @@ from benchmarks.latencies import SCALE, TABLE, played, seconds
 from benchmarks.report import line
 from benchmarks.stacks import FLAT, OURS, ROOT, Place, Places, rotated
 from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine, Step
+from rehearsal.engine import Engine
+from rehearsal.events import Step
 from rehearsal.values import Json, record, text
 
 RUNS = 10
