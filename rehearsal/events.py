@@ -47,6 +47,8 @@ class EventLog:
         self.file = file
         self.steps: dict[tuple[str, str], Step] = {}
         self.diagnostics: list[str] = []
+        """Errors and warnings."""
+        self.errors: list[str] = []
         self._observer = observer
         self._ended = threading.Event()
 
@@ -87,6 +89,8 @@ class EventLog:
         diagnostic = record(event, "diagnosticEvent")
         if text(diagnostic, "severity") in ("error", "warning"):
             self.diagnostics.append(plain_text(text(diagnostic, "message")))
+            if text(diagnostic, "severity") == "error":
+                self.errors.append(self.diagnostics[-1])
         if self._observer:
             self._observer(event)
 

@@ -1,7 +1,8 @@
 """Python's language host, for a machine whose Pulumi CLI came without it.
 
 The engine starts `pulumi-language-python` once an operation, reads a port from its output, and asks it to run
-the program. That of an ordinary installation runs it in another process; this one in its own, by the server with which the SDK's Automation API serves inline programs.
+the program. That of an ordinary installation runs it in another process; this one runs it in its own, by the
+server with which the SDK's Automation API serves inline programs.
 """
 
 import os
@@ -23,13 +24,14 @@ class _Host(LanguageServer):
     def __init__(self) -> None:
         super().__init__(lambda: None)
 
-    def Run(self, request: Any, context: Any) -> language_pb2.RunResponse:  # noqa: N802 the protocol's name
+    # The name is the protocol's; its request has no types that a checker could see.
+    def Run(self, request: Any, context: Any) -> language_pb2.RunResponse:  # noqa: N802
         """Run the program once."""
         os.chdir(request.pwd)
         sys.path[0] = request.pwd
         program = Path(request.info.program_directory) / "__main__.py"
         self.program = lambda: _run(program)
-        return super().Run(request, context)
+        return super().Run(request, context)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _run(program: Path) -> None:
