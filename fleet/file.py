@@ -57,7 +57,7 @@ class Region(Section):
 
     stack: Annotated[StackName, Field(description="The stack's name.", examples=["us-east-1"])]
     config: Annotated[
-        Tree,
+        dict[str, Any],
         Field(
             default_factory=dict,
             description="Its configuration, on top of the defaults: as `config` of a stack's file. "
@@ -118,7 +118,7 @@ class FleetFile(Section):
         Field(default=4, ge=1, le=64, description="How many regions are worked on at once.", examples=[4]),
     ]
     defaults: Annotated[
-        Tree,
+        dict[str, Any],
         Field(
             default_factory=dict,
             description="Configuration of every region, as `config` of a stack's file.",

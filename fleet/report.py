@@ -17,6 +17,8 @@ _COLOURS = {
     Outcome.WOULD_CHANGE: "33",
     Outcome.DRIFTED: "33",
     Outcome.NOT_REACHED: "33",
+    Outcome.DEPLOYED: "32",
+    Outcome.NOT_DEPLOYED: "33",
     Outcome.FAILED: "31",
     Outcome.INTERRUPTED: "31",
 }

@@ -24,11 +24,13 @@ class Outcome(Enum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     NOT_REACHED = "not reached"
+    DEPLOYED = "deployed"
+    NOT_DEPLOYED = "not deployed"
 
     @property
     def is_good(self) -> bool:
         """Whether the command did with the region what it is for, and found nothing wrong."""
-        return self in (Outcome.DONE, Outcome.UNCHANGED, Outcome.WOULD_CHANGE)
+        return self in (Outcome.DONE, Outcome.UNCHANGED, Outcome.WOULD_CHANGE, Outcome.DEPLOYED)
 
 
 WAITING, SOAKING = "waiting", "soaking"
@@ -73,6 +75,8 @@ class Run:
     def wait(self, why: str = WAITING) -> None:
         """It is its turn later."""
         self._turn_to(why)
+        if self.changed and why != WAITING:
+            self.changed(self)
 
     def see(self, event: Mapping[str, Json]) -> None:
         """Take in an event of the engine's log."""

@@ -119,9 +119,9 @@ class Session:
             state = known.states[run.stack]
             run.messages += [f"cut off while {doing}: docs/recovery.md" for doing in state.pending]
             if not state.resources:
-                run.end(Outcome.NOT_REACHED)
+                run.end(Outcome.NOT_DEPLOYED)
             else:
-                run.end(Outcome.DONE if state.is_healthy and not state.pending else Outcome.FAILED)
+                run.end(Outcome.DEPLOYED if state.is_healthy and not state.pending else Outcome.FAILED)
 
     def _drift(self, known: Known, *, yes: bool) -> None:
         del yes

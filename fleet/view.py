@@ -21,6 +21,8 @@ STYLES = {
     Outcome.FAILED: "red",
     Outcome.INTERRUPTED: "red",
     Outcome.NOT_REACHED: "yellow",
+    Outcome.DEPLOYED: "green",
+    Outcome.NOT_DEPLOYED: "yellow",
 }
 
 
@@ -52,7 +54,11 @@ def showing(runs: Sequence[Run], stop: Stop) -> Generator[None]:
 
 
 def _line(run: Run) -> str:
-    spent = f" after {run.seconds:.0f} s" if run.outcome and run.seconds else ""
+    spent = (
+        f" after {run.seconds:.0f} s"
+        if run.outcome and run.doing == run.outcome.value and run.seconds
+        else ""
+    )
     first = f": {run.messages[0]}" if run.outcome and run.messages else ""
     return f"{_now()} {run.stack}: {run.doing}{spent}{first}"
 

@@ -15,7 +15,6 @@ from tests.engine.conftest import CLUSTER, ROOT, Region
 
 DOCUMENT = ROOT / "docs/recovery.md"
 VARIABLES = {
-    "AWS_REGION": "us-east-1",
     "CLUSTER": CLUSTER,
     "SOURCE": "maestro",
     "NAMESPACE": "maestro",
@@ -81,6 +80,7 @@ def run(region: Region, commands: str, **variables: str) -> str:
         **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PULUMI_"))},
         **engine.variables,
         **VARIABLES,
+        "AWS_REGION": region.region,
         **variables,
         "PULUMI_STACK": region.name,
         "PATH": os.pathsep.join([*_programs(region.folder), os.environ.get("PATH", os.defpath)]),

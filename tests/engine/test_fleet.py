@@ -1,0 +1,167 @@
+"""`python -m fleet` as a process: regions in waves on the real engine, with a language host of our own."""
+
+import json
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.emulation import Emulation
+from rehearsal.fleets import EmulatedFleet
+from rehearsal.ordinary import PASSPHRASE
+from rehearsal.values import Json
+from tests.engine.attached import Attached
+from tests.engine.conftest import CLUSTER, Region, config
+from tests.faults.disturbed import Disturbed
+
+TWELVE = (
+    *("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1"),
+    *("eu-north-1", "ap-south-1", "ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "sa-east-1"),
+)
+
+
+def fleet_file(*waves: Mapping[str, Any], **more: Json) -> dict[str, Json]:
+    """A fleet file of the waves' regions; each stack has the name of its AWS region."""
+    stacks = [stack for wave in waves for stack in wave["stacks"]]
+    return {
+        "maxConcurrent": 4,
+        "defaults": {"maestro-stack:clusterName": CLUSTER},
+        "regions": [{"stack": stack, "config": {"aws:region": stack}} for stack in stacks],
+        "waves": [{"name": f"wave-{number}", **wave} for number, wave in enumerate(waves, 1)],
+        **more,
+    }
+
+
+class Fleet(EmulatedFleet):
+    """With what tests ask of it."""
+
+    account = "123456789012"
+
+    def result(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The exit status and what `--json` prints."""
+        done = self.run(*arguments, "--json")
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def call(self, stack: str, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
+        """An API call in a region, behind the program's back."""
+        return self.emulation.cloud(stack, self.account).call(service, operation, parameters)
+
+    def made(self) -> Counter[tuple[str, str]]:
+        """How often each creating call was executed since the log was emptied, by region and operation."""
+        return Counter(
+            (call["region"], call["operation"])
+            for call in self.emulation.calls()
+            if call["operation"].startswith("Create") and call["status"] == 200
+        )
+
+    def as_region(self, stack: str, folder: Path) -> Region:
+        """One stack by itself, for those who work by hand."""
+        state = folder / "state"
+        (state / "project").mkdir(parents=True)
+        (state / "backend").symlink_to(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+        shutil.copy(self.checkout / f"Pulumi.{stack}.yaml", state / "project")
+        return Region(
+            self.emulation, folder, self.account, config(stack), name=stack, build=False,
+            environment={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE},
+        )  # fmt: skip
+
+
+class CutOff(Disturbed):
+    """A stack whose engine was killed, to be recovered as docs/recovery.md says."""
+
+    def __init__(self, region: Region) -> None:
+        self.emulation = region.emulation
+        self.region = region
+
+
+NewFleet = Callable[[Mapping[str, Json]], Fleet]
+
+
+@pytest.fixture
+def fleet(emulation: Emulation, tmp_path: Path) -> Iterator[NewFleet]:
+    """Make a fleet that isn't built yet."""
+    with Attached() as attached:
+
+        def new(content: Mapping[str, Json]) -> Fleet:
+            made = Fleet(emulation, tmp_path, content, more=attached.variables)
+            made.build_worlds()
+            attached.heed(made.environment)
+            return made
+
+        yield new
+
+
+def outcomes(result: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The stacks by their outcome."""
+    found: dict[str, list[str]] = {}
+    for region in result["regions"]:
+        found.setdefault(region["outcome"], []).append(region["stack"])
+    return found
+
+
+def test_a_fleet_of_twelve_survives_a_failure_and_a_kill_and_leaves_nothing(
+    fleet: NewFleet, tmp_path: Path
+) -> None:
+    waves = TWELVE[:1], TWELVE[1:4], TWELVE[4:8], TWELVE[8:]
+    several = fleet(
+        fleet_file(
+            {"stacks": list(waves[0])},
+            {"stacks": list(waves[1]), "failureTolerancePercentage": 34},
+            {"stacks": list(waves[2]), "maxConcurrent": 2},
+            {"stacks": list(waves[3])},
+        )
+    )
+    theirs, killed_at = waves[1][0], 1 + 2 + 2  # what AWS refuses there never gets to its database
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    several.call(theirs, "iot", "CreatePolicy", policyName="maestro-server", policyDocument=policy)
+    several.emulation.clear_calls()
+
+    # The region whose IoT policy is somebody else's fails; the wave tolerates one. Then the machine dies.
+    process = several.start("up", "--yes", "--json")
+    fault = {"service": "rds", "operation": "CreateDBInstance", "nth": killed_at}
+    several.emulation.inject([{**fault, "when": "after", "effect": "kill", "pid": process.pid}])
+    _, stderr = process.communicate(timeout=200)
+    assert process.returncode == -signal.SIGKILL, stderr
+    several.emulation.inject([])
+    assert f"{theirs}: failed" in stderr
+
+    # What was cut off is named before anything is begun.
+    status, refused = several.result("up", "--yes")
+    assert (status, refused["result"]) == (1, "failed")
+    cut_off = {problem["key"] for problem in refused["problems"]}
+    assert cut_off
+    assert cut_off <= set(waves[2])
+    assert {each["outcome"] for each in refused["regions"]} == {"not reached"}
+    for stack in cut_off:
+        CutOff(several.as_region(stack, tmp_path / stack)).recover()
+    several.call(theirs, "iot", "DeletePolicy", policyName="maestro-server")
+
+    # Run again it goes on where it stopped.
+    status, resumed = several.result("up", "--yes")
+    assert status == 0, resumed
+    assert outcomes(resumed).keys() == {"unchanged", "done"}
+    assert set(outcomes(resumed)["unchanged"]) >= {*waves[0], *waves[1][1:]}
+    assert set(outcomes(resumed)["done"]) >= {theirs, *cut_off, *waves[3]}
+    twice = {call: count for call, count in several.made().items() if count > 1}
+    # A certificate that was cut off can't be imported; all else ran once.
+    assert {operation for _, operation in twice} <= {"CreateKeysAndCertificate"}, twice
+    assert {stack for stack, _ in twice} <= cut_off
+
+    assert several.result("drift")[0] == 0
+    several.call(waves[3][0], "secretsmanager", "UpdateSecret", SecretId=f"{CLUSTER}/maestro/db-credentials", Description="theirs")  # fmt: skip  # noqa: E501
+    status, drifted = several.result("drift", "--stack", waves[3][0], "--stack", waves[3][1])
+    assert (status, outcomes(drifted)) == (1, {"drifted": [waves[3][0]], "unchanged": [waves[3][1]]})
+
+    status, destroyed = several.result("destroy", "--yes")
+    assert (status, outcomes(destroyed)) == (0, {"done": list(TWELVE)})
+    for stack in TWELVE:
+        region = several.as_region(stack, tmp_path / "left" / stack)
+        orphans = 1 if stack in {stack for stack, _ in twice} else 0
+        left = region.leftovers()
+        assert [each for each in left if not each.startswith("iot ")] == []
+        assert len(left) == orphans
