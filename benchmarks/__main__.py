@@ -10,8 +10,8 @@ from statistics import median
 
 import helm_python
 
-from benchmarks import engine
-from benchmarks.report import line
+from benchmarks import engine, fleet
+from benchmarks.report import BenchmarkError, line
 
 ROOT = Path(__file__).parents[1]
 # Warm means with bytecode: an environment that forbids writing it would compile our modules in each run.
@@ -38,6 +38,7 @@ def main() -> int:
         line("  more than the flat one", ours - flat, limit=EXTRA_SECONDS),
         line("chart render", render_seconds() * 1000, unit="ms"),
         engine.measure(ENVIRONMENT),
+        fleet.measure(),
     ]
     return 0 if all(good) else 1
 
@@ -86,7 +87,7 @@ def _main() -> int:
         return main()
     except KeyboardInterrupt:
         return 130
-    except engine.BenchmarkError as error:
+    except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
