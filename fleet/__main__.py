@@ -75,7 +75,7 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
     from fleet.report import DONE, Report, as_json, as_text
     from fleet.session import Session
     from fleet.stacks import check, write
-    from rehearsal.report import Paint
+    from rehearsal.paint import Paint
 
     try:
         fleet = load(options.file)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fleet.errors import FleetError, FleetFileError
 from fleet.preflight import Known
 from fleet.run import Outcome, Run
-from rehearsal.report import Paint
+from rehearsal.paint import Paint
 from rehearsal.values import Json, json_list
 
 FORMAT_VERSION = 1

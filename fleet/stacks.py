@@ -46,22 +46,25 @@ def file_of(root: Path, stack: str) -> Path:
 
 
 def write(fleet: Fleet, root: Path) -> list[Path]:
-    """Write each stack's file; returns those that changed.
+    """Write the stacks' files that don't agree with the fleet file; returns them.
 
     Raises:
         FleetFileError: one can't be read or written, or what it would say isn't usable.
     """
-    texts = {file_of(root, stack): _text(fleet, root, stack) for stack in fleet.configurations}
-    stale = [f for f, text in texts.items() if not f.exists() or f.read_text(encoding="utf-8") != text]
-    for file in stale:
+    texts = {
+        file_of(root, stack): _text(fleet, root, stack)
+        for stack in fleet.configurations
+        if any(_differences(fleet, root, stack))
+    }
+    for file, text in texts.items():
         try:
-            file.write_text(texts[file], encoding="utf-8")
+            file.write_text(text, encoding="utf-8")
         except OSError as refused:
             problem = f"can't be written: {refused.strerror}"
             raise FleetFileError(
                 TITLE, [Problem(key=str(file), problem=problem, example="free it")]
             ) from None
-    return stale
+    return list(texts)
 
 
 def check(fleet: Fleet, root: Path) -> list[Region]:

@@ -1,13 +1,12 @@
 """What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
 
-import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import IO
 
 from rehearsal.checks import Check, Finding, Status
 from rehearsal.fingerprint import fingerprints
+from rehearsal.paint import Paint
 from rehearsal.plan import Resource
 from rehearsal.rehearse import Rehearsal
 from rehearsal.values import Json
@@ -36,17 +35,6 @@ _TOLD: Mapping[str, str] = {
     "random:index/randomId:RandomId": "suffix of the final snapshot",
     "random:index/randomPassword:RandomPassword": "{length} letters and digits",
 }
-
-
-class Paint:
-    """Colours a text where the stream is a terminal and `NO_COLOR` isn't set."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-    def __call__(self, text: str, code: str) -> str:
-        """`text` in the colour of an ANSI code."""
-        return f"\x1b[{code}m{text}\x1b[0m" if self._on else text
 
 
 def as_text(rehearsal: Rehearsal, paint: Paint) -> str:

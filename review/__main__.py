@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _review(options: argparse.Namespace, progress: Progress) -> int:
     progress("comparing the revisions")
     # Only now: --help shouldn't wait for these.
-    from rehearsal.report import Paint
+    from rehearsal.paint import Paint
     from review.as_json import as_json
     from review.errors import ReviewError, UsageError
     from review.markdown import as_markdown

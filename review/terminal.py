@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from rehearsal.report import WIDTH, Paint
+from rehearsal.paint import Paint
+from rehearsal.report import WIDTH
 from review.escape import SAME, clipped, line_changes, lines_of, pair, split
 from review.grouping import Group, by_part, counted, grouped
 from review.model import Change, Difference, Grade, Review

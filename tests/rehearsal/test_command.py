@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from rehearsal.__main__ import main
-from rehearsal.report import Paint
+from rehearsal.paint import Paint
 from tests.rehearsal.conftest import ROOT, Break, sound
 
 

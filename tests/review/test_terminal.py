@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from rehearsal.report import WIDTH, Paint
+from rehearsal.paint import Paint
+from rehearsal.report import WIDTH
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 from review.terminal import as_text
 

@@ -1,6 +1,9 @@
 """The fleet file and the stacks' files: every problem at once, before anything is begun."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,22 +98,27 @@ def test_a_region_s_own_configuration_is_merged_on_top_of_the_defaults() -> None
     }
 
 
+def _waves(*more: Mapping[str, Any]) -> dict[str, Any]:
+    """These waves besides the sound ones."""
+    return {"waves": [*SOUND["waves"], *more]}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"wave": []}, "wave: is no known key (did you mean waves?)"),
         ({"maxConcurrent": 0}, "maxConcurrent: 0 is below 1"),
-        ({"waves": [{"name": "canary", "stacks": []}]}, "waves[0].stacks: holds fewer than 1"),
-        ({"waves": [{"name": "a", "stacks": ["east"], "soak": "soon"}]}, 'waves[0].soak: "soon" is no duration'),
-        ({"waves": [{"name": "a", "stacks": ["east"], "sok": "1m"}]}, "sok: is no known key (did you mean soak?)"),
-        ({"regions": [{"stack": "a/b"}]}, "regions[0].stack: \"a/b\" is no stack's name"),
-        ({"waves": [*SOUND["waves"], {"name": "x", "stacks": ["wset"]}]}, "wset, which is no region (did you mean west?)"),
+        (_waves({"name": "x", "stacks": []}), "waves[2].stacks: holds fewer than 1"),
+        (_waves({"name": "x", "stacks": ["a"], "soak": "soon"}), 'waves[2].soak: "soon" is no duration'),
+        (_waves({"name": "x", "stacks": ["a"], "sok": "1m"}), "sok: is no known key (did you mean soak?)"),
+        (_waves({"name": "x", "stacks": ["wset"]}), "wset, which is no region (did you mean west?)"),
+        (_waves({"name": "x", "stacks": ["west"]}), "west is 2 times in rest and x"),
+        (_waves({"name": "rest", "stacks": ["west"]}), "name rest is there 2 times"),
         ({"waves": SOUND["waves"][:1]}, "regions, west: is in no wave"),
-        ({"waves": [*SOUND["waves"], {"name": "x", "stacks": ["west"]}]}, "west is 2 times in rest and x"),
-        ({"waves": [*SOUND["waves"], {"name": "rest", "stacks": ["west"]}]}, "name rest is there 2 times"),
+        ({"regions": [{"stack": "a/b"}]}, 'regions[0].stack: "a/b" is no stack\'s name'),
         ({"regions": [*SOUND["regions"], SOUND["regions"][0]]}, "stack east is there 2 times"),
     ],
-)  # fmt: skip
+)
 def test_each_mistake_in_the_file_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     assert said in _problems(tmp_path, {**SOUND, **change})
 
@@ -180,15 +188,14 @@ IN_ACCOUNT = {"aws:allowedAccountIds": ["111122223333"]}
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("name", "said"),
     [
-        (EAST, "east, third: have the same cluster, regional-east in us-east-1"),
-        ({**EAST, "maestro-stack:clusterName": "other"}, "east, third: are servers with one source id, maestro"),
+        ("regional-east", "east, third: have the same cluster, regional-east in us-east-1"),
+        ("another", "east, third: are servers with one source id, maestro"),
     ],
 )
-def test_regions_that_would_be_in_each_other_s_way_are_refused(
-    project: Path, config: dict[str, object], said: str
-) -> None:
+def test_regions_that_would_be_in_each_other_s_way_are_refused(project: Path, name: str, said: str) -> None:
+    config = {**EAST, "maestro-stack:clusterName": name}
     assert said in _checked(project, _with_region(config=config))
 
 
@@ -255,3 +262,24 @@ def test_the_schema_refuses_what_the_program_refuses() -> None:
     for change in ({"wave": []}, {"maxConcurrent": 0}, {"waves": []}, {"regions": [{}]}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**SOUND, **change}, schema())
+
+
+def test_the_committed_fleet_agrees_with_the_committed_stacks() -> None:
+    assert [region.stack for region in check(load(ROOT / "fleet.yaml"), ROOT)] == ["dev"]
+
+
+def test_a_pipeline_needs_no_more_than_the_program(project: Path) -> None:
+    """deploy.yml runs the fleet with credentials: no test tool shall be there."""
+    blocked = ("boto3", "botocore", "helm_python", "kubernetes", "moto", "rich", "jsonschema", "pytest")
+    _load(project, SOUND)
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); "
+        "from fleet.__main__ import main; main(['write']); sys.exit(main(['status']))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": str(project)}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "PATH: holds no pulumi" in done.stderr
