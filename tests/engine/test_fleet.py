@@ -22,6 +22,8 @@ TWELVE = (
     *("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1"),
     *("eu-north-1", "ap-south-1", "ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "sa-east-1"),
 )
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+"""Somebody else's."""
 
 
 def fleet_file(*waves: Mapping[str, Any], **more: Json) -> dict[str, Json]:
@@ -117,8 +119,7 @@ def test_a_fleet_of_twelve_survives_a_failure_and_a_kill_and_leaves_nothing(
         )
     )
     theirs, killed_at = waves[1][0], 1 + 2 + 2  # what AWS refuses there never gets to its database
-    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
-    several.call(theirs, "iot", "CreatePolicy", policyName="maestro-server", policyDocument=policy)
+    several.call(theirs, "iot", "CreatePolicy", policyName="maestro-server", policyDocument=POLICY)
     several.emulation.clear_calls()
 
     # The region whose IoT policy is somebody else's fails; the wave tolerates one. Then the machine dies.
@@ -165,3 +166,142 @@ def test_a_fleet_of_twelve_survives_a_failure_and_a_kill_and_leaves_nothing(
         left = several.as_region(stack, tmp_path / "left" / stack).leftovers()
         assert len(left) == sum(stack == cut for cut, _ in twice), left
         assert all(each.startswith("iot ") for each in left)
+
+
+EAST, WEST, EU = TWELVE[0], TWELVE[2], TWELVE[4]
+
+
+def test_a_failing_canary_stops_the_rollout_and_the_untouched_regions_are_listed(fleet: NewFleet) -> None:
+    two = fleet(fleet_file({"stacks": [EAST]}, {"stacks": [WEST]}))
+    two.call(EAST, "iot", "CreatePolicy", policyName="maestro-server", policyDocument=POLICY)
+    two.emulation.clear_calls()
+    status, result = two.result("up", "--yes")
+    assert (status, outcomes(result)) == (1, {"failed": [EAST], "not reached": [WEST]})
+    assert f"not touched: {WEST}" in result["next"]
+    assert any("python -m fleet up --yes --json" in step for step in result["next"])
+    failed = result["regions"][0]
+    assert "mqtt.sourceId" in "".join(failed["messages"])  # the program's own explanation
+    assert Path(failed["log"]).read_text().startswith("$ pulumi preview --stack us-east-1")
+    assert not [call for call, _ in two.made() if call == WEST]
+
+
+def test_what_forbids_to_begin_is_said_of_all_stacks_before_anything_happens(fleet: NewFleet) -> None:
+    two = fleet(fleet_file({"stacks": [EAST]}, {"stacks": [WEST]}))
+    backend = Path(two.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    locks = backend / ".pulumi/locks/organization/maestro-stack" / EAST
+    locks.mkdir(parents=True)
+    held = {"pid": 1, "username": "ann", "hostname": "her-machine", "timestamp": "2026-01-01T00:00:00Z"}
+    (locks / "a.json").write_text(json.dumps(held))
+    two.pulumi("stack", "rm", WEST, "--yes", "--preserve-config")
+    two.emulation.clear_calls()
+    status, result = two.result("up", "--yes")
+    assert (status, outcomes(result)) == (1, {"not reached": [EAST, WEST]})
+    locked, missing = result["problems"]
+    assert "ann@her-machine" in locked["problem"]
+    assert f"pulumi cancel --yes --stack {EAST}" in locked["example"]
+    assert f"pulumi stack init {WEST}" in missing["example"]
+    two.environment["PULUMI_BACKEND_URL"] = "file:///nowhere/at/all"
+    status, result = two.result("up", "--yes")
+    assert status == 1
+    (unreachable,) = result["problems"]
+    assert unreachable["key"] == "backend"
+    assert two.emulation.calls() == []
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "it didn't happen"
+        time.sleep(0.1)
+
+
+def _asked_for_databases(of: Fleet, count: int) -> Callable[[], bool]:
+    return lambda: sum(call["operation"] == "CreateDBInstance" for call in of.emulation.calls()) >= count
+
+
+def test_interrupts_let_regions_rest_then_cancel_them_and_protection_holds_a_destroy(fleet: NewFleet) -> None:
+    three = fleet(fleet_file({"stacks": [EAST, WEST, EU]}, maxConcurrent=2))
+    three.emulation.delay({"rds:CreateDBInstance": 5})
+    three.emulation.clear_calls()
+
+    process = three.start("up", "--yes", "--json")
+    _until(_asked_for_databases(three, 2))
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    result = json.loads(stdout)
+    assert (process.returncode, result["result"]) == (130, "interrupted"), stderr
+    assert outcomes(result) == {"done": [EAST, WEST], "not reached": [EU]}
+    assert "no further region begins" in stderr
+
+    process = three.start("up", "--yes", "--json")
+    _until(_asked_for_databases(three, 3))
+    process.send_signal(signal.SIGINT)
+    _until(lambda: process.poll() is None)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    result = json.loads(stdout)
+    assert process.returncode == 130, stderr
+    assert outcomes(result) == {"unchanged": [EAST, WEST], "interrupted": [EU]}
+    three.emulation.delay({})
+
+    # What was under way was waited for, so nothing is in doubt.
+    status, result = three.result("status")
+    assert [region["pending"] for region in result["regions"]] == [[], [], []]
+
+    exported = three.pulumi("stack", "export", "--stack", WEST)
+    urns = re.findall(r'"urn": "([^"]*secretVersion:SecretVersion[^"]*)"', exported)
+    three.pulumi("state", "protect", urns[0], "--yes", "--stack", WEST)
+    three.emulation.clear_calls()
+    status, result = three.result("destroy", "--yes")
+    assert (status, outcomes(result)) == (1, {"not reached": [EAST, WEST, EU]})
+    (problem,) = result["problems"]
+    assert problem["key"] == WEST
+    assert "SecretVersion" in problem["problem"]
+    assert three.emulation.calls() == []
+
+
+def test_a_backend_that_goes_away_in_the_middle_fails_the_regions_under_way_and_no_further_one_begins(
+    fleet: NewFleet, tmp_path: Path
+) -> None:
+    two = fleet(fleet_file({"stacks": [EAST]}, {"stacks": [WEST]}))
+    backend = Path(two.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    two.emulation.delay({"rds:CreateDBInstance": 3})
+    two.emulation.clear_calls()
+    process = two.start("up", "--yes", "--json")
+    _until(_asked_for_databases(two, 1))
+    backend.rename(tmp_path / "away")
+    stdout, stderr = process.communicate(timeout=100)
+    two.emulation.delay({})
+    result = json.loads(stdout)
+    assert process.returncode == 1, stderr
+    assert outcomes(result) == {"failed": [EAST], "not reached": [WEST]}
+    assert "Traceback" not in stderr
+
+
+def test_a_release_that_cannot_be_read_after_the_soak_stops_the_rollout_and_a_soak_goes_on_when_run_again(
+    fleet: NewFleet,
+) -> None:
+    waves: list[dict[str, Any]] = [{"stacks": [EAST], "soak": "3s"}, {"stacks": [WEST]}]
+    two = fleet(fleet_file(*waves))
+    process = two.start("up", "--yes", "--json")
+    _until_said(process, f"{EAST}: soaking")
+    two.emulation.inject([{"service": "kubernetes", "operation": "read", "times": 1000, "effect": "gone"}])
+    stdout, _ = process.communicate(timeout=60)
+    two.emulation.inject([])
+    assert (process.returncode, outcomes(json.loads(stdout))) == (
+        1,
+        {"failed": [EAST], "not reached": [WEST]},
+    )
+
+    two.configure(fleet_file({**waves[0], "soak": "1h"}, waves[1]))
+    process = two.start("up", "--yes", "--json")
+    _until_said(process, f"{EAST}: soaking")
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert outcomes(json.loads(stdout)) == {"unchanged": [EAST], "not reached": [WEST]}
+
+
+def _until_said(process: "subprocess.Popen[str]", words: str) -> None:
+    assert process.stderr
+    assert any(words in line for line in process.stderr), f"it ended without {words}"
