@@ -12,9 +12,11 @@ import yaml
 
 import tools
 from maestro_stack.settings import parse
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT
 from rehearsal.emulation import Emulation
 from rehearsal.engine import EngineError
 from rehearsal.ordinary import copy_checkout, variables
+from rehearsal.plugins import ACCOUNT
 from rehearsal.project import load_stack
 from rehearsal.rehearse import world_of
 from rehearsal.session import seed_memory
@@ -32,9 +34,10 @@ class EmulatedFleet:
         folder: Path,
         content: Mapping[str, Json],
         *,
+        account: str = DEFAULT_ACCOUNT,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        """`content` is the fleet file's; its regions are in one account. `more` are variables to set.
+        """`content` is the fleet file's; all its regions are in the account. `more` are variables to set.
 
         Raises:
             EngineError: there is no Pulumi CLI, or a stack can't be made.
@@ -43,6 +46,7 @@ class EmulatedFleet:
         if pulumi is None:
             raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
         self.emulation = emulation
+        self.account = account
         self.checkout = folder / "checkout"
         copy_checkout(ROOT, self.checkout)
         ours = variables(
@@ -58,6 +62,7 @@ class EmulatedFleet:
             **ours,
             "PULUMI_HOME": str(folder / "home"),
             "KUBECONFIG": os.devnull,
+            ACCOUNT: account,
             **(more or {}),
         }
         self.file = self.checkout / "fleet.yaml"
@@ -104,7 +109,7 @@ class EmulatedFleet:
         for stack in self.stacks:
             read = load_stack(self.checkout, name=stack)
             settings = parse(read.config, project=read.project, root=self.checkout)
-            world = world_of(settings)
+            world = world_of(settings).model_copy(update={"account": self.account})
             self.emulation.build(account=world.account, region=settings.region, world=world)
             seed_memory(self.emulation, settings, world)
 

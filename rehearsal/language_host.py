@@ -29,6 +29,7 @@ class _Host(LanguageServer):
         """Run the program once."""
         os.chdir(request.pwd)
         sys.path[0] = request.pwd
+        request.args[:] = [sys.argv[-1]]  # the engine's address, where inline programs have it
         program = Path(request.info.program_directory) / "__main__.py"
         self.program = lambda: _run(program)
         return super().Run(request, context)  # pyright: ignore[reportUnknownMemberType]
@@ -46,7 +47,9 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)  # noqa: T201 the engine reads it
-    server.wait_for_termination()
+    engine = os.getppid()
+    while os.getppid() == engine:  # one that is killed says nothing
+        server.wait_for_termination(timeout=1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """`python -m fleet` as a process: regions in waves on the real engine, with a language host of our own."""
 
+import itertools
 import json
+import re
 import shutil
 import signal
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal.aws.cloud import DEFAULT_ACCOUNT
 from rehearsal.emulation import Emulation
 from rehearsal.fleets import EmulatedFleet
 from rehearsal.ordinary import PASSPHRASE
@@ -40,8 +45,6 @@ def fleet_file(*waves: Mapping[str, Any], **more: Json) -> dict[str, Json]:
 
 class Fleet(EmulatedFleet):
     """With what tests ask of it."""
-
-    account = "123456789012"
 
     def result(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """The exit status and what `--json` prints."""
@@ -81,7 +84,8 @@ class CutOff(Disturbed):
         self.region = region
 
 
-NewFleet = Callable[[Mapping[str, Json]], Fleet]
+_accounts = itertools.count(400_000_000_000)
+NewFleet = Callable[..., Fleet]
 
 
 @pytest.fixture
@@ -89,8 +93,9 @@ def fleet(emulation: Emulation, tmp_path: Path) -> Iterator[NewFleet]:
     """Make a fleet that isn't built yet."""
     with Attached() as attached:
 
-        def new(content: Mapping[str, Json]) -> Fleet:
-            made = Fleet(emulation, tmp_path, content, more=attached.variables)
+        def new(content: Mapping[str, Json], account: str | None = None) -> Fleet:
+            account = account or str(next(_accounts))
+            made = Fleet(emulation, tmp_path, content, account=account, more=attached.variables)
             made.build_worlds()
             attached.heed(made.environment)
             return made
@@ -116,7 +121,8 @@ def test_a_fleet_of_twelve_survives_a_failure_and_a_kill_and_leaves_nothing(
             {"stacks": list(waves[1]), "failureTolerancePercentage": 34},
             {"stacks": list(waves[2]), "maxConcurrent": 2},
             {"stacks": list(waves[3])},
-        )
+        ),
+        account=DEFAULT_ACCOUNT,  # by its credentials, `aws` is in no other
     )
     theirs, killed_at = waves[1][0], 1 + 2 + 2  # what AWS refuses there never gets to its database
     several.call(theirs, "iot", "CreatePolicy", policyName="maestro-server", policyDocument=POLICY)
@@ -189,7 +195,7 @@ def test_what_forbids_to_begin_is_said_of_all_stacks_before_anything_happens(fle
     two = fleet(fleet_file({"stacks": [EAST]}, {"stacks": [WEST]}))
     backend = Path(two.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
     locks = backend / ".pulumi/locks/organization/maestro-stack" / EAST
-    locks.mkdir(parents=True)
+    locks.mkdir(parents=True, exist_ok=True)
     held = {"pid": 1, "username": "ann", "hostname": "her-machine", "timestamp": "2026-01-01T00:00:00Z"}
     (locks / "a.json").write_text(json.dumps(held))
     two.pulumi("stack", "rm", WEST, "--yes", "--preserve-config")
@@ -236,7 +242,7 @@ def test_interrupts_let_regions_rest_then_cancel_them_and_protection_holds_a_des
     process = three.start("up", "--yes", "--json")
     _until(_asked_for_databases(three, 3))
     process.send_signal(signal.SIGINT)
-    _until(lambda: process.poll() is None)
+    _until_said(process, "interrupted:")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     result = json.loads(stdout)
@@ -270,6 +276,7 @@ def test_a_backend_that_goes_away_in_the_middle_fails_the_regions_under_way_and_
     process = two.start("up", "--yes", "--json")
     _until(_asked_for_databases(two, 1))
     backend.rename(tmp_path / "away")
+    backend.write_text("a folder that is gone would be made anew")
     stdout, stderr = process.communicate(timeout=100)
     two.emulation.delay({})
     result = json.loads(stdout)
@@ -285,7 +292,8 @@ def test_a_release_that_cannot_be_read_after_the_soak_stops_the_rollout_and_a_so
     two = fleet(fleet_file(*waves))
     process = two.start("up", "--yes", "--json")
     _until_said(process, f"{EAST}: soaking")
-    two.emulation.inject([{"service": "kubernetes", "operation": "read", "times": 1000, "effect": "gone"}])
+    fault = {"service": "kubernetes", "operation": "read", "times": 1000, "effect": "unavailable"}
+    two.emulation.inject([fault])
     stdout, _ = process.communicate(timeout=60)
     two.emulation.inject([])
     assert (process.returncode, outcomes(json.loads(stdout))) == (
