@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ from rehearsal.ordinary import PASSPHRASE
 from rehearsal.values import Json
 from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, config
+from tests.engine.preloaded import Preloaded
 from tests.faults.disturbed import Disturbed
 
 TWELVE = (
@@ -88,14 +90,21 @@ _accounts = itertools.count(400_000_000_000)
 NewFleet = Callable[..., Fleet]
 
 
+@pytest.fixture(scope="module")
+def preloaded() -> Iterator[Preloaded]:
+    with Preloaded() as running:
+        yield running
+
+
 @pytest.fixture
-def fleet(emulation: Emulation, tmp_path: Path) -> Iterator[NewFleet]:
+def fleet(emulation: Emulation, preloaded: Preloaded, tmp_path: Path) -> Iterator[NewFleet]:
     """Make a fleet that isn't built yet."""
     with Attached() as attached:
 
         def new(content: Mapping[str, Json], account: str | None = None) -> Fleet:
             account = account or str(next(_accounts))
             made = Fleet(emulation, tmp_path, content, account=account, more=attached.variables)
+            made.environment["PATH"] = f"{preloaded.folder}{os.pathsep}{made.environment['PATH']}"
             made.build_worlds()
             attached.heed(made.environment)
             return made
