@@ -89,8 +89,8 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
         if options.stack:
             fleet = fleet.only(options.stack)
             regions = [region for region in regions if region.stack in fleet.configurations]
-        session = Session(options.command, fleet, regions, again=again, progress=progress)
-        report = session.run(yes=getattr(options, "yes", True))
+        yes = getattr(options, "yes", True)
+        report = Session(options.command, fleet, regions, yes=yes, again=again).run(progress)
     except FleetError as refused:
         report = Report(command=options.command, again=again, runs=(), refused=refused)
     progress.clear()

@@ -158,7 +158,12 @@ def _lock_in_folder(url: str, project: str, stack: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "file":
         return ""
-    folder = Path(url2pathname(parts.netloc + parts.path)) / ".pulumi/locks/organization" / project / stack
+    folder = (
+        Path(url2pathname(parts.netloc + parts.path)).expanduser()
+        / ".pulumi/locks/organization"
+        / project
+        / stack
+    )
     for file in sorted(folder.glob("*.json")):
         try:
             held = _object(file.read_text(encoding="utf-8"))

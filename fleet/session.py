@@ -26,13 +26,28 @@ class Session:
     """A command, from its first look at the backend to its report."""
 
     def __init__(
-        self, command: str, fleet: Fleet, regions: Sequence[Region], *, again: str, progress: Progress
+        self,
+        command: str,
+        fleet: Fleet,
+        regions: Sequence[Region],
+        *,
+        yes: bool,
+        again: str,
     ) -> None:
-        """`again` is its command line. Raises FleetFileError if there is no CLI."""
+        """Without `yes`, the person is asked before anything is changed. `again` is the command line.
+
+        Raises:
+            FleetFileError: there is no CLI, or nobody to ask.
+        """
+        if not yes and not sys.stdin.isatty():
+            problem = "is needed where nobody can be asked"
+            raise FleetFileError(
+                TITLE, [Problem(key="--yes", problem=problem, example=f"example: {again} --yes")]
+            )
+        self._yes = yes
         self._command = command
         self._fleet = fleet
         self._again = again
-        self._progress = progress
         self._stop = Stop()
         self._cli = Cli(Path.cwd(), new_logs(LOGS, command))
         of = {region.stack: region for region in regions}
@@ -44,25 +59,17 @@ class Session:
             for region in self._regions
         }
 
-    def run(self, *, yes: bool) -> Report:
-        """Do it; without `yes`, the person is asked before anything is changed.
-
-        Raises:
-            FleetFileError: there is nobody to ask.
-        """
-        if not yes and not sys.stdin.isatty():
-            problem = "is needed where nobody can be asked"
-            example = f"example: {self._again} --yes"
-            raise FleetFileError(TITLE, [Problem(key="--yes", problem=problem, example=example)])
+    def run(self, progress: Progress) -> Report:
+        """Do it."""
         try:
-            known = self._look()
+            known = self._look(progress)
             {
                 "preview": self._preview,
                 "up": self._up,
                 "status": self._status,
                 "drift": self._drift,
                 "destroy": self._destroy,
-            }[self._command](known, yes=yes)
+            }[self._command](known)
         except RefusedError as refused:
             for run in self._every:
                 run.outcome = run.outcome or Outcome.NOT_REACHED
@@ -83,37 +90,35 @@ class Session:
             interrupted=bool(self._stop),
         )
 
-    def _look(self) -> Known:
-        self._progress("asking the backend")
+    def _look(self, progress: Progress) -> Known:
+        progress("asking the backend")
         at_once = self._fleet.max_concurrent
         known = preflight.look(self._cli, self._regions, self._every, at_once=at_once, stop=self._stop)
-        self._progress.clear()
+        progress.clear()
         return known
 
     # --- the commands ----------------------------------------------------------------------------------
 
-    def _preview(self, known: Known, *, yes: bool) -> None:
-        del yes
+    def _preview(self, known: Known) -> None:
         preflight.require_existing(known, self._every)
         self._preview_all()
         for run in self._every:
             if run.outcome is None:
                 run.end(Outcome.WOULD_CHANGE if run.changes else Outcome.NOT_REACHED)
 
-    def _up(self, known: Known, *, yes: bool) -> None:
+    def _up(self, known: Known) -> None:
         preflight.require(known, self._every, destroys=False)
         self._preview_all()
         failed = [run for run in self._every if run.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)]
         todo = [run for run in self._every if run.outcome is None]
-        if failed or self._stop or not (yes or not todo or self._agreed("Update", todo)):
+        if failed or self._stop or (todo and not self._agreed("Update", todo)):
             for run in todo:
                 run.end(Outcome.NOT_REACHED)
             return
         with self._interruptible(), showing(self._every, self._stop):
             rollout.roll_out(self._cli, self._fleet, self._runs, known, stop=self._stop)
 
-    def _status(self, known: Known, *, yes: bool) -> None:
-        del yes
+    def _status(self, known: Known) -> None:
         preflight.require_existing(known, self._every)
         for run in self._every:
             state = known.states[run.stack]
@@ -123,8 +128,7 @@ class Session:
             else:
                 run.end(Outcome.DEPLOYED if state.is_healthy and not state.pending else Outcome.FAILED)
 
-    def _drift(self, known: Known, *, yes: bool) -> None:
-        del yes
+    def _drift(self, known: Known) -> None:
         preflight.require_existing(known, self._every)
         with self._interruptible(), showing(self._every, self._stop):
             rollout.look_for_drift(
@@ -132,13 +136,13 @@ class Session:
             )
         self._give_up()
 
-    def _destroy(self, known: Known, *, yes: bool) -> None:
+    def _destroy(self, known: Known) -> None:
         preflight.require(known, self._every, destroys=True)
         for run in self._every:
             if not known.states[run.stack].resources:
                 run.end(Outcome.UNCHANGED)
         todo = [run for run in self._every if run.outcome is None]
-        if todo and (yes or self._agreed("Destroy", todo)):
+        if todo and self._agreed("Destroy", todo):
             with self._interruptible(), showing(self._every, self._stop):
                 rollout.destroy_all(self._cli, self._fleet, self._runs, stop=self._stop)
         self._give_up()
@@ -155,6 +159,8 @@ class Session:
                 run.end(Outcome.NOT_REACHED)
 
     def _agreed(self, verb: str, runs: Sequence[Run]) -> bool:
+        if self._yes:
+            return True
         for run in runs:
             told = ", ".join(f"{count} {operation}" for operation, count in run.changes.items())
             sys.stderr.write(f"  {run.wave}  {run.stack}  {told}".rstrip() + "\n")

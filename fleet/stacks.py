@@ -76,12 +76,15 @@ def check(fleet: Fleet, root: Path) -> list[Region]:
     problems: list[Problem] = []
     regions: list[Region] = []
     for stack in fleet.configurations:
-        if stale := list(_differences(fleet, root, stack)):
-            problems += stale
-            continue
         try:
+            if stale := list(_differences(fleet, root, stack)):
+                problems += stale
+                continue
             read = load_stack(root, name=stack)
             settings = parse(read.config, project=read.project, root=root, secret=read.secret_keys)
+        except FleetFileError as unreadable:
+            problems += unreadable.problems
+            continue
         except UsageError as unusable:
             problems.append(Problem(key=stack, problem=str(unusable), example="docs/configuration.md"))
             continue

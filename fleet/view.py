@@ -35,7 +35,10 @@ def showing(runs: Sequence[Run], stop: Stop) -> Generator[None]:
         from rich.live import Live
 
         console = Console(stderr=True)
-        with Live(_Table(runs, stop, console.height), console=console, refresh_per_second=4):
+
+        with Live(
+            get_renderable=lambda: table(runs, stop, console.height), console=console, refresh_per_second=4
+        ):
             yield
         return
     lock = threading.Lock()
@@ -73,32 +76,28 @@ _INTERRUPTED = {
 }
 
 
-class _Table:
-    def __init__(self, runs: Sequence[Run], stop: Stop, height: int) -> None:
-        self._runs = runs
-        self._stop = stop
-        self._height = height
+def table(runs: Sequence[Run], stop: Stop, height: int) -> "RenderableType":
+    """The regions as they are now, in at most `height` lines."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
 
-    def __rich__(self) -> "RenderableType":
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        shown = self._runs
-        if len(shown) > self._height - 4:  # what is under way matters more than what isn't
-            shown = [run for run in shown if run.is_busy or run.outcome is Outcome.FAILED]
-        table = Table(box=None, show_header=False, pad_edge=False)
-        for run in shown[: max(self._height - 4, 1)]:
-            style = STYLES[run.outcome] if run.outcome else "" if run.is_busy else "dim"
-            took = run.seconds if run.outcome else time.monotonic() - run.since
-            table.add_row(
-                run.wave,
-                run.stack,
-                Text(run.doing, style=style),
-                f"{took:.0f} s" if run.is_busy or run.outcome else "",
-                Text(run.detail or "".join(run.messages[:1]), style="dim", no_wrap=True, overflow="ellipsis"),
-            )
-        counts = Counter(run.doing for run in self._runs)
-        summary = ", ".join(f"{count} {doing}" for doing, count in counts.items())
-        last = Text(_INTERRUPTED[self._stop.times > 1], style="yellow") if self._stop else Text()
-        return Group(table, Text(summary, style="dim"), last)
+    room = max(height - 4, 1)
+    shown = runs
+    if len(shown) > room:  # what is under way matters more than what isn't
+        shown = [run for run in shown if run.is_busy or run.outcome is Outcome.FAILED]
+    rows = Table(box=None, show_header=False, pad_edge=False)
+    for run in shown[:room]:
+        style = STYLES[run.outcome] if run.outcome else "" if run.is_busy else "dim"
+        took = run.seconds if run.outcome else time.monotonic() - run.since
+        rows.add_row(
+            run.wave,
+            run.stack,
+            Text(run.doing, style=style),
+            f"{took:.0f} s" if run.is_busy or run.outcome else "",
+            Text(run.detail or "".join(run.messages[:1]), style="dim", no_wrap=True, overflow="ellipsis"),
+        )
+    counts = Counter(run.doing for run in runs)
+    summary = ", ".join(f"{count} {doing}" for doing, count in counts.items())
+    last = Text(_INTERRUPTED[stop.times > 1], style="yellow") if stop else Text()
+    return Group(rows, Text(summary, style="dim"), last)

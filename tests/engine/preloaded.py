@@ -4,6 +4,7 @@ Importing them takes a second of a processor in each operation. Here one process
 starts as `pulumi-language-python` asks that process for a fork of itself, and stays until the fork ends.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -57,8 +58,8 @@ class Preloaded:
 
 
 def _serve(address: str) -> None:
-    import maestro_stack.regional
-    import maestro_stack.surroundings  # noqa: F401
+    for module in ("maestro_stack.regional", "maestro_stack.surroundings"):  # they bring the SDKs
+        importlib.import_module(module)
 
     for name in [name for name in sys.modules if name.startswith("maestro_stack")]:
         del sys.modules[name]  # the checkout's own is to be run

@@ -89,8 +89,8 @@ def test_a_sound_fleet_is_written_to_the_stacks_files_and_agrees_with_them(proje
 
 
 def test_a_region_s_own_configuration_is_merged_on_top_of_the_defaults() -> None:
-    below = {"server": {"replicas": 2, "image": {"tag": "a"}}, "profile": "dev"}
-    above = {"server": {"image": {"tag": "b"}}, "tags": {"team": "x"}}
+    below: dict[str, Any] = {"server": {"replicas": 2, "image": {"tag": "a"}}, "profile": "dev"}
+    above: dict[str, Any] = {"server": {"image": {"tag": "b"}}, "tags": {"team": "x"}}
     assert merged(below, above) == {
         "server": {"replicas": 2, "image": {"tag": "b"}},
         "profile": "dev",
@@ -259,7 +259,13 @@ def test_the_example_is_sound_and_keeps_the_schema(
 
 def test_the_schema_refuses_what_the_program_refuses() -> None:
     jsonschema.validate(SOUND, schema())
-    for change in ({"wave": []}, {"maxConcurrent": 0}, {"waves": []}, {"regions": [{}]}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"wave": []},
+        {"maxConcurrent": 0},
+        {"waves": []},
+        {"regions": [{}]},
+    )
+    for change in changes:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**SOUND, **change}, schema())
 
