@@ -11,6 +11,8 @@ from pathlib import Path
 from rehearsal.events import NOTHING
 from rehearsal.values import Json, record, text
 
+_PARTS = ("maestro:", "pulumi:")
+"""Types that only hold others together."""
 _DOING = {"create": "creating", "update": "updating", "delete": "deleting", "refresh": "reading"}
 
 
@@ -85,7 +87,7 @@ class Run:
             record(event, "resOpFailedEvent"), "metadata"
         )
         with self._lock:
-            if begun and text(begun, "op") not in NOTHING and not text(begun, "type").startswith("pulumi:"):
+            if begun and text(begun, "op") not in NOTHING and not text(begun, "type").startswith(_PARTS):
                 operation = text(begun, "op").split("-")[0]
                 name = text(begun, "type").rpartition(":")[2]
                 self._under_way[text(begun, "urn")] = f"{_DOING.get(operation, operation)} {name}"
