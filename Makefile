@@ -48,7 +48,7 @@ format: $(READY) ## format the code and mend what ruff can
 docs: $(READY) ## write everything that is generated: docs, Pulumi.yaml's config block, the chart's tables
 	$(BIN)/python charts/generate.py && $(BIN)/python docs/generate.py
 
-bench: $(READY) ## measure the rehearsal, the program against a flat one, and the chart's render
+bench: $(READY) ## measure the rehearsal, the program against a flat one, the chart's render, and a fleet
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the virtual environment and caches

@@ -10,8 +10,8 @@ from statistics import median
 
 import helm_python
 
-from benchmarks import engine, review
-from benchmarks.report import line
+from benchmarks import engine, fleet, review
+from benchmarks.report import BenchmarkError, line
 
 ROOT = Path(__file__).parents[1]
 # Warm means with bytecode: an environment that forbids writing it would compile our modules in each run.
@@ -39,6 +39,7 @@ def main() -> int:
         line("chart render", render_seconds() * 1000, unit="ms"),
         review.measure(ENVIRONMENT),
         engine.measure(ENVIRONMENT),
+        fleet.measure(),
     ]
     return 0 if all(good) else 1
 
@@ -87,7 +88,7 @@ def _main() -> int:
         return main()
     except KeyboardInterrupt:
         return 130
-    except engine.BenchmarkError as error:
+    except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

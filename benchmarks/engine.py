@@ -18,20 +18,17 @@ from statistics import median
 import tools
 from benchmarks.critical_path import Chain, Resource, critical_path, resources
 from benchmarks.latencies import SCALE, TABLE, played, seconds
-from benchmarks.report import line
+from benchmarks.report import BenchmarkError, line
 from benchmarks.stacks import FLAT, OURS, ROOT, Place, Places, rotated
 from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine, Step
+from rehearsal.engine import Engine
+from rehearsal.events import Step
 from rehearsal.values import Json, record, text
 
 RUNS = 10
 EXTRA_SECONDS, MAKESPAN_SECONDS = 0.3, 5.0
 RELEASE = "kubernetes:helm.sh/v3:Release"
 _MAKING = frozenset({"create", "create-replacement"})
-
-
-class BenchmarkError(Exception):
-    """What was to be measured isn't what ran."""
 
 
 def measure(environment: Mapping[str, str]) -> bool:

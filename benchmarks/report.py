@@ -1,9 +1,17 @@
 """Figures as they are printed."""
 
 
-def line(what: str, value: float, *, unit: str = "s", limit: float | None = None) -> bool:
-    """Print a figure; says whether it is within its limit."""
-    good = limit is None or value <= limit
-    goal = "" if limit is None else f"  goal: at most {limit:g} {unit}{'' if good else '  MISSED'}"
+class BenchmarkError(Exception):
+    """What was to be measured isn't what ran."""
+
+
+def line(
+    what: str, value: float, *, unit: str = "s", limit: float | None = None, least: float | None = None
+) -> bool:
+    """Print a figure; says whether it is within its limits."""
+    good = (limit is None or value <= limit) and (least is None or value >= least)
+    goals = [f"at most {limit:g} {unit}"] if limit is not None else []
+    goals += [f"at least {least:g} {unit}"] if least is not None else []
+    goal = f"  goal: {', '.join(goals)}{'' if good else '  MISSED'}" if goals else ""
     print(f"{what:<44} {value:7.2f} {unit}{goal}", flush=True)
     return good

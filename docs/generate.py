@@ -8,6 +8,8 @@ docs/outputs.lock.json       as a whole: the same as a promise; never written ov
 docs/rules.md                the rules of policies/
 docs/what-a-change-does.md   as a whole: the rows of rehearsal.effects
 docs/review.schema.json      as a whole: the schema of review.as_json
+docs/fleet.md                the keys of fleet.file
+docs/fleet.schema.json       as a whole: the schema of fleet.file
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, naming those that aren't current
@@ -29,6 +31,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
+from fleet.file import schema as fleet_schema  # noqa: E402
 from maestro_stack.outputs import (  # noqa: E402
     CONTRACT_VERSION,
     VERSION_OUTPUT,
@@ -46,8 +49,9 @@ PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/
 RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
 REVIEW = "docs/review.schema.json"
 SCHEMA, LOCK = "docs/outputs.schema.json", "docs/outputs.lock.json"
-FILES = (PROJECT, CONFIGURATION, OUTPUTS, SCHEMA, LOCK, RULES, EFFECTS, REVIEW)
-WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK)
+FLEET, FLEET_SCHEMA = "docs/fleet.md", "docs/fleet.schema.json"
+FILES = (PROJECT, CONFIGURATION, OUTPUTS, SCHEMA, LOCK, RULES, EFFECTS, REVIEW, FLEET, FLEET_SCHEMA)
+WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
@@ -90,12 +94,14 @@ class Key:
 # --- the model, read ------------------------------------------------------------------------------
 
 MODEL = cast(Schema, Configuration.model_json_schema(by_alias=True))
+FLEET_MODEL = cast(Schema, fleet_schema())
+SECTIONS = {**MODEL.get("$defs", {}), **FLEET_MODEL.get("$defs", {})}
 
 
 def resolved(part: Schema) -> Schema:
     """The part itself, without reference and without the null of an optional key."""
     if "$ref" in part:
-        return MODEL.get("$defs", {})[part["$ref"].rpartition("/")[2]]
+        return SECTIONS[part["$ref"].rpartition("/")[2]]
     return next((choice for choice in part.get("anyOf", []) if choice.get("type") != "null"), part)
 
 
@@ -498,6 +504,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         RULES: with_blocks(RULES, before[RULES], rules_blocks()),
         EFFECTS: effects_document(),
         REVIEW: json.dumps(REVIEW_SCHEMA, indent=2) + "\n",
+        FLEET: with_blocks(FLEET, before[FLEET], {"keys of the fleet file": key_table(keys_of(FLEET_MODEL))}),
+        FLEET_SCHEMA: json.dumps(fleet_schema(), indent=2) + "\n",
     }
     stale = [path for path, text in after.items() if text != before[path]]
     if options.check and stale:

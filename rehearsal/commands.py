@@ -109,20 +109,11 @@ def _serve(options: argparse.Namespace, progress: Progress) -> int:
     """Keep the surroundings up for an ordinary `pulumi`, until Ctrl-C."""
 
     def work(stack: "Stack", around: "Surroundings") -> int:
-        from rehearsal.plugins import write_plugins
+        from rehearsal.ordinary import variables
 
-        folders = write_plugins(options.state / "path")
-        path = os.pathsep.join([*map(str, folders.values()), os.environ.get("PATH", "")])
-        variables = {
-            "PATH": path,
-            "PULUMI_BACKEND_URL": f"file://{(options.state / 'ordinary').resolve()}",
-            "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            **around.environment,
-        }
-        (options.state / "ordinary").mkdir(parents=True, exist_ok=True)
+        told = variables(options.state, around.environment, with_language_host=False)
         progress.clear()
-        tell_variables(variables, as_json=options.json)
+        tell_variables(told, as_json=options.json)
         print(f"serving stack {stack.name}; Ctrl-C ends it", file=sys.stderr)  # noqa: T201
         wait_for_interrupt()
         return DONE

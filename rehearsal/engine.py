@@ -30,46 +30,21 @@ from pulumi.automation._server import LanguageServer
 from pulumi.runtime import _grpc_settings
 from pulumi.runtime.proto import language_pb2_grpc
 
+from rehearsal.events import NOTHING, EventLog, Observer, Step
 from rehearsal.plugins import LOG, write_plugins
 from rehearsal.project import PLACEHOLDER, Stack
-from rehearsal.values import Json, record, text, texts
+from rehearsal.values import Json
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
 DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
 _OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 STACK_TYPE = "pulumi:pulumi:Stack"
-NOTHING = frozenset({"same", "read", "read-replacement", "discard"})
-"""Operations that change nothing."""
-
 Listener = Callable[[str], None]
 """Called with each line that the engine prints."""
-Observer = Callable[[dict[str, Json]], None]
-"""Called with each event of the engine's log as it happens.
-
-Its form: sdk/go/common/apitype/events.go of pulumi/pulumi.
-"""
 
 
 class EngineError(Exception):
     """The engine couldn't work at all; the text says why and what to do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What an operation did, or would do, to one resource."""
-
-    urn: str
-    type: str
-    operation: str
-    """The engine's word: create, update, replace, delete, same, refresh, create-replacement, …"""
-    changed: tuple[str, ...]
-    """Paths of the properties that differ."""
-    failed: bool = False
-
-    @property
-    def name(self) -> str:
-        """Logical name."""
-        return self.urn.rpartition("::")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +195,6 @@ class Engine:
     # --- how ----------------------------------------------------------------------------------------
 
     def _run(self, arguments: list[str], listener: Listener | None, observer: Observer | None) -> Result:
-        log = _EventLog(observer)
         lines: list[str] = []
 
         def hear(line: str) -> None:
@@ -233,11 +207,12 @@ class Engine:
             _inside(self.stack.root),
             _interruptible(),
             _language_host(self._program) as address,
-            log as file,
+            tempfile.TemporaryDirectory(prefix="rehearsal-") as kept,
+            EventLog(Path(kept) / "events.jsonl", observer) as log,
         ):
             command = [
                 *arguments,
-                *("--stack", self.stack.name, "--color", "never", "--event-log", str(file)),
+                *("--stack", self.stack.name, "--color", "never", "--event-log", str(log.file)),
                 *("--client", address, "--exec-kind", "auto.inline"),
             ]
             try:
@@ -346,74 +321,6 @@ def _language_host(file: str) -> Generator[str]:
         # The SDK leaves its loop open where the engine is gone before the program has ended.
         for loop in loops:
             loop.close()
-
-
-class _EventLog:
-    """Reads the engine's log of events while it is written."""
-
-    def __init__(self, observer: Observer | None) -> None:
-        self.steps: dict[tuple[str, str], Step] = {}
-        self.diagnostics: list[str] = []
-        self._observer = observer
-        self._ended = threading.Event()
-
-    def __enter__(self) -> Path:
-        self._folder = tempfile.TemporaryDirectory(prefix="rehearsal-")
-        file = Path(self._folder.name) / "events.jsonl"
-        file.touch()
-        self._reader = threading.Thread(target=self._follow, args=(file,))
-        self._reader.start()
-        return file
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._reader.join()
-        self._folder.cleanup()
-
-    def _follow(self, file: Path) -> None:
-        with file.open(encoding="utf-8") as log:
-            begun = ""
-            while True:
-                is_last = self._ended.is_set()
-                for line in iter(log.readline, ""):
-                    begun += line
-                    if begun.endswith("\n"):
-                        self._note(cast(dict[str, Json], json.loads(begun)))
-                        begun = ""
-                if is_last:
-                    return
-                self._ended.wait(0.05)
-
-    def _note(self, event: dict[str, Json]) -> None:
-        """Keep what an event says of a resource, or to the person."""
-        if planned := record(record(event, "resourcePreEvent"), "metadata"):
-            self._keep(planned, failed=False)
-        done = record(record(event, "resOutputsEvent"), "metadata")
-        # What a refresh found shows only when it is done.
-        if done and self.steps.pop((text(done, "urn"), "refresh"), None):
-            self._keep(done, failed=False)
-        if failed := record(record(event, "resOpFailedEvent"), "metadata"):
-            self._keep(failed, failed=True)
-        diagnostic = record(event, "diagnosticEvent")
-        if text(diagnostic, "severity") in ("error", "warning"):
-            self.diagnostics.append(_plain_text(text(diagnostic, "message")))
-        if self._observer:
-            self._observer(event)
-
-    def _keep(self, metadata: Mapping[str, Json], *, failed: bool) -> None:
-        urn, operation = text(metadata, "urn"), text(metadata, "op")
-        changed = tuple(record(metadata, "detailedDiff")) or tuple(texts(metadata, "diffs"))
-        self.steps[urn, operation] = Step(
-            urn=urn, type=text(metadata, "type"), operation=operation, changed=changed, failed=failed
-        )
-
-
-def _plain_text(message: str) -> str:
-    """The engine marks colours as `<{%reset%}>`."""
-    while "<{%" in message:
-        before, _, rest = message.partition("<{%")
-        message = before + rest.partition("%}>")[2]
-    return message.strip()
 
 
 @contextlib.contextmanager

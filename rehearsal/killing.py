@@ -13,7 +13,7 @@ def kill(pid: int) -> None:
     A provider plugin has a group of its own and outlives its engine for a moment, in which its SDK would make
     the lost call again.
     """
-    doomed = [pid, *_descendants(pid)]
+    doomed = [pid, *descendants(pid)]
     with suppress(ProcessLookupError):
         if os.getpgid(pid) == pid:
             os.killpg(pid, signal.SIGKILL)
@@ -23,23 +23,24 @@ def kill(pid: int) -> None:
                 os.kill(each, signal.SIGKILL)
 
 
-def _descendants(pid: int) -> list[int]:
-    parents = _parents()
+def descendants(pid: int) -> list[int]:
+    """The processes that it started, and those that these did, the nearest first."""
+    table = parents()
     found = [pid]
     for ancestor in found:  # it grows meanwhile
-        found += [child for child, parent in parents.items() if parent == ancestor]
+        found += [child for child, parent in table.items() if parent == ancestor]
     return found[1:]
 
 
-def _parents() -> dict[int, int]:
+def parents() -> dict[int, int]:
     """Each process's parent: from /proc, or where there is none (macOS), from ps, which small images lack."""
     if not Path("/proc/self/stat").exists():
         command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
         listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
         return {int(child): int(parent) for child, parent in map(str.split, listed.stdout.splitlines())}
-    parents: dict[int, int] = {}
+    found: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # ended meanwhile
             # "123 (name, maybe with spaces) S 1 …": the state and the parent follow the name.
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-    return parents
+            found[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    return found

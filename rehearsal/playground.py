@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rehearsal.engine import NOTHING, Engine, Result
+from rehearsal.engine import Engine, Result
+from rehearsal.events import NOTHING
 from rehearsal.values import Json, record, text
 
 DOING = {

@@ -41,3 +41,16 @@ def _write(folder: Path, package: str, root: Path | None) -> Path:
     )
     script.chmod(0o755)
     return folder
+
+
+def write_language_host(folder: Path) -> Path:
+    """Write `pulumi-language-python`, for a CLI that came without it; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "pulumi-language-python"
+    script.write_text(
+        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(HERE))}\n"
+        f'exec {shlex.quote(sys.executable)} -m rehearsal.language_host "$@"\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    return folder

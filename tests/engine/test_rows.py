@@ -17,7 +17,8 @@ import tools
 from rehearsal import randomness
 from rehearsal.aws import RESOURCE_TYPES, resource_handler
 from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine, Result, Step
+from rehearsal.engine import Engine, Result
+from rehearsal.events import Step
 from rehearsal.kubernetes import TABLES as KUBERNETES_TABLES
 from rehearsal.lifecycle import Change, Table
 from rehearsal.plugins import ACCOUNT as ACCOUNT_VARIABLE

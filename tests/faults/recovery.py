@@ -11,33 +11,17 @@ from functools import cache
 from pathlib import Path
 
 import tools
+from rehearsal.plugins import write_language_host
 from tests.engine.conftest import CLUSTER, ROOT, Region
 
 DOCUMENT = ROOT / "docs/recovery.md"
 VARIABLES = {
-    "AWS_REGION": "us-east-1",
     "CLUSTER": CLUSTER,
     "SOURCE": "maestro",
     "NAMESPACE": "maestro",
     "RELEASE": "maestro-server",
 }
 """What the document's first block exports."""
-_LANGUAGE_HOST = """#!{python}
-# `pulumi import` asks the language host which packages the program uses, and runs nothing.
-import signal
-from concurrent import futures
-import grpc
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2_grpc
-
-signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGINT, signal.SIGTERM}})
-server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(lambda: None), server)
-port = server.add_insecure_port("127.0.0.1:0")
-server.start()
-print(port, flush=True)
-signal.sigwait({{signal.SIGINT, signal.SIGTERM}})
-"""
 _HEADING = re.compile(r"^#{2,3} (.*)$", re.MULTILINE)
 _BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
@@ -81,6 +65,7 @@ def run(region: Region, commands: str, **variables: str) -> str:
         **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PULUMI_"))},
         **engine.variables,
         **VARIABLES,
+        "AWS_REGION": region.region,
         **variables,
         "PULUMI_STACK": region.name,
         "PATH": os.pathsep.join([*_programs(region.folder), os.environ.get("PATH", os.defpath)]),
@@ -114,6 +99,6 @@ def _programs(folder: Path) -> list[str]:
         # For RDS in us-east-1, version 1 of the CLI heeds only the option (overridesslcommonname.py).
         (here / "aws").write_text(f'#!/bin/sh\nexec "{aws}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
         (here / "aws").chmod(0o755)
-        (here / "pulumi-language-python").write_text(_LANGUAGE_HOST.format(python=sys.executable))
-        (here / "pulumi-language-python").chmod(0o755)
+        # `pulumi import` asks it which packages the program uses, and runs nothing.
+        write_language_host(here)
     return [str(here)]

@@ -1,0 +1,6 @@
+"""Many regions, in waves: drives ordinary stacks by the Pulumi CLI, and keeps no state of its own.
+
+`file` reads the fleet file, `stacks` makes its configuration the stacks' own, `cli` runs Pulumi, `region` is
+what can be done with one stack, `preflight` what must hold before anything begins, `rollout` the waves,
+`session` a command as a whole; `view` is what is seen meanwhile, `report` what is said at the end.
+"""

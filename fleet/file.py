@@ -1,0 +1,333 @@
+"""The fleet file: regions, their configuration on top of shared defaults, and waves.
+
+`load` reads it and reports every problem of it at once. What a region's configuration means is checked by
+`maestro_stack.settings.parse`, as in the program.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self, cast
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from fleet.errors import FleetFileError
+from maestro_stack.errors import Problem
+from maestro_stack.messages import SENTENCES, did_you_mean, shown
+from maestro_stack.schema import Section, Tree
+
+TITLE = "The fleet can't be run"
+_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+
+
+def seconds(duration: str) -> int:
+    """Seconds of `1h30m`, `90s` and the like."""
+    found = _DURATION.fullmatch(duration)
+    parts = found.groupdict(default="0") if found else {}
+    return int(parts["h"]) * 3600 + int(parts["m"]) * 60 + int(parts["s"]) if parts else 0
+
+
+def _duration(value: str) -> str:
+    if not value or not _DURATION.fullmatch(value):
+        raise PydanticCustomError(
+            "rule", "{problem}", {"problem": "is no duration in hours, minutes, seconds"}
+        )
+    return value
+
+
+def _stack_name(value: str) -> str:
+    # pulumi sdk/go/common/tokens/stackName.go
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value):
+        problem = "is no stack's name: letters, digits, dots, hyphens and underscores, 100 at most"
+        raise PydanticCustomError("rule", "{problem}", {"problem": problem})
+    return value
+
+
+StackName = Annotated[str, AfterValidator(_stack_name)]
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
+class Region(Section):
+    """One stack."""
+
+    stack: Annotated[StackName, Field(description="The stack's name.", examples=["us-east-1"])]
+    config: Annotated[
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="Its configuration, on top of the defaults: as `config` of a stack's file. "
+            "Objects are merged, everything else replaces the default.",
+            examples=[{"aws:region": "us-east-1", "maestro-stack:clusterName": "regional-use1"}],
+        ),
+    ]
+
+
+class Wave(Section):
+    """Regions that are rolled out together, after the wave before is done and healthy."""
+
+    name: Annotated[str, Field(min_length=1, description="What it is called.", examples=["canary"])]
+    stacks: Annotated[
+        list[StackName],
+        Field(
+            min_length=1,
+            description="Its regions, by stack, in the order of their start.",
+            examples=[["us-east-1"]],
+        ),
+    ]
+    max_concurrent: Annotated[
+        int | None,
+        Field(
+            default=None, ge=1, le=64, description="How many at once; the fleet's if not given.", examples=[4]
+        ),
+    ]
+    failure_tolerance_percentage: Annotated[
+        int,
+        Field(
+            default=0,
+            ge=0,
+            le=99,
+            description="Share of its regions that may fail without stopping the rollout, in percent.",
+            examples=[10],
+        ),
+    ]
+    soak: Annotated[
+        Duration,
+        Field(
+            default="0s",
+            description="How long its releases must have been running before the next wave begins.",
+            examples=["30m"],
+        ),
+    ]
+
+    @property
+    def tolerated(self) -> int:
+        """How many of its regions may fail."""
+        return len(self.stacks) * self.failure_tolerance_percentage // 100
+
+
+class FleetFile(Section):
+    """The regions that run Maestro servers, and how a change gets to them."""
+
+    max_concurrent: Annotated[
+        int,
+        Field(default=4, ge=1, le=64, description="How many regions are worked on at once.", examples=[4]),
+    ]
+    defaults: Annotated[
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="Configuration of every region, as `config` of a stack's file.",
+            examples=[{"maestro-stack:profile": "production"}],
+        ),
+    ]
+    regions: Annotated[
+        list[Region],
+        Field(min_length=1, description="Each region once.", examples=[[{"stack": "us-east-1"}]]),
+    ]
+    waves: Annotated[
+        list[Wave],
+        Field(
+            min_length=1,
+            description="In their order; each region is in just one.",
+            examples=[[{"name": "canary", "stacks": ["us-east-1"]}]],
+        ),
+    ]
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema of a fleet file (draft 2020-12)."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **FleetFile.model_json_schema(by_alias=True),
+        "title": "A fleet file",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """A sound fleet file."""
+
+    file: Path
+    waves: tuple[Wave, ...]
+    max_concurrent: int
+    configurations: Mapping[str, Tree]
+    """By stack, in the order of the file: defaults with the region's own on top."""
+
+    def wave_of(self, stack: str) -> Wave:
+        """The wave that a stack is in."""
+        return next(wave for wave in self.waves if stack in wave.stacks)
+
+    def only(self, stacks: Sequence[str]) -> Self:
+        """The fleet of these stacks alone; waves without any are gone.
+
+        Raises:
+            FleetFileError: one isn't in the file.
+        """
+        unknown = [stack for stack in stacks if stack not in self.configurations]
+        if unknown:
+            known = list(self.configurations)
+            raise FleetFileError(
+                TITLE,
+                [
+                    Problem(
+                        key=f"--stack {stack}",
+                        problem=f"is no region of {self.file}{did_you_mean(stack, known)}",
+                        example=f"there are: {', '.join(known)}",
+                    )
+                    for stack in unknown
+                ],
+            )
+        waves = [
+            wave.model_copy(update={"stacks": kept})
+            for wave in self.waves
+            if (kept := [stack for stack in wave.stacks if stack in stacks])
+        ]
+        chosen = {stack: tree for stack, tree in self.configurations.items() if stack in stacks}
+        return type(self)(
+            file=self.file, waves=tuple(waves), max_concurrent=self.max_concurrent, configurations=chosen
+        )
+
+
+def load(file: Path) -> Fleet:
+    """The fleet of a file.
+
+    Raises:
+        FleetFileError: with every problem of the file itself.
+    """
+    content = _read(file)
+    try:
+        read = FleetFile.model_validate(content)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+        raise FleetFileError(f"{file} can't be used", [_problem(error) for error in errors]) from None
+    if problems := list(_contradictions(read)):
+        raise FleetFileError(f"{file} can't be used", problems)
+    return Fleet(
+        file=file,
+        waves=tuple(read.waves),
+        max_concurrent=read.max_concurrent,
+        configurations={region.stack: merged(read.defaults, region.config) for region in read.regions},
+    )
+
+
+def merged(below: Tree, above: Tree) -> Tree:
+    """`above` on top of `below`: objects are merged at any depth, everything else replaces."""
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _read(file: Path) -> object:
+    def unusable(problem: str, example: str) -> FleetFileError:
+        return FleetFileError(TITLE, [Problem(key=str(file), problem=problem, example=example)])
+
+    try:
+        content = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise unusable("does not exist", "example: --file fleet.yaml; docs/fleet.md shows one") from None
+    except OSError as unreadable:
+        raise unusable(f"can't be read: {unreadable.strerror}", "example: --file fleet.yaml") from None
+    except UnicodeDecodeError:
+        raise unusable("is no UTF-8 text", "example: --file fleet.yaml") from None
+    try:
+        parsed = cast(object, yaml.load(content, _Loader))  # noqa: S506 derives from the safe loader
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise unusable(f"is no YAML: {wrong.problem}{where}", "docs/fleet.md shows one") from None
+    if not isinstance(parsed, dict):
+        raise unusable("holds no mapping", "docs/fleet.md shows one") from None
+    return cast(object, parsed)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML lets a key that is given twice win silently the second time."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [key.value for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key} is there twice", problem_mark=node.value[index][0].start_mark
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+# --- what contradicts itself ----------------------------------------------------------------------------
+
+
+def _contradictions(read: FleetFile) -> Iterator[Problem]:
+    yield from _twice("regions", [region.stack for region in read.regions], "stack")
+    yield from _twice("waves", [wave.name for wave in read.waves], "name")
+    known = {region.stack for region in read.regions}
+    placed = [(wave.name, stack) for wave in read.waves for stack in wave.stacks]
+    for wave, stack in placed:
+        if stack not in known:
+            yield Problem(
+                key=f"waves, {wave}",
+                problem=f"names {stack}, which is no region{did_you_mean(stack, sorted(known))}",
+                example=f"example: regions: [{{stack: {stack}, config: …}}]",
+            )
+    counts = Counter(stack for _, stack in placed)
+    for stack, count in counts.items():
+        if count > 1:
+            names = " and ".join(dict.fromkeys(wave for wave, other in placed if other == stack))
+            yield Problem(
+                key="waves",
+                problem=f"{stack} is {count} times in {names}",
+                example="each region is in one wave, once",
+            )
+    for region in read.regions:
+        if region.stack not in counts:
+            yield Problem(
+                key=f"regions, {region.stack}",
+                problem="is in no wave",
+                example=f"example: waves: [{{name: rest, stacks: [{region.stack}]}}]",
+            )
+
+
+def _twice(where: str, names: Sequence[str], key: str) -> Iterator[Problem]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(
+                key=where, problem=f"{key} {name} is there {count} times", example=f"give each {key} once"
+            )
+
+
+# --- words for what pydantic found ----------------------------------------------------------------------
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    section, path = FleetFile, ""
+    field: FieldInfo | None = None
+    for part in error["loc"]:
+        if isinstance(part, int):
+            path += f"[{part}]"
+            continue
+        path += f".{part}" if path else part
+        fields = {str(each.alias): each for each in section.model_fields.values()}
+        field = fields.get(part)
+        section = {"regions": Region, "waves": Wave}.get(part, section)
+    if error["type"] == "extra_forbidden":
+        known = [str(each.alias) for each in section.model_fields.values()]
+        word = str(error["loc"][-1])
+        return Problem(
+            key=path,
+            problem=f"is no known key{did_you_mean(word, known)}",
+            example=f"known keys here: {', '.join(known)}",
+        )
+    words = {**error.get("ctx", {}), "value": shown(error.get("input")), "message": error["msg"]}
+    sentence = SENTENCES.get(error["type"], "{value}: {message}").format(**words)
+    examples = field.examples if field and field.examples else None
+    return Problem(
+        key=path,
+        problem=sentence,
+        example=f"example: {shown(examples[0])}" if examples else "docs/fleet.md shows one",
+    )

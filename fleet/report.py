@@ -1,0 +1,160 @@
+"""What is said at the end: for a person, with what to do next, and for programs."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from fleet.errors import FleetError, FleetFileError
+from fleet.preflight import Known
+from fleet.run import Outcome, Run
+from rehearsal.paint import Paint
+from rehearsal.values import Json, json_list
+
+FORMAT_VERSION = 1
+DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+_COLOURS = {
+    Outcome.DONE: "32",
+    Outcome.WOULD_CHANGE: "33",
+    Outcome.DRIFTED: "33",
+    Outcome.NOT_REACHED: "33",
+    Outcome.DEPLOYED: "32",
+    Outcome.NOT_DEPLOYED: "33",
+    Outcome.FAILED: "31",
+    Outcome.INTERRUPTED: "31",
+}
+_RESULTS = {DONE: "done", FAILED: "failed", UNUSABLE: "unusable", INTERRUPTED: "interrupted"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A command that has ended."""
+
+    command: str
+    again: str
+    """The command line, to be run again."""
+    runs: Sequence[Run]
+    known: Known | None = None
+    """For `status`: what is told of each stack besides."""
+    refused: FleetError | None = None
+    """Why nothing was begun."""
+    interrupted: bool = False
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if isinstance(self.refused, FleetFileError):
+            return UNUSABLE
+        if self.refused:
+            return FAILED
+        if all(run.outcome and run.outcome.is_good for run in self.runs):
+            return DONE
+        return INTERRUPTED if self.interrupted else FAILED
+
+
+def as_text(report: Report, paint: Paint) -> str:
+    """For a person."""
+    if report.refused:
+        return f"{report.refused}\n"
+    return "\n".join(_lines(report, paint)) + "\n"
+
+
+def as_json(report: Report) -> dict[str, Json]:
+    """For programs; docs/fleet.md describes it. The engine has masked secrets already."""
+    problems = report.refused.problems if report.refused else ()
+    return {
+        "version": FORMAT_VERSION,
+        "command": report.command,
+        "result": _RESULTS[report.status],
+        "problems": [{"key": p.key, "problem": p.problem, "example": p.example} for p in problems],
+        "regions": [_region(run, report.known) for run in report.runs],
+        "next": json_list(_next(report)),
+    }
+
+
+def _region(run: Run, known: Known | None) -> Json:
+    told: dict[str, Json] = {
+        "stack": run.stack,
+        "wave": run.wave,
+        "outcome": run.outcome.value if run.outcome else Outcome.NOT_REACHED.value,
+        "seconds": round(run.seconds, 1),
+        "changes": dict(run.changes),
+        "messages": json_list(run.messages),
+        "log": str(run.log) if run.log and run.log.exists() else None,
+    }
+    if known:
+        state, listed = known.states[run.stack], known.listed[run.stack]
+        told |= {
+            "resources": state.resources,
+            "release": state.release_status or None,
+            "updated": listed.updated.isoformat() if listed.updated else None,
+            "lockedBy": listed.locked_by or None,
+            "pending": json_list(state.pending),
+        }
+    return told
+
+
+def _lines(report: Report, paint: Paint) -> Iterator[str]:
+    stack = max(len(run.stack) for run in report.runs)
+    wave = max(len(run.wave) for run in report.runs)
+    for run in report.runs:
+        outcome = run.outcome or Outcome.NOT_REACHED
+        word = paint(f"{outcome.value:<12}", _COLOURS.get(outcome, "0"))
+        took = f"{run.seconds:6.0f} s" if run.seconds else " " * 8
+        told = _of_state(run.stack, report.known) if report.known else _of_changes(run.changes)
+        yield f"{run.wave:<{wave}}  {run.stack:<{stack}}  {word} {took}  {told}".rstrip()
+        for message in run.messages:
+            yield textwrap.indent(message, " " * 4)
+        if outcome in (Outcome.FAILED, Outcome.INTERRUPTED) and run.log and run.log.exists():
+            yield f"    log: {run.log}"
+    yield ""
+    counts = {outcome: sum(run.outcome is outcome for run in report.runs) for outcome in Outcome}
+    yield ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count)
+    for what in _next(report):
+        yield f"next: {what}"
+
+
+def _of_changes(changes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {operation}" for operation, count in changes.items())
+
+
+def _of_state(stack: str, known: Known) -> str:
+    state, listed = known.states[stack], known.listed[stack]
+    parts = [f"{state.resources} resources"]
+    parts += [f"release {state.release_status}"] if state.release_status else []
+    parts += [f"updated {listed.updated:%Y-%m-%d %H:%M:%S} UTC"] if listed.updated else []
+    parts += [f"locked by {listed.locked_by}"] if listed.locked_by else []
+    return ", ".join(parts)
+
+
+def _next(report: Report) -> list[str]:
+    """What to do now, the most urgent first."""
+    if report.refused:
+        return []
+    failed = [run.stack for run in report.runs if run.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)]
+    not_reached = [run.stack for run in report.runs if run.outcome is Outcome.NOT_REACHED]
+    said = " ".join(message for run in report.runs for message in run.messages).lower()
+    steps: list[str] = []
+    if report.command == "drift":
+        drifted = [run.stack for run in report.runs if run.outcome is Outcome.DRIFTED]
+        if drifted:
+            steps.append(
+                f"{', '.join(drifted)}: python -m fleet up puts back what was changed of the program's own; "
+                "pulumi refresh --stack STACK takes over what is there"
+            )
+    if "currently locked" in said:
+        steps.append(
+            "a stack was locked: wait for who works on it; if that was killed: pulumi cancel --stack STACK"
+        )
+    if failed:
+        steps.append(f"{', '.join(failed)}: read the log, mend the cause (docs/recovery.md)")
+    if not_reached:
+        steps.append(f"not touched: {', '.join(not_reached)}")
+    if (failed or not_reached) and report.command != "status":
+        steps.append(f"then run it again, it goes on where it stopped: {report.again}")
+    would = [run.stack for run in report.runs if run.outcome is Outcome.WOULD_CHANGE]
+    if report.command == "preview" and would and not failed:
+        steps.append(
+            "review each plan by: pulumi preview --stack STACK --json > plan.json; "
+            "python -m review --plan plan.json. Then: python -m fleet up"
+        )
+    return steps

@@ -1,0 +1,181 @@
+"""A change through the waves: a wave begins when the one before it is done, healthy and has soaked.
+
+What is healthy: the wave's `up` succeeded, for which Pulumi waits until Helm finds the pods ready, and Helm's
+status of the release is `deployed`. After the soak time the release is read again from the cluster, by the
+provider that made it. How the pods are by then isn't seen by either: docs/fleet.md names the command.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from fleet import region
+from fleet.cli import Cli, CliError
+from fleet.file import Fleet, Wave, seconds
+from fleet.preflight import Known
+from fleet.run import SOAKING, Outcome, Run, Stop
+from fleet.work import Work, on_each
+
+
+def preview_all(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> None:
+    """What `up` would do to each region; one where that is nothing is done with."""
+
+    def preview(run: Run) -> None:
+        run.begin("previewing")
+        ended = region.preview(cli, run.stack, run.see)
+        run.changes = region.changes(ended)
+        if not ended.succeeded:
+            run.end(_failed(stop), *ended.errors)
+        elif run.changes:
+            run.wait()
+        else:
+            run.end(Outcome.UNCHANGED)
+
+    on_each(runs, preview, at_once=at_once, stop=stop)
+
+
+def look_for_drift(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> None:
+    """Whether what is there is what the state says."""
+
+    def look(run: Run) -> None:
+        run.begin("looking for drift")
+        ended = region.drift(cli, run.stack, run.see)
+        run.changes = region.changes(ended)
+        if not ended.succeeded:
+            run.end(_failed(stop), *ended.errors)
+        else:
+            found = [f"{s.operation} {s.type} {s.name}" for s in ended.steps if s.operation in run.changes]
+            run.end(Outcome.DRIFTED if found else Outcome.UNCHANGED, *found)
+
+    on_each(runs, look, at_once=at_once, stop=stop)
+
+
+def roll_out(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], known: Known, *, stop: Stop) -> None:
+    """`up` of the regions that aren't done with, wave by wave. What isn't reached is said to be so."""
+
+    def up(run: Run) -> None:
+        run.begin("updating")
+        ended = region.up(cli, run.stack, run.see)
+        run.changes = region.changes(ended)
+        if not ended.succeeded:
+            run.end(_failed(stop), *ended.errors)
+        else:
+            _judge(cli, run)
+
+    for run in runs.values():
+        state = known.states[run.stack]
+        if run.outcome is Outcome.UNCHANGED and not state.is_healthy:
+            run.end(Outcome.FAILED, _unhealthy(state.release_status))
+    for index, wave in enumerate(fleet.waves):
+        members = [runs[stack] for stack in wave.stacks]
+        _work_on(wave, members, up, fleet=fleet, stop=stop)
+        is_last = index == len(fleet.waves) - 1
+        if stop or _exceeded(wave, members) or (not is_last and not _soaked(cli, wave, members, known, stop)):
+            break
+    _give_up(runs.values())
+
+
+def destroy_all(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], *, stop: Stop) -> None:
+    """`destroy` wave by wave; a failure stops it as it stops an `up`."""
+
+    def destroy(run: Run) -> None:
+        run.begin("destroying")
+        ended = region.destroy(cli, run.stack, run.see)
+        run.changes = region.changes(ended)
+        run.end(Outcome.DONE if ended.succeeded else _failed(stop), *ended.errors)
+
+    for wave in fleet.waves:
+        members = [runs[stack] for stack in wave.stacks]
+        _work_on(wave, members, destroy, fleet=fleet, stop=stop)
+        if stop or _exceeded(wave, members):
+            break
+    _give_up(runs.values())
+
+
+def _work_on(wave: Wave, members: Sequence[Run], work: Work, *, fleet: Fleet, stop: Stop) -> None:
+    on_each(
+        [run for run in members if run.outcome is None],
+        work,
+        at_once=wave.max_concurrent or fleet.max_concurrent,
+        stop=stop,
+        may_begin=lambda: not _exceeded(wave, members),
+    )
+
+
+def _exceeded(wave: Wave, members: Sequence[Run]) -> bool:
+    return sum(run.outcome is Outcome.FAILED for run in members) > wave.tolerated
+
+
+def _give_up(runs: Iterable[Run]) -> None:
+    for run in runs:
+        if run.outcome is None:
+            run.end(Outcome.NOT_REACHED)
+
+
+def _failed(stop: Stop) -> Outcome:
+    """An engine that was told to cancel fails, too."""
+    return Outcome.INTERRUPTED if stop.times > 1 else Outcome.FAILED
+
+
+def _judge(cli: Cli, run: Run) -> None:
+    """Whether the region's release is healthy now that `up` has succeeded."""
+    try:
+        status = region.state(cli, run.stack).release_status
+    except CliError as unreadable:
+        run.end(Outcome.FAILED, f"up succeeded, but its state can't be read: {unreadable}")
+        return
+    if status == region.HEALTHY:
+        run.end(Outcome.DONE)
+    else:
+        run.end(Outcome.FAILED, _unhealthy(status))
+
+
+def _unhealthy(status: str) -> str:
+    return f"the release is {status or 'not there'}, not {region.HEALTHY}: docs/recovery.md, A stuck release"
+
+
+def _soaked(cli: Cli, wave: Wave, members: Sequence[Run], known: Known, stop: Stop) -> bool:
+    """Wait for the soak time, and look at the releases once more; whether the next wave may begin.
+
+    It counts from each region's last update, as the backend has it, so that a rollout that was ended
+    meanwhile, and begun again, waits for the rest of it.
+    """
+    good = [run for run in members if run.outcome and run.outcome.is_good]
+    rest = max((_rest(run, wave, known) for run in good), default=0.0)
+    if rest <= 0:
+        return True
+    for run in good:
+        run.wait(SOAKING)
+        run.detail = f"{rest:.0f} s in all"
+    interrupted = stop.wait(rest)
+
+    def look(run: Run) -> None:
+        outcome = run.outcome or Outcome.DONE
+        if interrupted:
+            run.end(outcome)
+            return
+        run.begin("looking at the release")
+        said = _release_now(cli, run)
+        run.end(Outcome.FAILED if said else outcome, *said)
+
+    on_each(good, look, at_once=max(1, len(good)), stop=Stop())
+    return not interrupted and not _exceeded(wave, members)
+
+
+def _release_now(cli: Cli, run: Run) -> Sequence[str]:
+    """What is wrong with the release, as the cluster has it."""
+    try:
+        urn = region.state(cli, run.stack).release_urn
+    except CliError as unreadable:
+        return [f"after the soak time, its state can't be read: {unreadable}"]
+    ended = region.drift(cli, run.stack, run.see, only=urn)
+    if not ended.succeeded:
+        return ended.errors
+    changes = region.changes(ended)
+    return [f"after the soak time, the release isn't as it was: {', '.join(changes)}"] if changes else []
+
+
+def _rest(run: Run, wave: Wave, known: Known) -> float:
+    """Seconds that the region's release must still run before it counts as proven."""
+    updated = known.listed[run.stack].updated if run.outcome is Outcome.UNCHANGED else datetime.now(UTC)
+    passed = (datetime.now(UTC) - updated).total_seconds() if updated else 0.0
+    return seconds(wave.soak) - passed

@@ -1,0 +1,76 @@
+"""What a person sees of a fleet while it works, and at the end."""
+
+import io
+
+from rich.console import Console
+
+from fleet.report import INTERRUPTED, Report, as_json, as_text
+from fleet.run import Outcome, Run, Stop
+from fleet.view import table
+from rehearsal.paint import Paint
+from rehearsal.values import Json
+
+
+def _event(kind: str, urn: str, operation: str) -> dict[str, Json]:
+    type_ = urn.split("::")[2]
+    return {kind: {"metadata": {"op": operation, "urn": urn, "type": type_}}}
+
+
+def _seen(runs: list[Run], stop: Stop | None = None, height: int = 24) -> str:
+    console = Console(file=io.StringIO(), width=120, height=height, force_terminal=True, no_color=True)
+    with console.capture() as captured:
+        console.print(table(runs, stop or Stop(), height))
+    return captured.get()
+
+
+def _run(stack: str, outcome: Outcome | None = None, *messages: str) -> Run:
+    run = Run(stack=stack, wave="rest")
+    if outcome:
+        run.begin("updating")
+        run.end(outcome, *messages)
+    return run
+
+
+def test_a_region_s_line_names_the_resources_that_are_worked_on() -> None:
+    run = _run("us-east-1")
+    run.begin("updating")
+    database = "urn:pulumi:s::p::aws:rds/instance:Instance::instance"
+    run.see(_event("resourcePreEvent", database, "create"))
+    assert "creating Instance" in _seen([run])
+    run.see(_event("resOutputsEvent", database, "create"))
+    assert "creating" not in _seen([run])
+
+
+def test_a_fleet_that_is_longer_than_the_terminal_shows_what_is_under_way_and_what_failed() -> None:
+    runs = [_run(f"done-{number}", Outcome.DONE) for number in range(40)]
+    failed, busy = _run("broken", Outcome.FAILED, "no such cluster"), _run("busy")
+    busy.begin("updating")
+    seen = _seen([*runs, failed, busy], height=12)
+    assert "done-" not in seen
+    assert "no such cluster" in seen
+    assert "busy" in seen
+    assert "40 done, 1 failed, 1 updating" in seen
+
+
+def test_an_interrupt_is_said_and_what_a_further_one_does() -> None:
+    stop = Stop()
+    stop.ask()
+    assert "no further region begins" in _seen([_run("a")], stop)
+    stop.ask()
+    assert "cancelling" in _seen([_run("a")], stop)
+
+
+def test_the_summary_lists_the_untouched_regions_and_how_to_go_on() -> None:
+    runs = [_run("a", Outcome.DONE), _run("b", Outcome.FAILED, "refused"), _run("c", Outcome.NOT_REACHED)]
+    report = Report(command="up", again="python -m fleet up", runs=runs)
+    said = as_text(report, Paint(io.StringIO()))
+    assert "1 done, 1 failed, 1 not reached" in said
+    assert "next: not touched: c" in said
+    assert "goes on where it stopped: python -m fleet up" in said
+    assert as_json(report)["result"] == "failed"
+
+
+def test_an_interrupted_command_is_done_all_the_same_if_all_its_regions_are() -> None:
+    done, left = [_run("a", Outcome.DONE)], [_run("a", Outcome.DONE), _run("b", Outcome.NOT_REACHED)]
+    assert Report(command="up", again="", runs=done, interrupted=True).status == 0
+    assert Report(command="up", again="", runs=left, interrupted=True).status == INTERRUPTED
