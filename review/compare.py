@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from policies import types
 from review import objects, resources
@@ -95,69 +96,55 @@ _JSON_TYPES: Mapping[type, str] = {
 
 
 def _of_outputs(before: Snapshot, after: Snapshot) -> Iterator[Change]:
+    told = partial(_told, Part.OUTPUT, "output")
     for name in sorted({*before.outputs, *after.outputs}):
         if name not in after.outputs:
-            yield _output(name, Way.DELETED, "is removed", Grade.DANGEROUS, "consumers that read it break")
+            yield told(name, Way.DELETED, "is removed", Grade.DANGEROUS, "consumers that read it break")
         elif name not in before.outputs:
-            yield _output(name, Way.CREATED, "is added", Grade.SAFE, "no consumer reads it yet")
+            yield told(name, Way.CREATED, "is added", Grade.SAFE, "no consumer reads it yet")
         else:
             old, new = before.outputs[name], after.outputs[name]
             found = tuple(differences(old, new, name))
-            if not found:
-                continue
             if type(old) is not type(new):
-                kinds = f"{_JSON_TYPES[type(old)]} to {_JSON_TYPES[type(new)]}"
-                yield _output(
-                    name,
-                    Way.UPDATED,
-                    f"changes its type, {kinds}",
-                    Grade.DANGEROUS,
-                    "consumers that read it break",
-                    found,
-                )
-            else:
-                yield _output(name, Way.UPDATED, "changes", Grade.LOOK, "consumers get another value", found)
+                what = f"changes its type, {_JSON_TYPES[type(old)]} to {_JSON_TYPES[type(new)]}"
+                reason = "consumers that read it break"
+                yield told(name, Way.UPDATED, what, Grade.DANGEROUS, reason, differences=found)
+            elif found:
+                reason = "consumers get another value"
+                yield told(name, Way.UPDATED, "changes", Grade.LOOK, reason, differences=found)
 
 
-def _output(  # noqa: PLR0913, PLR0917 a change's parts
+def _of_checks(before: Snapshot, after: Snapshot) -> Iterator[Change]:
+    told = partial(_told, Part.CHECK, "the rehearsal's check")
+    for name in sorted({*before.checks, *after.checks}):
+        was, now = before.checks.get(name), after.checks.get(name)
+        if now is None:
+            yield told(name, Way.DELETED, "is no longer made", Grade.LOOK, "nothing says whether it holds")
+        elif now.fails and (was is None or not was.fails):
+            reason, said = "the region would not work, or not as it should", "\n".join(now.failures)
+            yield told(name, Way.UPDATED, "no longer holds", Grade.DANGEROUS, reason, quoted=said)
+
+
+def _told(  # noqa: PLR0913, PLR0917 a change's parts
+    part: Part,
+    kind: str,
     name: str,
     way: Way,
     what: str,
     grade: Grade,
     reason: str,
-    found: tuple[Difference, ...] = (),
+    *,
+    differences: tuple[Difference, ...] = (),
+    quoted: str = "",
 ) -> Change:
     return Change(
-        part=Part.OUTPUT,
+        part=part,
         subject=name,
         way=way,
-        sentence=f"output {name} {what}",
+        sentence=f"{kind} {name} {what}",
         effect="",
         grade=grade,
         reason=reason,
-        differences=found,
-    )
-
-
-def _of_checks(before: Snapshot, after: Snapshot) -> Iterator[Change]:
-    for name in sorted({*before.checks, *after.checks}):
-        was, now = before.checks.get(name), after.checks.get(name)
-        if now is None:
-            yield _check(name, Way.DELETED, "is no longer made", Grade.LOOK, "nothing says whether it holds")
-        elif now.fails and (was is None or not was.fails):
-            said = "\n".join(now.failures)
-            reason = "the region would not work, or not as it should"
-            yield _check(name, Way.UPDATED, "no longer holds", Grade.DANGEROUS, reason, said)
-
-
-def _check(name: str, way: Way, what: str, grade: Grade, reason: str, quoted: str = "") -> Change:  # noqa: PLR0913, PLR0917 a change's parts
-    return Change(
-        part=Part.CHECK,
-        subject=name,
-        way=way,
-        sentence=f"the rehearsal's check {name} {what}",
-        effect="",
-        grade=grade,
-        reason=reason,
+        differences=differences,
         quoted=quoted,
     )
