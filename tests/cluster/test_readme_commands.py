@@ -465,6 +465,8 @@ NOT_RUN = {
     "pulumi up": ENGINE,
     "pulumi state unprotect --all": ENGINE,
     "pulumi destroy": ENGINE,
+    "python -m fleet write": ENGINE,
+    "python -m fleet up": ENGINE,
 }
 
 
