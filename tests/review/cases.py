@@ -66,6 +66,6 @@ class Case:
 
 
 def load() -> list[Case]:
-    """All of them. An unknown key of a case is an error, and so is a name that is there twice."""
+    """All of them. An unknown key of a case is an error."""
     content = yaml.safe_load((CATALOGUE / "cases.yaml").read_text(encoding="utf-8"))
     return [Case(name=name, **keys) for name, keys in content.items()]
