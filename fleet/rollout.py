@@ -5,27 +5,25 @@ status of the release is `deployed`. After the soak time the release is read aga
 provider that made it. How the pods are by then isn't seen by either: docs/fleet.md names the command.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from fleet import region
-from fleet.cli import Cli, CliError
+from fleet.cli import Cli, CliError, Ended
 from fleet.file import Fleet, Wave, seconds
 from fleet.preflight import Known
 from fleet.run import SOAKING, Outcome, Run, Stop
 from fleet.work import Work, on_each
+from rehearsal.events import Observer
 
 
 def preview_all(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> None:
     """What `up` would do to each region; one where that is nothing is done with."""
 
     def preview(run: Run) -> None:
-        run.begin("previewing")
-        ended = region.preview(cli, run.stack, run.see)
-        run.changes = region.changes(ended)
-        if not ended.succeeded:
-            run.end(_failed(stop), *ended.errors)
-        elif run.changes:
+        if _operated(cli, run, "previewing", region.preview, stop) is None:
+            return
+        if run.changes:
             run.wait()
         else:
             run.end(Outcome.UNCHANGED)
@@ -37,12 +35,8 @@ def look_for_drift(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -
     """Whether what is there is what the state says."""
 
     def look(run: Run) -> None:
-        run.begin("looking for drift")
-        ended = region.drift(cli, run.stack, run.see)
-        run.changes = region.changes(ended)
-        if not ended.succeeded:
-            run.end(_failed(stop), *ended.errors)
-        else:
+        ended = _operated(cli, run, "looking for drift", region.drift, stop)
+        if ended is not None:
             found = [f"{s.operation} {s.type} {s.name}" for s in ended.steps if s.operation in run.changes]
             run.end(Outcome.DRIFTED if found else Outcome.UNCHANGED, *found)
 
@@ -53,12 +47,7 @@ def roll_out(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], known: Known, *, s
     """`up` of the regions that aren't done with, wave by wave. What isn't reached is said to be so."""
 
     def up(run: Run) -> None:
-        run.begin("updating")
-        ended = region.up(cli, run.stack, run.see)
-        run.changes = region.changes(ended)
-        if not ended.succeeded:
-            run.end(_failed(stop), *ended.errors)
-        else:
+        if _operated(cli, run, "updating", region.up, stop) is not None:
             _judge(cli, run)
 
     for run in runs.values():
@@ -78,10 +67,8 @@ def destroy_all(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], *, stop: Stop) 
     """`destroy` wave by wave; a failure stops it as it stops an `up`."""
 
     def destroy(run: Run) -> None:
-        run.begin("destroying")
-        ended = region.destroy(cli, run.stack, run.see)
-        run.changes = region.changes(ended)
-        run.end(Outcome.DONE if ended.succeeded else _failed(stop), *ended.errors)
+        if _operated(cli, run, "destroying", region.destroy, stop) is not None:
+            run.end(Outcome.DONE)
 
     for wave in fleet.waves:
         members = [runs[stack] for stack in wave.stacks]
@@ -109,6 +96,19 @@ def _give_up(runs: Iterable[Run]) -> None:
     for run in runs:
         if run.outcome is None:
             run.end(Outcome.NOT_REACHED)
+
+
+def _operated(
+    cli: Cli, run: Run, doing: str, operation: Callable[[Cli, str, Observer], Ended], stop: Stop
+) -> Ended | None:
+    """The operation on a region, when it has succeeded; one that failed ends the region, and gives None."""
+    run.begin(doing)
+    ended = operation(cli, run.stack, run.see)
+    run.changes = region.changes(ended)
+    if ended.succeeded:
+        return ended
+    run.end(_failed(stop), *ended.errors)
+    return None
 
 
 def _failed(stop: Stop) -> Outcome:
