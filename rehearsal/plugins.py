@@ -26,31 +26,31 @@ def write_plugins(folder: Path, *, root: Path | None = None) -> dict[str, Path]:
 
 
 def _write(folder: Path, package: str, root: Path | None) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     python, here = shlex.quote(sys.executable), shlex.quote(str(HERE))
     move = f"cd {shlex.quote(str(root))} || exit 1\n" if root else ""
-    script = folder / f"pulumi-resource-{package}"
-    script.write_text(
+    return _write_program(
+        folder / f"pulumi-resource-{package}",
         # `aws eks get-token`, which kubeconfigs execute, is installed beside Python.
         f'#!/bin/sh\n{move}PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}\n'
         f"export PATH PYTHONPATH={here}\n"
         # Helm's engine would keep what it finds out about the API server below the user's ~/.kube.
         f"export KUBECACHEDIR={shlex.quote(str(folder.absolute() / 'cache'))}\n"
         f'exec {python} -m rehearsal.plugin {package} "$@"\n',
-        encoding="utf-8",
     )
-    script.chmod(0o755)
-    return folder
 
 
 def write_language_host(folder: Path) -> Path:
     """Write `pulumi-language-python`, for a CLI that came without it; returns the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    script = folder / "pulumi-language-python"
-    script.write_text(
+    return _write_program(
+        folder / "pulumi-language-python",
         f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(HERE))}\n"
         f'exec {shlex.quote(sys.executable)} -m rehearsal.language_host "$@"\n',
-        encoding="utf-8",
     )
-    script.chmod(0o755)
-    return folder
+
+
+def _write_program(file: Path, script: str) -> Path:
+    """An executable file, in a folder that is made if need be; returns the folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(script, encoding="utf-8")
+    file.chmod(0o755)
+    return file.parent
