@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rehearsal.values import Json, record, records, text, texts
+from common.json_values import Json, record, records, text, texts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,10 @@ from benchmarks.critical_path import Chain, Resource, critical_path, resources
 from benchmarks.latencies import SCALE, TABLE, played, seconds
 from benchmarks.report import BenchmarkError, line
 from benchmarks.stacks import FLAT, OURS, ROOT, Place, Places, rotated
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine
-from rehearsal.events import Step
-from rehearsal.values import Json, record, text
+from common.json_values import Json, record, text
+from emulator.client import Emulation
+from engine.driver import Engine
+from engine.events import Step
 
 RUNS = 10
 EXTRA_SECONDS, MAKESPAN_SECONDS = 0.3, 5.0

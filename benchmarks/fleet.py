@@ -14,10 +14,10 @@ from pathlib import Path
 import tools
 from benchmarks.latencies import SCALE, played
 from benchmarks.report import BenchmarkError, line
-from rehearsal.emulation import Emulation
-from rehearsal.fleets import EmulatedFleet
-from rehearsal.killing import descendants, parents
-from rehearsal.values import Json
+from common.json_values import Json
+from emulator.client import Emulation
+from engine.kill import descendants, parents
+from rehearsal.emulated_fleet import EmulatedFleet
 
 REGIONS = (
     *("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1"),

@@ -22,7 +22,7 @@ class Latency:
     type: str
     """The resource's."""
     call: str
-    """As `rehearsal.emulation.Emulation.delay` names it."""
+    """As `emulator.client.Emulation.delay` names it."""
     seconds: float
     """AWS's own, not scaled."""
     source: str = _TYPICAL

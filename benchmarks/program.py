@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.kubernetes import Kubernetes
-from rehearsal.mocks import run
-from rehearsal.plan import Run
-from rehearsal.project import load_stack
-from rehearsal.providers import Providers
-from rehearsal.world import default_world
+from emulator.aws.in_process import in_process_cloud
+from emulator.kubernetes import Kubernetes
+from emulator.mocks import run
+from emulator.packages import Providers
+from emulator.world import default_world
+from engine.project import load_stack
+from engine.run import Run
 
 ROOT = Path(__file__).parents[1]
 

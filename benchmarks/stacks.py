@@ -8,10 +8,10 @@ from typing import cast
 
 import yaml
 
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine
-from rehearsal.plugins import ACCOUNT
-from rehearsal.project import Stack, load_stack
+from emulator.client import Emulation
+from emulator.executables import ACCOUNT, write_plugins
+from engine.driver import Engine
+from engine.project import Stack, load_stack
 
 ROOT = Path(__file__).parents[1]
 OURS, FLAT = "__main__.py", "benchmarks/flat/__main__.py"
@@ -50,6 +50,7 @@ class Place:
             stack or load_stack(ROOT, name="dev"),
             self.folder / "state",
             pulumi=self.pulumi,
+            plugins=write_plugins,
             environment=self.environment,
             program=program,
         )
@@ -67,7 +68,7 @@ class Places:
     def new(self) -> Place:
         """One where nothing is built yet."""
         # Not at the top: it brings pydantic, and importing that is part of a program's own time.
-        from rehearsal.world import default_world
+        from emulator.world import default_world
 
         self._made += 1
         account = str(300_000_000_000 + self._made)

@@ -6,7 +6,7 @@ docs/outputs.md              the outputs of maestro_stack.outputs
 docs/outputs.schema.json     as a whole: the same as a JSON schema, for stacks in other languages
 docs/outputs.lock.json       as a whole: the same as a promise; never written over a broken one
 docs/rules.md                the rules of policies/
-docs/what-a-change-does.md   as a whole: the rows of rehearsal.effects
+docs/what-a-change-does.md   as a whole: the rows of review.effects
 docs/review.schema.json      as a whole: the schema of review.as_json
 docs/fleet.md                the keys of fleet.file
 docs/fleet.schema.json       as a whole: the schema of fleet.file
@@ -32,17 +32,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
 from fleet.file import schema as fleet_schema  # noqa: E402
+from maestro_stack.constraints import WIRED_VALUES  # noqa: E402
 from maestro_stack.outputs import (  # noqa: E402
     CONTRACT_VERSION,
     VERSION_OUTPUT,
     OutputDocumentation,
     documentation,
 )
-from maestro_stack.rules import WIRED_VALUES  # noqa: E402
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration  # noqa: E402
 from policies.rule import EVERY  # noqa: E402
 from policies.rules import RULES as POLICY_RULES  # noqa: E402
-from rehearsal import effects  # noqa: E402
+from review import effects  # noqa: E402
 from review.as_json import SCHEMA as REVIEW_SCHEMA  # noqa: E402
 
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
@@ -349,7 +349,7 @@ def rules_blocks() -> dict[str, str]:
 
 EFFECTS_HEAD = """# What a change does
 
-<!-- Written by docs/generate.py from rehearsal/effects.py: change it there, `make docs`. -->
+<!-- Written by docs/generate.py from review/effects.py: change it there, `make docs`. -->
 
 **Derived from the providers' sources, not run against AWS.** Each row names the source files that say so. The
 engine tier plans every row with the real Pulumi engine on the emulated providers, and expects exactly these

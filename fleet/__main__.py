@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rehearsal.progress import Progress, run
+from common.terminal import Progress, run
 
 EPILOG = """\
 Everything is an ordinary command of `pulumi`, shown in the regions' logs. No state is kept: an `up`
@@ -70,12 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
     progress("checking the fleet file")
     # Only now: --help shouldn't wait for these.
+    from common.terminal import Colours
+    from fleet.command import Session
     from fleet.errors import FleetError
     from fleet.file import load
     from fleet.report import DONE, Report, as_json, as_text
-    from fleet.session import Session
     from fleet.stacks import check, write
-    from rehearsal.paint import Paint
 
     try:
         fleet = load(options.file)
@@ -95,9 +95,9 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
         report = Report(command=options.command, again=again, runs=(), refused=refused)
     progress.clear()
     if report.refused and not options.json:
-        print(as_text(report, Paint(sys.stderr)), end="", file=sys.stderr)  # noqa: T201
+        print(as_text(report, Colours(sys.stderr)), end="", file=sys.stderr)  # noqa: T201
     else:
-        _say(options, as_json(report), as_text(report, Paint(sys.stdout)))
+        _say(options, as_json(report), as_text(report, Colours(sys.stdout)))
     return report.status
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from pulumi import automation
 
+from engine.events import EventLog, Observer, Step
 from fleet.errors import FleetFileError
 from fleet.file import TITLE
 from maestro_stack.errors import Problem
-from rehearsal.events import EventLog, Observer, Step
 
 
 class CliError(Exception):

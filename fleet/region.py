@@ -13,9 +13,9 @@ from typing import cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from common.json_values import Json, flag, record, records, text
+from engine.events import NOTHING, Observer
 from fleet.cli import Cli, CliError, Ended
-from rehearsal.events import NOTHING, Observer
-from rehearsal.values import Json, flag, record, records, text
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 HEALTHY = "deployed"

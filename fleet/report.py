@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from common.json_values import Json, json_list
+from common.terminal import Colours
 from fleet.errors import FleetError, FleetFileError
 from fleet.preflight import Known
 from fleet.run import Outcome, Run
-from rehearsal.paint import Paint
-from rehearsal.values import Json, json_list
 
 FORMAT_VERSION = 1
 DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -51,11 +51,11 @@ class Report:
         return INTERRUPTED if self.interrupted else FAILED
 
 
-def as_text(report: Report, paint: Paint) -> str:
+def as_text(report: Report, colour: Colours) -> str:
     """For a person."""
     if report.refused:
         return f"{report.refused}\n"
-    return "\n".join(_lines(report, paint)) + "\n"
+    return "\n".join(_lines(report, colour)) + "\n"
 
 
 def as_json(report: Report) -> dict[str, Json]:
@@ -93,12 +93,12 @@ def _region(run: Run, known: Known | None) -> Json:
     return told
 
 
-def _lines(report: Report, paint: Paint) -> Iterator[str]:
+def _lines(report: Report, colour: Colours) -> Iterator[str]:
     stack = max(len(run.stack) for run in report.runs)
     wave = max(len(run.wave) for run in report.runs)
     for run in report.runs:
         outcome = run.outcome or Outcome.NOT_REACHED
-        word = paint(f"{outcome.value:<12}", _COLOURS.get(outcome, "0"))
+        word = colour(f"{outcome.value:<12}", _COLOURS.get(outcome, "0"))
         took = f"{run.seconds:6.0f} s" if run.seconds else " " * 8
         told = _of_state(run.stack, report.known) if report.known else _of_changes(run.changes)
         yield f"{run.wave:<{wave}}  {run.stack:<{stack}}  {word} {took}  {told}".rstrip()

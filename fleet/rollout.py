@@ -8,13 +8,13 @@ provider that made it. How the pods are by then isn't seen by either: docs/fleet
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from engine.events import Observer
 from fleet import region
 from fleet.cli import Cli, CliError, Ended
 from fleet.file import Fleet, Wave, seconds
 from fleet.preflight import Known
 from fleet.run import SOAKING, Outcome, Run, Stop
 from fleet.work import Work, on_each
-from rehearsal.events import Observer
 
 
 def preview_all(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from rehearsal.events import NOTHING
-from rehearsal.values import Json, record, text
+from common.json_values import Json, record, text
+from engine.events import NOTHING
 
 _PARTS = ("maestro:", "pulumi:")
 """Types that only hold others together."""

@@ -14,13 +14,13 @@ from typing import cast
 
 import yaml
 
+from engine.project import UsageError, load_stack
 from fleet.errors import FleetFileError
 from fleet.file import TITLE, Fleet, merged
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import shown
 from maestro_stack.schema import Json, Tree
 from maestro_stack.settings import Settings, parse
-from rehearsal.project import UsageError, load_stack
 
 HEADER = """\
 # Written from {fleet} by `python -m fleet write`: change it there. Encrypted values are set here, by

@@ -16,9 +16,9 @@ import pulumi.runtime.config as pulumi_config
 import pulumi_aws as aws
 from pydantic import ValidationError
 
+from maestro_stack.constraints import broken_rules
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import did_you_mean, problem_of, shown
-from maestro_stack.rules import broken_rules
 from maestro_stack.schema import (
     PROFILE_DEFAULTS,
     Acknowledgement,

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.terminal import Progress, run
 from rehearsal.commands import COMMANDS, is_command
 from rehearsal.commands import main as run_command
-from rehearsal.progress import Progress, run
 
 if TYPE_CHECKING:
     from rehearsal.rehearse import Rehearsal
@@ -62,9 +62,9 @@ def _rehearse(options: argparse.Namespace, progress: Progress) -> int:
     # Only now: --help shouldn't wait for Pulumi's and moto's modules.
     import pulumi
 
-    from rehearsal.project import UsageError, load_stack
+    from emulator.world import WorldError, load_world
+    from engine.project import UsageError, load_stack
     from rehearsal.rehearse import rehearse
-    from rehearsal.world import WorldError, load_world
 
     try:
         world = load_world(options.world) if options.world else None
@@ -89,7 +89,7 @@ def _print(rehearsal: "Rehearsal", *, as_json: bool) -> None:
         json.dump(report.as_json(rehearsal), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        sys.stdout.write(report.as_text(rehearsal, report.Paint(sys.stdout)))
+        sys.stdout.write(report.as_text(rehearsal, report.Colours(sys.stdout)))
 
 
 def _explain(unusable: Exception, *, as_json: bool) -> int:
@@ -115,7 +115,7 @@ def _explain(unusable: Exception, *, as_json: bool) -> int:
 
 
 def _write_manifests(rehearsal: "Rehearsal", folder: Path) -> None:
-    from rehearsal.project import UsageError
+    from engine.project import UsageError
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

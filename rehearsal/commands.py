@@ -1,4 +1,4 @@
-"""The commands of `python -m rehearsal` that run the real engine (door 2)."""
+"""The commands of `python -m rehearsal` that run the real engine."""
 
 import argparse
 import json
@@ -13,13 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rehearsal.progress import Progress, run
+from common.terminal import Progress, run
 
 if TYPE_CHECKING:
-    from rehearsal.engine import Engine, Result
-    from rehearsal.project import Stack
-    from rehearsal.session import Surroundings
-    from rehearsal.world import World
+    from emulator.world import World
+    from engine.driver import Engine, Result
+    from engine.project import Stack
+    from rehearsal.environment import Surroundings
 
 DONE, FAILED, UNUSABLE = 0, 1, 2
 STATE_FOLDER = ".rehearsal"
@@ -109,9 +109,10 @@ def _serve(options: argparse.Namespace, progress: Progress) -> int:
     """Keep the surroundings up for an ordinary `pulumi`, until Ctrl-C."""
 
     def work(stack: "Stack", around: "Surroundings") -> int:
-        from rehearsal.ordinary import variables
+        from emulator.executables import write_plugins
+        from engine.shell import variables
 
-        told = variables(options.state, around.environment, with_language_host=False)
+        told = variables(options.state, around.environment, write_plugins(options.state / "path").values())
         progress.clear()
         tell_variables(told, as_json=options.json)
         print(f"serving stack {stack.name}; Ctrl-C ends it", file=sys.stderr)  # noqa: T201
@@ -210,7 +211,7 @@ def _with_engine(
     options: argparse.Namespace, progress: Progress, work: Callable[["Engine", "Surroundings"], int]
 ) -> int:
     def prepare(stack: "Stack", around: "Surroundings") -> int:
-        from rehearsal.session import engine
+        from rehearsal.environment import engine
 
         return work(engine(stack, options.state.resolve(), around), around)
 
@@ -225,12 +226,12 @@ def _with_surroundings(
     # Only now: --help shouldn't wait for Pulumi's modules.
     import pulumi
 
-    from rehearsal.controlplane import ControlPlaneError
-    from rehearsal.emulation import EmulationError
-    from rehearsal.engine import EngineError
-    from rehearsal.project import UsageError, load_stack
-    from rehearsal.session import surroundings
-    from rehearsal.world import WorldError, load_world
+    from controlplane import ControlPlaneError
+    from emulator.client import EmulationError
+    from emulator.world import WorldError, load_world
+    from engine.driver import EngineError
+    from engine.project import UsageError, load_stack
+    from rehearsal.environment import surroundings
 
     unusable = (UsageError, WorldError, EngineError, EmulationError, ControlPlaneError, pulumi.RunError)
     try:

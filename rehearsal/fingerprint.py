@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from rehearsal import wire
-from rehearsal.plan import MASK, Run
-from rehearsal.values import Json
+from common.json_values import Json
+from engine import properties
+from engine.run import MASK, Run
 
 LEFT_OUT = "…"
 PART_MIN = 8
@@ -19,7 +19,7 @@ def fingerprints(run: Run) -> dict[str, dict[str, str]]:
     Every value that another resource gave (password, certificate, key, address) is left out of it first. What
     is left is the program's own: the form, and what is constant. A secret without such a part has no digest.
     """
-    given = {resource.urn: set(wire.leaves(dict(resource.outputs))) for resource in run.resources}
+    given = {resource.urn: set(properties.leaves(dict(resource.outputs))) for resource in run.resources}
     found: dict[str, dict[str, str]] = {}
     for resource in run.resources:
         secrets = dict(_masked(dict(resource.inputs), dict(resource.shown_inputs), ""))

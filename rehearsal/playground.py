@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rehearsal.engine import Engine, Result
-from rehearsal.events import NOTHING
-from rehearsal.values import Json, record, text
+from common.json_values import Json, record, text
+from engine.driver import Engine, Result
+from engine.events import NOTHING
 
 DOING = {
     "create": "creating",

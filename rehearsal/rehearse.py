@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from checks.evidence import Evidence
+from checks.finding import Check, Status
+from checks.questions import run_checks
+from emulator.aws.account import account_of_role
+from emulator.aws.in_process import in_process_cloud
+from emulator.kubernetes import Kubernetes, Release
+from emulator.mocks import run
+from emulator.packages import Providers
+from emulator.world import World, default_world
+from engine.project import Stack
+from engine.run import Failure, Run
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
-from rehearsal.aws.account import account_of_role
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.checks.every import run_checks
-from rehearsal.checks.evidence import Evidence
-from rehearsal.checks.finding import Check, Status
-from rehearsal.kubernetes import Kubernetes, Release
-from rehearsal.mocks import run
-from rehearsal.plan import Failure, Run
-from rehearsal.project import Stack
-from rehearsal.providers import Providers
-from rehearsal.world import World, default_world
 
 Progress = Callable[[str], None]
 """Called with what begins now."""
@@ -57,7 +57,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
 
     Raises:
         maestro_stack.errors.MaestroError: the configuration or the world doesn't fit the program.
-        rehearsal.world.WorldError: no world can be built.
+        emulator.world.WorldError: no world can be built.
     """
     begun = time.monotonic()
     settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)

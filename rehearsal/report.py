@@ -4,12 +4,12 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from rehearsal.checks.finding import Check, Finding, Status
+from checks.finding import Check, Finding, Status
+from common.json_values import Json
+from common.terminal import WIDTH, Colours
+from engine.run import Resource
 from rehearsal.fingerprint import fingerprints
-from rehearsal.paint import WIDTH, Paint
-from rehearsal.plan import Resource
 from rehearsal.rehearse import Rehearsal
-from rehearsal.values import Json
 
 FORMAT_VERSION = 1
 MARKS = {Status.HOLDS: ("✓", "32"), Status.UNVERIFIED: ("?", "33"), Status.FAILS: ("✗", "31")}
@@ -36,40 +36,40 @@ _TOLD: Mapping[str, str] = {
 }
 
 
-def as_text(rehearsal: Rehearsal, paint: Paint) -> str:
+def as_text(rehearsal: Rehearsal, colour: Colours) -> str:
     """The report for a person."""
-    return "\n".join(_lines(rehearsal, paint)) + "\n"
+    return "\n".join(_lines(rehearsal, colour)) + "\n"
 
 
-def _lines(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
+def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
     settings = rehearsal.settings
     profile = "production" if settings.is_production else "dev"
-    yield paint(f"{rehearsal.stack.project} · stack {rehearsal.stack.name}", "1")
+    yield colour(f"{rehearsal.stack.project} · stack {rehearsal.stack.name}", "1")
     yield f"cluster {settings.cluster_name} in {settings.region}, profile {profile}"
     yield ""
-    yield paint("What `pulumi up` would build", "1")
-    yield from _tree(rehearsal, paint)
+    yield colour("What `pulumi up` would build", "1")
+    yield from _tree(rehearsal, colour)
     yield ""
     if rehearsal.failures:
-        yield paint("What stands in the way", "1")
+        yield colour("What stands in the way", "1")
         for failure in rehearsal.failures:
             name = failure.urn.rpartition("::")[2]
-            yield from _wrapped(f"{paint('✗', '31')} {name}: ", failure.message, indent="    ")
+            yield from _wrapped(f"{colour('✗', '31')} {name}: ", failure.message, indent="    ")
             for advice in failure.advice:
                 yield from _wrapped("    ", advice, indent="    ")
     else:
-        yield paint("Whether it would work", "1")
+        yield colour("Whether it would work", "1")
         for check in rehearsal.checks:
-            yield from _check(check, paint)
+            yield from _check(check, colour)
         yield ""
-        yield paint("Outputs", "1")
+        yield colour("Outputs", "1")
         for name, value in sorted(rehearsal.update.outputs.items()):
             yield from _wrapped(f"  {name} = ", str(value), indent="      ")
     yield ""
-    yield _verdict(rehearsal, paint)
+    yield _verdict(rehearsal, colour)
 
 
-def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
+def _tree(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
     """The registered resources under their components."""
 
     def walk(parent: str | None, depth: int) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _tree(rehearsal: Rehearsal, paint: Paint) -> Iterator[str]:
         for resource in children:
             if resource.is_component:
                 title = resource.type.rpartition(":")[2]
-                yield f"{'  ' * depth}{paint(title, '36')}"
+                yield f"{'  ' * depth}{colour(title, '36')}"
             else:
                 start = f"{'  ' * depth}{_service(resource):<28} "
                 yield from _wrapped(start, _described(resource), indent="  " * (depth + 2))
@@ -110,31 +110,31 @@ def _described(resource: Resource) -> str:
     return f"{'protected: ' if resource.protect else ''}{told}"
 
 
-def _check(check: Check, paint: Paint) -> Iterator[str]:
-    mark, colour = MARKS[check.status]
-    yield f"{paint(mark, colour)} {paint(f'{check.name:<9}', '1')} {check.question}"
+def _check(check: Check, colour: Colours) -> Iterator[str]:
+    mark, code = MARKS[check.status]
+    yield f"{colour(mark, code)} {colour(f'{check.name:<9}', '1')} {check.question}"
     for finding in check.findings:
-        yield from _finding(finding, paint)
+        yield from _finding(finding, colour)
 
 
-def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
-    mark, colour = MARKS[finding.status]
+def _finding(finding: Finding, colour: Colours) -> Iterator[str]:
+    mark, code = MARKS[finding.status]
     text = finding.text if finding.status is not Status.UNVERIFIED else f"unverified: {finding.text}"
-    yield from _wrapped(f"    {paint(mark, colour)} ", text, indent="      ")
+    yield from _wrapped(f"    {colour(mark, code)} ", text, indent="      ")
     if finding.remedy:
         yield from _command(finding.remedy, indent="        ")
 
 
-def _verdict(rehearsal: Rehearsal, paint: Paint) -> str:
+def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
     count = sum(not r.is_component for r in rehearsal.update.resources)
     took = f"in {rehearsal.seconds:.1f} s"
     if rehearsal.failures:
-        return paint(f"refused: {len(rehearsal.failures)} resources, {took}", "31")
+        return colour(f"refused: {len(rehearsal.failures)} resources, {took}", "31")
     failed = [check.name for check in rehearsal.checks if check.status is Status.FAILS]
     if failed:
-        return paint(f"would not work: {', '.join(failed)} ({count} resources, {took})", "31")
+        return colour(f"would not work: {', '.join(failed)} ({count} resources, {took})", "31")
     open_ = sum(f.status is Status.UNVERIFIED for check in rehearsal.checks for f in check.findings)
-    return paint(
+    return colour(
         f"would work: {count} resources, no check fails, {open_} things unverified, {took}",
         "32",
     )

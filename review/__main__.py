@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal.progress import Progress, run
+from common.terminal import Progress, run
 
 SAFE, FAILED, UNUSABLE, DANGEROUS = 0, 1, 2, 3
 EPILOG = """\
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _review(options: argparse.Namespace, progress: Progress) -> int:
     progress("comparing the revisions")
     # Only now: --help shouldn't wait for these.
-    from rehearsal.paint import Paint
+    from common.terminal import Colours
     from review.as_json import as_json
     from review.errors import ReviewError, UsageError
     from review.markdown import as_markdown
@@ -88,7 +88,7 @@ def _review(options: argparse.Namespace, progress: Progress) -> int:
     elif options.markdown:
         sys.stdout.write(as_markdown(found))
     else:
-        sys.stdout.write(as_text(found, Paint(sys.stdout)))
+        sys.stdout.write(as_text(found, Colours(sys.stdout)))
     return DANGEROUS if found.grade is Grade.DANGEROUS else SAFE
 
 

@@ -1,6 +1,6 @@
 """A review for programs: JSON, and the schema that it keeps."""
 
-from rehearsal.values import Json, json_list
+from common.json_values import Json, json_list
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 
 FORMAT_VERSION = 1

@@ -10,7 +10,7 @@ from review.differences import differences
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import ResourceChange
 from review.snapshot import Snapshot
-from review.telling import told
+from review.wording import told
 
 CHART_DIGEST = "values.chartDigest"
 """The chart value that follows every edit of the chart's files."""

@@ -6,7 +6,7 @@ flags) are compared by name, other lists as a whole.
 
 from collections.abc import Iterator, Mapping
 
-from rehearsal.values import Json
+from common.json_values import Json
 from review.model import Difference
 
 NAMES = ("name", "Sid", "objectName", "path")

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from rehearsal.values import Json
+from common.json_values import Json
 
 # Letters and marks that draw nothing: fillers, the joiner, variation selectors, the empty Braille cell.
 _BLANK = re.compile(

@@ -7,10 +7,10 @@ rotated is looked at; one that is replaced otherwise is dangerous (docs/rotation
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from common.json_values import Json
+from emulator.kubernetes import NAMESPACE
 from policies import types
-from rehearsal.effects import KUBERNETES_PROVIDER
-from rehearsal.kubernetes import NAMESPACE
-from rehearsal.values import Json
+from review.effects import KUBERNETES_PROVIDER
 from review.model import Grade, Way
 from review.permissions import PermissionChange
 from review.resources import BY_TRIGGER, ResourceChange, top

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rehearsal.values import Json, dig, record
+from common.json_values import Json, dig, record
 from review.differences import differences
 from review.model import Difference, Way
 from review.snapshot import Snapshot, symbol

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from rehearsal.values import Json
+from common.json_values import Json
 
 
 class Grade(IntEnum):

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
+from common.json_values import Json, one_or_many, parse_document
 from policies import types
 from policies.documents import allowing
-from rehearsal.values import Json, one_or_many, parse_document
 from review.snapshot import Resource
 
 DOCUMENTS = {

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from rehearsal import wire
-from rehearsal.plan import MASK
-from rehearsal.values import Json, flag, record, records, text, texts
+from common.json_values import Json, flag, record, records, text, texts
+from engine import properties
+from engine.run import MASK
 from review.differences import differences
 from review.errors import UsageError
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import BY_TRIGGER, ResourceChange
 from review.snapshot import UNTOLD, Resource, subject_of
-from review.telling import told
+from review.wording import told
 
 KNOWN_LATER = "(known after up)"
 _WAYS = {
@@ -151,7 +151,7 @@ def _replaced_by(step: Mapping[str, Json]) -> tuple[str, ...]:
 
 def _resource(state: Mapping[str, Json]) -> Resource:
     type_, name = text(state, "type"), text(state, "urn").rpartition("::")[2]
-    masked = _shown(wire.masked(record(state, "inputs"), MASK))
+    masked = _shown(properties.masked(record(state, "inputs"), MASK))
     return Resource(
         type=type_,
         name=name,
@@ -192,7 +192,7 @@ def _differences(
 def _shown(value: Json) -> Json:
     match value:
         case str():
-            return KNOWN_LATER if value == wire.UNKNOWN else value
+            return KNOWN_LATER if value == properties.UNKNOWN else value
         case list():
             return [_shown(item) for item in value]
         case dict():

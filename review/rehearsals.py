@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from rehearsal.values import Json, number, text
+from common.json_values import Json, number, text
 from review.revisions import Revision
 from tools.cache import user_cache
 

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from common.json_values import Json, json_list
+from emulator.aws import NoHandlerError, resource_handler
+from emulator.kubernetes import TABLES
+from emulator.lifecycle import Change as OfInput
+from emulator.randomness import table_of
+from engine.run import MASK
 from policies import types
-from rehearsal.aws import NoHandlerError, resource_handler
-from rehearsal.effects import KUBERNETES_PROVIDER
-from rehearsal.kubernetes import TABLES
-from rehearsal.lifecycle import Change as OfInput
-from rehearsal.plan import MASK
-from rehearsal.randomness import table_of
-from rehearsal.values import Json, json_list
 from review.differences import differences
+from review.effects import KUBERNETES_PROVIDER
 from review.model import Difference, Way
 from review.snapshot import UNTOLD, Resource, Snapshot, symbol
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import yaml
 
-from rehearsal.values import Json, text
+from common.json_values import Json, text
 from review.errors import UsageError
 from review.model import Change, Grade, Part, Review, StackReview, Way, worst_first
 from review.rehearsals import Interpreter, Progress, Task, rehearse_all

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rehearsal.checks.finding import Status
-from rehearsal.values import Json, flag, record, records, text, texts
+from checks.finding import Status
+from common.json_values import Json, flag, record, records, text, texts
 
 RANDOM_ID = "random:index/randomId:RandomId"
 MADE_BY_CHANCE = frozenset(

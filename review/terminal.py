@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from rehearsal.paint import WIDTH, Paint
+from common.terminal import WIDTH, Colours
 from review.escape import SAME, clipped, line_changes, pair, sides_in_lines
 from review.grouping import Group, alike, by_part, counted, grouped, together
 from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview
@@ -16,30 +16,30 @@ LINES = 40
 """Lines of each side of a difference; `--json` has them all."""
 
 
-def as_text(review: Review, paint: Paint) -> str:
+def as_text(review: Review, colour: Colours) -> str:
     """The whole review; values are clipped, and nothing in them moves the cursor or changes colours."""
-    return "\n".join(_lines(review, paint)) + "\n"
+    return "\n".join(_lines(review, colour)) + "\n"
 
 
-def _lines(review: Review, paint: Paint) -> Iterator[str]:
+def _lines(review: Review, colour: Colours) -> Iterator[str]:
     base, head = (clipped(revision, SENTENCE) for revision in (review.base, review.head))
-    yield from _wrapped(f"{head} compared with {base}", "", paint, "1")
+    yield from _wrapped(f"{head} compared with {base}", "", colour, "1")
     for note in review.notes:
-        yield from _wrapped(clipped(note, SENTENCE), "  ", paint)
+        yield from _wrapped(clipped(note, SENTENCE), "  ", colour)
     yield ""
     for group in grouped(review.stacks):
-        yield from _group(group, paint)
+        yield from _group(group, colour)
         yield ""
     counts = counted(stack.grade for stack in review.stacks) or "no stack"
-    yield paint(f"{review.grade.word}: {counts}", MARKS[review.grade][1])
+    yield colour(f"{review.grade.word}: {counts}", MARKS[review.grade][1])
 
 
-def _group(group: Group, paint: Paint) -> Iterator[str]:
+def _group(group: Group, colour: Colours) -> Iterator[str]:
     stack = group[0]
     names = ", ".join(clipped(_name(each), SENTENCE) for each in group)
-    yield from _wrapped(f"{'stack' if len(group) == 1 else 'stacks'} {names}", "", paint, "1")
+    yield from _wrapped(f"{'stack' if len(group) == 1 else 'stacks'} {names}", "", colour, "1")
     changes = counted(change.counts_as for change in stack.changes)
-    yield paint(f"{stack.grade.word}: {changes or 'no change'}", MARKS[stack.grade][1])
+    yield colour(f"{stack.grade.word}: {changes or 'no change'}", MARKS[stack.grade][1])
     if not stack.changes:
         return
     if len(group) > 1:
@@ -47,79 +47,79 @@ def _group(group: Group, paint: Paint) -> Iterator[str]:
             f"told for {clipped(stack.stack, SENTENCE)}: "
             "the others differ in their own names and regions at most",
             "",
-            paint,
+            colour,
         )
     if stack.rolls is not None:
         because = clipped(stack.rolls_because, SENTENCE)
         rolls = f"are replaced: {because}" if stack.rolls else "are not replaced"
-        yield from _wrapped(f"the server's pods {rolls}", "", paint)
+        yield from _wrapped(f"the server's pods {rolls}", "", colour)
     for grade in sorted(Grade, reverse=True):
         for part, own in by_part(change for change in stack.changes if change.counts_as is grade):
-            yield paint(part, "36")
+            yield colour(part, "36")
             for several in alike(own):
-                yield from _change(several, paint)
+                yield from _change(several, colour)
 
 
 def _name(stack: StackReview) -> str:
     return f"{stack.stack} ({stack.profile} in {stack.region})" if stack.region else stack.stack
 
 
-def _change(several: tuple[Change, ...], paint: Paint) -> Iterator[str]:
+def _change(several: tuple[Change, ...], colour: Colours) -> Iterator[str]:
     """One change, or several that are told in the same words."""
     change = several[0]
-    mark, colour = MARKS[change.counts_as]
+    mark, code = MARKS[change.counts_as]
     sentence, differences = (change.sentence, change.differences) if len(several) == 1 else together(several)
     named = len(several) > 1 or change.subject in sentence
     sentence = clipped(sentence, SENTENCE)
     told = sentence if named else f"{clipped(change.subject, SENTENCE)}: {sentence}"
-    first, *rest = _wrapped(told, "    ", paint)
-    yield f"  {paint(mark, colour)} {first[4:]}"
+    first, *rest = _wrapped(told, "    ", colour)
+    yield f"  {colour(mark, code)} {first[4:]}"
     yield from rest
     if len(several) > 1 and not (change.part is Part.OUTPUT and differences):
         for each in several:
-            yield from _wrapped(clipped(each.subject, SENTENCE), "      ", paint)
+            yield from _wrapped(clipped(each.subject, SENTENCE), "      ", colour)
     if change.effect:
-        yield from _wrapped(f"effect: {clipped(change.effect, SENTENCE)}", "    ", paint)
-    yield from _wrapped(f"{change.grade.word}: {clipped(change.reason, SENTENCE)}", "    ", paint, colour)
+        yield from _wrapped(f"effect: {clipped(change.effect, SENTENCE)}", "    ", colour)
+    yield from _wrapped(f"{change.grade.word}: {clipped(change.reason, SENTENCE)}", "    ", colour, code)
     if change.acknowledged:
-        yield from _wrapped(f"acknowledged: {clipped(change.acknowledged, SENTENCE)}", "    ", paint)
+        yield from _wrapped(f"acknowledged: {clipped(change.acknowledged, SENTENCE)}", "    ", colour)
     for line in change.quoted.strip("\n").split("\n") if change.quoted else ():
-        yield from _wrapped(clipped(line, SENTENCE), "      ", paint)
+        yield from _wrapped(clipped(line, SENTENCE), "      ", colour)
     for difference in differences:
-        yield from _difference(difference, paint)
+        yield from _difference(difference, colour)
 
 
-def _difference(difference: Difference, paint: Paint) -> Iterator[str]:
+def _difference(difference: Difference, colour: Colours) -> Iterator[str]:
     note = f" ({clipped(difference.note, SENTENCE)})" if difference.note else ""
     path = clipped(difference.path, SENTENCE) or "all of it"
     before, after = difference.before, difference.after
     if before == after:
-        yield from _wrapped(f"{path}{note or ' differs'}", "      ", paint)
+        yield from _wrapped(f"{path}{note or ' differs'}", "      ", colour)
         return
     if difference.path in RIGHTS:
         right = before if after is None else after
-        yield from _wrapped(f"{path} {clipped(str(right), VALUE)}", "      ", paint)
+        yield from _wrapped(f"{path} {clipped(str(right), VALUE)}", "      ", colour)
         return
     old, new = pair(before, after, VALUE)
     sides = sides_in_lines(before, after, WIDTH)
     if sides:
-        yield from _wrapped(f"{path}{note}:", "      ", paint)
-        yield from _diff(line_changes(*sides, most=LINES, limit=VALUE), paint)
+        yield from _wrapped(f"{path}{note}:", "      ", colour)
+        yield from _diff(line_changes(*sides, most=LINES, limit=VALUE), colour)
     elif before is None:
-        yield from _wrapped(f"{path} added: {new}{note}", "      ", paint)
+        yield from _wrapped(f"{path} added: {new}{note}", "      ", colour)
     elif after is None:
-        yield from _wrapped(f"{path} removed, was {old}{note}", "      ", paint)
+        yield from _wrapped(f"{path} removed, was {old}{note}", "      ", colour)
     else:
-        yield from _wrapped(f"{path}: {old} → {new}{note}", "      ", paint)
+        yield from _wrapped(f"{path}: {old} → {new}{note}", "      ", colour)
 
 
-def _diff(lines: Iterable[str], paint: Paint) -> Iterator[str]:
+def _diff(lines: Iterable[str], colour: Colours) -> Iterator[str]:
     colours = {"-": "31", "+": "32", SAME: "2"}
     for line in lines:
-        yield from _wrapped(line, "        ", paint, colours[line[0]])
+        yield from _wrapped(line, "        ", colour, colours[line[0]])
 
 
-def _wrapped(text: str, indent: str, paint: Paint, colour: str = "") -> Iterator[str]:
+def _wrapped(text: str, indent: str, colour: Colours, code: str = "") -> Iterator[str]:
     """Lines of at most `WIDTH` characters, at least one; a word that is longer is broken."""
     lines = textwrap.wrap(
         text,
@@ -132,4 +132,4 @@ def _wrapped(text: str, indent: str, paint: Paint, colour: str = "") -> Iterator
     )
     for line in lines or [indent]:
         start = len(line) - len(line.lstrip(" "))
-        yield f"{line[:start]}{paint(line[start:], colour)}" if colour else line
+        yield f"{line[:start]}{colour(line[start:], code)}" if code else line

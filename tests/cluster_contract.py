@@ -1,4 +1,4 @@
-"""What every `rehearsal.kubernetes.Cluster` does, as cases that each tier runs on its own kind of cluster.
+"""What every `emulator.kubernetes.Cluster` does, as cases that each tier runs on its own kind of cluster.
 
 The one in memory is so judged by what a real API server does.
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.kubernetes import (
+from common.json_values import Json, record
+from emulator.kubernetes import (
     CONFIG_MAP,
     CONFIG_MAP_PATCH,
     NAMESPACE,
@@ -19,8 +20,7 @@ from rehearsal.kubernetes import (
     deletes_first,
     live_inputs,
 )
-from rehearsal.lifecycle import State
-from rehearsal.values import Json, record
+from emulator.lifecycle import State
 
 _CHART = "apiVersion: v2\nname: tiny\nversion: 1.2.3\nappVersion: '9'\n"
 _TEMPLATE = """\

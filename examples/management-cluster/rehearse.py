@@ -20,21 +20,21 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
 import tools  # noqa: E402
+from checks.aws_policy import PolicyDocument, Request, is_allowed  # noqa: E402
+from checks.aws_policy import parse as parse_policy  # noqa: E402
+from common.json_values import text  # noqa: E402
+from emulator.aws.cloud import Cloud  # noqa: E402
+from emulator.client import Emulation, EmulationError  # noqa: E402
+from emulator.executables import ACCOUNT, write_plugins  # noqa: E402
+from emulator.world import World, default_world  # noqa: E402
+from engine.driver import Engine, EngineError, Result  # noqa: E402
+from engine.project import Stack, UsageError, load_stack  # noqa: E402
 from maestro_stack import settings as regional  # noqa: E402
 from maestro_stack.errors import MaestroError  # noqa: E402
 from maestro_stack.mqtt import Agent, Mqtt  # noqa: E402
 from management_cluster.settings import Cluster, Settings, parse  # noqa: E402
-from rehearsal.aws.cloud import Cloud  # noqa: E402
-from rehearsal.emulation import Emulation, EmulationError  # noqa: E402
-from rehearsal.engine import Engine, EngineError, Result  # noqa: E402
-from rehearsal.plugins import ACCOUNT  # noqa: E402
-from rehearsal.policy import PolicyDocument, Request, is_allowed  # noqa: E402
-from rehearsal.policy import parse as parse_policy  # noqa: E402
-from rehearsal.project import Stack, UsageError, load_stack  # noqa: E402
+from rehearsal.environment import seed_memory  # noqa: E402
 from rehearsal.rehearse import world_of  # noqa: E402
-from rehearsal.session import seed_memory  # noqa: E402
-from rehearsal.values import text  # noqa: E402
-from rehearsal.world import World, default_world  # noqa: E402
 
 WORKS, FAILS, UNUSABLE = 0, 1, 2
 
@@ -70,7 +70,7 @@ def engine(stack: Stack, folder: Path, *, beside: Engine, environment: Mapping[s
     """The engine over this project's stack, in the backend of the region's."""
     folder.mkdir(parents=True)
     (folder / "backend").symlink_to(beside.folder / "backend")
-    return Engine(stack, folder, pulumi=_pulumi(), environment=environment)
+    return Engine(stack, folder, pulumi=_pulumi(), plugins=write_plugins, environment=environment)
 
 
 def _pulumi() -> Path:
@@ -146,7 +146,9 @@ def rehearse(name: str) -> int:
             ACCOUNT: world.account,
             "KUBECONFIG": os.devnull,
         }
-        first = Engine(region, folder / "region", pulumi=_pulumi(), environment=environment)
+        first = Engine(
+            region, folder / "region", pulumi=_pulumi(), plugins=write_plugins, environment=environment
+        )
         say(f"The region: stack {region.name} of {region.project}")
         if not shown(first.up(), brief=True):
             return FAILS

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from maestro_stack.rules import FULL_SHA, PRODUCTION_BACKUP_DAYS_MIN
+from maestro_stack.constraints import FULL_SHA, PRODUCTION_BACKUP_DAYS_MIN
 from maestro_stack.schema import Json
 from policies import types
 from policies.rule import Circumstances, Resource, Rule, Severity

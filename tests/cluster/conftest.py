@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import tools
-from rehearsal.aws.cloud import Clients, Cloud
-from rehearsal.controlplane import Api, ControlPlane
-from rehearsal.controlplane.kubelet import Kubelet
-from rehearsal.emulation import Emulation
-from rehearsal.world import default_world
+from controlplane import Api, ControlPlane
+from emulator.aws.cloud import Clients, Cloud
+from emulator.client import Emulation
+from emulator.world import default_world
+from rehearsal.kubelet import Kubelet
 from tests.cluster.objects import ACCOUNT, CLUSTER, REGION, Tool, clean, make_namespace, remove_namespace
 from tests.cluster.server import Identity, Server
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import pytest
 
-from rehearsal.controlplane import Api, ApiError
-from rehearsal.controlplane.api import MERGE_PATCH
-from rehearsal.values import Json, record, records, text, texts
+from common.json_values import Json, record, records, text, texts
+from controlplane import Api, ApiError
+from controlplane.api import MERGE_PATCH
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

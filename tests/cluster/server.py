@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rehearsal.aws.cloud import Cloud
-from rehearsal.controlplane import Api
-from rehearsal.values import Json, record, records, text
+from common.json_values import Json, record, records, text
+from controlplane import Api
+from emulator.aws.cloud import Cloud
 from tests.cluster.objects import CLUSTER, Tool, condition, wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
-from rehearsal.aws.cloud import Clients
-from rehearsal.controlplane import Api, ControlPlane, Watch
-from rehearsal.controlplane.kubelet import Kubelet
-from rehearsal.emulation import Emulation
-from rehearsal.values import Json, record, records, text
-from rehearsal.world import World
+from common.json_values import Json, record, records, text
+from controlplane import Api, ControlPlane, Watch
+from emulator.aws.cloud import Clients
+from emulator.client import Emulation
+from emulator.world import World
+from rehearsal.kubelet import Kubelet
 from tests.cluster.objects import CLUSTER, OURS, REGION, clean, condition
 from tests.engine.conftest import Region
 

@@ -15,13 +15,13 @@ from typing import Literal
 import pytest
 import yaml
 
-from rehearsal.aws.cloud import OutsideWorldError
-from rehearsal.controlplane import Api, ApiError, ApiProxy, ControlPlane, Fault
-from rehearsal.emulation import Emulation
-from rehearsal.kubernetes import CONFIG_MAP, NAMESPACE, RELEASE, Cluster, KubernetesError, PartialError
-from rehearsal.kubernetes.api import ApiCluster, server_of
-from rehearsal.lifecycle import State
-from rehearsal.values import Json, record, text
+from common.json_values import Json, record, text
+from controlplane import Api, ApiError, ApiProxy, ControlPlane, Fault
+from emulator.aws.cloud import OutsideWorldError
+from emulator.client import Emulation
+from emulator.kubernetes import CONFIG_MAP, NAMESPACE, RELEASE, Cluster, KubernetesError, PartialError
+from emulator.kubernetes.api import ApiCluster, server_of
+from emulator.lifecycle import State
 from tests.cluster.conftest import CLUSTER, REGION
 from tests.cluster_contract import CASES, Subject, write_chart
 
@@ -146,7 +146,7 @@ def test_a_release_whose_installation_was_killed_says_so_in_helms_words(
 ) -> None:
     inputs = {**web(on), "values": NOWHERE, "timeout": 60}
     program = (
-        "import json, sys; from pathlib import Path; from rehearsal.kubernetes.api import ApiCluster\n"
+        "import json, sys; from pathlib import Path; from emulator.kubernetes.api import ApiCluster\n"
         f"cluster = ApiCluster(sys.stdin.read(), root=Path({str(on.root)!r}))\n"
         f"cluster.create({RELEASE!r}, json.loads({json.dumps(inputs)!r}))\n"
     )
@@ -392,7 +392,7 @@ def test_the_kubeconfig_of_the_program_logs_in_by_the_real_aws_command(
         }
     }
     program = (
-        "import sys; from pathlib import Path; from rehearsal.kubernetes.api import ApiCluster\n"
+        "import sys; from pathlib import Path; from emulator.kubernetes.api import ApiCluster\n"
         f"with ApiCluster(sys.stdin.read(), root=Path({str(root)!r})) as cluster:\n"
         f"    metadata = {{'name': 'a', 'namespace': {namespace!r}}}\n"
         f"    print(cluster.create({CONFIG_MAP!r}, {{'metadata': metadata}}).id)\n"

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import tools
-from rehearsal.controlplane import (
+from common.json_values import Json, record, records, text
+from controlplane import (
     TOOLS,
     Api,
     ApiError,
@@ -24,8 +25,7 @@ from rehearsal.controlplane import (
     ToolsMissingError,
     guardian,
 )
-from rehearsal.emulation import Emulation
-from rehearsal.values import Json, record, records, text
+from emulator.client import Emulation
 from tests.cluster.objects import CLUSTER, REGION, Tool, condition, is_ready, pod, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 RUN_PLANE = """
 import sys, time
 from pathlib import Path
-from rehearsal.controlplane import ControlPlane
+from controlplane import ControlPlane
 plane = ControlPlane.start(Path(sys.argv[1]))
 plane.api().call("POST", "/api/v1/namespaces", {"metadata": {"name": "kept"}})
 print("ready", flush=True)
@@ -42,7 +42,7 @@ time.sleep(600)
 RUN_SLEEPER = """
 import sys, time
 from pathlib import Path
-from rehearsal.controlplane.processes import Processes
+from controlplane.processes import Processes
 Processes(Path(sys.argv[1])).start("sleeper", ["/bin/sleep", "600"], {})
 print("ready", flush=True)
 time.sleep(600)
@@ -333,7 +333,7 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path, monkeypatch: pytest.Mon
     full = script(tmp_path, "echo 'write wal: no space left on device'; exit 1")
     with pytest.raises(ControlPlaneError, match=r"no disk space is left for .*: free some and start again"):
         ControlPlane.start(tmp_path / "plane", find=instead_of_etcd(full))
-    monkeypatch.setattr("rehearsal.controlplane.plane._NEEDED_BYTES", 2**80)
+    monkeypatch.setattr("controlplane.plane._NEEDED_BYTES", 2**80)
     with pytest.raises(ControlPlaneError, match="no disk space is left for"):
         ControlPlane.start(tmp_path / "other")
 
@@ -354,7 +354,7 @@ def test_a_port_that_is_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
 
 
 def test_the_ports_of_the_last_start_are_left_to_whoever_has_them_now() -> None:
-    from rehearsal.controlplane.processes import free_ports
+    from controlplane.processes import free_ports
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from helm_python import Chart
 
+from controlplane import Api, ApiError, ControlPlane
+from controlplane.api import MERGE_PATCH
 from maestro_stack.outputs import documentation
 from maestro_stack.settings import parse
-from rehearsal.controlplane import Api, ApiError, ControlPlane
-from rehearsal.controlplane.api import MERGE_PATCH
 from tests.cluster.objects import make_namespace, remove_namespace, wait_until
 from tests.engine.conftest import ROOT
 

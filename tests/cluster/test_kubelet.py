@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws.cloud import Clients, Cloud
-from rehearsal.controlplane import Api, ApiProxy, ControlPlane, Fault
-from rehearsal.controlplane.kubelet import Kubelet, MountedPod
-from rehearsal.emulation import Emulation
-from rehearsal.values import Json, record, records, text
+from common.json_values import Json, record, records, text
+from controlplane import Api, ApiProxy, ControlPlane, Fault
+from emulator.aws.cloud import Clients, Cloud
+from emulator.client import Emulation
+from rehearsal.kubelet import Kubelet, MountedPod
 from tests.cluster.objects import (
     ACCOUNT,
     CLUSTER,
@@ -434,7 +434,7 @@ def test_it_runs_as_a_process_of_its_own(
         "account": ACCOUNT,
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    command = [sys.executable, "-m", "rehearsal.controlplane.kubelet", *arguments]
+    command = [sys.executable, "-m", "rehearsal.kubelet", *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

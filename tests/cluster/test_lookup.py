@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from rehearsal.controlplane import Api
-from rehearsal.values import Json
+from common.json_values import Json
+from controlplane import Api
 from tests.cluster.objects import Tool
 from tests.cluster.server import CHART, ENDPOINT, RELEASE
 

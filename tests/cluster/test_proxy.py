@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 import tools
-from rehearsal.controlplane import Api, ApiError, ApiProxy, ControlPlane, Fault
-from rehearsal.controlplane.proxy import Effect, Verb, described
-from rehearsal.values import Json, record, records, text
+from common.json_values import Json, record, records, text
+from controlplane import Api, ApiError, ApiProxy, ControlPlane, Fault
+from controlplane.proxy import Effect, Verb, described
 from tests.cluster.objects import wait_until
 
 CONFIG_MAPS = "/api/v1/namespaces/{namespace}/configmaps"

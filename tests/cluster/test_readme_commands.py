@@ -20,13 +20,13 @@ import pytest
 import yaml
 
 import tools
+from common.json_values import Json, dig, record, records, text, texts
+from controlplane import Api, ControlPlane
+from emulator.aws.cloud import Cloud
+from emulator.client import Emulation
+from engine.project import load_stack
 from maestro_stack.settings import parse
-from rehearsal.aws.cloud import Cloud
-from rehearsal.controlplane import Api, ControlPlane
-from rehearsal.controlplane.kubelet import Kubelet
-from rehearsal.emulation import Emulation
-from rehearsal.project import load_stack
-from rehearsal.values import Json, dig, record, records, text, texts
+from rehearsal.kubelet import Kubelet
 from tests.cluster.objects import CLUSTER, OURS, REGION, Tool, wait_until
 from tests.cluster.readme import Shell, blocks, commands
 from tests.cluster.server import CHART, ENDPOINT, RELEASE, ROOT, Identity, Server

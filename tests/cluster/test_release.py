@@ -16,8 +16,8 @@ from typing import cast
 import pytest
 
 import tools
-from rehearsal.controlplane import Api, ApiError, ControlPlane
-from rehearsal.values import Json, number, record, records, text
+from common.json_values import Json, number, record, records, text
+from controlplane import Api, ApiError, ControlPlane
 from tests.cluster.objects import Tool, condition, pod, wait_until
 from tests.cluster.server import CHART, DATABASE, RELEASE, Server
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.controlplane import ControlPlane
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Result
-from rehearsal.plugins import TIMEOUT_SCALE
-from rehearsal.provider import CONNECT, ConfigurationRefusedError
-from rehearsal.values import Json, record, records, text, texts
+from common.json_values import Json, record, records, text, texts
+from controlplane import ControlPlane
+from emulator.client import Emulation
+from emulator.executables import TIMEOUT_SCALE
+from emulator.protocol import CONNECT, ConfigurationRefusedError
+from engine.driver import Result
 from tests.cluster.objects import CLUSTER, OURS, condition, wait_until
 from tests.cluster.stacks import RELEASE, REPLICAS, OnCluster, Served, on_cluster, served
 from tests.engine.conftest import Region, config, succeeded

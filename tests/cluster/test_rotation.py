@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws.rds_instance import is_password_in_force
-from rehearsal.controlplane import ControlPlane
-from rehearsal.controlplane.kubelet import MountedPod
-from rehearsal.emulation import Emulation, LoggedCall
-from rehearsal.values import flag, record, records, text
+from common.json_values import flag, record, records, text
+from controlplane import ControlPlane
+from emulator.aws.rds_instance import is_password_in_force
+from emulator.client import Emulation, LoggedCall
+from rehearsal.kubelet import MountedPod
 from tests.cluster.objects import CLUSTER, wait_until
 from tests.cluster.stacks import (
     RELEASE,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.controlplane import Api, ControlPlane
-from rehearsal.emulation import Emulation
-from rehearsal.values import Json, record, records, text, texts
+from common.json_values import Json, record, records, text, texts
+from controlplane import Api, ControlPlane
+from emulator.client import Emulation
 from tests.cluster.objects import CLUSTER, OURS, Tool, wait_until
 from tests.cluster.stacks import (
     CONFIG_MAP,

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from helm_python import Chart
 
-from rehearsal.project import load_stack
+from common.json_values import Json, record, text
+from engine.project import load_stack
 from rehearsal.rehearse import rehearse
-from rehearsal.values import Json, record, text
 from tests.chart.rendering import Object, release_of
 from tests.cluster.objects import CLUSTER, OURS, Tool
 from tests.cluster.server import CHART, RELEASE, ROOT

@@ -15,9 +15,9 @@ from google.protobuf import empty_pb2
 from pulumi import _types  # pyright: ignore[reportPrivateUsage]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from rehearsal import wire
-from rehearsal.aws.cloud import Cloud
-from rehearsal.values import Json, records, text, whole_numbers
+from common.json_values import Json, records, text, whole_numbers
+from emulator.aws.cloud import Cloud
+from engine import properties
 
 TOKEN = "aws:cloudwatch/metricAlarm:MetricAlarm"  # noqa: S105
 VERSION = "7.51.1"
@@ -106,13 +106,13 @@ class Alarms(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CreateResponse:
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
-        inputs = typing.cast("dict[str, Json]", wire.plain(wire.decode(request.properties)))
+        inputs = typing.cast("dict[str, Json]", properties.plain(properties.decode(request.properties)))
         region = inputs.pop("region", None)
         assert region == self._cloud.region
         self._cloud.call("cloudwatch", "PutMetricAlarm", api(inputs))
         (made,) = self.found(str(inputs["name"]))
         outputs: dict[str, Json] = {**inputs, "region": region, "arn": text(made, "AlarmArn")}
-        return provider_pb2.CreateResponse(id=str(inputs["name"]), properties=wire.encode(outputs))
+        return provider_pb2.CreateResponse(id=str(inputs["name"]), properties=properties.encode(outputs))
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._cloud.call("cloudwatch", "DeleteAlarms", {"AlarmNames": [request.id]})

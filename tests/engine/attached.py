@@ -11,8 +11,8 @@ from typing import Self
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from rehearsal.plugins import PACKAGES
-from rehearsal.provider import ProviderServicer, listen
+from emulator.executables import PACKAGES
+from emulator.protocol import ProviderServicer, listen
 
 
 class Attached:

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 import tools
+from common.json_values import Json, records, text
+from emulator.aws.cloud import Cloud
+from emulator.client import Emulation
+from emulator.executables import ACCOUNT, LOG, write_plugins
+from emulator.world import World
+from engine.driver import Engine, Result
+from engine.project import Stack, load_stack
 from maestro_stack.settings import parse
-from rehearsal.aws.cloud import Cloud
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine, Result
-from rehearsal.plugins import ACCOUNT
-from rehearsal.project import Stack, load_stack
+from rehearsal.environment import seed_memory
 from rehearsal.rehearse import world_of
-from rehearsal.session import seed_memory
-from rehearsal.values import Json, records, text
-from rehearsal.world import World
 from tests.engine.attached import Attached
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +76,7 @@ class Region:
         environment = {
             **emulation.environment(parsed.region),
             ACCOUNT: account,
+            LOG: str(folder / "state/provider.log"),
             "KUBECONFIG": "/dev/null",
             **(environment or {}),
             **(attached.variables if attached else {}),
@@ -83,7 +84,14 @@ class Region:
         fresh = None if (folder / "state").exists() else _fresh_state(name)
         if fresh is not None and fresh.exists():
             shutil.copytree(fresh, folder / "state")
-        self.engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment, secrets=secrets)
+        self.engine = Engine(
+            stack,
+            folder / "state",
+            pulumi=pulumi,
+            plugins=write_plugins,
+            environment=environment,
+            secrets=secrets,
+        )
         if fresh is not None and not fresh.exists():
             shutil.copytree(folder / "state", fresh)
         if attached:

@@ -6,8 +6,9 @@ from pathlib import Path
 import yaml
 
 import tools
-from rehearsal.engine import Engine
-from rehearsal.project import load_stack
+from emulator.executables import write_plugins
+from engine.driver import Engine
+from engine.project import load_stack
 
 EXPORTING = """
 import pulumi
@@ -53,4 +54,6 @@ class Small:
         pulumi = tools.find("pulumi")
         assert pulumi is not None
         state = beside(self._root.parent / f"state-{name}", self.backend)
-        return Engine(load_stack(self._root, name=name), state, pulumi=pulumi, environment={})
+        return Engine(
+            load_stack(self._root, name=name), state, pulumi=pulumi, plugins=write_plugins, environment={}
+        )

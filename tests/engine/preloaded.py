@@ -16,8 +16,8 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from rehearsal import language_host
-from rehearsal.plugins import HERE
+from engine import language_host
+from engine.programs import ROOT
 
 # Python without its own site packages starts in a fiftieth of a second.
 _CLIENT = """#!{python} -ISs
@@ -44,7 +44,7 @@ class Preloaded:
         script.chmod(0o755)
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.engine.preloaded", str(address)],
-            cwd=HERE,
+            cwd=ROOT,
             stdout=subprocess.PIPE,
         )  # fmt: skip
         assert self._zygote.stdout

@@ -11,9 +11,9 @@ from typing import TypeAlias, cast
 
 import pulumi
 
-from rehearsal.kubernetes import CONFIG_MAP, CONFIG_MAP_PATCH, NAMESPACE, RELEASE
-from rehearsal.values import Json
-from rehearsal.world import Cluster, SecurityGroup, Subnet, Vpc, World
+from common.json_values import Json
+from emulator.kubernetes import CONFIG_MAP, CONFIG_MAP_PATCH, NAMESPACE, RELEASE
+from emulator.world import Cluster, SecurityGroup, Subnet, Vpc, World
 
 REGION = "us-east-1"
 ACCOUNT = "320000000000"

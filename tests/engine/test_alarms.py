@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 import tools
+from common.json_values import record, text, texts
+from emulator.client import Emulation
+from emulator.executables import write_plugins
+from emulator.protocol import listen
+from engine.driver import Engine
+from engine.project import load_stack
 from maestro_stack.outputs import documentation
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine
-from rehearsal.project import load_stack
-from rehearsal.provider import listen
-from rehearsal.values import record, text, texts
 from tests.engine.alarms import TOKEN, Alarms, schema
 from tests.engine.conftest import ROOT
 from tests.engine.consumers import EXPORTING, Small, beside
@@ -61,9 +62,8 @@ def test_on_the_engine_it_makes_five_alarms_of_what_the_region_exports(
     file.write_text(yaml.safe_dump({"config": {"maestro-alarms:stack": "organization/maestro-stack/test"}}))
     environment = {"PULUMI_DEBUG_PROVIDERS": f"aws:{port}", "PATH": os.environ["PATH"]}
     stack = load_stack(EXAMPLE, name="test", file=file)
-    engine = Engine(
-        stack, beside(tmp_path / "alarms", producer.backend), pulumi=pulumi, environment=environment
-    )
+    folder = beside(tmp_path / "alarms", producer.backend)
+    engine = Engine(stack, folder, pulumi=pulumi, plugins=write_plugins, environment=environment)
     try:
         engine.pulumi("up", "--yes", "--skip-preview", "--stack", "test")
         made = {text(alarm, "AlarmName"): alarm for alarm in alarms.found()}

@@ -14,8 +14,9 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 from pulumi.runtime.settings import reset_options
 
 import tools
-from rehearsal.engine import PASSPHRASE, Engine, EngineError
-from rehearsal.values import Json, record, text
+from common.json_values import Json, record, text
+from emulator.executables import write_plugins
+from engine.driver import PASSPHRASE, Engine, EngineError
 from tests.engine.conftest import NewRegion, Region
 
 
@@ -99,7 +100,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_another_way(region: NewRe
     pulumi = tools.find("pulumi")
     assert pulumi is not None
     with pytest.raises(EngineError, match=r"a-file(.|\n)*--state"):
-        Engine(engine.stack, in_the_way, pulumi=pulumi, environment={})
+        Engine(engine.stack, in_the_way, pulumi=pulumi, plugins=write_plugins, environment={})
 
 
 def test_a_program_hears_an_engine_at_the_port_of_one_that_was_killed(region: NewRegion) -> None:

@@ -18,7 +18,7 @@ from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
 import tools
-from rehearsal.plugins import PACKAGES
+from emulator.executables import PACKAGES
 from tests.engine.conftest import ROOT
 
 EXAMPLE = ROOT / "Pulumi.dev.yaml"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import tools
-from rehearsal.values import Json, records, text
+from common.json_values import Json, records, text
 from tests.engine.conftest import CLUSTER, NewRegion, Region
 
 POLICY = "maestro-server"

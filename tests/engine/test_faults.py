@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import tools
-from rehearsal.aws.cloud import DEFAULT_ACCOUNT
-from rehearsal.emulation import Emulation
-from rehearsal.engine import EngineError
-from rehearsal.values import Json, record, records, text
+from common.json_values import Json, record, records, text
+from emulator.aws.cloud import DEFAULT_ACCOUNT
+from emulator.client import Emulation
+from emulator.executables import write_plugins
+from engine.driver import EngineError
 from tests.engine.attached import Attached
 from tests.engine.conftest import PRODUCTION, ROOT, NewRegion, Region, config, succeeded
 from tests.faults import recovery
@@ -262,6 +263,7 @@ def test_ctrl_c_leaves_nothing_pending_and_the_next_up_finishes(tmp_path: Path, 
             region.engine.stack,
             region.folder / "state",
             pulumi=Path(str(tools.find("pulumi"))),
+            plugins=write_plugins,
             environment={**emulation.environment("us-east-1"), "KUBECONFIG": os.devnull},
         )
         state = record(region.engine.export(), "deployment")

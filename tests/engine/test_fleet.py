@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from rehearsal.aws.cloud import DEFAULT_ACCOUNT
-from rehearsal.emulation import Emulation
-from rehearsal.fleets import EmulatedFleet
-from rehearsal.ordinary import PASSPHRASE
-from rehearsal.values import Json
+from common.json_values import Json
+from emulator.aws.cloud import DEFAULT_ACCOUNT
+from emulator.client import Emulation
+from engine.shell import PASSPHRASE
+from rehearsal.emulated_fleet import EmulatedFleet
 from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, config
 from tests.engine.preloaded import Preloaded

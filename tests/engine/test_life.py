@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from common.json_values import record, records, text
+from emulator.world import World
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_NAMESPACE
-from rehearsal.values import record, records, text
-from rehearsal.world import World
 from tests.engine.conftest import CLUSTER, PRODUCTION, ROOT, NewRegion, Region, config
 
 AWS_TYPES = {

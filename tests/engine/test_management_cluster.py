@@ -14,14 +14,14 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from checks.aws_policy import PodIdentity, Request, is_allowed, parse, pod_may_assume, session_context
+from common.json_values import Json, record, records, text
+from emulator.aws.cloud import Cloud
+from emulator.client import Emulation
+from emulator.executables import ACCOUNT
+from engine.project import Stack, load_stack
 from maestro_stack.mqtt import Agent, Mqtt
 from management_cluster.agent import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
-from rehearsal.aws.cloud import Cloud
-from rehearsal.emulation import Emulation
-from rehearsal.plugins import ACCOUNT
-from rehearsal.policy import PodIdentity, Request, is_allowed, parse, pod_may_assume, session_context
-from rehearsal.project import Stack, load_stack
-from rehearsal.values import Json, record, records, text
 from rehearse import build_world, engine, faults, settings_of
 from tests.engine.attached import Attached
 from tests.engine.conftest import ROOT, Region, config

@@ -1,6 +1,6 @@
 """Two servers beside each other: regions, clusters, source ids."""
 
-from rehearsal.world import World
+from emulator.world import World
 from tests.engine.conftest import NewRegion, config
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.effects import KMS_KEY
+from review.effects import KMS_KEY
 from review.errors import UsageError
 from review.model import Grade, Way
 from review.plan import Plan, read_plan, reviewed

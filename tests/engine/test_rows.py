@@ -14,15 +14,16 @@ import pytest
 import yaml
 
 import tools
-from rehearsal import randomness
-from rehearsal.aws import RESOURCE_TYPES, resource_handler
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Engine, Result
-from rehearsal.events import Step
-from rehearsal.kubernetes import TABLES as KUBERNETES_TABLES
-from rehearsal.lifecycle import Change, Table
-from rehearsal.plugins import ACCOUNT as ACCOUNT_VARIABLE
-from rehearsal.project import Stack
+from emulator import randomness
+from emulator.aws import RESOURCE_TYPES, resource_handler
+from emulator.client import Emulation
+from emulator.executables import ACCOUNT as ACCOUNT_VARIABLE
+from emulator.executables import write_plugins
+from emulator.kubernetes import TABLES as KUBERNETES_TABLES
+from emulator.lifecycle import Change, Table
+from engine.driver import Engine, Result
+from engine.events import Step
+from engine.project import Stack
 from tests.cluster_contract import write_chart
 from tests.engine.conftest import succeeded
 from tests.engine.rows import (
@@ -83,7 +84,9 @@ def _live(folder: Path) -> Life:
             "KUBECONFIG": os.devnull,
             "PULUMI_CONTINUE_ON_ERROR": "true",
         }
-        engine = Engine(stack, folder / "state", pulumi=pulumi, environment=environment)
+        engine = Engine(
+            stack, folder / "state", pulumi=pulumi, plugins=write_plugins, environment=environment
+        )
         built = succeeded(engine.up())
         engine.configure(_after(stack))
         return Life(

@@ -2,7 +2,7 @@
 
 import json
 
-from rehearsal.values import Json
+from common.json_values import Json
 from tests.engine.conftest import NewRegion, config, succeeded
 
 

@@ -1,4 +1,4 @@
-"""Every row of rehearsal/effects.py, planned by the real engine; and those with a second act, made.
+"""Every row of review/effects.py, planned by the real engine; and those with a second act, made.
 
 A plan takes a second where the providers run already: the engine attaches to those of each base.
 """
@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws.rds_instance import apply_pending
-from rehearsal.effects import (
+from common.json_values import Json, record, records, text, texts
+from emulator.aws.rds_instance import apply_pending
+from emulator.client import Emulation
+from emulator.kubernetes.helm import render
+from emulator.world import Cluster, SecurityGroup, Subnet, Vpc, World
+from engine.driver import Result
+from review.effects import (
     BASES,
     CLIENTS,
     MORE_SUBNETS,
@@ -31,11 +36,6 @@ from rehearsal.effects import (
     Way,
     merged,
 )
-from rehearsal.emulation import Emulation
-from rehearsal.engine import Result
-from rehearsal.kubernetes.helm import render
-from rehearsal.values import Json, record, records, text, texts
-from rehearsal.world import Cluster, SecurityGroup, Subnet, Vpc, World
 from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, ROOT, Region, succeeded
 

@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from rehearsal.aws.rds_instance import is_password_in_force
-from rehearsal.values import Json, record, records, text, texts
+from common.json_values import Json, record, records, text, texts
+from emulator.aws.rds_instance import is_password_in_force
 from tests.engine.conftest import CLUSTER, Region
 
 DATABASE = "maestro-regional-xyz"

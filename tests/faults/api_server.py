@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from rehearsal.aws.cloud import DEFAULT_ACCOUNT, Clients
-from rehearsal.controlplane import Api, ApiProxy, ControlPlane, Fault
-from rehearsal.controlplane.kubelet import Kubelet
-from rehearsal.controlplane.processes import free_ports
-from rehearsal.controlplane.proxy import Effect, Verb
-from rehearsal.emulation import Emulation
-from rehearsal.plugins import TIMEOUT_SCALE
-from rehearsal.values import Json, number, record, records, text
-from rehearsal.world import World
+from common.json_values import Json, number, record, records, text
+from controlplane import Api, ApiProxy, ControlPlane, Fault
+from controlplane.processes import free_ports
+from controlplane.proxy import Effect, Verb
+from emulator.aws.cloud import DEFAULT_ACCOUNT, Clients
+from emulator.client import Emulation
+from emulator.executables import TIMEOUT_SCALE
+from emulator.world import World
+from rehearsal.kubelet import Kubelet
 from tests.cluster.objects import OURS, REGION, clean
 from tests.cluster.stacks import CONFIG_MAP, revisions
 from tests.engine.conftest import CLUSTER

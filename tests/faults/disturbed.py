@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tools
-from rehearsal.aws.cloud import DEFAULT_ACCOUNT
-from rehearsal.emulation import Emulation
-from rehearsal.engine import EngineError, Result
-from rehearsal.killing import kill
-from rehearsal.values import Json, record, records, text
-from rehearsal.world import World
+from common.json_values import Json, record, records, text
+from emulator.aws.cloud import DEFAULT_ACCOUNT
+from emulator.client import Emulation
+from emulator.world import World
+from engine.driver import EngineError, Result
+from engine.kill import kill
 from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, config
 from tests.faults import recovery

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from rehearsal.emulation import Emulation
+from emulator.client import Emulation
 from tests.engine.attached import Attached
 from tests.faults.api_server import ApiServer
 from tests.faults.disturbed import KUBERNETES, Call, Disturbed, Outcome

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 import pytest
 
-from rehearsal.emulation import Emulation
+from emulator.client import Emulation
 from tests.faults.api_server import ApiServer
 from tests.faults.disturbed import KUBERNETES, Call, Disturbed
 from tests.faults.document import DOCUMENT, Cell, calls_in, document, matrix

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import tools
-from rehearsal.plugins import write_language_host
+from engine.programs import write_language_host
 from tests.engine.conftest import CLUSTER, ROOT, Region
 
 DOCUMENT = ROOT / "docs/recovery.md"

@@ -1,7 +1,7 @@
 """From a fault to the state of an undisturbed `up`, as docs/recovery.md says."""
 
-from rehearsal.engine import Result
-from rehearsal.values import Json
+from common.json_values import Json
+from engine.driver import Result
 from tests.engine.conftest import succeeded
 from tests.faults.disturbed import KUBERNETES, Call, Disturbed
 from tests.faults.document import Cell

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rehearsal.aws import resource_handler
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.handler import ResourceHandler
-from rehearsal.lifecycle import Difference, State, difference
-from rehearsal.values import Json
+from common.json_values import Json
+from emulator.aws import resource_handler
+from emulator.aws.cloud import Cloud
+from emulator.aws.handler import ResourceHandler
+from emulator.lifecycle import Difference, State, difference
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from rehearsal.aws import (
+from common.json_values import Json, number, record, records, text, texts, whole_numbers
+from emulator.aws import (
     FUNCTION_TOKENS,
     RESOURCE_TYPES,
     TAGGABLE_TYPES,
@@ -26,12 +27,11 @@ from rehearsal.aws import (
     function_handler,
     resource_handler,
 )
-from rehearsal.aws.cloud import Clients, Cloud, OutsideWorldError
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.aws.regions import UnknownRegionError
-from rehearsal.lifecycle import State
-from rehearsal.values import Json, number, record, records, text, texts, whole_numbers
-from rehearsal.world import World, default_world
+from emulator.aws.cloud import Clients, Cloud, OutsideWorldError
+from emulator.aws.in_process import in_process_cloud
+from emulator.aws.regions import UnknownRegionError
+from emulator.lifecycle import State
+from emulator.world import World, default_world
 
 CLUSTER = "regional-xyz"
 
@@ -315,7 +315,7 @@ def optional_outputs(type_token: str) -> set[str]:
 
 def test_an_input_that_nothing_maps_is_refused_and_not_dropped(bare: Account) -> None:
     for type_token in RESOURCE_TYPES:
-        with pytest.raises(UnmappedInputError, match=rf"{type_token}.*colour.*rehearsal/aws/\w+\.py"):
+        with pytest.raises(UnmappedInputError, match=rf"{type_token}.*colour.*emulator/aws/\w+\.py"):
             bare.create(type_token, {"colour": "blue"})
 
 
@@ -333,9 +333,9 @@ def test_another_region_on_a_resource_is_refused(bare: Account) -> None:
 @pytest.mark.parametrize(
     ("token", "file"),
     [
-        ("aws:sqs/queue:Queue", "rehearsal/aws/sqs.py"),
-        ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "rehearsal/aws/ec2.py"),
-        ("aws:rds/cluster:Cluster", "rehearsal/aws/rds.py"),
+        ("aws:sqs/queue:Queue", "emulator/aws/sqs.py"),
+        ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "emulator/aws/ec2.py"),
+        ("aws:rds/cluster:Cluster", "emulator/aws/rds.py"),
     ],
 )
 def test_a_type_without_a_handler_names_the_file_to_add_it_in(token: str, file: str) -> None:
@@ -344,7 +344,7 @@ def test_a_type_without_a_handler_names_the_file_to_add_it_in(token: str, file: 
 
 
 def test_a_function_without_a_handler_names_the_file_to_add_it_in() -> None:
-    with pytest.raises(NoHandlerError, match=r"rehearsal/aws/account\.py"):
+    with pytest.raises(NoHandlerError, match=r"emulator/aws/account\.py"):
         function_handler("aws:index/getBillingServiceAccount:getBillingServiceAccount")
 
 
@@ -365,7 +365,7 @@ def test_botocore_judges_the_parameters(bare: Account) -> None:
 
 
 def test_a_call_that_moto_does_not_have_names_the_file_to_emulate_it_in(account: Account) -> None:
-    with pytest.raises(NoHandlerError, match=r"EKS: CreateAddon.*rehearsal/aws/eks\.py"):
+    with pytest.raises(NoHandlerError, match=r"EKS: CreateAddon.*emulator/aws/eks\.py"):
         account.cloud.call("eks", "CreateAddon", {"clusterName": CLUSTER, "addonName": "coredns"})
 
 
@@ -695,7 +695,7 @@ def test_a_security_group_of_another_vpc_is_refused(account: Account) -> None:
 
 
 def test_another_engine_is_beyond_the_emulation(account: Account) -> None:
-    with pytest.raises(NoHandlerError, match=r"mysql.*rehearsal/aws/rds\.py"):
+    with pytest.raises(NoHandlerError, match=r"mysql.*emulator/aws/rds\.py"):
         account.create(INSTANCE, {**INSTANCE_INPUTS, "engine": "mysql"})
 
 
@@ -1075,8 +1075,8 @@ def test_the_users_aws_settings_neither_matter_nor_get_lost(monkeypatch: pytest.
 
 def test_it_works_with_an_empty_environment() -> None:
     program = (
-        "from rehearsal.aws.in_process import in_process_cloud\n"
-        "from rehearsal.world import default_world\n"
+        "from emulator.aws.in_process import in_process_cloud\n"
+        "from emulator.world import default_world\n"
         "with in_process_cloud('us-east-1', default_world('c', 'us-east-1')) as cloud:\n"
         "    print(cloud.call('eks', 'ListClusters', {})['clusters'])\n"
     )
@@ -1089,7 +1089,7 @@ def test_it_works_with_an_empty_environment() -> None:
 
 def test_importing_the_handlers_loads_neither_moto_nor_botocore() -> None:
     program = (
-        "import rehearsal.aws, sys; print([m for m in ('moto', 'boto3', 'botocore') if m in sys.modules])"
+        "import emulator.aws, sys; print([m for m in ('moto', 'boto3', 'botocore') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True

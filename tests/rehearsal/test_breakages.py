@@ -135,7 +135,7 @@ def test_a_look_up_without_a_handler_names_the_file_to_add_it_in(rehearse: Rehea
     outcome = rehearse(root=root)
     assert outcome.status == 1
     [failure] = outcome.report["failures"]
-    assert "rehearsal/aws/account.py" in failure["message"]
+    assert "emulator/aws/account.py" in failure["message"]
 
 
 def test_the_unbroken_copy_holds(rehearse: Rehearse, broken: Break) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.terminal import Colours
 from rehearsal.__main__ import main
-from rehearsal.paint import Paint
 from tests.rehearsal.conftest import ROOT, Break, sound
 
 
@@ -123,7 +123,7 @@ def test_colour_only_on_a_terminal_that_wants_it(
     monkeypatch.setenv("TERM", "xterm")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert (Paint(stream)("x", "31") != "x") is painted
+    assert (Colours(stream)("x", "31") != "x") is painted
 
 
 def test_json_is_one_document_and_names_its_version(

@@ -13,12 +13,12 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from rehearsal.aws.calls import SERVICES, operations, service_model
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.errors import AwsError
-from rehearsal.aws.faults import Effect, refusal
-from rehearsal.emulation import Emulation, EmulationError
-from rehearsal.values import Json
+from common.json_values import Json
+from emulator.aws.calls import SERVICES, operations, service_model
+from emulator.aws.cloud import Cloud
+from emulator.aws.errors import AwsError
+from emulator.aws.faults import Effect, refusal
+from emulator.client import Emulation, EmulationError
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rehearsal.aws import UnmappedInputError
-from rehearsal.kubernetes import RELEASE, Kubernetes, KubernetesError
-from rehearsal.values import Json
+from common.json_values import Json
+from emulator.aws import UnmappedInputError
+from emulator.kubernetes import RELEASE, Kubernetes, KubernetesError
 from tests.rehearsal.conftest import ROOT
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"

@@ -8,8 +8,9 @@ from typing import Literal
 
 import pytest
 
-from rehearsal.aws import NoHandlerError, UnmappedInputError
-from rehearsal.kubernetes import (
+from common.json_values import Json, record, records, text
+from emulator.aws import NoHandlerError, UnmappedInputError
+from emulator.kubernetes import (
     CONFIG_MAP,
     CONFIG_MAP_PATCH,
     NAMESPACE,
@@ -21,9 +22,8 @@ from rehearsal.kubernetes import (
     PartialError,
     RemoteCluster,
 )
-from rehearsal.kubernetes.tables import difference
-from rehearsal.lifecycle import Change, State
-from rehearsal.values import Json, record, records, text
+from emulator.kubernetes.tables import difference
+from emulator.lifecycle import Change, State
 from tests.cluster_contract import CASES, Subject, write_chart
 
 SEED = {"team/theirs": {"theirs": "1"}}

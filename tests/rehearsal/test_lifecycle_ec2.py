@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rehearsal.aws import AwsError, UnmappedInputError, resource_handler
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.aws.retry import has_code, retrying
-from rehearsal.lifecycle import Change, State
-from rehearsal.values import Json, record, records, text
-from rehearsal.world import default_world
+from common.json_values import Json, record, records, text
+from emulator.aws import AwsError, UnmappedInputError, resource_handler
+from emulator.aws.cloud import Cloud
+from emulator.aws.in_process import in_process_cloud
+from emulator.aws.retry import has_code, retrying
+from emulator.lifecycle import Change, State
+from emulator.world import default_world
 
 GROUP = resource_handler("aws:ec2/securityGroup:SecurityGroup")
 RULE = resource_handler("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")

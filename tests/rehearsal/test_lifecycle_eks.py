@@ -12,15 +12,15 @@ from typing import cast
 
 import pytest
 
-from rehearsal import policy
-from rehearsal.aws import AwsError, NoHandlerError
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.emulation import Emulation
-from rehearsal.lifecycle import Difference
-from rehearsal.pod import association_of
-from rehearsal.values import Json, record, records, text
-from rehearsal.world import default_world
+from checks import aws_policy
+from checks.pod import association_of
+from common.json_values import Json, record, records, text
+from emulator.aws import AwsError, NoHandlerError
+from emulator.aws.cloud import Cloud
+from emulator.aws.in_process import in_process_cloud
+from emulator.client import Emulation
+from emulator.lifecycle import Difference
+from emulator.world import default_world
 from tests.rehearsal.lives import Life, check_update, create
 
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
@@ -277,7 +277,7 @@ def test_the_tags_of_nothing_are_not_found(cloud: Cloud) -> None:
 def test_associations_are_apart_by_region_and_gone_with_the_account(cloud: Cloud) -> None:
     from moto.eks.models import eks_backends
 
-    from rehearsal.aws.pod_identity import associations
+    from emulator.aws.pod_identity import associations
 
     life = association(cloud)
 
@@ -290,7 +290,7 @@ def test_associations_are_apart_by_region_and_gone_with_the_account(cloud: Cloud
 def test_associations_are_saved_with_motos_backend(cloud: Cloud) -> None:
     from moto.eks.models import EKSBackend, eks_backends
 
-    from rehearsal.aws.pod_identity import associations
+    from emulator.aws.pod_identity import associations
 
     association(cloud, tags={"team": "platform"})
     backend = eks_backends["123456789012"]["us-east-1"]
@@ -302,7 +302,7 @@ def test_associations_are_saved_with_motos_backend(cloud: Cloud) -> None:
 
 def test_the_pod_finds_its_association(cloud: Cloud) -> None:
     life = association(cloud, disableSessionTags=True)
-    identity = policy.PodIdentity(
+    identity = aws_policy.PodIdentity(
         account_id="123456789012",
         cluster_arn=cloud.arn("eks", f"cluster/{CLUSTER}"),
         cluster_name=CLUSTER,

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.aws import AwsError
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.lifecycle import Difference
-from rehearsal.values import Json, record, records, text
-from rehearsal.world import World
+from common.json_values import Json, record, records, text
+from emulator.aws import AwsError
+from emulator.aws.cloud import Cloud
+from emulator.aws.in_process import in_process_cloud
+from emulator.lifecycle import Difference
+from emulator.world import World
 from tests.rehearsal.lives import Life, check_update, create
 
 CERTIFICATE = "aws:iot/certificate:Certificate"

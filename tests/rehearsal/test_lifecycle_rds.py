@@ -9,13 +9,13 @@ from functools import cache
 import pytest
 from moto.rds.models import rds_backends
 
-from rehearsal.aws import AwsError, resource_handler
-from rehearsal.aws.cloud import Cloud, fresh_id
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.aws.rds_instance import apply_pending, is_password_in_force
-from rehearsal.lifecycle import Change, State
-from rehearsal.values import Json, json_list, record, records, text
-from rehearsal.world import default_world
+from common.json_values import Json, json_list, record, records, text
+from emulator.aws import AwsError, resource_handler
+from emulator.aws.cloud import Cloud, fresh_id
+from emulator.aws.in_process import in_process_cloud
+from emulator.aws.rds_instance import apply_pending, is_password_in_force
+from emulator.lifecycle import Change, State
+from emulator.world import default_world
 
 SECURITY_GROUP = resource_handler("aws:ec2/securityGroup:SecurityGroup")
 SUBNETS = resource_handler("aws:rds/subnetGroup:SubnetGroup")

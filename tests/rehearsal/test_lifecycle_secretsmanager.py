@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.aws import AwsError, resource_handler
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.errors import PartlyMadeError
-from rehearsal.aws.in_process import in_process_cloud
-from rehearsal.lifecycle import Difference
-from rehearsal.values import Json, record, text, texts
-from rehearsal.world import World
+from common.json_values import Json, record, text, texts
+from emulator.aws import AwsError, resource_handler
+from emulator.aws.cloud import Cloud
+from emulator.aws.errors import PartlyMadeError
+from emulator.aws.in_process import in_process_cloud
+from emulator.lifecycle import Difference
+from emulator.world import World
 from tests.rehearsal.lives import Life, check_update, create, refuse
 
 SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105

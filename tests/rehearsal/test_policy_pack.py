@@ -19,13 +19,13 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from google.protobuf.message import Message
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
+from common.json_values import Json, merged, record, records, text
+from engine.project import load_stack
+from engine.properties import SECRET, SIGNATURE, UNKNOWN
+from engine.run import MASK, Resource
 from policies import types
 from policies.rules import RULES
-from rehearsal.plan import MASK, Resource
-from rehearsal.project import load_stack
 from rehearsal.rehearse import rehearse
-from rehearsal.values import Json, merged, record, records, text
-from rehearsal.wire import SECRET, SIGNATURE, UNKNOWN
 from tests.rehearsal.conftest import ROOT
 
 CONFIG: Mapping[str, Json] = {

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rehearsal.aws import TAGGABLE_TYPES
+from emulator.aws import TAGGABLE_TYPES
 from tests.rehearsal.conftest import Outcome, Rehearse, sound
 
 SUFFIX = {"cn-north-1": "amazonaws.com.cn"}

@@ -21,12 +21,12 @@ from urllib.error import HTTPError
 
 import pytest
 
-from rehearsal.aws.authenticator import review
-from rehearsal.aws.cloud import OutsideWorldError
-from rehearsal.aws.errors import AwsError, NoHandlerError
-from rehearsal.emulation import ROOT, Emulation, EmulationError
-from rehearsal.values import Json, number, record, records, text
-from rehearsal.world import World, default_world, parse_world
+from common.json_values import Json, number, record, records, text
+from emulator.aws.authenticator import review
+from emulator.aws.cloud import OutsideWorldError
+from emulator.aws.errors import AwsError, NoHandlerError
+from emulator.client import ROOT, Emulation, EmulationError
+from emulator.world import World, default_world, parse_world
 
 ACCOUNT, REGION, CLUSTER = "123456789012", "us-east-1", "regional-xyz"
 CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n").decode()
@@ -430,7 +430,7 @@ def test_clusters_in_memory_are_kept_with_the_rest(tmp_path: Path) -> None:
 
 def start_server(state: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rehearsal.server", "--state", state, *more],
+        [sys.executable, "-m", "emulator.server", "--state", state, *more],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -486,7 +486,7 @@ def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys, time, pathlib\n"
-        "from rehearsal.emulation import Emulation\n"
+        "from emulator.client import Emulation\n"
         "with Emulation.start(pathlib.Path(sys.argv[1])) as aws:\n"
         "    print(aws.status()['pid'], flush=True)\n"
         "    time.sleep(600)\n"

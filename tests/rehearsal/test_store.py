@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws.cloud import Cloud
-from rehearsal.aws.errors import AwsError
-from rehearsal.aws.store import Store, StoreError
-from rehearsal.emulation import ROOT, Emulation, EmulationError
-from rehearsal.values import Json, number, record, records, text
-from rehearsal.world import default_world
+from common.json_values import Json, number, record, records, text
+from emulator.aws.cloud import Cloud
+from emulator.aws.errors import AwsError
+from emulator.aws.store import Store, StoreError
+from emulator.client import ROOT, Emulation, EmulationError
+from emulator.world import default_world
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 TRUST = json.dumps(
@@ -171,7 +171,7 @@ def test_an_unusable_file_ends_the_process_with_status_2(tmp_path: Path) -> None
     state.write_bytes(b"nothing of ours")
 
     ended = subprocess.run(
-        [sys.executable, "-m", "rehearsal.server", "--state", state],
+        [sys.executable, "-m", "emulator.server", "--state", state],
         cwd=ROOT,
         capture_output=True,
         text=True,

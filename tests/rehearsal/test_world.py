@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from emulator.world import Problem, World, WorldError, default_world, load_world, parse_world
 from maestro_stack.settings import parse
 from rehearsal.rehearse import world_of
-from rehearsal.world import Problem, World, WorldError, default_world, load_world, parse_world
 
 COMPLETE = """
 account: "210987654321"

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from rehearsal.values import Json
+from common.json_values import Json
 from review.compare import compare
 from review.markdown import LIMIT, as_markdown
 from review.model import Grade, Review, Way

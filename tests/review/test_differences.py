@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.values import Json
+from common.json_values import Json
 from review.differences import differences
 from review.model import Difference
 

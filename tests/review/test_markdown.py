@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rehearsal.values import Json
+from common.json_values import Json
 from review.markdown import COMMAND, LIMIT, MARKER, as_markdown
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 

@@ -2,8 +2,8 @@
 
 import json
 
+from common.json_values import Json
 from policies import types
-from rehearsal.values import Json
 from review.permissions import Permission, PermissionChange, change
 from review.snapshot import Resource
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.values import Json
+from common.json_values import Json
 from review.errors import UsageError
 from review.markdown import as_markdown
 from review.model import Grade, Review, StackReview

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from jsonschema import Draft202012Validator
 
-from rehearsal.values import Json, dig, record, text
+from common.json_values import Json, dig, record, text
 from review.as_json import SCHEMA, as_json
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 

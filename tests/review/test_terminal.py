@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rehearsal.paint import WIDTH, Paint
+from common.terminal import WIDTH, Colours
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 from review.terminal import as_text
 
@@ -41,7 +41,7 @@ class Terminal(io.StringIO):
 
 
 def text(*stacks: StackReview, notes: tuple[str, ...] = ()) -> str:
-    return as_text(Review(base="main", head="work tree", notes=notes, stacks=stacks), Paint(io.StringIO()))
+    return as_text(Review(base="main", head="work tree", notes=notes, stacks=stacks), Colours(io.StringIO()))
 
 
 def test_a_change_is_told_with_its_effect_and_reason() -> None:
@@ -76,15 +76,15 @@ def test_colours_are_a_terminal_s_alone(monkeypatch: pytest.MonkeyPatch) -> None
     review = Review(base="a", head="b", notes=(), stacks=(STACK,))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    coloured = as_text(review, Paint(Terminal()))
+    coloured = as_text(review, Colours(Terminal()))
     monkeypatch.setenv("NO_COLOR", "1")
 
     assert "\x1b[31m✗\x1b[0m" in coloured
-    assert re.sub(r"\x1b\[\d+m", "", coloured) == as_text(review, Paint(Terminal())) == text_of(review)
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == as_text(review, Colours(Terminal())) == text_of(review)
 
 
 def text_of(review: Review) -> str:
-    return as_text(review, Paint(io.StringIO()))
+    return as_text(review, Colours(io.StringIO()))
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])

@@ -4,10 +4,10 @@ import pytest
 
 from benchmarks.critical_path import Resource, critical_path, resources
 from benchmarks.latencies import SCALE, TABLE, played, seconds
-from rehearsal.aws import RESOURCE_TYPES
-from rehearsal.aws.calls import operations
-from rehearsal.kubernetes import TABLES
-from rehearsal.values import Json
+from common.json_values import Json
+from emulator.aws import RESOURCE_TYPES
+from emulator.aws.calls import operations
+from emulator.kubernetes import TABLES
 
 
 def _resource(name: str, *needs: str) -> Resource:

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from docs import generate
+from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.errors import ConfigurationError
 from maestro_stack.outputs import documentation
-from maestro_stack.rules import WIRED_VALUES
 from maestro_stack.schema import Configuration
 from maestro_stack.settings import parse
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from docs import generate
+from emulator.aws import RESOURCE_TYPES, TAGGABLE_TYPES, resource_handler
+from emulator.kubernetes import TABLES
+from emulator.lifecycle import Change
 from maestro_stack.schema import Configuration
 from maestro_stack.settings import parse
-from rehearsal.aws import RESOURCE_TYPES, TAGGABLE_TYPES, resource_handler
-from rehearsal.effects import (
+from review.effects import (
     BASES,
     CLUSTER_NAME,
     INSTANCE,
@@ -31,8 +33,6 @@ from rehearsal.effects import (
     settings,
     source_of,
 )
-from rehearsal.kubernetes import TABLES
-from rehearsal.lifecycle import Change
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / generate.EFFECTS).read_text(encoding="utf-8")

@@ -4,11 +4,11 @@ import io
 
 from rich.console import Console
 
+from common.json_values import Json
+from common.terminal import Colours
 from fleet.report import INTERRUPTED, Report, as_json, as_text
 from fleet.run import Outcome, Run, Stop
 from fleet.view import table
-from rehearsal.paint import Paint
-from rehearsal.values import Json
 
 
 def _event(kind: str, urn: str, operation: str) -> dict[str, Json]:
@@ -63,7 +63,7 @@ def test_an_interrupt_is_said_and_what_a_further_one_does() -> None:
 def test_the_summary_lists_the_untouched_regions_and_how_to_go_on() -> None:
     runs = [_run("a", Outcome.DONE), _run("b", Outcome.FAILED, "refused"), _run("c", Outcome.NOT_REACHED)]
     report = Report(command="up", again="python -m fleet up", runs=runs)
-    said = as_text(report, Paint(io.StringIO()))
+    said = as_text(report, Colours(io.StringIO()))
     assert "1 done, 1 failed, 1 not reached" in said
     assert "next: not touched: c" in said
     assert "goes on where it stopped: python -m fleet up" in said

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from maestro_stack.names import SERVICE_ACCOUNT
-from maestro_stack.permissions import trust_policy
-from rehearsal.policy import (
+from checks.aws_policy import (
     POD_IDENTITY_SERVICE,
     PodIdentity,
     PolicyDocument,
@@ -18,6 +16,8 @@ from rehearsal.policy import (
     parse,
     pod_may_assume,
 )
+from maestro_stack.names import SERVICE_ACCOUNT
+from maestro_stack.permissions import trust_policy
 
 POD = PodIdentity(
     account_id="111122223333",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from rehearsal.mount import (
+from checks.csi_provider import (
     InvalidClassError,
     MountedFile,
     MountError,

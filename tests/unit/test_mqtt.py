@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from checks.aws_policy import PolicyDocument, Request, is_allowed, parse
 from maestro_stack.mqtt import POLICY_SIZE_MAX, SHARE_GROUP, Mqtt
-from rehearsal.policy import PolicyDocument, Request, is_allowed, parse
 
 # sdk-go pkg/cloudevents/generic/types/types.go
 TOPIC = re.compile(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from rehearsal.policy import (
+from checks.aws_policy import (
     ContextValue,
     MalformedPolicyError,
     Outcome,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from maestro_stack.cluster import Cluster
-from maestro_stack.rules import WIRED_VALUES
+from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.schema import ServerSettings
 from maestro_stack.server import ServerArgs, chart_digest, chart_values, doubled, merge
 from maestro_stack.settings import CHART_PATH

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.errors import ConfigurationError, Problem
-from maestro_stack.rules import WIRED_VALUES
 from maestro_stack.schema import PROFILE_DEFAULTS, Json, Profile, Tree
 from maestro_stack.settings import Settings, parse
 

@@ -1,0 +1,145 @@
+"""database: would the server reach its database, and trust it for the right reason?"""
+
+import re
+
+from checks.aws_policy import PolicyError
+from checks.csi_provider import MountError
+from checks.evidence import Evidence
+from checks.finding import Findings
+from checks.pod import Container
+from common.json_values import Json, flag, record, records, text
+from emulator.aws import AwsError, function_handler
+from maestro_stack.database import PORT
+
+NAME = "database"
+QUESTION = "Would the server reach its database, and verify it?"
+# RDS user guide, "Using SSL/TLS to encrypt a connection", certificate authorities.
+CA_NAMES = {"rds-ca-rsa2048-g1": "RSA2048", "rds-ca-rsa4096-g1": "RSA4096", "rds-ca-ecc384-g1": "ECC384"}
+
+
+def check(evidence: Evidence, findings: Findings) -> None:
+    """Compare secret, instance, security group, flags and CA bundle."""
+    with findings.refusing(MountError, PolicyError, AwsError, LookupError):
+        registered = evidence.update.one("aws:rds/instance:Instance")
+        identifier = text(registered.outputs, "identifier")
+        answer = evidence.cloud.call("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})
+        instance = records(answer, "DBInstances")[0]
+        host, port = evidence.file("db.host"), evidence.file("db.port")
+        address = text(registered.outputs, "address")
+        findings.expect(
+            host == address,
+            f"host is the instance's: {host}",
+            f"host {host} is not the instance's address, {address}",
+        )
+        findings.expect(
+            re.fullmatch(r"\d+", port) is not None and int(port) == PORT,
+            f"port is a clean {port}",
+            f"port {port!r} is not {PORT}, or holds more than digits",
+        )
+        _check_reach(evidence, instance, findings)
+        for container in evidence.pod.containers:
+            _check_flags(container, findings)
+        _check_trust(evidence, text(registered.outputs, "caCertIdentifier"), findings)
+        _check_posture(evidence, instance, findings)
+
+
+def _check_reach(evidence: Evidence, instance: dict[str, Json], findings: Findings) -> None:
+    """Port 5432 is open to the cluster's group and the configured ones, and to nobody else."""
+    look_up = function_handler("aws:eks/getCluster:getCluster")
+    cluster = look_up.call(evidence.cloud, {"name": evidence.settings.cluster_name})
+    wanted = {
+        text(record(cluster, "vpcConfig"), "clusterSecurityGroupId"),
+        *evidence.settings.network.client_security_group_ids,
+    }
+    groups: list[Json] = [
+        text(group, "VpcSecurityGroupId") for group in records(instance, "VpcSecurityGroups")
+    ]
+    answer = evidence.cloud.call(
+        "ec2", "DescribeSecurityGroupRules", {"Filters": [{"Name": "group-id", "Values": groups}]}
+    )
+    rules = records(answer, "SecurityGroupRules")
+    ingress = [rule for rule in rules if not flag(rule, "IsEgress")]
+    admitted = {text(record(rule, "ReferencedGroupInfo"), "GroupId") or _source(rule) for rule in ingress}
+    missing, excess = sorted(wanted - admitted), sorted(admitted - wanted)
+    findings.expect(
+        not missing and not excess,
+        f"its security group admits {', '.join(sorted(admitted))} and nobody else",
+        "; ".join(
+            [
+                *(f"its security group doesn't admit {group}" for group in missing),
+                *(f"its security group admits {source}, which nothing asks for" for source in excess),
+            ]
+        ),
+    )
+    ports = {(rule.get("IpProtocol"), rule.get("FromPort"), rule.get("ToPort")) for rule in ingress}
+    findings.expect(
+        ports == {("tcp", PORT, PORT)},
+        f"on tcp {PORT} only",
+        f"on other ports too: {sorted(map(str, ports))}",
+    )
+    egress = [rule for rule in rules if flag(rule, "IsEgress")]
+    findings.expect(
+        not egress, "and has no egress rule", f"its security group has {len(egress)} egress rules"
+    )
+
+
+def _source(rule: dict[str, Json]) -> str:
+    return (
+        text(rule, "CidrIpv4") or text(rule, "CidrIpv6") or text(rule, "PrefixListId") or "an unknown source"
+    )
+
+
+def _check_flags(container: Container, findings: Findings) -> None:
+    mode = container.flag("db-sslmode")
+    findings.expect(
+        mode == "verify-full",
+        f"{container.name}: sslmode verify-full",
+        f"{container.name}: sslmode is {mode}, which doesn't verify the server's name",
+    )
+
+
+def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
+    """The bundle that the pod mounts holds the region's root that signs the instance's certificate."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    pod = evidence.pod
+    folder, _, file = (pod.service.flag("db-rootcert") or "").rpartition("/")
+    volume = pod.volumes.get(pod.service.mounts.get(folder, ""), {})
+    name = text(record(volume, "configMap"), "name")
+    bundle = text(record(evidence.release.one("ConfigMap", name), "data"), file)
+    try:
+        certificates = x509.load_pem_x509_certificates(bundle.encode())
+    except ValueError:
+        findings.fail(f"{folder}/{file} holds no certificates")
+        return
+    if evidence.settings.ca_bundle is not None:
+        host = evidence.file("db.host")
+        findings.unverified(
+            f"that the supplied CA bundle ({len(certificates)} certificates) is the region's",
+            f"openssl s_client -starttls postgres -verify_return_error -CAfile BUNDLE -connect {host}:{PORT}",
+        )
+        return
+    wanted = f"Amazon RDS {evidence.cloud.region} Root CA {CA_NAMES.get(ca, ca)} G1"
+    names = [str(c.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value) for c in certificates]
+    findings.expect(
+        wanted in names,
+        f"trusts {wanted}, which signs the instance's certificate",
+        f"the bundle doesn't hold {wanted}, only {', '.join(names)}",
+    )
+
+
+def _check_posture(evidence: Evidence, instance: dict[str, Json], findings: Findings) -> None:
+    findings.expect(
+        flag(instance, "StorageEncrypted") and not flag(instance, "PubliclyAccessible"),
+        "encrypted at rest, and not public",
+        "it is public, or not encrypted at rest",
+    )
+    group = text(records(instance, "DBParameterGroups")[0], "DBParameterGroupName")
+    answer = evidence.cloud.call("rds", "DescribeDBParameters", {"DBParameterGroupName": group})
+    forced = [p for p in records(answer, "Parameters") if text(p, "ParameterName") == "rds.force_ssl"]
+    findings.expect(
+        [text(p, "ParameterValue") for p in forced] == ["1"],
+        f"refuses connections without TLS ({group}: rds.force_ssl=1)",
+        f"{group} doesn't set rds.force_ssl=1",
+    )

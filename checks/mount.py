@@ -1,0 +1,70 @@
+"""mount: would the pod find its eight files?"""
+
+import json
+from collections.abc import Iterator
+
+from checks.aws_policy import PolicyError
+from checks.csi_provider import MOUNT_PATH, MountError, parse_class
+from checks.evidence import Evidence
+from checks.finding import Findings
+from checks.pod import fetcher, session_of
+from emulator.aws import AwsError
+
+NAME = "mount"
+QUESTION = f"Would the pod find its files at {MOUNT_PATH}?"
+FILES = ("certificate", "privateKey", "ca.crt", "db.user", "db.password", "db.host", "db.port", "db.name")
+OTHER_SECRET = "another-team/password"  # noqa: S105 a name
+
+
+def check(evidence: Evidence, findings: Findings) -> None:
+    """Mount the volume as the CSI provider does, with the pod's own rights."""
+    with findings.refusing(MountError, PolicyError, AwsError, LookupError):
+        picked = [file for file in evidence.files if not file.whole_secret]
+        names = {file.name for file in picked}
+        missing = [name for name in FILES if name not in names]
+        findings.expect(not missing, "all eight files", f"missing: {', '.join(missing)}")
+        for file in sorted(picked, key=lambda f: FILES.index(f.name) if f.name in FILES else len(FILES)):
+            findings.expect(
+                file.size > 0 and file.mode & 0o004 != 0,
+                f"{file.name:<12} {file.size:>5} bytes from {file.secret}",
+                f"{file.name} is empty, or unreadable for the pod's user (mode {file.mode:04o})",
+            )
+        unused = sorted(_unused_keys(evidence))
+        findings.expect(
+            not unused, "every key of both secrets is mounted", f"not mounted: {', '.join(unused)}"
+        )
+        _check_reach(evidence, findings)
+
+
+def _unused_keys(evidence: Evidence) -> Iterator[str]:
+    """Keys of the secrets that no file shows."""
+    spc = parse_class(evidence.release.one("SecretProviderClass"))
+    fetch = fetcher(session_of(evidence.identity, evidence.cloud), evidence.cloud, spc.region)
+    for wanted in spc.objects:
+        used = {entry.path for entry in wanted.jmes_path}
+        yield from (f"{wanted.name}: {key}" for key in json.loads(fetch(wanted.name)) if key not in used)
+
+
+def _check_reach(evidence: Evidence, findings: Findings) -> None:
+    """The role reads these two secrets and nothing else."""
+    session = session_of(evidence.identity, evidence.cloud)
+    foreign = evidence.cloud.arn("secretsmanager", f"secret:{OTHER_SECRET}-AbCdEf")
+    secrets = evidence.update.of_type("aws:secretsmanager/secret:Secret")
+    own = [str(r.outputs["arn"]) for r in sorted(secrets, key=lambda each: each.name)]
+    excess = [
+        f"{action} on {arn}"
+        for action, arns in (
+            ("secretsmanager:GetSecretValue", [foreign]),
+            ("secretsmanager:PutSecretValue", own),
+            ("secretsmanager:DeleteSecret", own),
+            ("iot:Publish", [evidence.cloud.arn("iot", "topic/x")]),
+            ("rds:DeleteDBInstance", [evidence.cloud.arn("rds", "db:x")]),
+        )
+        for arn in arns
+        if session.may(action, arn).allowed
+    ]
+    findings.expect(
+        not excess,
+        f"role {session.role_name} may read these two secrets and do nothing else",
+        f"role {session.role_name} may do more than read its secrets: {'; '.join(excess)}",
+    )

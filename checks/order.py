@@ -1,0 +1,94 @@
+"""order: does what the pods need exist before them, and does nothing wait for the database that need not?"""
+
+from collections.abc import Iterator
+
+from checks.evidence import Evidence
+from checks.finding import Findings
+from common.json_values import record
+from emulator.kubernetes import RELEASE
+from engine.run import Resource, Run
+
+NAME = "order"
+QUESTION = "Is all there before the pods, and does little wait for the database?"
+DATABASE = "aws:rds/instance:Instance"
+DATABASE_SECRET = ("aws:secretsmanager/secretVersion:SecretVersion", "db-credentials")
+
+
+def check(evidence: Evidence, findings: Findings) -> None:
+    """Walk the dependencies that the program declared."""
+    with findings.refusing(LookupError):
+        run = evidence.update
+        release = run.one(RELEASE)
+        before = run.needs(release)
+        late = [what for what, resource in _needed(evidence) if resource.urn not in before]
+        findings.expect(
+            not late,
+            f"before the release: {', '.join(what for what, _ in _needed(evidence))}",
+            f"the release doesn't wait for: {', '.join(late)}",
+        )
+        waiting = sorted(_title(r) for r in run.resources if _waits_for_database(run, r))
+        allowed = sorted({_title(release), _title(run.one(*DATABASE_SECRET))})
+        findings.expect(
+            waiting == allowed,
+            f"only {' and '.join(waiting)} wait for the database",
+            f"these wait for the database, and should be {allowed}: {waiting}",
+        )
+        _check_rotation(evidence, findings)
+        strategy = record(record(evidence.release.one("Deployment"), "spec"), "strategy")
+        unavailable = record(strategy, "rollingUpdate").get("maxUnavailable")
+        findings.expect(
+            unavailable == 0,
+            "the release is ready only when every pod is (maxUnavailable 0)",
+            f"Helm calls the release ready with {unavailable} pods missing, and the old certificate would go",
+        )
+        planned, built = {r.urn for r in evidence.preview.resources}, {r.urn for r in run.resources}
+        findings.expect(
+            planned == built,
+            f"preview and update register the same {len(built)} resources",
+            f"preview and update differ: {', '.join(sorted(planned ^ built))}",
+        )
+
+
+def _check_rotation(evidence: Evidence, findings: Findings) -> None:
+    """A rotated certificate, and what carries it to the pods, is made before the old one goes."""
+    run = evidence.update
+    certificate = run.one("aws:iot/certificate:Certificate")
+    chain = [
+        certificate,
+        run.one("aws:iot/policyAttachment:PolicyAttachment"),
+        *run.of_type("aws:secretsmanager/secretVersion:SecretVersion"),
+    ]
+    early = [_title(resource) for resource in chain if resource.delete_before_replace]
+    findings.expect(
+        not early,
+        "a rotated certificate is replaced before the old one goes",
+        f"deleted before it is replaced: {', '.join(early)}",
+    )
+    wanted = evidence.settings.rotation.certificate
+    findings.expect(
+        certificate.replacement_trigger == wanted,
+        "rotation.certificate replaces it",
+        f"the certificate is replaced by {certificate.replacement_trigger!r}, not by rotation.certificate",
+    )
+
+
+def _needed(evidence: Evidence) -> Iterator[tuple[str, Resource]]:
+    """What a pod needs when it is admitted and when it starts."""
+    run = evidence.update
+    yield "association", run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    yield "role policy", run.one("aws:iam/rolePolicy:RolePolicy")
+    yield "IoT policy on the certificate", run.one("aws:iot/policyAttachment:PolicyAttachment")
+    for version in run.of_type("aws:secretsmanager/secretVersion:SecretVersion"):
+        yield f"secret {version.name}", version
+    yield "namespace", run.one("kubernetes:core/v1:Namespace")
+    for type_ in ("kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:ConfigMapPatch"):
+        for config_map in run.of_type(type_):
+            yield f"ConfigMap {config_map.name}", config_map
+
+
+def _waits_for_database(run: Run, resource: Resource) -> bool:
+    return any(run.by_urn(urn).type == DATABASE for urn in run.needs(resource))
+
+
+def _title(resource: Resource) -> str:
+    return f"{resource.type.rpartition(':')[2]} {resource.name}"

@@ -1,0 +1,20 @@
+"""All checks, in the order in which they are told."""
+
+from types import ModuleType
+
+from checks import database, identity, mount, mqtt, order, policy_rules, secrecy
+from checks.evidence import Evidence
+from checks.finding import Check, Findings
+
+CHECKS: tuple[ModuleType, ...] = (mount, identity, mqtt, database, order, policy_rules, secrecy)
+
+
+def run_checks(evidence: Evidence) -> tuple[Check, ...]:
+    """Every check's answer."""
+    return tuple(_run(module, evidence) for module in CHECKS)
+
+
+def _run(module: ModuleType, evidence: Evidence) -> Check:
+    findings = Findings()
+    module.check(evidence, findings)
+    return Check(name=module.NAME, question=module.QUESTION, findings=tuple(findings.found))

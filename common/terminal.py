@@ -1,0 +1,50 @@
+"""Text for a terminal of 80 columns: colours where there are some, and a line that says what happens now."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import IO
+
+WIDTH = 80
+"""Columns."""
+INTERRUPTED = 130
+"""Exit status of what Ctrl-C ended, as a shell has it."""
+
+
+class Colours:
+    """Colours a text where the stream is a terminal and `NO_COLOR` isn't set."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def __call__(self, text: str, code: str) -> str:
+        """`text` in the colour of an ANSI code."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self._on else text
+
+
+class Progress:
+    """Call it with what begins now; `clear` takes the line away before something else is printed."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        """Show what begins now."""
+        if self._on:
+            print(f"\r\x1b[K{text} …", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._on:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def run(work: Callable[[Progress], int], interrupted: str) -> int:
+    """The exit status of `work`, which is given the line; of an interrupt, of which `interrupted` is said."""
+    progress = Progress()
+    try:
+        return work(progress)
+    except KeyboardInterrupt:
+        progress.clear()
+        print(f"interrupted; {interrupted}", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED

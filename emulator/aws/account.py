@@ -1,0 +1,98 @@
+"""Look-ups about the account itself: partition, region, caller, service principals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from common.json_values import Json, text
+from emulator.aws.cloud import Cloud
+from emulator.aws.handler import FunctionHandler, read_inputs
+
+# China's services that go by China's domain; everywhere else a principal ends in amazonaws.com.
+# Source: hashicorp/terraform-provider-aws, internal/service/meta/service_principal_data_source.go.
+_CHINA_PRINCIPALS = frozenset({"codedeploy", "elasticmapreduce", "logs"})
+
+
+def account_of_role(arn: str) -> str | None:
+    """The account that an IAM role is in; None for what is no role's ARN."""
+    found = re.fullmatch(r"arn:[^:]+:iam::([0-9]{12}):role/.+", arn)
+    return found[1] if found else None
+
+
+class GetPartition:
+    """The partition of the provider's region."""
+
+    token = "aws:index/getPartition:getPartition"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Needs no call to AWS."""
+        read_inputs(self.token, cloud, args, ())
+        return {
+            "id": cloud.partition,
+            "partition": cloud.partition,
+            "dnsSuffix": cloud.dns_suffix,
+            "reverseDnsPrefix": ".".join(reversed(cloud.dns_suffix.split("."))),
+        }
+
+
+class GetRegion:
+    """The provider's region, or the one given."""
+
+    token = "aws:index/getRegion:getRegion"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Needs no call to AWS."""
+        read_inputs(self.token, cloud, args, ())
+        return {
+            "id": cloud.region,
+            "name": cloud.region,
+            "region": cloud.region,
+            "description": cloud.region_description,
+            "endpoint": f"ec2.{cloud.region}.{cloud.dns_suffix}",
+        }
+
+
+class GetCallerIdentity:
+    """Who the credentials belong to."""
+
+    token = "aws:index/getCallerIdentity:getCallerIdentity"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """STS GetCallerIdentity."""
+        read_inputs(self.token, cloud, args, ())
+        answer = cloud.call("sts", "GetCallerIdentity", {})
+        account = text(answer, "Account")
+        return {
+            "id": account,
+            "accountId": account,
+            "arn": text(answer, "Arn"),
+            "userId": text(answer, "UserId"),
+        }
+
+
+class GetServicePrincipal:
+    """The name by which a trust policy names an AWS service in this partition."""
+
+    token = "aws:index/getServicePrincipal:getServicePrincipal"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Needs no call to AWS."""
+        service = text(read_inputs(self.token, cloud, args, ("serviceName",)), "serviceName")
+        is_chinese = cloud.partition == "aws-cn" and service in _CHINA_PRINCIPALS
+        suffix = cloud.dns_suffix if is_chinese else "amazonaws.com"
+        return {
+            "id": f"{service}.{cloud.region}.{suffix}",
+            "name": f"{service}.{suffix}",
+            "serviceName": service,
+            "suffix": suffix,
+            "region": cloud.region,
+        }
+
+
+FUNCTIONS: tuple[FunctionHandler, ...] = (
+    GetPartition(),
+    GetRegion(),
+    GetCallerIdentity(),
+    GetServicePrincipal(),
+)

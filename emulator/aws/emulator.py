@@ -1,0 +1,418 @@
+"""moto, made quick to start and furnished with a world.
+
+Everything here knows moto's inside. It runs where moto's data is: in this process for `in_process_cloud`, or
+in the process of a moto server.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import hashlib
+import importlib
+import ipaddress
+import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice, repeat
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from common.json_values import Json, flag, json_list, record, records, text
+from emulator.aws import moto_gaps_ec2_rds
+from emulator.aws.cloud import Cloud
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from moto.core.botocore_stubber import BotocoreStubber
+
+    from emulator.world import Cluster, World
+
+
+@cache
+def prepare() -> None:
+    """Imports moto once, without the parts that cost seconds and that nothing here uses."""
+    collects = gc.isenabled()
+    # Hundreds of thousands of objects that all stay: looking through them again and again costs more than
+    # they do.
+    gc.disable()
+    _share_service_models()
+    _skip_machine_catalogues()
+    _skip_url_builders()
+    moto_gaps_ec2_rds.install()
+    _install_additions()
+    _keep_endpoints()
+    _remember_what_never_changes()
+    gc.freeze()
+    if collects:
+        gc.enable()
+
+
+def _install_additions() -> None:
+    """Calls that moto lacks; their modules import moto's, so only once that is prepared."""
+    from emulator.aws import moto_gaps, pod_identity
+
+    pod_identity.install()
+    moto_gaps.install()
+
+
+def _share_service_models() -> None:
+    """botocore parses a service's model (megabytes of JSON) anew in each session, and moto makes many
+    sessions.
+
+    moto's models carry additions of its own, so its loader stays apart from botocore's: what judges our
+    parameters is AWS's model alone.
+    """
+    import botocore.session
+
+    botocores = botocore.session.create_loader()
+
+    def create_loader(*_: object) -> object:
+        return botocores
+
+    patch.object(botocore.session, "create_loader", create_loader).start()
+
+    from moto.core import loaders, utils
+
+    motos = loaders.create_loader()
+    patch.object(utils, "create_loader", lambda: motos).start()
+
+
+def _skip_machine_catalogues() -> None:
+    """moto reads every region's instance types and a thousand machine images.
+
+    The rehearsal starts no machines.
+    """
+    from moto.utilities import utils
+
+    real: Callable[[str], object] = utils.load_resource
+    lists = ("amis", "latest_amis", "ecs/", "instance_type_offerings")
+
+    def load_resource(resource: str) -> object:
+        name = resource.removeprefix("ec2/resources/")
+        if name.startswith(lists):
+            return []
+        return {} if name.startswith("instance_types") else real(resource)
+
+    with patch.object(utils, "load_resource", load_resource):
+        importlib.import_module("moto.ec2.models")
+
+
+def _skip_url_builders() -> None:
+    """moto matches requests to hundreds of routes and never builds an address from one.
+
+    Werkzeug prepares for both.
+    """
+    from moto.core import routing
+
+    def build_nothing(*_: object, **__: object) -> object:
+        raise NotImplementedError
+
+    def prepare_nothing(*_: object, **__: object) -> object:
+        return build_nothing
+
+    patch.object(routing.SmithyRule, "_compile_builder", prepare_nothing).start()
+
+
+def _keep_endpoints() -> None:
+    """moto makes up a new IoT endpoint at each call; an account's in a region never changes."""
+    from moto.iot.models import FakeEndpoint, IoTBackend
+
+    describe_endpoint = IoTBackend.describe_endpoint
+
+    def describe(backend: IoTBackend, endpoint_type: str) -> FakeEndpoint:
+        found = describe_endpoint(backend, endpoint_type)
+        made_up = found.endpoint.split(".")[0].removesuffix("-ats")
+        # As emulator.aws.iot has it: 14 characters, beginning with an a.
+        kept = "a" + _digest(f"{backend.account_id}/{backend.region_name}", 13)
+        found.endpoint = found.endpoint.replace(made_up, kept, 1)
+        return found
+
+    patch.object(IoTBackend, "describe_endpoint", describe).start()
+
+
+def _remember_what_never_changes() -> None:
+    """moto lists a service's methods anew for each request, and makes a session for each EKS cluster."""
+    from boto3 import Session
+    from moto.core import responses
+    from moto.core.utils import method_names_from_class
+    from moto.eks import utils
+
+    patch.object(responses, "method_names_from_class", cache(method_names_from_class)).start()
+    patch.object(utils, "Session", cache(Session)).start()
+
+
+@contextmanager
+def running() -> Generator[None]:
+    """Opens fresh and empty accounts in this process; their data is gone on exit.
+
+    moto's own `mock_aws` would also hook into every other client of the process, the `requests` library and
+    the environment; none of that is wanted, and it takes longer than all the handlers together.
+    """
+    prepare()
+    from moto.core.base_backend import BackendDict
+    from moto.core.model_instances import reset_model_data
+
+    _stubber().enabled = True
+    try:
+        yield
+    finally:
+        _stubber().enabled = False
+        BackendDict.reset()
+        reset_model_data()
+
+
+def answer(request: AWSPreparedRequest) -> AWSResponse | None:
+    """What moto in this process answers to a request.
+
+    None while nothing runs, or if moto knows no such host.
+    """
+    return _stubber()("before-send", request)
+
+
+@cache
+def _stubber() -> BotocoreStubber:
+    from moto.core.botocore_stubber import BotocoreStubber
+
+    return BotocoreStubber()
+
+
+def build(cloud: Cloud, world: World) -> None:
+    """Creates in the emulated account what the world describes, through the API wherever moto lets one."""
+    for vpc in world.vpcs:
+        _create_vpc(cloud, vpc.cidr, vpc.id)
+    for cluster in world.clusters:
+        with _reproducible(f"{cloud.account_id}/{cluster.region}/{cluster.name}"):
+            _create_cluster(cloud.in_region(cluster.region), cluster)
+    own = world.clusters_in(cloud.region)
+    homes = _homes(cloud, own[0].name if own else None)
+    zones = _zones(cloud) if world.subnets else []
+    for index, subnet in enumerate(world.subnets):
+        network = _Network(cloud, subnet.vpc_id or next(homes))
+        network.create_subnet(
+            subnet.zone or zones[index % len(zones)], is_public=subnet.public, subnet_id=subnet.id
+        )
+    for group in world.security_groups:
+        name = group.name or f"group-{group.id}"
+        _create_security_group(cloud, group.vpc_id or next(homes), name, group.id)
+    for name in world.iot_policies:
+        document = json.dumps({"Version": "2012-10-17", "Statement": ()})
+        cloud.call("iot", "CreatePolicy", {"policyName": name, "policyDocument": document})
+    for name in world.deleted_secrets:
+        cloud.call("secretsmanager", "CreateSecret", {"Name": name, "SecretString": "{}"})
+        cloud.call("secretsmanager", "DeleteSecret", {"SecretId": name, "RecoveryWindowInDays": 30})
+
+
+@contextmanager
+def _reproducible(what: str) -> Generator[None]:
+    """Ids that follow from `what` alone: two rehearsals of a stack find the same surroundings."""
+    from moto.moto_api._internal import mock_random
+
+    kept = mock_random.getstate()
+    mock_random.seed(what)
+    try:
+        yield
+    finally:
+        mock_random.setstate(kept)
+
+
+def _create_cluster(cloud: Cloud, cluster: Cluster) -> None:
+    """An EKS cluster as eksctl or the console would have made it, with private and public subnets."""
+    vpc_id = cluster.vpc_id or _create_vpc(cloud, "10.0.0.0/16")
+    network_config: dict[str, Json] = {"ipFamily": cluster.ip_family}
+    if cluster.ip_family == "ipv6":
+        cloud.call("ec2", "AssociateVpcCidrBlock", {"VpcId": vpc_id, "AmazonProvidedIpv6CidrBlock": True})
+    else:
+        network_config["serviceIpv4Cidr"] = "172.20.0.0/16"
+    network = _Network(cloud, vpc_id)
+    zones = cluster.zones or _zones(cloud)[:3]
+    subnets = [network.create_subnet(zone, is_public=False) for zone in zones]
+    if cluster.public_subnets:
+        subnets += [network.create_subnet(zone, is_public=True) for zone in zones]
+    group = _create_security_group(cloud, vpc_id, f"eks-cluster-sg-{cluster.name}-{_digest(cluster.name, 8)}")
+    cloud.call(
+        "eks",
+        "CreateCluster",
+        {
+            "name": cluster.name,
+            "roleArn": cloud.arn("iam", "role/eks-cluster"),
+            "version": cluster.version,
+            "resourcesVpcConfig": {"subnetIds": json_list(subnets)},
+            "kubernetesNetworkConfig": network_config,
+        },
+    )
+    _complete_cluster(cloud, cluster, vpc_id, group)
+
+
+class _Network:
+    """A VPC and the addresses still free in it."""
+
+    def __init__(self, cloud: Cloud, vpc_id: str) -> None:
+        self._cloud = cloud
+        self._vpc_id = vpc_id
+        vpc = records(cloud.call("ec2", "DescribeVpcs", {"VpcIds": [vpc_id]}), "Vpcs")[0]
+        filters: Json = [{"Name": "vpc-id", "Values": [vpc_id]}]
+        subnets = records(cloud.call("ec2", "DescribeSubnets", {"Filters": filters}), "Subnets")
+        self._block = ipaddress.IPv4Network(text(vpc, "CidrBlock"))
+        self._taken = [ipaddress.IPv4Network(text(subnet, "CidrBlock")) for subnet in subnets]
+        ipv6 = next(iter(records(vpc, "Ipv6CidrBlockAssociationSet")), None)
+        self._ipv6 = ipaddress.IPv6Network(text(ipv6, "Ipv6CidrBlock")) if ipv6 else None
+
+    def create_subnet(self, zone: str, *, is_public: bool, subnet_id: str | None = None) -> str:
+        """A subnet in the next free block, with an IPv6 block too if the VPC has one."""
+        parameters: dict[str, Json] = {
+            "VpcId": self._vpc_id,
+            "AvailabilityZone": zone,
+            "CidrBlock": str(self._take(is_public=is_public)),
+        }
+        if self._ipv6:
+            blocks = self._ipv6.subnets(new_prefix=64)
+            parameters["Ipv6CidrBlock"] = str(next(islice(blocks, len(self._taken), None)))
+        with _next_id("moto.ec2.models.subnets.random_subnet_id", subnet_id):
+            made = record(self._cloud.call("ec2", "CreateSubnet", parameters), "Subnet")
+        if flag(made, "MapPublicIpOnLaunch") != is_public:
+            change: dict[str, Json] = {
+                "SubnetId": text(made, "SubnetId"),
+                "MapPublicIpOnLaunch": {"Value": is_public},
+            }
+            self._cloud.call("ec2", "ModifySubnetAttribute", change)
+        return text(made, "SubnetId")
+
+    def _take(self, *, is_public: bool) -> ipaddress.IPv4Network:
+        """Of a /16: a /19 from its start, enough addresses for pods, or a /24 from its end."""
+        longer = 8 if is_public else 3
+        candidates = [*self._block.subnets(prefixlen_diff=min(longer, 28 - self._block.prefixlen))]
+        ordered = reversed(candidates) if is_public else candidates
+        block = next(free for free in ordered if not any(free.overlaps(other) for other in self._taken))
+        self._taken.append(block)
+        return block
+
+
+def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -> None:
+    """Writes into moto's own cluster what it leaves out, so that DescribeCluster answers as EKS does.
+
+    Source of the shapes: EKS API reference, Cluster, VpcConfigResponse and KubernetesNetworkConfigResponse.
+    """
+    import moto.eks.models
+
+    record_of = moto.eks.models.eks_backends[cloud.account_id][cloud.region].clusters[cluster.name]
+    record_of.status = cluster.status
+    record_of.platformVersion = "eks.1"
+    record_of.resources_vpc_config |= {
+        "clusterSecurityGroupId": group,
+        "vpcId": vpc_id,
+        "securityGroupIds": [],
+        "endpointPublicAccess": True,
+        "endpointPrivateAccess": True,
+        "publicAccessCidrs": ["0.0.0.0/0"],
+    }
+    if cluster.ip_family == "ipv6":
+        # EKS picks a unique local /108 of its own for an IPv6 cluster's services.
+        hexes = _digest(cluster.name, 8)
+        record_of.kubernetes_network_config["serviceIpv6Cidr"] = (
+            f"fd{hexes[:2]}:{hexes[2:6]}:{hexes[4:8]}::/108"
+        )
+    identity = _digest(f"{cloud.region}/{cluster.name}", 32).upper()
+    record_of.identity = {
+        "oidc": {"issuer": f"https://oidc.eks.{cloud.region}.{cloud.dns_suffix}/id/{identity}"}
+    }
+    is_reachable = cluster.status not in ("CREATING", "PENDING", "FAILED")
+    # Until the control plane is up, EKS answers with neither an endpoint nor a certificate authority.
+    made_up = f"https://{identity}.gr7.{cloud.region}.eks.{cloud.dns_suffix}" if is_reachable else ""
+    record_of.endpoint = made_up
+    record_of.certificate_authority = {"data": _certificate_authority()} if is_reachable else {}
+    move_cluster(cloud, cluster)
+
+
+def move_cluster(cloud: Cloud, cluster: Cluster) -> None:
+    """Makes DescribeCluster answer with the world's endpoint and certificate authority.
+
+    A real control plane has others after each start. What the world leaves out stays as it is.
+    """
+    import moto.eks.models
+
+    record_of = moto.eks.models.eks_backends[cloud.account_id][cloud.region].clusters[cluster.name]
+    if cluster.endpoint is not None:
+        record_of.endpoint = cluster.endpoint
+    if cluster.certificate_authority is not None:
+        record_of.certificate_authority = {"data": cluster.certificate_authority}
+
+
+@cache
+def _certificate_authority() -> str:
+    """A self-signed CA certificate in base64, as EKS gives a cluster's.
+
+    One per process, its key thrown away.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())  # a hundred times quicker than RSA
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return base64.b64encode(certificate.public_bytes(serialization.Encoding.PEM)).decode()
+
+
+def _zones(cloud: Cloud) -> list[str]:
+    answer = cloud.call("ec2", "DescribeAvailabilityZones", {})
+    return [text(zone, "ZoneName") for zone in records(answer, "AvailabilityZones")]
+
+
+def _create_vpc(cloud: Cloud, cidr: str, vpc_id: str | None = None) -> str:
+    with _next_id("moto.ec2.models.vpcs.random_vpc_id", vpc_id):
+        answer = cloud.call("ec2", "CreateVpc", {"CidrBlock": cidr})
+    return text(record(answer, "Vpc"), "VpcId")
+
+
+def _create_security_group(cloud: Cloud, vpc_id: str, name: str, group_id: str | None = None) -> str:
+    with _next_id("moto.ec2.models.security_groups.random_security_group_id", group_id):
+        answer = cloud.call(
+            "ec2", "CreateSecurityGroup", {"GroupName": name, "Description": name, "VpcId": vpc_id}
+        )
+    return text(answer, "GroupId")
+
+
+@contextmanager
+def _next_id(generator: str, wanted: str | None) -> Generator[None]:
+    """Makes moto give out an id that the stack names, where the API has no way to ask for one."""
+    if wanted is None:
+        yield
+        return
+
+    def give() -> str:
+        return wanted
+
+    with patch(generator, give):
+        yield
+
+
+def _homes(cloud: Cloud, cluster: str | None) -> Iterator[str]:
+    """Where things go that name no VPC, again and again: the cluster's, or else the account's default one."""
+    if cluster:
+        found = record(cloud.call("eks", "DescribeCluster", {"name": cluster}), "cluster")
+        yield from repeat(text(record(found, "resourcesVpcConfig"), "vpcId"))
+    yield from repeat(_default_vpc(cloud))
+
+
+def _default_vpc(cloud: Cloud) -> str:
+    filters: Json = [{"Name": "is-default", "Values": ["true"]}]
+    return text(records(cloud.call("ec2", "DescribeVpcs", {"Filters": filters}), "Vpcs")[0], "VpcId")
+
+
+def _digest(value: str, length: int) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:length]

@@ -1,0 +1,332 @@
+"""Amazon RDS: subnet groups, parameter groups and, in a file of their own, PostgreSQL instances."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from common.json_values import Json, flag, json_list, merged, record, records, text, texts
+from emulator.aws import rds_catalogue as catalogue
+from emulator.aws.cloud import Cloud
+from emulator.aws.errors import UnmappedInputError
+from emulator.aws.handler import (
+    MANAGED_BY,
+    FunctionHandler,
+    ResourceHandler,
+    api_parameters,
+    api_tags,
+    completing,
+    handler_file,
+    read_inputs,
+    tag_outputs,
+    unless_gone,
+)
+from emulator.aws.rds_common import in_order_of, read_tags, update_tags
+from emulator.aws.rds_instance import Instance
+from emulator.aws.rds_rules import (
+    attempt,
+    check_identifier,
+    describe_subnets,
+    network_types,
+)
+from emulator.aws.retry import has_code, retrying
+from emulator.lifecycle import State, table
+
+_PARAMETERS_A_CALL = 20  # RDS API reference, ModifyDBParameterGroup
+
+
+class SubnetGroup(ResourceHandler):
+    """The subnets that an instance may be put in."""
+
+    type = "aws:rds/subnetGroup:SubnetGroup"
+    table = table(
+        "internal/service/rds/subnet_group.go",
+        updates=("description", "subnetIds", "tags"),
+        replaces=("name",),
+        defaults={"description": MANAGED_BY},
+        computed=("name",),
+    )
+
+    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
+        """CreateDBSubnetGroup."""
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        self._check_name(cloud, text(given, "name"))
+        self._check_subnets(cloud, "CreateDBSubnetGroup", texts(given, "subnetIds"))
+        names = {"name": "DBSubnetGroupName", "subnetIds": "SubnetIds"}
+        parameters = api_parameters(given, names)
+        parameters["DBSubnetGroupDescription"] = text(given, "description", MANAGED_BY)
+        if "tags" in given:
+            parameters["Tags"] = api_tags(given)
+        made = record(cloud.call("rds", "CreateDBSubnetGroup", parameters), "DBSubnetGroup")
+        with completing(State(text(made, "DBSubnetGroupName"), merged(given, tag_outputs(given)))):
+            return self._state(cloud, given, made)
+
+    def read(self, cloud: Cloud, state: State) -> State | None:
+        """DescribeDBSubnetGroups and ListTagsForResource."""
+        found = self._find(cloud, state.id)
+        return self._state(cloud, state.outputs, found) if found else None
+
+    def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+        """ModifyDBSubnetGroup with all subnets, AddTagsToResource and RemoveTagsFromResource."""
+        operation = "ModifyDBSubnetGroup"
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        if set(self.difference(state, given).updates) - {"tags"}:
+            self._check_subnets(cloud, operation, texts(given, "subnetIds"))
+            self._check_subnets_in_use(cloud, state.id, texts(given, "subnetIds"))
+            cloud.call(
+                "rds",
+                operation,
+                {
+                    "DBSubnetGroupName": state.id,
+                    "DBSubnetGroupDescription": text(given, "description", MANAGED_BY),
+                    "SubnetIds": given.get("subnetIds"),
+                },
+            )
+        update_tags(cloud, state, given)
+        query: dict[str, Json] = {"DBSubnetGroupName": state.id}
+        found = records(cloud.call("rds", "DescribeDBSubnetGroups", query), "DBSubnetGroups")[0]
+        return self._state(cloud, given, found)
+
+    def delete(self, cloud: Cloud, state: State) -> None:
+        """DeleteDBSubnetGroup, which RDS refuses while an instance is in the group."""
+        users = _users(cloud, "DBSubnetGroup", state.id)
+        if users:
+            message = (
+                f"Cannot delete the subnet group '{state.id}' because at least one database instance: "
+                f"{', '.join(users)} is still using it."
+            )
+            raise cloud.refuse("rds", "DeleteDBSubnetGroup", "InvalidDBSubnetGroupStateFault", message)
+        query: dict[str, Json] = {"DBSubnetGroupName": state.id}
+        unless_gone(lambda: cloud.call("rds", "DeleteDBSubnetGroup", query), "DBSubnetGroupNotFoundFault")
+
+    def is_same(self, key: str, found: Json, wanted: Json) -> bool:
+        """Subnets are a set."""
+        return key == "subnetIds" and sorted(texts({key: found}, key)) == sorted(texts({key: wanted}, key))
+
+    def _find(self, cloud: Cloud, name: str) -> dict[str, Json] | None:
+        query: dict[str, Json] = {"DBSubnetGroupName": name}
+        answer = unless_gone(
+            lambda: cloud.call("rds", "DescribeDBSubnetGroups", query), "DBSubnetGroupNotFoundFault"
+        )
+        return next(iter(records(answer or {}, "DBSubnetGroups")), None)
+
+    def _state(self, cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
+        name = text(found, "DBSubnetGroupName")
+        arn = cloud.arn("rds", f"subgrp:{name}")
+        subnets = [text(subnet, "SubnetIdentifier") for subnet in records(found, "Subnets")]
+        described = describe_subnets(cloud, "DescribeDBSubnetGroups", subnets)
+        outputs: dict[str, Json] = {
+            "arn": arn,
+            "description": text(found, "DBSubnetGroupDescription"),
+            "name": name,
+            "namePrefix": "",
+            "region": cloud.region,
+            "subnetIds": json_list(in_order_of(texts(kept, "subnetIds"), subnets)),
+            "supportedNetworkTypes": json_list(network_types(described)),
+            "vpcId": text(found, "VpcId"),
+        }
+        return State(name, outputs | read_tags(cloud, arn))
+
+    def _check_name(self, cloud: Cloud, name: str) -> None:
+        """What RDS refuses and moto doesn't. Source: RDS API reference, CreateDBSubnetGroup."""
+        operation = "CreateDBSubnetGroup"
+        if name != name.lower() or not re.fullmatch(r"[a-z0-9 ._-]{1,255}", name or "-") or name == "default":
+            message = (
+                f"The parameter DBSubnetGroupName is not a valid identifier: {name!r}. Only lowercase "
+                "letters, digits, periods, underscores, spaces and hyphens are allowed, and not the name "
+                "default."
+            )
+            raise cloud.refuse("rds", operation, "InvalidParameterValue", message)
+        if attempt(cloud, "DescribeDBSubnetGroups", {"DBSubnetGroupName": name}):
+            message = f"The DB subnet group '{name}' already exists."
+            raise cloud.refuse("rds", operation, "DBSubnetGroupAlreadyExists", message)
+
+    def _check_subnets(self, cloud: Cloud, operation: str, subnet_ids: list[str]) -> None:
+        subnets = describe_subnets(cloud, operation, subnet_ids)
+        if len({text(subnet, "VpcId") for subnet in subnets}) > 1:
+            message = "The DB subnet group's subnets are in different VPCs."
+            raise cloud.refuse("rds", operation, "InvalidSubnet", message)
+        zones = sorted({text(subnet, "AvailabilityZone") for subnet in subnets})
+        if subnets and len(zones) < 2:
+            raise cloud.refuse(
+                "rds",
+                operation,
+                "DBSubnetGroupDoesNotCoverEnoughAZs",
+                "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+                f"Current AZ coverage: {', '.join(zones)}. Add subnets to cover at least 2 AZs.",
+            )
+
+    def _check_subnets_in_use(self, cloud: Cloud, name: str, subnet_ids: list[str]) -> None:
+        """An instance's own zone must stay covered. Source: RDS API reference, ModifyDBSubnetGroup."""
+        subnets = describe_subnets(cloud, "ModifyDBSubnetGroup", subnet_ids)
+        zones = {text(subnet, "AvailabilityZone") for subnet in subnets}
+        for instance in records(cloud.call("rds", "DescribeDBInstances", {}), "DBInstances"):
+            zone = text(instance, "AvailabilityZone")
+            if text(record(instance, "DBSubnetGroup"), "DBSubnetGroupName") == name and zone not in zones:
+                message = f"Some of the subnets to be deleted are currently in use: {zone}"
+                raise cloud.refuse("rds", "ModifyDBSubnetGroup", "SubnetAlreadyInUse", message)
+
+
+class ParameterGroup(ResourceHandler):
+    """Settings of the database engine."""
+
+    type = "aws:rds/parameterGroup:ParameterGroup"
+    table = table(
+        "internal/service/rds/parameter_group.go",
+        updates=("parameters", "tags"),
+        replaces=("description", "family", "name"),
+        steers=("skipDestroy",),
+        defaults={"description": MANAGED_BY},
+        computed=("name",),
+    )
+
+    def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
+        """CreateDBParameterGroup, then ModifyDBParameterGroup for every twenty parameters."""
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        self._check(cloud, text(given, "name"), text(given, "family"))
+        parameters = api_parameters(
+            given, {"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"}
+        )
+        parameters["Description"] = text(given, "description", MANAGED_BY)
+        if "tags" in given:
+            parameters["Tags"] = api_tags(given)
+        settings = self._settings(cloud, given)
+        made = record(cloud.call("rds", "CreateDBParameterGroup", parameters), "DBParameterGroup")
+        name = text(made, "DBParameterGroupName")
+        # Without the settings, so that an update makes them.
+        as_made: dict[str, Json] = merged(given, tag_outputs(given), {"parameters": []})
+        with completing(State(name, as_made)):
+            self._call(cloud, "ModifyDBParameterGroup", name, settings)
+            return self._state(cloud, given, made)
+
+    def read(self, cloud: Cloud, state: State) -> State | None:
+        """DescribeDBParameterGroups, DescribeDBParameters and ListTagsForResource."""
+        found = self._find(cloud, state.id)
+        return self._state(cloud, state.outputs, found) if found else None
+
+    def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
+        """ModifyDBParameterGroup for new and changed parameters, ResetDBParameterGroup for the others."""
+        given = read_inputs(self.type, cloud, inputs, self.table.changes)
+        old, new = self._settings(cloud, state.outputs), self._settings(cloud, given)
+        names = {text(setting, "ParameterName") for setting in new}
+        removed = [setting for setting in old if text(setting, "ParameterName") not in names]
+        self._call(cloud, "ModifyDBParameterGroup", state.id, [item for item in new if item not in old])
+        self._call(cloud, "ResetDBParameterGroup", state.id, removed)
+        update_tags(cloud, state, given)
+        found = self._find(cloud, state.id)
+        if found is None:
+            message = f"DBParameterGroup not found: {state.id}"
+            raise cloud.refuse("rds", "DescribeDBParameterGroups", "DBParameterGroupNotFound", message)
+        return self._state(cloud, given, found)
+
+    def delete(self, cloud: Cloud, state: State) -> None:
+        """DeleteDBParameterGroup, again while an instance uses it; nothing at all with skipDestroy."""
+        if not flag(state.outputs, "skipDestroy"):
+            in_use = has_code("InvalidDBParameterGroupState")
+            retrying(cloud, lambda: self._delete(cloud, state.id), while_=in_use)
+
+    def is_same(self, key: str, found: Json, wanted: Json) -> bool:
+        """Parameters are a set; their names and methods are kept in lower case."""
+        return key == "parameters" and _as_set(found) == _as_set(wanted)
+
+    def _delete(self, cloud: Cloud, name: str) -> None:
+        users = _users(cloud, "DBParameterGroups", name)
+        if users:
+            message = "One or more database instances are still members of this parameter group "
+            message += f"{name}, so the group cannot be deleted"
+            raise cloud.refuse("rds", "DeleteDBParameterGroup", "InvalidDBParameterGroupState", message)
+        query: dict[str, Json] = {"DBParameterGroupName": name}
+        unless_gone(lambda: cloud.call("rds", "DeleteDBParameterGroup", query), *_GONE)
+
+    def _call(self, cloud: Cloud, operation: str, name: str, settings: Sequence[dict[str, Json]]) -> None:
+        for start in range(0, len(settings), _PARAMETERS_A_CALL):
+            some: list[Json] = [*settings[start : start + _PARAMETERS_A_CALL]]
+            cloud.call("rds", operation, {"DBParameterGroupName": name, "Parameters": some})
+
+    def _find(self, cloud: Cloud, name: str) -> dict[str, Json] | None:
+        query: dict[str, Json] = {"DBParameterGroupName": name}
+        answer = unless_gone(lambda: cloud.call("rds", "DescribeDBParameterGroups", query), *_GONE)
+        # moto answers with an empty list where RDS says that there is none.
+        return next(iter(records(answer or {}, "DBParameterGroups")), None)
+
+    def _state(self, cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
+        name = text(found, "DBParameterGroupName")
+        arn = cloud.arn("rds", f"pg:{name}")
+        query: dict[str, Json] = {"DBParameterGroupName": name}
+        # RDS also tells the hundreds that nobody set; the provider leaves them out, and moto has none.
+        described = {
+            text(setting, "ParameterName"): setting
+            for setting in records(cloud.call("rds", "DescribeDBParameters", query), "Parameters")
+        }
+        order = [text(setting, "name") for setting in records(kept, "parameters")]
+        outputs: dict[str, Json] = {
+            "arn": arn,
+            "description": text(found, "Description"),
+            "family": text(found, "DBParameterGroupFamily"),
+            "name": name,
+            "namePrefix": "",
+            "parameters": [
+                {
+                    "applyMethod": text(described[key], "ApplyMethod", "immediate").lower(),
+                    "name": key.lower(),
+                    "value": text(described[key], "ParameterValue"),
+                }
+                for key in in_order_of(order, list(described))
+            ],
+            "region": cloud.region,
+            "skipDestroy": flag(kept, "skipDestroy"),
+        }
+        return State(name, outputs | read_tags(cloud, arn))
+
+    def _settings(self, cloud: Cloud, values: Mapping[str, Json]) -> list[dict[str, Json]]:
+        return [self._setting(cloud, setting) for setting in records(values, "parameters")]
+
+    def _setting(self, cloud: Cloud, setting: Mapping[str, Json]) -> dict[str, Json]:
+        method = text(setting, "applyMethod", "immediate")
+        if method not in ("immediate", "pending-reboot"):
+            message = f"Invalid apply method {method}: valid are immediate and pending-reboot"
+            raise cloud.refuse("rds", "ModifyDBParameterGroup", "InvalidParameterValue", message)
+        return {
+            "ParameterName": setting.get("name"),
+            "ParameterValue": setting.get("value"),
+            "ApplyMethod": method,
+        }
+
+    def _check(self, cloud: Cloud, name: str, family: str) -> None:
+        operation = "CreateDBParameterGroup"
+        if family and not family.startswith("postgres"):
+            raise UnmappedInputError(
+                f"{self.type}: the emulation knows families of PostgreSQL only, not {family}: "
+                f"add it in {handler_file(self.type)}"
+            )
+        if family not in catalogue.PARAMETER_GROUP_FAMILIES:
+            message = f"ParameterGroupFamily {family} is not a valid parameter group family"
+            raise cloud.refuse("rds", operation, "InvalidParameterValue", message)
+        if name:
+            check_identifier(cloud, operation, "DBParameterGroupName", name, 255)
+
+
+_GONE = ("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault")
+
+
+def _users(cloud: Cloud, part: str, name: str) -> list[str]:
+    """The instances that are in the group; `part` is where DescribeDBInstances names it."""
+    instances = records(cloud.call("rds", "DescribeDBInstances", {}), "DBInstances")
+    return [
+        text(instance, "DBInstanceIdentifier")
+        for instance in instances
+        for group in (record(instance, part), *records(instance, part))
+        if name in (text(group, "DBSubnetGroupName"), text(group, "DBParameterGroupName"))
+    ]
+
+
+def _as_set(parameters: Json) -> set[tuple[str, str, str]]:
+    return {
+        (text(item, "name").lower(), text(item, "value"), text(item, "applyMethod", "immediate").lower())
+        for item in records({"parameters": parameters}, "parameters")
+    }
+
+
+RESOURCES: tuple[ResourceHandler, ...] = (SubnetGroup(), ParameterGroup(), Instance())
+FUNCTIONS: tuple[FunctionHandler, ...] = ()
+TAGGABLE = frozenset({SubnetGroup.type, ParameterGroup.type, Instance.type})

@@ -1,0 +1,33 @@
+"""What the handlers of RDS's resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from common.json_values import Json, text
+from emulator.aws.cloud import Cloud
+from emulator.aws.tags import tag_changes, tags_in
+from emulator.lifecycle import State
+
+
+def read_tags(cloud: Cloud, arn: str) -> dict[str, Json]:
+    """`tags` and `tagsAll`, by ListTagsForResource."""
+    return tags_in(cloud.call("rds", "ListTagsForResource", {"ResourceName": arn}), "TagList")
+
+
+def update_tags(cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> None:
+    """RemoveTagsFromResource and AddTagsToResource, as far as they are needed."""
+    changes, arn = tag_changes(state.outputs, inputs), text(state.outputs, "arn")
+    if changes.removed:
+        cloud.call("rds", "RemoveTagsFromResource", {"ResourceName": arn, "TagKeys": changes.removed})
+    if changes.added:
+        cloud.call("rds", "AddTagsToResource", {"ResourceName": arn, "Tags": changes.added_pairs})
+
+
+def in_order_of(known: Iterable[str], found: Iterable[str]) -> list[str]:
+    """What was found, first in the order known already, then sorted.
+
+    To Terraform these are sets, but Pulumi shows a list: one order keeps a refresh from showing a change.
+    """
+    order = {value: place for place, value in enumerate(known)}
+    return sorted(found, key=lambda value: (order.get(value, len(order)), value))

@@ -1,0 +1,272 @@
+"""The emulated AWS on disk: one file, written whole after each change, for one process at a time.
+
+A file is a line of JSON (format, version, moto's version, length and digest of the rest) and a pickle. So it
+is read only by the moto that wrote it, and a damaged one is noticed before anything of it is used. It holds
+secrets and is a program to whoever unpickles it: it belongs to its user, who alone may read or write it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol, cast
+
+from common.json_values import Json, text
+
+if TYPE_CHECKING:
+    from moto.core.base_backend import BaseBackend
+
+_FORMAT, _VERSION = "maestro-rehearsal-aws", 1
+
+Backends = dict[str, "dict[str, dict[str, BaseBackend]]"]
+"""moto's data by service (the name of moto's module), account and region."""
+
+
+class StoreError(Exception):
+    """The state file can't be used; the message says why and what to do."""
+
+
+class SaveError(Exception):
+    """What changed could not be written; the file is as it was before."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.reason = error.strerror or str(error)
+        super().__init__(
+            f"the emulated AWS could not write its state to {path} ({self.reason}), and undid the call; "
+            "make room or make the folder writable, then run the same command again"
+        )
+
+
+@dataclass
+class Contents:
+    """What is kept besides moto's data."""
+
+    worlds: dict[tuple[str, str], dict[str, Json]] = field(
+        default_factory=dict[tuple[str, str], dict[str, Json]]
+    )
+    """World files that were built, by account and region."""
+    kubernetes: bytes | None = None
+    """The in-memory clusters, pickled; their modules are imported only where there are any."""
+
+
+class Store:
+    """The state file, locked for this process from construction to `close`.
+
+    Raises StoreError if another process has it, or if it can't be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.contents = Contents()
+        self._saved = b""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _Lock(path)
+        except OSError as error:
+            message = f"{path} can't be used: {error.strerror or error}; choose another file with --state"
+            raise StoreError(message) from error
+        try:
+            self._temporary.unlink(missing_ok=True)  # of a process that was killed while it wrote
+            self._load()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def _temporary(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.tmp")
+
+    def announce(self, url: str) -> None:
+        """Tells other processes who has the file."""
+        self._lock.describe({"pid": os.getpid(), "url": url})
+
+    def save(self) -> None:
+        """Writes everything if something changed since the last time.
+
+        If that fails, everything is again as it was then, in memory as on disk, and SaveError is raised.
+        """
+        payload = self._pickled()
+        if payload == self._saved:
+            return
+        try:
+            self._write(payload)
+        except OSError as error:
+            with suppress(OSError):  # the first error is the one to tell
+                self._temporary.unlink(missing_ok=True)
+            self.undo()
+            raise SaveError(self.path, error) from error
+        self._saved = payload
+
+    def undo(self) -> None:
+        """Takes back whatever changed since the last `save`."""
+        backends, self.contents = cast("tuple[Backends, Contents]", pickle.loads(self._saved))  # noqa: S301
+        _restore(backends)
+
+    def close(self) -> None:
+        """Saves and gives the file free; raises SaveError, and frees it all the same."""
+        try:
+            self.save()
+        finally:
+            self._lock.release()
+
+    def _pickled(self) -> bytes:
+        return pickle.dumps((_collect(), self.contents), protocol=5)
+
+    def _write(self, payload: bytes) -> None:
+        header = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "moto": version("moto"),
+            "length": len(payload),
+            "sha256": hashlib.sha256(payload).hexdigest(),
+        }
+        # No fsync: it must outlive this process, not the machine.
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(json.dumps(header).encode() + b"\n" + payload)
+        self._temporary.replace(self.path)
+
+    def _load(self) -> None:
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            self._saved = self._pickled()  # nothing yet, which needs no file
+            return
+        except OSError as error:
+            raise self._unusable(f"can't be read: {error.strerror or error}") from error
+        header_line, _, payload = content.partition(b"\n")
+        header = self._header(header_line)
+        if header.get("length") != len(payload) or header.get("sha256") != _digest(payload):
+            raise self._unusable("is damaged: its content isn't what was written")
+        self._saved = payload
+        try:
+            self.undo()
+        # Whatever unpickling meets, such as a class that is no longer there.
+        except Exception as error:
+            problem = f"was written by another version of this project ({type(error).__name__}: {error})"
+            raise self._unusable(problem) from error
+
+    def _header(self, line: bytes) -> Mapping[str, Json]:
+        try:
+            header: Json = json.loads(line)
+        except ValueError:
+            header = None
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            raise self._unusable("isn't a state file of the emulated AWS")
+        if header.get("version") != _VERSION:
+            problem = f"has version {header.get('version')} of the format; this project reads {_VERSION}"
+            raise self._unusable(problem)
+        if header.get("moto") != version("moto"):
+            writer = text(header, "moto")
+            raise self._unusable(f"was written by moto {writer}; installed is {version('moto')}")
+        return header
+
+    def _unusable(self, problem: str) -> StoreError:
+        return StoreError(
+            f"{self.path} {problem}.\n"
+            f"It was left as it is. Move it away (mv {self.path} {self.path}.old) and start again with an "
+            "empty account; `pulumi refresh` then shows what is gone, and `pulumi up` builds it anew."
+        )
+
+
+class _Lock:
+    """FILE.lock, held by flock: gone with the process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(f"{path.name}.lock")
+        while True:
+            self._file = self._open()
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = self._file.read()
+                self._file.close()
+                raise StoreError(_in_use(path, holder)) from None
+            if self._is_current():
+                return
+            # Its holder removed it between our opening and locking it.
+            self._file.close()
+
+    def _open(self) -> IO[str]:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        return os.fdopen(descriptor, "r+", encoding="utf-8")
+
+    def _is_current(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def describe(self, holder: Mapping[str, Json]) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(json.dumps(holder))
+        self._file.flush()
+
+    def release(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._file.close()
+
+
+def _in_use(path: Path, content: str) -> str:
+    try:
+        holder: Json = json.loads(content)
+    except ValueError:
+        holder = None
+    who = "another process"
+    if isinstance(holder, dict):
+        who = f"the emulated AWS with process id {holder.get('pid')} at {holder.get('url')}"
+    return f"{path} is in use by {who}; stop that one, or choose another file with --state"
+
+
+def _digest(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+class _Service(Protocol):
+    """What is used of moto's BackendDict, which types don't reach."""
+
+    backend: type
+
+    def __getitem__(self, account: str) -> dict[str, BaseBackend]: ...
+    def items(self) -> Iterable[tuple[str, dict[str, BaseBackend]]]: ...
+    def clear(self) -> None: ...
+
+
+def _services() -> list[_Service]:
+    """moto's own list of the services that have data."""
+    from moto.core.base_backend import BackendDict
+
+    return cast("list[_Service]", vars(BackendDict)["_instances"])
+
+
+def _collect() -> Backends:
+    # Not moto's containers, which others hold on to; only what is in them.
+    return {
+        service.backend.__module__.split(".")[1]: {  # moto.iam.models
+            account: dict(regions) for account, regions in service.items()
+        }
+        for service in _services()
+    }
+
+
+def _restore(kept: Backends) -> None:
+    """Puts the data into moto's own dictionaries, in place of what is there."""
+    from moto import backends
+
+    for service in _services():
+        service.clear()
+    _services().clear()
+    find = cast("Callable[[str], _Service]", backends.get_backend)
+    for name, accounts in kept.items():
+        service = find(name)
+        for account, regions in accounts.items():
+            service[account].update(regions)

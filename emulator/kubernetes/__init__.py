@@ -1,0 +1,39 @@
+"""The cluster's side: objects and Helm releases, in memory or on a real API server.
+
+`objects` says what both speak of, `tables` what a changed input does, `schemas` judges objects, `helm`
+renders charts; `memory` keeps clusters in memory and `api` reaches a real API server.
+"""
+
+from emulator.kubernetes.memory import Kubernetes, MemoryClusters, RemoteCluster
+from emulator.kubernetes.objects import (
+    CONFIG_MAP,
+    CONFIG_MAP_PATCH,
+    NAMESPACE,
+    RELEASE,
+    Cluster,
+    KubernetesError,
+    Manifest,
+    PartialError,
+    Release,
+)
+from emulator.kubernetes.schemas import validate
+from emulator.kubernetes.tables import TABLES, deletes_first, live_inputs
+
+__all__ = [
+    "CONFIG_MAP",
+    "CONFIG_MAP_PATCH",
+    "NAMESPACE",
+    "RELEASE",
+    "TABLES",
+    "Cluster",
+    "Kubernetes",
+    "KubernetesError",
+    "Manifest",
+    "MemoryClusters",
+    "PartialError",
+    "Release",
+    "RemoteCluster",
+    "deletes_first",
+    "live_inputs",
+    "validate",
+]

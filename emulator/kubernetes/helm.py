@@ -1,0 +1,174 @@
+"""Charts rendered by Helm's own engine, and a release's inputs and outputs as the provider keeps them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from common.json_values import Json, flag, number, record, text, whole_numbers
+from emulator.kubernetes.objects import INPUTS, RELEASE, KubernetesError, Manifest, resource_names
+from emulator.kubernetes.tables import TABLES
+
+# pulumi-kubernetes, provider/pkg/provider/helm_release.go, defaultTimeoutSeconds.
+DEFAULT_TIMEOUT = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """A chart rendered with a release's values."""
+
+    templates: dict[str, str]
+    """YAML by template path."""
+    chart: str
+    """The chart's name."""
+    version: str
+    app_version: str
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Its objects, in the order of the templates."""
+        return tuple(_manifests(self.templates))
+
+
+def render(
+    chart: Path, values: Mapping[str, Json], *, name: str, namespace: str, revision: int = 1
+) -> Rendered:
+    """Render a chart; `lookup` finds nothing, as in a preview. A first revision is an installation.
+
+    Raises KubernetesError with Helm's own message.
+    """
+    import helm_python as helm
+
+    try:
+        with helm.Chart.load(chart) as loaded:
+            loaded.validate_schema(dict(values))
+            rendered = loaded.render(
+                dict(values),
+                name=name,
+                namespace=namespace,
+                revision=revision,
+                is_install=revision == 1,
+                is_upgrade=revision > 1,
+            )
+            about = cast("Mapping[str, Json]", loaded.metadata)
+    except helm.HelmError as refused:
+        raise KubernetesError(f"Helm can't render the release: {refused}") from None
+    return Rendered(
+        templates={path: content for path, content in rendered.items() if content.strip()},
+        chart=text(about, "name"),
+        version=text(about, "version"),
+        app_version=text(about, "appVersion"),
+    )
+
+
+def chart_version(chart: Path) -> str:
+    """The version in a chart's Chart.yaml.
+
+    The provider takes it for the wanted version of a local chart, so a new one upgrades the release, and an
+    edit of any other file goes unnoticed.
+    Raises KubernetesError where there is no chart.
+    """
+    try:
+        about: object = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise KubernetesError(
+            f"Helm can't render the release: no chart at {chart}: {error.strerror}"
+        ) from error
+    return text(cast("Mapping[str, Json]", about), "version") if isinstance(about, dict) else ""
+
+
+def complete(inputs: Mapping[str, Json], chart: Path) -> dict[str, Json]:
+    """A release's inputs with what the provider's Check fills in: defaults and the chart's version."""
+    given = {key: whole_numbers(value) for key, value in inputs.items() if value is not None}
+    given.pop("compat", None)
+    return {**TABLES[RELEASE].defaults, "version": chart_version(chart), **given}
+
+
+def effective_values(inputs: Mapping[str, Json], current: Mapping[str, Json]) -> dict[str, Json]:
+    """The values that an upgrade uses: as a rule the program's alone.
+
+    Source: Helm 3.20.2, pkg/action/upgrade.go, reuseValues: `resetValues` wins; with `reuseValues` the last
+    revision's lie below; and with no values at all the last revision's are taken over.
+    """
+    wanted = record(inputs, "values")
+    if flag(inputs, "resetValues"):
+        return wanted
+    if flag(inputs, "reuseValues"):
+        return merge(current, wanted)
+    return wanted or dict(current)
+
+
+def merge(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
+    """`above` over `below`, as Helm merges values: objects key by key, everything else as a whole."""
+    together = dict(below)
+    for key, value in above.items():
+        under = below.get(key)
+        together[key] = merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return together
+
+
+def timeout_of(inputs: Mapping[str, Json]) -> int:
+    """Seconds that an installation or upgrade may take."""
+    return number(inputs, "timeout") or DEFAULT_TIMEOUT
+
+
+def outputs(
+    inputs: Mapping[str, Json],
+    *,
+    values: Mapping[str, Json],
+    manifests: tuple[Manifest, ...],
+    status: Mapping[str, Json],
+) -> dict[str, Json]:
+    """A release's outputs: the inputs, what the cluster says of it, and the inputs again as they were.
+
+    `values` are the live ones. The provider lays them over the program's, so that a value that somebody
+    has removed doesn't show.
+    Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go, setReleaseAttributes.
+    """
+    return {
+        **inputs,
+        "values": merge(record(inputs, "values"), values),
+        "version": text(status, "version"),
+        "resourceNames": resource_names(manifests),
+        "status": dict(status),
+        INPUTS: dict(inputs),
+    }
+
+
+def parse_manifest(manifest: str) -> tuple[Manifest, ...]:
+    """The objects of a release's manifest as Helm stores it, each headed by `# Source: TEMPLATE`."""
+    found: list[Manifest] = []
+    for part in manifest.split("\n---"):
+        lines = part.removeprefix("---").strip().splitlines()
+        source = next((line for line in lines if line.startswith("# Source: ")), "").removeprefix(
+            "# Source: "
+        )
+        document = cast("Json", yaml.load("\n".join(lines), Loader=yaml.CSafeLoader))
+        if isinstance(document, dict):
+            found.append(Manifest(template=source, content=document))
+    return tuple(found)
+
+
+def _manifests(rendered: Mapping[str, str]) -> Iterator[Manifest]:
+    for template, content in sorted(rendered.items()):
+        if template.endswith((".yaml", ".yml")):
+            for document in yaml.load_all(content, Loader=yaml.CSafeLoader):  # libyaml: ten times faster
+                if document is not None:
+                    yield Manifest(template=template, content=cast("Mapping[str, Json]", document))
+
+
+def known_inputs(outputs: Mapping[str, Json], status: Mapping[str, Json]) -> dict[str, Json]:
+    """The inputs that a release was made with; on an import, what the cluster says of it."""
+    kept = record(outputs, INPUTS)
+    if kept:
+        return kept
+    imported: dict[str, Json] = {
+        "name": status.get("name"),
+        "namespace": status.get("namespace"),
+        "chart": status.get("chart"),
+        "version": status.get("version"),
+        "timeout": DEFAULT_TIMEOUT,
+    }
+    return imported

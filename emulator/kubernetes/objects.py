@@ -1,0 +1,177 @@
+"""What both kinds of cluster speak of: the types, refusals, rendered objects and installed releases.
+
+KubernetesError      the API server, or Helm, refused
+└── PartialError     it was made, or changed, but isn't ready
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from common.json_values import Json, json_list, record, text
+from emulator.lifecycle import Provider, State
+
+NAMESPACE = "kubernetes:core/v1:Namespace"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+CONFIG_MAP_PATCH = "kubernetes:core/v1:ConfigMapPatch"
+RELEASE = "kubernetes:helm.sh/v3:Release"
+
+KINDS: Mapping[str, str] = {NAMESPACE: "Namespace", CONFIG_MAP: "ConfigMap", CONFIG_MAP_PATCH: "ConfigMap"}
+"""The kind of object behind each type but the release."""
+
+INPUTS = "__inputs"
+"""The output in which the provider keeps what the program last asked for."""
+FIELD_MANAGER = "__fieldManager"
+"""The output in which the provider keeps under which name it applies the object."""
+
+NAME_IN_USE = "cannot re-use a name that is still in use"
+IN_PROGRESS = "another operation (install/upgrade/rollback) is in progress"
+
+
+class KubernetesError(Exception):
+    """The API server, or Helm, refused."""
+
+    def __init__(self, message: str, *, is_surroundings: bool = False) -> None:
+        super().__init__(message)
+        self.is_surroundings = is_surroundings
+        """Because of what was there before, not because of what was asked."""
+
+
+class PartialError(KubernetesError):
+    """It was created or changed, but didn't become ready: the next update has to repair it."""
+
+    def __init__(self, message: str, *, state: State, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.state = state
+        """The resource as it is."""
+        self.reasons = reasons or (message,)
+        """What the engine keeps as the resource's initialisation errors."""
+
+
+class Cluster(Provider, Protocol):
+    """One cluster, as Pulumi's Kubernetes provider leads the life of resources on it.
+
+    Every method raises KubernetesError for what the API server or Helm refuses. `create` and `update` wait
+    until the resource is ready, and raise PartialError if it doesn't become so; `delete` until it is gone.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """One object of a release, and the template that it came from."""
+
+    template: str
+    content: Mapping[str, Json]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+        return str(self.content["kind"])
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+        return str(record(self.content, "metadata")["name"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """An installed Helm release."""
+
+    name: str
+    namespace: str
+    manifests: tuple[Manifest, ...]
+    text: Mapping[str, str]
+    """Rendered YAML by template path."""
+
+    def one(self, kind: str, name: str | None = None) -> Mapping[str, Json]:
+        """The release's one object of a kind (and name). Raises LookupError."""
+        found = [m for m in self.manifests if m.kind == kind and (name is None or m.name == name)]
+        if len(found) != 1:
+            raise LookupError(f"the release has {len(found)} objects of kind {kind}, not one")
+        return found[0].content
+
+
+@dataclass(frozen=True)
+class ObjectKey:
+    """Which object: its kind, its namespace (empty for what has none) and its name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        """Pulumi's id of it: `namespace/name`, or the name alone."""
+        return f"{self.namespace}/{self.name}".removeprefix("/")
+
+    @property
+    def resource(self) -> str:
+        """Its kind as the API server's messages have it, such as configmaps."""
+        return f"{self.kind.lower()}s"
+
+
+def object_key(type_: str, values: Mapping[str, Json]) -> ObjectKey:
+    """The object that inputs or outputs of a type other than the release speak of.
+
+    Raises KubernetesError if they give no name.
+    """
+    metadata = record(values, "metadata")
+    kind, name = KINDS[type_], text(metadata, "name")
+    if not name:
+        raise KubernetesError(f"{kind}: metadata.name is missing; generated names aren't rehearsed")
+    namespace = "" if kind == "Namespace" else text(metadata, "namespace") or "default"
+    return ObjectKey(kind, namespace, name)
+
+
+def key_of_state(type_: str, state: State) -> ObjectKey:
+    """The object that a state speaks of: by its outputs, or on an import by its id."""
+    if record(state.outputs, "metadata"):
+        return object_key(type_, state.outputs)
+    namespace, _, name = state.id.rpartition("/")
+    kind = KINDS[type_]
+    return ObjectKey(kind, "" if kind == "Namespace" else namespace or "default", name)
+
+
+def release_key(state: State) -> tuple[str, str]:
+    """Namespace and name of a release: by its outputs, or on an import by its id."""
+    if text(state.outputs, "name"):
+        return text(state.outputs, "namespace", "default"), text(state.outputs, "name")
+    namespace, _, name = state.id.rpartition("/")
+    return namespace or "default", name
+
+
+def last_inputs(outputs: Mapping[str, Json]) -> dict[str, Json]:
+    """What the program asked for when the outputs were made; empty on an import."""
+    return record(outputs, INPUTS)
+
+
+# The message's help: pulumi-kubernetes, provider/pkg/await/await.go, handleSSAErr.
+_CONFLICT_HELP = (
+    "https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/"
+    "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources"
+)
+
+
+def conflict(manager: str, cause: str) -> KubernetesError:
+    """Server-side apply met another manager's value of a field; `cause` is the API server's text."""
+    return KubernetesError(
+        f"Server-Side Apply field conflict detected. See {_CONFLICT_HELP} for troubleshooting help.\n"
+        f'The resource managed by field manager "{manager}" had an apply conflict: {cause}',
+        is_surroundings=True,
+    )
+
+
+def resource_names(manifests: tuple[Manifest, ...]) -> dict[str, Json]:
+    """A release's output `resourceNames`: names by kind, group and version.
+
+    Source: pulumi-kubernetes, provider/pkg/provider/manifest_json.go, convertYAMLManifestToJSON.
+    """
+    names: dict[str, set[str]] = {}
+    for manifest in manifests:
+        version = text(manifest.content, "apiVersion")
+        group = version.rpartition("/")[0]
+        kind = f"{manifest.kind}.{group}" if group else manifest.kind
+        namespace = text(record(manifest.content, "metadata"), "namespace")
+        names.setdefault(f"{kind}/{version}", set()).add(f"{namespace}/{manifest.name}".removeprefix("/"))
+    return {key: json_list(sorted(found)) for key, found in sorted(names.items())}

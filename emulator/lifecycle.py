@@ -1,0 +1,164 @@
+"""What every provider's resources have in common: state, and what a changed input does to it.
+
+A handler's table names each input that it knows and what changing it does. `difference` compares a program's
+inputs with the state by that table, as Pulumi's bridge to the Terraform providers does: with what was read
+back, so that drift that a refresh found is a difference too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from common.json_values import Json
+
+
+class Change(Enum):
+    """What changing one input does to the resource."""
+
+    UPDATE = "updated in place"
+    REPLACE = "replaced"
+    STATE = "kept in state for later calls"
+    """No call is made: the input steers later updates or the deletion."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A resource as its provider reports it; outputs hold the inputs too, in camelCase."""
+
+    id: str
+    outputs: dict[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The inputs by which a program's resource differs from its state."""
+
+    updates: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.updates or self.replaces)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """How a provider treats the inputs of one resource type."""
+
+    source: str
+    """The provider's source file that says so."""
+    changes: Mapping[str, Change]
+    """Every known input, in camelCase, and what changing it does."""
+    defaults: Mapping[str, Json]
+    """What an input that isn't set counts as; one without a default counts as nothing."""
+    computed: frozenset[str]
+    """Inputs that the service fills in where the program is silent: silence is then no change."""
+
+
+Same = Callable[[str, Json, Json], bool]
+"""Whether a value in state and a wanted one mean the same, by key."""
+
+# How to write one whose inputs are set by the program, and compared to the letter.
+_NOTHING: Mapping[str, Json] = {}
+
+
+def table(  # noqa: PLR0913 a table has these columns
+    source: str,
+    *,
+    updates: tuple[str, ...] = (),
+    replaces: tuple[str, ...] = (),
+    steers: tuple[str, ...] = (),
+    defaults: Mapping[str, Json] = _NOTHING,
+    computed: tuple[str, ...] = (),
+) -> Table:
+    """A table from the inputs that are updated in place, that replace, and that only steer later calls."""
+    changes = {
+        **dict.fromkeys(updates, Change.UPDATE),
+        **dict.fromkeys(replaces, Change.REPLACE),
+        **dict.fromkeys(steers, Change.STATE),
+    }
+    return Table(source=source, changes=changes, defaults=defaults, computed=frozenset(computed))
+
+
+def difference(
+    rules: Table, state: Mapping[str, Json], inputs: Mapping[str, Json], same: Same | None = None
+) -> Difference:
+    """What an update of the resource would change. `state` holds its outputs, both in plain values."""
+    changed = [key for key in rules.changes if _differs(rules, key, state, inputs, same)]
+    return Difference(
+        updates=tuple(key for key in changed if rules.changes[key] is not Change.REPLACE),
+        replaces=tuple(key for key in changed if rules.changes[key] is Change.REPLACE),
+    )
+
+
+def _differs(
+    rules: Table, key: str, state: Mapping[str, Json], inputs: Mapping[str, Json], same: Same | None
+) -> bool:
+    wanted = inputs.get(key)
+    if wanted is None:
+        if key in rules.computed:
+            return False
+        wanted = rules.defaults.get(key)
+    found = state.get(key)
+    if _is_empty(wanted) and _is_empty(found):
+        return False
+    return found != wanted and not (same is not None and same(key, found, wanted))
+
+
+def _is_empty(value: Json) -> bool:
+    """Terraform knows no difference between nothing and an empty text, list or map, zero or false."""
+    return value in (None, "", [], {}, 0, False)
+
+
+def live_inputs(
+    state: State, inputs: Mapping[str, Json], drift: Difference, known: frozenset[str]
+) -> dict[str, Json]:
+    """The inputs that a refresh keeps: the program's, but for what was found to differ; on an import all."""
+    if not inputs:
+        return {key: value for key, value in state.outputs.items() if key in known}
+    differing = (*drift.updates, *drift.replaces)
+    return {**inputs, **{key: state.outputs[key] for key in differing if key in state.outputs}}
+
+
+class Provider(Protocol):
+    """Leads the resources of one package from creation to deletion. Values are plain, secrets in the clear.
+
+    Each call raises what the service refuses (`emulator.packages.REFUSALS`), and NoHandlerError for a type
+    that isn't emulated.
+    """
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """Create a resource."""
+        ...
+
+    def read(self, type_: str, state: State) -> State | None:
+        """The resource as it is now; None if it is gone."""
+        ...
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """Change it in place."""
+        ...
+
+    def delete(self, type_: str, state: State) -> None:
+        """Delete it; one that is gone is no error."""
+        ...
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """What an update would change; keys may be dotted paths."""
+        ...
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Whether a replacement deletes the old resource before it makes the new one."""
+        ...
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The inputs that a refresh keeps for what was read; `inputs` are empty on an import."""
+        ...
+
+    def known_inputs(self, type_: str) -> frozenset[str]:
+        """Inputs that are understood; any other is refused rather than dropped."""
+        ...
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """Outputs that the provider itself marks secret."""
+        ...

@@ -1,0 +1,289 @@
+"""Door 1: the unmodified program on Pulumi's mocks, with our providers behind them. Needs no CLI.
+
+The program runs in the very function that Pulumi's Python language host runs it in; only the engine's end of
+the line is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the Pulumi Python SDK.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import runpy
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import grpc
+import pulumi
+from google.protobuf import empty_pb2
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.stack import run_in_stack
+
+from common.json_values import Json
+from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings
+from engine import properties
+from engine.project import PLACEHOLDER, Stack
+from engine.run import MASK, Failure, Resource, Run
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+
+Listener = Callable[[str], None]
+"""Called with the type of each resource as it is registered."""
+
+
+class RefusedError(Exception):
+    """A provider refused a resource; the engine would stop the program here."""
+
+
+def run(
+    stack: Stack, providers: Providers, *, preview: bool, listener: Listener, program: str = "__main__.py"
+) -> Run:
+    """Run the program of `stack` once: in preview, or in update mode against the emulation.
+
+    Raises:
+        pulumi.RunError: as the program raises it, `MaestroError` included.
+    """
+    engine = _Engine()
+    monitor = _Monitor(stack, providers, preview=preview, listener=listener)
+    settings.configure(
+        mocks.MockSettings(
+            monitor=monitor,
+            monitor_features=monitor.features(),
+            engine=engine,
+            project=stack.project,
+            stack=stack.name,
+            dry_run=preview,
+            organization=None,
+            callbacks=None,
+        )
+    )
+    settings.ROOT.set(None)  # each run makes a root of its own
+    cast(Any, settings.SETTINGS).outputs.clear()  # a run that was refused leaves some behind
+    pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
+    with contextlib.chdir(stack.root), contextlib.suppress(RefusedError):  # told in monitor.failures
+        try:
+            asyncio.run(_run_program(program))
+        except (pulumi.RunError, RefusedError):
+            raise
+        except Exception:
+            if not monitor.refused_lookups:
+                raise
+            monitor.failures += monitor.refused_lookups  # which the program didn't answer
+    return Run(
+        resources=tuple(monitor.records.values()),
+        outputs=monitor.outputs,
+        secret_outputs=frozenset(monitor.secret_outputs),
+        messages=tuple(engine.messages),
+        failures=tuple(monitor.failures),
+        secrets=frozenset(monitor.secrets),
+    )
+
+
+async def _run_program(program: str) -> None:
+    asyncio.get_running_loop().set_exception_handler(_ignore_dependents)
+    await run_in_stack(lambda: cast(None, runpy.run_path(program, run_name="__main__")))
+
+
+def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Nobody waits for what is behind a refused resource; asyncio would log a traceback for each."""
+    if not isinstance(context.get("exception"), RefusedError):
+        loop.default_exception_handler(context)
+
+
+# What a resource may be registered with that the engine keeps, or acts on in later updates.
+_OPTIONS = (
+    "additionalSecretOutputs",
+    "aliases",
+    "aliasURNs",
+    "customTimeouts",
+    "deleteBeforeReplace",
+    "deletedWith",
+    "hideDiffs",
+    "ignoreChanges",
+    "importId",
+    "replaceOnChanges",
+    "replace_with",
+    "retainOnDelete",
+)
+
+
+def _options(request: resource_pb2.RegisterResourceRequest) -> dict[str, Json]:
+    given = cast(dict[str, Json], MessageToDict(request, preserving_proto_field_name=True))
+    options = {name: given[name] for name in _OPTIONS if name in given}
+    if request.provider:
+        options["provider"] = request.provider.rpartition("::")[0]  # without its id
+    return options
+
+
+class _Engine(mocks.MockEngine):
+    """Keeps what the program logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger("emulator.mocks"))
+        self.messages: list[str] = []
+
+    def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802 the protocol's name
+        if request.severity != engine_pb2.DEBUG:
+            self.messages.append(request.message)
+
+
+class _Monitor(mocks.MockMonitor):
+    """The engine's side: takes registrations and look-ups, asks our providers, and keeps a record.
+
+    Calls come from several threads at once.
+    """
+
+    def __init__(self, stack: Stack, providers: Providers, *, preview: bool, listener: Listener) -> None:
+        super().__init__(cast(mocks.Mocks, None))  # whatever would ask it is replaced here
+        self.records: dict[str, Resource] = {}
+        self.outputs: dict[str, Json] = {}
+        self.secret_outputs: set[str] = set()
+        self.failures: list[Failure] = []
+        self.refused_lookups: list[Failure] = []
+        """Which the program may answer, or not."""
+        self.secrets = set(_configured_secrets(stack))
+        self._providers = providers
+        self._preview = preview
+        self._listener = listener
+        self._hooks: dict[str, callback_pb2.Callback] = {}
+        self._lock = threading.Lock()
+
+    def features(self) -> set[int]:
+        """What this monitor tells the SDK that it can do: all that mocks can."""
+        info = cast(Any, super()).GetDeploymentInfo(None)
+        return set(cast(resource_pb2.DeploymentInfo, info).supportedFeatures)
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it, with the types of all parents; the SDK's mocks keep the nearest one only.
+
+        Source: pulumi sdk/go/common/resource/urn/urn.go (New).
+        """
+        above = parent.split("::")[2] if parent else ""
+        qualified = f"{above}${type_}" if above not in ("", STACK_TYPE) else type_
+        return "::".join((f"urn:pulumi:{pulumi.get_stack()}", pulumi.get_project(), qualified, name))
+
+    def RegisterResource(  # noqa: N802
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        urn = self.make_urn(request.parent, request.type, request.name)
+        sent = properties.decode(request.object)
+        inputs = cast(dict[str, Json], properties.plain(sent))
+        if request.custom and not self._preview:
+            id_, outputs = self._create(urn, request, sent, inputs)
+        else:
+            id_, outputs = "", sent  # a component has no state of its own; in a preview the id is unknown
+        record = Resource(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            parent=request.parent or None,
+            id=id_,
+            inputs=inputs,
+            shown_inputs=cast(dict[str, Json], properties.masked(sent, MASK)),
+            outputs=cast(dict[str, Json], properties.plain(outputs)),
+            dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
+            protect=request.protect,
+            delete_before_replace=request.deleteBeforeReplace,
+            options=_options(request),
+            replacement_trigger=properties.plain(properties.decode_value(request.replacement_trigger)),
+            is_component=not request.custom,
+        )
+        with self._lock:
+            self.records[urn] = record
+        self._listener(request.type)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=properties.encode(outputs))
+
+    def RegisterResourceOutputs(  # noqa: N802
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        if self.records[request.urn].type == STACK_TYPE:
+            sent = properties.decode(request.outputs)
+            self.secret_outputs = {name for name, value in sent.items() if properties.holds_secret(value)}
+            self.outputs = {name: properties.plain(value) for name, value in sent.items()}
+        return empty_pb2.Empty()
+
+    def Invoke(  # noqa: N802
+        self, request: resource_pb2.ResourceInvokeRequest
+    ) -> resource_pb2.ResourceInvokeResponse:
+        args = cast(dict[str, Json], properties.plain(properties.decode(request.args)))
+        try:
+            answer = self._providers.call(request.tok, args)
+        except REFUSALS as refusal:
+            self.refused_lookups.append(
+                Failure(
+                    urn=request.tok,
+                    message=str(refusal),
+                    advice=(),
+                    is_surroundings=is_about_surroundings(refusal),
+                )
+            )
+            failure = provider_pb2.CheckFailure(reason=str(refusal))
+            return resource_pb2.ResourceInvokeResponse(failures=[failure])
+        response = resource_pb2.ResourceInvokeResponse()
+        getattr(response, "return").CopyFrom(properties.encode(answer))
+        return response
+
+    def ReadResource(  # noqa: N802
+        self, request: resource_pb2.ReadResourceRequest
+    ) -> resource_pb2.ReadResourceResponse:
+        raise NotImplementedError(f"reading {request.type} is not rehearsed: emulator/mocks.py")
+
+    def RegisterErrorHook(  # noqa: N802
+        self, request: resource_pb2.RegisterErrorHookRequest
+    ) -> empty_pb2.Empty:
+        self._hooks[request.name] = cast(callback_pb2.Callback, cast(Any, request).callback)
+        return empty_pb2.Empty()
+
+    def _create(
+        self,
+        urn: str,
+        request: resource_pb2.RegisterResourceRequest,
+        sent: Mapping[str, Json],
+        inputs: Mapping[str, Json],
+    ) -> tuple[str, dict[str, Json]]:
+        """The resource's id and outputs, those marked secret that the engine would mark."""
+        try:
+            created = self._providers.create(request.type, inputs)
+        except REFUSALS as refusal:
+            failure = Failure(
+                urn=urn,
+                message=str(refusal),
+                advice=tuple(self._advice(urn, request, str(refusal))),
+                is_surroundings=is_about_surroundings(refusal),
+            )
+            with self._lock:
+                self.failures.append(failure)
+            raise RefusedError(f"{urn}: {refusal}") from refusal
+        by_provider = self._providers.secret_outputs(request.type)
+        secret = by_provider | {key for key, value in sent.items() if properties.holds_secret(value)}
+        secret |= set(request.additionalSecretOutputs)
+        with self._lock:
+            for key in by_provider - PUBLIC_OUTPUTS:
+                self.secrets.update(properties.leaves(created.outputs.get(key)))
+        outputs = {k: properties.secret(v) if k in secret else v for k, v in created.outputs.items()}
+        return created.id, outputs
+
+    def _advice(self, urn: str, request: resource_pb2.RegisterResourceRequest, error: str) -> Iterator[str]:
+        """Run the resource's error hooks, as the engine does after a failed create; yield what they log."""
+        engine = cast(_Engine, settings.get_engine())
+        for name in request.hooks.on_error:
+            callback = self._hooks[name]
+            hook_request = resource_pb2.ErrorHookRequest(
+                urn=urn, name=request.name, type=request.type, failed_operation="create", errors=[error]
+            )
+            before = len(engine.messages)
+            with grpc.insecure_channel(callback.target) as channel:
+                stub = cast(Any, callback_pb2_grpc.CallbacksStub(channel))
+                message = hook_request.SerializeToString()
+                stub.Invoke(callback_pb2.CallbackInvokeRequest(token=callback.token, request=message))
+            yield from engine.messages[before:]
+
+
+def _configured_secrets(stack: Stack) -> Iterator[str]:
+    """The placeholders that stand for the stack's encrypted values."""
+    for key in stack.secret_keys:
+        text = stack.config[key]
+        decoded = cast(Json, json.loads(text)) if text.startswith(("{", "[")) else text
+        yield from (leaf for leaf in properties.leaves(decoded) if leaf.startswith(PLACEHOLDER))

@@ -1,0 +1,124 @@
+"""One entry to the emulated providers: a resource of any type, or a look-up, whoever asks."""
+
+from collections.abc import Mapping
+
+from common.json_values import Json
+from emulator.aws import AwsError, NoHandlerError, function_handler, resource_handler
+from emulator.aws.cloud import Cloud
+from emulator.kubernetes import Cluster, KubernetesError
+from emulator.lifecycle import Difference, Provider, State, live_inputs
+from emulator.randomness import Randomness
+
+PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem", "__inputs"})
+"""Outputs that the AWS and Kubernetes providers mark secret although what is in them is mostly public."""
+
+
+_NAMES = ("name", "identifier")
+"""Inputs that give a resource its physical name."""
+
+
+class AwsProvider:
+    """The AWS provider's resources and look-ups, over one emulated account in one region."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """By the type's handler, as all that follows."""
+        return resource_handler(type_).create(self._cloud, inputs)
+
+    def read(self, type_: str, state: State) -> State | None:
+        """The resource as AWS has it."""
+        return resource_handler(type_).read(self._cloud, state)
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """Change it in place."""
+        return resource_handler(type_).update(self._cloud, state, inputs)
+
+    def delete(self, type_: str, state: State) -> None:
+        """Delete it."""
+        resource_handler(type_).delete(self._cloud, state)
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """By the type's table."""
+        return resource_handler(type_).difference(state, inputs)
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Where the program gave the physical name, and keeps it.
+
+        Source: pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace.
+        """
+        del type_
+        name = next((key for key in _NAMES if isinstance(inputs.get(key), str)), None)
+        return name is not None and inputs[name] == state.outputs.get(name)
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """Those of the program, but for what differs from them."""
+        return live_inputs(state, inputs, self.difference(type_, state, inputs), self.known_inputs(type_))
+
+    def known_inputs(self, type_: str) -> frozenset[str]:
+        """The type's table's, and `region`, which version 7 of the provider takes everywhere."""
+        return frozenset(resource_handler(type_).table.changes) | {"region"}
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """As the provider's schema says."""
+        return resource_handler(type_).secret_outputs
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Answer a look-up."""
+        return function_handler(token).call(self._cloud, args)
+
+
+class Providers:
+    """The aws, kubernetes and random providers over one emulated cloud and cluster."""
+
+    def __init__(self, cloud: Cloud, cluster: Cluster) -> None:
+        self.cloud = cloud
+        self.cluster = cluster
+        self._aws = AwsProvider(cloud)
+        self._packages: dict[str, Provider] = {
+            "aws": self._aws,
+            "kubernetes": cluster,
+            "random": Randomness(),
+        }
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """Create a resource from plain inputs.
+
+        Raises:
+            AwsError, KubernetesError: refused, as AWS or the cluster would.
+            NoHandlerError: the type, or one of its inputs, isn't emulated.
+        """
+        if type_.startswith("pulumi:providers:"):
+            return State(id=type_.removeprefix("pulumi:providers:"), outputs=dict(inputs))
+        return self._package(type_).create(type_, inputs)
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """Outputs that the provider of this type marks secret."""
+        if type_.startswith("pulumi:providers:"):
+            return frozenset()
+        return self._package(type_).secret_outputs(type_)
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Answer a look-up. Raises as `create` does."""
+        return self._aws.call(token, args)
+
+    def _package(self, type_: str) -> Provider:
+        package = type_.partition(":")[0]
+        if package not in self._packages:
+            raise NoHandlerError(f"no provider emulates {type_}: add its package in emulator/packages.py")
+        return self._packages[package]
+
+
+def is_about_surroundings(refusal: Exception) -> bool:
+    """Whether a refusal is due to what was there before rather than to what was asked."""
+    if isinstance(refusal, KubernetesError):
+        return refusal.is_surroundings
+    if isinstance(refusal, AwsError):
+        taken = ("AlreadyExists", "ResourceExists", "ResourceInUse")
+        return any(word in refusal.code for word in taken) or "scheduled for deletion" in refusal.message
+    return False
+
+
+REFUSALS = (AwsError, KubernetesError, NoHandlerError)
+"""What a provider may answer; anything else is a defect and may crash loudly."""

@@ -1,0 +1,546 @@
+"""Door 2: the emulated providers as Pulumi plugins, for the real engine.
+
+`emulator.plugin` is what an executable `pulumi-resource-…` runs. The engine starts one process per provider
+instance, so that two regions or accounts in one program stay apart; what they provision lives in the emulated
+AWS (`emulator.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
+plugin refuses to work: it can never be mistaken for the real one.
+
+Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi. The SDK's own
+`pulumi.provider.experimental` isn't used: it can't report a partly created resource, and knows no `Attach`.
+"""
+
+import argparse
+import functools
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from common.json_values import Json, dig, text
+from emulator.aws.errors import AwsError, NoHandlerError, PartlyMadeError
+from emulator.executables import ACCOUNT, LOG, PACKAGES, TIMEOUT_SCALE, URL
+from emulator.lifecycle import Provider, State
+from engine import properties
+
+DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
+"""By package: the SDK whose version the plugin reports as its own."""
+THREADS = 64
+"""Requests served at once; each may wait for a long time."""
+SECONDS_TO_RETRY = 10.0
+"""How long a handler goes on where the real provider goes on for minutes."""
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # as the engine's own channels
+
+T = TypeVar("T")
+
+
+class Backend(Provider, Protocol):
+    """What a plugin serves: a provider, and its look-ups."""
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        """Answer a look-up."""
+        ...
+
+
+Connect = Callable[[Mapping[str, str], Mapping[str, Json], threading.Event], Backend]
+"""Makes the backend of an environment and a configuration; the event is set when the engine cancels."""
+
+
+class ConfigurationRefusedError(Exception):
+    """The provider can't work with its configuration or surroundings; the text says what to do."""
+
+
+class _Log:
+    """One line a call: what, of which resource, how it went and how long it took. Never a value."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def line(self, what: str, outcome: str, seconds: float) -> None:
+        if self._path:
+            with self._lock, Path(self._path).open("a", encoding="utf-8") as file:
+                file.write(f"{time.time():.3f} {what} {outcome} {seconds:.3f}s\n")
+
+
+def _logged(method: Callable[..., T]) -> Callable[..., T]:
+    @functools.wraps(method)
+    def call(self: "ProviderServicer", request: object, context: grpc.ServicerContext) -> T:
+        begun, outcome = time.monotonic(), "failed"
+        try:
+            answer = method(self, request, context)
+            outcome = "done"
+            return answer
+        finally:
+            what = f"{method.__name__} {getattr(request, 'urn', '') or getattr(request, 'tok', '')}"
+            self.log.line(what, outcome, time.monotonic() - begun)
+
+    return call
+
+
+class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
+    """The provider protocol of one package over a backend, by the variables of `environment`."""
+
+    def __init__(self, package: str, environment: Mapping[str, str]) -> None:
+        self.log = _Log(environment.get(LOG))
+        self._package = package
+        self._environment = environment
+        self._backend: Backend | None = None
+        self._refusal = "the provider isn't configured"
+        self._cancelled = threading.Event()
+
+    # --- the plugin itself ------------------------------------------------------------------------
+
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=version(DISTRIBUTIONS[self._package]))
+
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self._cancelled.set()
+        return empty_pb2.Empty()
+
+    # --- its configuration ------------------------------------------------------------------------
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Only another cluster replaces a provider, and with it all its resources.
+
+        Source: pulumi-kubernetes, provider/pkg/provider/provider.go, DiffConfig.
+        """
+        olds, news = _plain(request.old_inputs or request.olds), _plain(request.news)
+        changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
+        replaces = [key for key in changed if key == "clusterIdentifier" and olds.get(key) and news.get(key)]
+        return provider_pb2.DiffResponse(
+            changes=_changes(bool(changed)), diffs=changed, replaces=replaces, deleteBeforeReplace=False
+        )
+
+    @_logged
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        try:
+            connect = CONNECT[self._package]
+            self._backend = connect(self._environment, _plain(request.args), self._cancelled)
+        except _unusable() as refused:
+            # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
+            self._refusal = str(refused)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, acceptResources=False, acceptOutputs=False
+        )
+
+    # --- resources --------------------------------------------------------------------------------
+
+    @_logged
+    def Check(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuses what nothing would pass on; the inputs stay as the program gave them."""
+        type_ = _type(request.urn)
+        inputs = _plain(request.news)
+        known = self._serve(context, lambda backend: backend.known_inputs(type_))
+        unknown = sorted(key for key, value in inputs.items() if value is not None and key not in known)
+        failures = [
+            provider_pb2.CheckFailure(property=key, reason=f"{type_} has no emulated input {key}")
+            for key in unknown
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    @_logged
+    def Diff(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        type_ = _type(request.urn)
+        state = State(request.id, _plain(request.olds))
+        inputs = _plain(request.news)
+        found = self._serve(context, lambda backend: backend.difference(type_, state, inputs))
+        ignored = tuple(request.ignoreChanges)
+        updates = [key for key in found.updates if not _is_below(key, ignored)]
+        replaces = [key for key in found.replaces if not _is_below(key, ignored)]
+        return provider_pb2.DiffResponse(
+            changes=_changes(bool(updates or replaces)),
+            diffs=[*updates, *replaces],
+            replaces=replaces,
+            detailedDiff={
+                key: provider_pb2.PropertyDiff(
+                    kind=_kind(key, state.outputs, inputs, replaces=key in replaces), inputDiff=False
+                )
+                for key in (*updates, *replaces)
+            },
+            hasDetailedDiff=True,
+            deleteBeforeReplace=bool(replaces)
+            and self._serve(context, lambda backend: backend.deletes_first(type_, state, inputs)),
+        )
+
+    @_logged
+    def Create(
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        type_, sent = _type(request.urn), properties.decode(request.properties)
+        if request.preview:  # what isn't answered is unknown to the program
+            return provider_pb2.CreateResponse(properties=request.properties)
+        inputs = cast(dict[str, Json], properties.plain(sent))
+        state = self._serve(context, lambda backend: backend.create(type_, inputs), type_, sent)
+        return provider_pb2.CreateResponse(id=state.id, properties=self._outputs(type_, state, sent))
+
+    @_logged
+    def Read(
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        """The resource as it is; inputs follow what was read, so that a refresh shows drift as drift."""
+        type_ = _type(request.urn)
+        sent_inputs, sent = properties.decode(request.inputs), properties.decode(request.properties)
+        inputs = cast(dict[str, Json], properties.plain(sent_inputs))
+        known = State(request.id, {**inputs, **cast(dict[str, Json], properties.plain(sent))})
+        found = self._serve(context, lambda backend: backend.read(type_, known), type_, sent_inputs)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        live = self._serve(context, lambda backend: backend.live_inputs(type_, found, inputs))
+        secret = {key for key, value in {**sent, **sent_inputs}.items() if properties.holds_secret(value)}
+        new_inputs = {
+            key: properties.secret(value) if key in secret else value for key, value in live.items()
+        }
+        return provider_pb2.ReadResponse(
+            id=found.id,
+            properties=self._outputs(type_, found, {**sent, **sent_inputs}),
+            inputs=properties.encode(new_inputs),
+        )
+
+    @_logged
+    def Update(
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        type_ = _type(request.urn)
+        olds, news = properties.decode(request.olds), properties.decode(request.news)
+        if request.preview:
+            # What AWS computes stays as it is in a plan, as the Terraform plugin SDK has it.
+            return provider_pb2.UpdateResponse(properties=properties.encode({**olds, **news}))
+        state = State(request.id, cast(dict[str, Json], properties.plain(olds)))
+        inputs = cast(dict[str, Json], properties.plain(news))
+        updated = self._serve(context, lambda backend: backend.update(type_, state, inputs), type_, news)
+        return provider_pb2.UpdateResponse(properties=self._outputs(type_, updated, news))
+
+    @_logged
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        type_, state = _type(request.urn), State(request.id, _plain(request.properties))
+        self._serve(context, lambda backend: backend.delete(type_, state))
+        return empty_pb2.Empty()
+
+    # --- look-ups ---------------------------------------------------------------------------------
+
+    @_logged
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        args = _plain(request.args)
+        response = provider_pb2.InvokeResponse()
+        answer = self._serve(context, lambda backend: backend.call(request.tok, args))
+        getattr(response, "return").CopyFrom(properties.encode(answer))
+        return response
+
+    # --- what they share --------------------------------------------------------------------------
+
+    def _serve(
+        self,
+        context: grpc.ServicerContext,
+        ask: Callable[[Backend], T],
+        type_: str = "",
+        sent: Mapping[str, Json] | None = None,
+    ) -> T:
+        """The backend's answer; its refusal goes to the engine in the provider's words."""
+        from emulator.client import EmulationError
+        from emulator.kubernetes import KubernetesError, PartialError
+
+        if self._backend is None:
+            _refuse(context, self._refusal)
+        try:
+            return ask(self._backend)
+        except (PartialError, PartlyMadeError) as partial:
+            outputs = self._outputs(type_, partial.state, sent or {})
+            _refuse_partly(context, str(partial), partial.state.id, outputs, sent or {}, partial.reasons)
+        except (
+            AwsError,
+            EmulationError,
+            KubernetesError,
+            NoHandlerError,
+            ConfigurationRefusedError,
+        ) as refusal:
+            _refuse(context, str(refusal))
+
+    def _outputs(self, type_: str, state: State, sent: Mapping[str, Json]) -> struct_pb2.Struct:
+        """Secret are the outputs that the provider marks, and the inputs that came as secrets."""
+        assert self._backend is not None  # noqa: S101 it has just answered
+        secret = self._backend.secret_outputs(type_)
+        secret |= {key for key, value in sent.items() if properties.holds_secret(value)}
+        return properties.encode(
+            {
+                key: properties.secret(value) if key in secret else value
+                for key, value in state.outputs.items()
+            }
+        )
+
+
+def _unusable() -> tuple[type[Exception], ...]:
+    """What a configuration can be refused with: a kubeconfig that can't be read, or of another machine, …"""
+    from emulator.aws.cloud import OutsideWorldError
+    from emulator.client import EmulationError
+    from emulator.kubernetes import KubernetesError
+
+    refusals = (ConfigurationRefusedError, EmulationError, AwsError, KubernetesError, OutsideWorldError)
+    return (*refusals, OSError)
+
+
+def _plain(message: struct_pb2.Struct) -> dict[str, Json]:
+    return cast(dict[str, Json], properties.plain(properties.decode(message)))
+
+
+def _type(urn: str) -> str:
+    """`urn:pulumi:stack::project::parent$type::name`: the resource's own type."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def _changes(are_there: bool) -> provider_pb2.DiffResponse.DiffChanges.ValueType:  # noqa: FBT001
+    return provider_pb2.DiffResponse.DIFF_SOME if are_there else provider_pb2.DiffResponse.DIFF_NONE
+
+
+def _kind(
+    key: str, state: Mapping[str, Json], inputs: Mapping[str, Json], *, replaces: bool
+) -> provider_pb2.PropertyDiff.Kind.ValueType:
+    kinds = provider_pb2.PropertyDiff
+    if dig(state, key) is None:
+        return kinds.ADD_REPLACE if replaces else kinds.ADD
+    if dig(inputs, key) is None:
+        return kinds.DELETE_REPLACE if replaces else kinds.DELETE
+    return kinds.UPDATE_REPLACE if replaces else kinds.UPDATE
+
+
+def _is_below(key: str, paths: tuple[str, ...]) -> bool:
+    return any(key == path or key.startswith(f"{path}.") for path in paths)
+
+
+def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
+    context.abort(grpc.StatusCode.UNKNOWN, message)
+    raise AssertionError("abort raises")
+
+
+def _refuse_partly(  # noqa: PLR0913, PLR0917
+    context: grpc.ServicerContext,
+    message: str,
+    id_: str,
+    outputs: struct_pb2.Struct,
+    sent: Mapping[str, Json],
+    reasons: tuple[str, ...],
+) -> NoReturn:
+    """Created, but not as it should be: the engine keeps it in state, and the next update mends it."""
+    partly = provider_pb2.ErrorResourceInitFailed(
+        id=id_, properties=outputs, reasons=reasons, inputs=properties.encode(sent)
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
+    status.details.add().Pack(partly)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    _refuse(context, message)
+
+
+# --- what the plugins serve ---------------------------------------------------------------------------
+
+
+def _connect_aws(
+    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
+) -> Backend:
+    from emulator.aws.cloud import DEFAULT_ACCOUNT
+    from emulator.client import Emulation
+    from emulator.packages import AwsProvider
+
+    del cancelled  # no call waits for longer than SECONDS_TO_RETRY
+    region = text(configuration, "region")
+    account = _assumed_account(configuration) or environment.get(ACCOUNT, DEFAULT_ACCOUNT)
+    if not region:
+        raise ConfigurationRefusedError(
+            "aws:region isn't set; for example: pulumi config set aws:region us-east-1"
+        )
+    allowed = configuration.get("allowedAccountIds")  # as JSON text, as the engine passes lists
+    if isinstance(allowed, str) and allowed and account not in json.loads(allowed):
+        raise ConfigurationRefusedError(f"AWS account ID not allowed: {account}")
+    cloud = Emulation.attach(_url(environment)).cloud(region, account, patience=SECONDS_TO_RETRY)
+    return AwsProvider(cloud)
+
+
+def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
+    """The account of the last role that the provider is to take; each role is taken by the one before it."""
+    from emulator.aws.account import account_of_role
+
+    given = configuration.get("assumeRoles")  # as JSON text, as the engine passes lists
+    roles = cast("list[dict[str, Json]]", json.loads(given)) if isinstance(given, str) and given else []
+    if not roles:
+        return None
+    arn = text(roles[-1], "roleArn")
+    if (account := account_of_role(arn)) is None:
+        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} is no ARN of an IAM role")
+    return account
+
+
+def _connect_kubernetes(
+    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
+) -> Backend:
+    """On the API server that the kubeconfig names, if that is on this machine; otherwise in memory.
+
+    The emulated cluster of a world without a control plane has an address like EKS's. Nothing is sent there.
+    """
+    from emulator.aws.cloud import is_loopback
+    from emulator.client import Emulation
+    from emulator.kubernetes import Cluster, RemoteCluster
+    from emulator.kubernetes.api import ApiCluster, server_of
+
+    given, folder = text(configuration, "kubeconfig"), Path.cwd()
+    if not given:  # the shell's
+        file = Path(environment.get("KUBECONFIG", os.devnull))
+        given, folder = file.read_text(encoding="utf-8"), file.parent
+    context = text(configuration, "context") or None
+    is_mutable = configuration.get("enableConfigMapMutable") in (True, "true")
+    if given and is_loopback(urlsplit(server_of(given, context)).hostname or ""):
+        cluster: Cluster = ApiCluster(
+            given,
+            context,
+            root=Path.cwd(),
+            cancelled=cancelled,
+            config_maps_mutable=is_mutable,
+            folder=folder,
+            timeout_scale=_timeout_scale(environment),
+        )
+    else:
+        identifier = text(configuration, "clusterIdentifier") or "ambient"
+        call = Emulation.attach(_url(environment)).kubernetes
+        cluster = RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
+    return _WithoutCalls(cluster)
+
+
+def _timeout_scale(environment: Mapping[str, str]) -> float:
+    given = environment.get(TIMEOUT_SCALE, "1")
+    try:
+        scale = float(given)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale < float("inf"):
+        raise ConfigurationRefusedError(
+            f"{TIMEOUT_SCALE} must be a number above 0, for example 0.1, and is {given!r}"
+        )
+    return scale
+
+
+def _connect_random(
+    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
+) -> Backend:
+    from emulator.randomness import Randomness
+
+    del environment, configuration, cancelled
+    return _WithoutCalls(Randomness())
+
+
+class _WithoutCalls:
+    """A provider without look-ups."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.create, self.read, self.update = provider.create, provider.read, provider.update
+        self.delete, self.difference = provider.delete, provider.difference
+        self.deletes_first, self.live_inputs = provider.deletes_first, provider.live_inputs
+        self.known_inputs, self.secret_outputs = provider.known_inputs, provider.secret_outputs
+
+    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
+        del args
+        raise NoHandlerError(f"no handler for function {token}")
+
+
+CONNECT: Mapping[str, Connect] = {
+    "aws": _connect_aws,
+    "kubernetes": _connect_kubernetes,
+    "random": _connect_random,
+}
+
+
+def _url(environment: Mapping[str, str]) -> str:
+    if URL not in environment:
+        raise ConfigurationRefusedError(
+            f"this is the emulated provider, and {URL} doesn't say where its AWS is: use the variables that "
+            "`python -m rehearsal serve` prints, or take its plugins off PATH"
+        )
+    return environment[URL]
+
+
+# --- the process --------------------------------------------------------------------------------------
+
+
+def serve(package: str) -> None:
+    """Serve until the engine ends: it kills the process, or dies itself."""
+    _die_with_the_engine()
+    server, port = listen(ProviderServicer(package, os.environ))
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # The engine asks by SIGINT; a terminal's doesn't get here, since plugins are in groups of their own.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    server.wait_for_termination()
+
+
+def listen(serving: provider_pb2_grpc.ResourceProviderServicer) -> tuple[grpc.Server, int]:
+    """A started server, and its port on 127.0.0.1."""
+    options = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS), options=options)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(serving, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+def _end(number: int, frame: object) -> None:
+    """At once: nothing here outlives a call."""
+    del number, frame
+    os._exit(0)
+
+
+def _die_with_the_engine() -> None:
+    """An engine that is killed can't end its plugins; one that went on would change what nobody records.
+
+    Linux could send a signal by itself, but does so when the parent's thread ends, and Go's come and go.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The plugin's entry; the engine passes its own address besides, which isn't needed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m emulator.plugin", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("package", choices=PACKAGES, help="whose resources to serve")
+    options, _ = parser.parse_known_args(arguments)
+    # Half a million objects of botocore's models, none of them garbage, would be looked through often.
+    gc.set_threshold(100_000, 20, 100)
+    serve(options.package)

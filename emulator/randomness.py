@@ -1,0 +1,124 @@
+"""The random provider's resources, by Python's own source of randomness."""
+
+import base64
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from common.json_values import Json
+from emulator.aws import NoHandlerError, UnmappedInputError
+from emulator.lifecycle import Difference, State, Table, difference, live_inputs, table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    make: Callable[[Mapping[str, Json]], State]
+    table: Table
+    secret_outputs: frozenset[str] = frozenset()
+
+
+class Randomness:
+    """Everything is made once and kept in the stack's state: nothing to read, update or delete."""
+
+    def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
+        """A new random value.
+
+        Raises:
+            NoHandlerError: for a type or an input that isn't known here.
+        """
+        kind = _kind(type_)
+        unknown = sorted(inputs.keys() - kind.table.changes.keys())
+        if unknown:
+            raise UnmappedInputError(f"{type_}: {', '.join(unknown)} is not rehearsed: {__name__}")
+        return kind.make(inputs)
+
+    def read(self, type_: str, state: State) -> State | None:
+        """What is in the stack's state."""
+        _kind(type_)
+        return state
+
+    def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """Nothing can be: every input replaces the value."""
+        raise UnmappedInputError(f"{type_}: {state.id} can't be updated to {', '.join(inputs)}")
+
+    def delete(self, type_: str, state: State) -> None:
+        """Nothing is kept elsewhere."""
+        del state
+        _kind(type_)
+
+    def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """By the provider's schema, every input replaces."""
+        return difference(_kind(type_).table, state.outputs, inputs)
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Nothing has a name to clash."""
+        del type_, state, inputs
+        return False
+
+    def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """Nothing drifts."""
+        return live_inputs(state, inputs, Difference(), self.known_inputs(type_))
+
+    def known_inputs(self, type_: str) -> frozenset[str]:
+        """Inputs that are understood."""
+        return frozenset(_kind(type_).table.changes)
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """Outputs that the provider marks secret."""
+        return _kind(type_).secret_outputs
+
+
+def table_of(type_: str) -> Table:
+    """What changing an input of a type does; raises NoHandlerError for a type that isn't known here."""
+    return _kind(type_).table
+
+
+def _kind(type_: str) -> _Kind:
+    if type_ not in _KINDS:
+        raise NoHandlerError(f"no handler for resource type {type_}: add one in emulator/randomness.py")
+    return _KINDS[type_]
+
+
+def _password(inputs: Mapping[str, Json]) -> State:
+    if inputs.get("special") is not False:
+        raise UnmappedInputError("RandomPassword: only special=false is rehearsed: emulator/randomness.py")
+    alphabet = string.ascii_letters + string.digits
+    result = "".join(secrets.choice(alphabet) for _ in range(_whole(inputs["length"])))
+    return State(
+        id="none", outputs={**inputs, "result": result, "bcryptHash": f"$2a$10${secrets.token_hex(26)}"}
+    )
+
+
+def _id(inputs: Mapping[str, Json]) -> State:
+    value = secrets.token_bytes(_whole(inputs["byteLength"]))
+    b64_url = base64.urlsafe_b64encode(value).decode().rstrip("=")
+    outputs: dict[str, Json] = {
+        **inputs,
+        "hex": value.hex(),
+        "dec": str(int.from_bytes(value)),
+        "b64Std": base64.b64encode(value).decode(),
+        "b64Url": b64_url,
+    }
+    return State(id=b64_url, outputs=outputs)
+
+
+def _whole(value: Json) -> int:
+    assert isinstance(value, int | float)  # noqa: S101 the SDK types it
+    return int(value)
+
+
+# Sources: terraform-provider-random, internal/provider.
+_KINDS: Mapping[str, _Kind] = {
+    "random:index/randomPassword:RandomPassword": _Kind(
+        make=_password,
+        table=table("resource_password.go", replaces=("length", "special", "keepers")),
+        secret_outputs=frozenset({"result", "bcryptHash"}),
+    ),
+    "random:index/randomId:RandomId": _Kind(
+        make=_id, table=table("resource_id.go", replaces=("byteLength", "keepers"))
+    ),
+}
+
+TYPES = frozenset(_KINDS)
+"""The types that are known here."""

@@ -1,0 +1,396 @@
+"""One stack of the unmodified program on the real Pulumi engine.
+
+The program runs in this process as an inline program of Pulumi's Automation API, so that no Python language
+host is needed. Its `Stack.up` and the like aren't used: around each operation they run the CLI several times
+more. What the engine writes (its state, a copy of the project that names the plugins) stays in one
+folder; the checkout is only read.
+"""
+
+import asyncio
+import contextlib
+import copy
+import json
+import os
+import runpy
+import signal
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent import futures
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import grpc
+import yaml
+from pulumi import automation
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime import _grpc_settings
+from pulumi.runtime.proto import language_pb2_grpc
+
+from common.json_values import Json
+from engine.events import NOTHING, EventLog, Observer, Step
+from engine.programs import WritePlugins
+from engine.project import PLACEHOLDER, Stack
+
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
+DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
+_OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
+STACK_TYPE = "pulumi:pulumi:Stack"
+Listener = Callable[[str], None]
+"""Called with each line that the engine prints."""
+
+
+class EngineError(Exception):
+    """The engine couldn't work at all; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one operation of the engine did."""
+
+    succeeded: bool
+    steps: tuple[Step, ...]
+    """In the order in which they began."""
+    diagnostics: tuple[str, ...]
+    """Errors and warnings."""
+    text: str = field(repr=False)
+    """Everything that was printed."""
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """By `type name`: the operation, where it changes something."""
+        return {
+            f"{s.type} {s.name}": s.operation
+            for s in self.steps
+            if s.operation not in NOTHING and not s.operation.startswith(("create-repl", "delete-repl"))
+        }
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many steps of each operation."""
+        return Counter(step.operation for step in self.steps)
+
+    def of(self, operation: str) -> list[str]:
+        """Types of the resources that an operation was done to."""
+        return sorted(step.type for step in self.steps if step.operation == operation)
+
+
+class Engine:
+    """The engine over one stack."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        stack: Stack,
+        folder: Path,
+        *,
+        pulumi: Path,
+        plugins: WritePlugins,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, str] | None = None,
+        program: str = "__main__.py",
+    ) -> None:
+        """Prepare `folder`; `environment` says where `plugins` work, `secrets` are set encrypted, by path.
+
+        `program` is another one to run, as a path in the project; it gets the same stack.
+
+        Raises:
+            EngineError: the folder can't be written, or the passphrase is another one.
+        """
+        self.stack = stack
+        self.folder = folder
+        self._environment = dict(environment)
+        self._write_plugins = plugins
+        self._secrets = dict(secrets or {})
+        self._program = program
+        self._backend = folder / "backend"
+        self._project = folder / "project"
+        with _disk(folder):
+            self._write_project()
+        # Where the SDK looks for it is only its installations; which version it is, it asks each time.
+        self._command = copy.copy(_checked(pulumi.resolve()))
+        self._command.command = str(pulumi.absolute())
+        self._open()
+
+    def configure(self, stack: Stack) -> None:
+        """Give the stack another configuration, or another checkout of the program. Raises EngineError."""
+        self.stack = stack
+        with _disk(self.folder):
+            self._write_project()
+        self._set_secrets()
+
+    # --- operations -------------------------------------------------------------------------------
+
+    def preview(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
+        """What `up` would do."""
+        return self._run(["preview", "--diff"], listener, observer)
+
+    def plan(self) -> str:
+        """What `up` would do, as `pulumi preview --json` prints it.
+
+        Raises:
+            EngineError: the preview failed.
+        """
+        printed = self._run(["preview", "--diff", "--json"], None, None)
+        if not printed.succeeded:
+            raise EngineError(printed.text)
+        return printed.text
+
+    def up(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
+        """Build or change the stack."""
+        return self._run(["up", "--yes", "--skip-preview"], listener, observer)
+
+    def refresh(
+        self,
+        *options: str,
+        listener: Listener | None = None,
+        observer: Observer | None = None,
+    ) -> Result:
+        """Take over into the state what is really there. `options` are the command's own."""
+        return self._run(["refresh", "--yes", "--skip-preview", *options], listener, observer)
+
+    def destroy(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
+        """Delete everything, if nothing is protected."""
+        return self._run(["destroy", "--yes", "--skip-preview"], listener, observer)
+
+    def cancel(self) -> None:
+        """Release the lock that a killed engine left on the stack."""
+        self.pulumi("cancel", "--yes", "--stack", self.stack.name)
+
+    def outputs(self) -> dict[str, Json]:
+        """The stack's outputs, secrets masked by the engine."""
+        answer = self.pulumi("stack", "output", "--json", "--stack", self.stack.name)
+        return cast(dict[str, Json], json.loads(answer))
+
+    def export(self) -> dict[str, Json]:
+        """The stack's state, secrets encrypted."""
+        return cast(dict[str, Json], json.loads(self.pulumi("stack", "export", "--stack", self.stack.name)))
+
+    def pulumi(self, *arguments: str) -> str:
+        """What another command of the CLI prints.
+
+        Raises:
+            EngineError: it fails.
+        """
+        try:
+            done = self._command.run(list(arguments), str(self._project), self.variables)
+        except automation.CommandError as failed:
+            raise EngineError(_reason(str(failed))) from None
+        return done.stdout
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the engine's processes need in their environment."""
+        return {
+            PASSPHRASE: os.environ.get(PASSPHRASE, DEFAULT_PASSPHRASE),
+            "PULUMI_BACKEND_URL": f"file://{self._backend}",
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log and --client, as the Automation API does
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            **self._environment,
+        }
+
+    # --- how ----------------------------------------------------------------------------------------
+
+    def _run(self, arguments: list[str], listener: Listener | None, observer: Observer | None) -> Result:
+        lines: list[str] = []
+
+        def hear(line: str) -> None:
+            lines.append(line)
+            if listener:
+                listener(line)
+
+        reason = None
+        with (
+            _inside(self.stack.root),
+            _interruptible(),
+            _language_host(self._program) as address,
+            tempfile.TemporaryDirectory(prefix="rehearsal-") as kept,
+            EventLog(Path(kept) / "events.jsonl", observer) as log,
+        ):
+            command = [
+                *arguments,
+                *("--stack", self.stack.name, "--color", "never", "--event-log", str(log.file)),
+                *("--client", address, "--exec-kind", "auto.inline"),
+            ]
+            try:
+                self._command.run(command, str(self._project), self.variables, hear, hear)
+            except automation.CommandError as failed:
+                reason = str(failed)
+        if reason is not None and not (log.steps or log.diagnostics):
+            raise EngineError(_reason(reason))
+        return Result(
+            succeeded=reason is None,
+            steps=tuple(log.steps.values()),
+            diagnostics=tuple(log.diagnostics),
+            text="\n".join(lines),
+        )
+
+    def _open(self) -> None:
+        """Make the stack if it isn't there yet, and set its secrets."""
+        if not (self._backend / ".pulumi/stacks" / self.stack.project / f"{self.stack.name}.json").exists():
+            self.pulumi("stack", "init", self.stack.name, "--secrets-provider", "passphrase")
+        self._set_secrets()
+
+    def _set_secrets(self) -> None:
+        for path, value in {**dict(_placeholders(self.stack)), **self._secrets}.items():
+            self.pulumi("config", "set", "--stack", self.stack.name, "--secret", "--path", path, "--", value)
+
+    def _write_project(self) -> None:
+        for folder in (self._project, self._backend, self.folder / "home"):
+            folder.mkdir(parents=True, exist_ok=True)
+        plugins = self._write_plugins(self.folder / "plugins", self.stack.root)
+        project = yaml.safe_load((self.stack.root / "Pulumi.yaml").read_text(encoding="utf-8"))
+        project["plugins"] = {
+            "providers": [
+                {"name": name, "path": os.path.relpath(folder, self._project)}
+                for name, folder in plugins.items()
+            ]
+        }
+        (self._project / "Pulumi.yaml").write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+        file = self._project / f"Pulumi.{self.stack.name}.yaml"
+        # The salt belongs to the passphrase; without it, what the state holds encrypted is lost.
+        kept = cast(object, yaml.safe_load(file.read_text(encoding="utf-8"))) if file.exists() else None
+        before = cast(dict[str, object], kept) if isinstance(kept, dict) else {}
+        salt = {key: value for key, value in before.items() if key == "encryptionsalt"}
+        config = _without_placeholders(self.stack.own_config)
+        file.write_text(yaml.safe_dump({**salt, "config": config}, sort_keys=False), encoding="utf-8")
+
+
+@cache
+def _checked(pulumi: Path) -> automation.PulumiCommand:
+    """The CLI, if the SDK can work with its version."""
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as root:
+        link = Path(root) / "bin" / "pulumi"
+        link.parent.mkdir()
+        link.symlink_to(pulumi)
+        return automation.PulumiCommand(root=root)
+
+
+def _placeholders(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Encrypted values can't be read here: by path, what stands for each."""
+    for key in stack.secret_keys:
+        yield from _leaves(key, stack.own_config[key])
+
+
+def _without_placeholders(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    inside = cast(Mapping[str, object], value).items()
+    return {key: _without_placeholders(held) for key, held in inside if not _is_placeholder(held)}
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(PLACEHOLDER)
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in cast(Mapping[str, object], value).items():
+            yield from _leaves(f"{path}.{key}", inner)
+    elif isinstance(value, str) and _is_placeholder(value):
+        yield path, value
+
+
+@contextlib.contextmanager
+def _language_host(file: str) -> Generator[str]:
+    """Serves the program in `file` to the engine; gives the address."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    # Otherwise a channel to an engine that was killed keeps a later one from using its port for a while:
+    # channels of a process share what gRPC knows of an address.
+    options = _grpc_settings._GRPC_CHANNEL_OPTIONS  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if _OWN_CONNECTIONS not in options:
+        options.append(_OWN_CONNECTIONS)
+
+    def program() -> None:
+        loops.append(asyncio.get_running_loop())
+        runpy.run_path(file, run_name="__main__")
+
+    threads = futures.ThreadPoolExecutor(max_workers=4)
+    server = grpc.server(threads)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(program), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=None).wait()
+        threads.shutdown()
+        # The SDK leaves its loop open where the engine is gone before the program has ended.
+        for loop in loops:
+            loop.close()
+
+
+@contextlib.contextmanager
+def _inside(root: Path) -> Generator[None]:
+    """Run the program where it is, and without the person's own AWS settings."""
+    before = {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "KUBECONFIG"))}
+    for key in before:
+        del os.environ[key]
+    try:
+        with contextlib.chdir(root):
+            yield
+    finally:
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Generator[None]:
+    """Leave a terminal's Ctrl-C to the engine, which gets it too and comes to rest; then raise it here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        del number, frame
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as refused:
+        raise EngineError(
+            f"{folder} can't be written: {refused.strerror}. Free it, or name another by --state"
+        ) from None
+
+
+# What the CLI says, and what to do about it.
+_RESTORE = (
+    "the state file is damaged. Put the newest copy from backend/.pulumi/backups in its place, "
+    "or begin anew in another folder: --state"
+)
+_ADVICE = {
+    # gocloud.dev/blob/fileblob writes state files atomically, but not the attributes beside them.
+    "failed to load checkpoint: eof": "the state is whole, but the attributes beside it are empty: another "
+    "run may be writing it, so run it again. If none runs, one was killed while it wrote; delete them: "
+    "find backend -name '*.attrs' -size 0 -delete",
+    "incorrect passphrase": f"the state was written with another passphrase: set {PASSPHRASE} to it, "
+    "or begin anew in another folder: --state",
+    "the stack is currently locked": "another run works on this stack: wait for it. If it was killed, "
+    "release its lock: python -m rehearsal cancel",
+    "no space left on device": "the disk is full; what was recorded is not lost. Free some space, run again",
+    "snapshot integrity failure": _RESTORE,
+    "invalid character": _RESTORE,
+    "unexpected end of json": _RESTORE,
+}
+
+
+def _reason(text: str) -> str:
+    """The CLI's own words, and the way out where we know one."""
+    said = [line.removeprefix("stderr: ") for line in text.splitlines() if "error" in line.lower()] or [text]
+    advice = [advice for word, advice in _ADVICE.items() if word in text.lower()]
+    return "\n".join([*dict.fromkeys(said), *advice[:1]])

@@ -1,0 +1,30 @@
+"""A shell's own `pulumi`: the variables that make it work in a folder of ours, and checkouts to run it in."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
+_LEFT_OUT = (".git", ".venv", ".rehearsal", ".fleet", "tests", "__pycache__", ".*_cache")
+
+
+def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[Path]) -> dict[str, str]:
+    """What to set on top of a shell's environment; `folder` gets the backend.
+
+    `environment` says where the providers work; the folders of `programs` come before all others on the PATH.
+    """
+    backend = folder / "ordinary"
+    backend.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", "")]),
+        "PULUMI_BACKEND_URL": f"file://{backend.resolve()}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        **environment,
+    }
+
+
+def copy_checkout(root: Path, to: Path) -> None:
+    """What a checkout holds that the program and its tools need."""
+    shutil.copytree(root, to, ignore=shutil.ignore_patterns(*_LEFT_OUT))

@@ -1,0 +1,129 @@
+"""A fleet in the emulation: a checkout with a fleet file, the regions' worlds, and empty stacks."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+import tools
+from common.json_values import Json
+from emulator.aws.cloud import DEFAULT_ACCOUNT
+from emulator.client import Emulation
+from emulator.executables import ACCOUNT, write_plugins
+from engine.driver import EngineError
+from engine.programs import write_language_host
+from engine.project import load_stack
+from engine.shell import copy_checkout, variables
+from maestro_stack.settings import parse
+from rehearsal.environment import seed_memory
+from rehearsal.rehearse import world_of
+
+ROOT = Path(__file__).parents[1]
+
+
+class EmulatedFleet:
+    """Where `python -m fleet` runs as it does for an operator."""
+
+    def __init__(
+        self,
+        emulation: Emulation,
+        folder: Path,
+        content: Mapping[str, Json],
+        *,
+        account: str = DEFAULT_ACCOUNT,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """`content` is the fleet file's; all its regions are in the account. `more` are variables to set.
+
+        Raises:
+            EngineError: there is no Pulumi CLI, or a stack can't be made.
+        """
+        pulumi = tools.find("pulumi")
+        if pulumi is None:
+            raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
+        self.emulation = emulation
+        self.account = account
+        self.checkout = folder / "checkout"
+        copy_checkout(ROOT, self.checkout)
+        path = folder / "path"
+        programs = [pulumi.parent, *write_plugins(path).values(), write_language_host(path / "python")]
+        ours = variables(folder, emulation.environment("us-east-1"), programs)
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AWS_", "PULUMI_", "KUBECONFIG")) and key != "PYTHONDONTWRITEBYTECODE"
+        }
+        self.environment = {
+            **kept,
+            **ours,
+            "PULUMI_HOME": str(folder / "home"),
+            "KUBECONFIG": os.devnull,
+            ACCOUNT: account,
+            **(more or {}),
+        }
+        self.file = self.checkout / "fleet.yaml"
+        self.configure(content)
+        self.stacks = [str(region["stack"]) for region in cast("list[dict[str, Json]]", content["regions"])]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(self._make, self.stacks))
+        self.run("write").check_returncode()
+
+    def configure(self, content: Mapping[str, Json]) -> None:
+        """Give it another fleet file."""
+        self.file.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+
+    def command(self, *arguments: str) -> list[str]:
+        """A command of the fleet's, to be run in the checkout with the environment."""
+        return [sys.executable, "-m", "fleet", *arguments]
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A command that runs, in a session of its own."""
+        return subprocess.Popen(  # noqa: S603
+            self.command(*arguments),
+            cwd=self.checkout,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """A command that has ended."""
+        return self._run(self.command(*arguments))
+
+    def pulumi(self, *arguments: str) -> str:
+        """What an ordinary command prints. Raises EngineError if it fails."""
+        done = self._run(["pulumi", "--non-interactive", *arguments])
+        if done.returncode:
+            raise EngineError(done.stderr)
+        return done.stdout
+
+    def build_worlds(self) -> None:
+        """Make in AWS what each region's configuration names, as the stacks' files have it now."""
+        for stack in self.stacks:
+            read = load_stack(self.checkout, name=stack)
+            settings = parse(read.config, project=read.project, root=self.checkout)
+            world = world_of(settings).model_copy(update={"account": self.account})
+            self.emulation.build(account=world.account, region=settings.region, world=world)
+            seed_memory(self.emulation, settings, world)
+
+    def _make(self, stack: str) -> None:
+        self.pulumi("stack", "init", stack, "--no-select")
+
+    def _run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(  # noqa: S603
+            command,
+            cwd=self.checkout,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )

@@ -1,0 +1,159 @@
+"""Everything that one stack needs to be run on the engine: emulated AWS, engine, and a cluster if wanted."""
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import tools
+from common.json_values import Json
+from controlplane import Api, ControlPlane
+from emulator.aws.cloud import Clients
+from emulator.client import Emulation
+from emulator.executables import ACCOUNT, LOG, write_plugins
+from emulator.world import World
+from engine.driver import Engine, EngineError
+from engine.project import Stack
+from maestro_stack.settings import Settings, parse
+from rehearsal.kubelet import Kubelet
+from rehearsal.rehearse import Progress, world_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a stack is deployed into."""
+
+    emulation: Emulation
+    world: World
+    settings: Settings
+    kubeconfig: Path | None
+    """The administrator's, where there is an API server."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which `pulumi`, `aws`, `kubectl` and `helm` work in these surroundings only."""
+        return {
+            **self.emulation.environment(self.settings.region),
+            ACCOUNT: self.world.account,
+            "KUBECONFIG": str(self.kubeconfig or os.devnull),
+        }
+
+
+@contextmanager
+def surroundings(
+    stack: Stack, folder: Path, *, world: World | None, with_cluster: bool, progress: Progress
+) -> Generator[Surroundings]:
+    """Start the emulated AWS, and a control plane if wanted, and build the world in it; ended on exit.
+
+    Both go on from what `folder` keeps of an earlier time. If another process serves the folder, its
+    surroundings are used.
+
+    Raises:
+        maestro_stack.errors.MaestroError: the configuration isn't usable.
+        emulator.client.EmulationError, controlplane.ControlPlaneError: something can't start.
+        emulator.world.WorldError: no world can be built.
+    """
+    settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
+    world = world or world_of(settings)
+    state, kubeconfig = folder / "aws.state", folder / "control-plane" / "kubeconfig"
+    if serving := Emulation.serving(state):
+        yield _joined(serving, settings, world, kubeconfig)
+        return
+    with ExitStack() as running:
+        progress("starting the emulated AWS")
+        emulation = running.enter_context(Emulation.start(state))
+        control_plane = None
+        if with_cluster:
+            progress("starting the control plane")
+            control_plane = running.enter_context(
+                ControlPlane.start(
+                    folder / "control-plane",
+                    authenticator_url=emulation.authenticator_url(settings.cluster_name),
+                    region=settings.region,
+                    keep=True,
+                )
+            )
+            world = world.with_endpoint(
+                settings.cluster_name,
+                settings.region,
+                control_plane.url,
+                control_plane.certificate_authority,
+            )
+        progress("building the world")
+        emulation.build(account=world.account, region=settings.region, world=world)
+        around = Surroundings(
+            emulation=emulation,
+            world=world,
+            settings=settings,
+            kubeconfig=control_plane.kubeconfig if control_plane else None,
+        )
+        if control_plane is None:
+            seed_memory(emulation, settings, world)
+        else:
+            api = running.enter_context(closing(control_plane.api()))
+            _seed(api, world.config_maps)
+            running.enter_context(
+                Kubelet(
+                    api,
+                    Clients(emulation.url),
+                    cluster_name=settings.cluster_name,
+                    region=settings.region,
+                    account_id=world.account,
+                )
+            )
+        yield around
+
+
+def _joined(emulation: Emulation, settings: Settings, world: World, kubeconfig: Path) -> Surroundings:
+    """What another process serves: its world, with the API server in it if there is one."""
+    there = emulation.world(account=world.account, region=settings.region)
+    if there is None:
+        emulation.build(account=world.account, region=settings.region, world=world)
+        seed_memory(emulation, settings, world)
+    has_api_server = any(c.endpoint for c in (there or world).clusters_in(settings.region))
+    return Surroundings(
+        emulation=emulation,
+        world=there or world,
+        settings=settings,
+        kubeconfig=kubeconfig if has_api_server else None,
+    )
+
+
+def engine(stack: Stack, folder: Path, around: Surroundings) -> Engine:
+    """The engine over `stack` in its surroundings.
+
+    Raises:
+        EngineError: there is no Pulumi CLI, or the folder can't be used.
+    """
+    pulumi = tools.find("pulumi")
+    if pulumi is None:
+        raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
+    state = folder / "pulumi-state"
+    environment = {LOG: str(state / "provider.log"), **around.environment}
+    return Engine(stack, state, pulumi=pulumi, plugins=write_plugins, environment=environment)
+
+
+def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:
+    """Put the world's ConfigMaps into the in-memory cluster that stands for an API server."""
+    arn = emulation.cloud(settings.region, world.account).arn("eks", f"cluster/{settings.cluster_name}")
+    clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
+    maps: dict[str, Json] = {path: dict(data) for path, data in world.config_maps.items()}
+    for cluster in clusters:
+        emulation.kubernetes(
+            {"cluster": arn, "operation": "seed", "version": cluster.version, "configMaps": maps}
+        )
+
+
+def _seed(api: Api, config_maps: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the world's ConfigMaps where none is; what an earlier time changed in one stays."""
+    for path, data in config_maps.items():
+        namespace, name = path.split("/", 1)
+        api.apply(
+            f"/api/v1/namespaces/{namespace}",
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        )
+        at = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        if not api.exists(at):
+            metadata: Json = {"name": name, "namespace": namespace}
+            api.apply(at, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)})

@@ -1,0 +1,999 @@
+"""What a change of each setting does: the table behind docs/what-a-change-does.md, for people and for tools.
+
+A row is one change of one setting of a built stack, with what the plan touches and what the field notices.
+Rows are facts, not measurements: they are derived from the providers' sources (each handler's table names its
+own), and the engine tier previews every one of them on the real engine.
+
+When RDS applies a change, and what that interrupts: RDS user guide, "Settings for DB instances".
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+from typing import cast
+
+from emulator.aws import resource_handler
+from emulator.kubernetes import CONFIG_MAP, CONFIG_MAP_PATCH, NAMESPACE, RELEASE, TABLES
+from emulator.randomness import table_of
+from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, Tree
+
+CLUSTER_NAME = "regional-xyz"
+REGION = "us-east-1"
+
+
+class Way(StrEnum):
+    """What happens to a resource."""
+
+    CREATED = "created"
+    UPDATED = "updated in place"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+
+
+class Downtime(IntEnum):
+    """What the field notices, the worst last."""
+
+    NONE = 0
+    RECONNECT = 1
+    ROLLING = 2
+    RESTART = 3
+    OUTAGE = 4
+
+    @property
+    def words(self) -> str:
+        """For a table's cell."""
+        return {
+            Downtime.NONE: "none",
+            Downtime.RECONNECT: "brief reconnects",
+            Downtime.ROLLING: "rolling restart",
+            Downtime.RESTART: "database restart",
+            Downtime.OUTAGE: "outage",
+        }[self]
+
+
+class Data(Enum):
+    """Whether something can be lost for good."""
+
+    SAFE = "safe"
+    AT_RISK = "at risk"
+
+
+class When(StrEnum):
+    """When a change takes effect."""
+
+    AT_ONCE = "at once"
+    WINDOW = "in the maintenance window"
+    """Pulumi is done before it; until then each preview shows the change again."""
+    LATER = "later"
+    """It steers later changes, or the deletion."""
+    NEVER = "never"
+    """Nothing that is built depends on it."""
+
+
+class Refusal(StrEnum):
+    """Who keeps a change from being made as planned."""
+
+    PROTECTION = "Pulumi refuses the plan, because a resource is protected"
+    AWS = "AWS refuses it during `pulumi up`"
+    CLUSTER = "the cluster refuses it during `pulumi up`"
+
+
+class Base(StrEnum):
+    """The configuration that the changed stack was built with."""
+
+    DEV = "dev"
+    PRODUCTION = "production"
+    TUNED = "tuned"
+    """A production stack with settings of its own: see BASES."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource of the program."""
+
+    type: str
+    """Pulumi's type token."""
+    name: str
+    """Logical name; `*` stands for a part that the surroundings choose."""
+
+    @property
+    def source(self) -> str:
+        """The provider's source file that says what changing its inputs does."""
+        return source_of(self.type)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touch:
+    """What a change does to one resource."""
+
+    resource: Resource
+    way: Way
+    inputs: tuple[str, ...] = ()
+    """Those that differ, by which it is updated or replaced, sorted; of a Release's values, dotted."""
+    because: str = ""
+    """Why it is replaced where none of its own inputs asks for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One change, alone, of a stack that was built with `base`."""
+
+    key: str
+    """The setting, dotted, as in docs/configuration.md."""
+    base: Base = Base.DEV
+    to: Mapping[str, Json]
+    """What the stack's file sets instead, by key of the project (and aws:region), merged over the base's."""
+    touches: tuple[Touch, ...] = ()
+    restarts_pods: bool = False
+    """Whether every server pod is replaced."""
+    downtime: Downtime = Downtime.NONE
+    interruption: str = ""
+    """The downtime in words, where its name doesn't say enough."""
+    at_risk: str = ""
+    """What can be lost for good; empty if nothing can."""
+    when: When = When.AT_ONCE
+    refusal: Refusal | None = None
+    notes: str = ""
+
+    @property
+    def data(self) -> Data:
+        """Whether something can be lost for good."""
+        return Data.AT_RISK if self.at_risk else Data.SAFE
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The providers' source files that say what the row says."""
+        return tuple(dict.fromkeys(touch.resource.source for touch in self.touches))
+
+    @property
+    def configuration(self) -> Tree:
+        """What the stack's file sets after the change, by key of the project (and aws:region)."""
+        return merged(BASES[self.base], self.to)
+
+    @property
+    def changes(self) -> tuple[tuple[str, Json, Json], ...]:
+        """Each setting that differs: its dotted key, the value before, and after."""
+        before, after = settings(BASES[self.base]), settings(self.configuration)
+        return tuple(
+            (path, dig(before, path), dig(after, path))
+            for path in paths(self.to)
+            if dig(before, path) != dig(after, path)
+        )
+
+    @property
+    def severity(self) -> tuple[bool, int, bool, int]:
+        """Greater is worse: data, downtime, who refuses it, how much is replaced or deleted."""
+        lost = sum(touch.way in (Way.REPLACED, Way.DELETED) for touch in self.touches)
+        return self.data is Data.AT_RISK, int(self.downtime), self.refusal is not None, lost
+
+
+# --- settings as trees ----------------------------------------------------------------------------
+
+
+def merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> Tree:
+    """`above` over `below`, objects key by key."""
+    both = dict(below)
+    for key, value in above.items():
+        under = both.get(key)
+        both[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return both
+
+
+def settings(own: Mapping[str, Json]) -> Tree:
+    """Every setting with its default filled in, as docs/configuration.md names them."""
+    profile = Profile(str(own.get("profile", Profile.DEV)))
+    filled = merged({"clusterName": CLUSTER_NAME, "database": dict(PROFILE_DEFAULTS[profile])}, own)
+    region = filled.pop("aws:region", REGION)
+    model = Configuration.model_validate(filled)
+    return {"aws:region": region, **cast(Tree, model.model_dump(by_alias=True, mode="json"))}
+
+
+def paths(tree: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
+    """The dotted keys of a file's settings; tags and chart values are one value each."""
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and path not in ("tags", "server.values"):
+            yield from paths(value, f"{path}.")
+        else:
+            yield path
+
+
+def dig(tree: Json, path: str) -> Json:
+    """The value at a dotted key; None if there is none."""
+    for key in path.split("."):
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
+# --- the program's resources ----------------------------------------------------------------------
+
+KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
+_KUBERNETES_PROVIDER_SOURCE = "pulumi/pulumi-kubernetes provider/pkg/provider/provider.go (DiffConfig)"
+
+
+def source_of(type_: str) -> str:
+    """Repository and file that say what changing an input of a type does; raises NoHandlerError."""
+    if type_ == KUBERNETES_PROVIDER:
+        return _KUBERNETES_PROVIDER_SOURCE
+    if type_ in TABLES:
+        return TABLES[type_].source
+    if type_.startswith("random:"):
+        return f"hashicorp/terraform-provider-random internal/provider/{table_of(type_).source}"
+    return f"hashicorp/terraform-provider-aws {resource_handler(type_).table.source}"
+
+
+IOT_POLICY = Resource(type="aws:iot/policy:Policy", name="policy")
+CERTIFICATE = Resource(type="aws:iot/certificate:Certificate", name="certificate")
+ATTACHMENT = Resource(type="aws:iot/policyAttachment:PolicyAttachment", name="policy-attachment")
+PASSWORD = Resource(type="random:index/randomPassword:RandomPassword", name="password")
+SECURITY_GROUP = Resource(type="aws:ec2/securityGroup:SecurityGroup", name="security-group")
+INGRESS = Resource(type="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", name="ingress-*")
+SUBNET_GROUP = Resource(type="aws:rds/subnetGroup:SubnetGroup", name="subnet-group")
+PARAMETER_GROUP = Resource(type="aws:rds/parameterGroup:ParameterGroup", name="parameter-group")
+INSTANCE = Resource(type="aws:rds/instance:Instance", name="instance")
+SNAPSHOT_NAME = Resource(type="random:index/randomId:RandomId", name="final-snapshot")
+CERTIFICATE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="server-mqtt-cert")
+DATABASE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="db-credentials")
+CERTIFICATE_VERSION = Resource(type="aws:secretsmanager/secretVersion:SecretVersion", name="server-mqtt-cert")
+DATABASE_VERSION = Resource(type="aws:secretsmanager/secretVersion:SecretVersion", name="db-credentials")
+ROLE = Resource(type="aws:iam/role:Role", name="role")
+ROLE_POLICY = Resource(type="aws:iam/rolePolicy:RolePolicy", name="policy")
+ASSOCIATION = Resource(type="aws:eks/podIdentityAssociation:PodIdentityAssociation", name="association")
+PROVIDER = Resource(type=KUBERNETES_PROVIDER, name="kubernetes")
+BOOTSTRAP = Resource(type=CONFIG_MAP, name="bootstrap-output")
+BOOTSTRAP_PATCH = Resource(type=CONFIG_MAP_PATCH, name="bootstrap-output")
+SERVER_NAMESPACE = Resource(type=NAMESPACE, name="namespace")
+SERVER_RELEASE = Resource(type=RELEASE, name="release")
+
+TAGGED = (
+    IOT_POLICY, SECURITY_GROUP, INGRESS, SUBNET_GROUP, PARAMETER_GROUP, INSTANCE, CERTIFICATE_SECRET,
+    DATABASE_SECRET, ROLE, ASSOCIATION,
+)  # fmt: skip
+"""Everything that takes tags: the rest of the program's types has none."""
+
+POOL = "values.database.maxOpenConnections"
+CERTIFICATE_ANNOTATION = "values.deployment.podAnnotations.secret-version/server-mqtt-cert"
+DATABASE_ANNOTATION = "values.deployment.podAnnotations.secret-version/db-credentials"
+
+
+def created(resource: Resource) -> Touch:
+    """The change creates it."""
+    return Touch(resource=resource, way=Way.CREATED)
+
+
+def deleted(resource: Resource) -> Touch:
+    """The change deletes it."""
+    return Touch(resource=resource, way=Way.DELETED)
+
+
+def updated(resource: Resource, *inputs: str) -> Touch:
+    """The change updates it in place."""
+    return Touch(resource=resource, way=Way.UPDATED, inputs=tuple(sorted(inputs)))
+
+
+def replaced(resource: Resource, *inputs: str, because: str = "") -> Touch:
+    """The change replaces it."""
+    return Touch(resource=resource, way=Way.REPLACED, inputs=tuple(sorted(inputs)), because=because)
+
+
+def all_updated(resources: Iterable[Resource], *inputs: str) -> tuple[Touch, ...]:
+    """The same change of each."""
+    return tuple(updated(resource, *inputs) for resource in resources)
+
+
+# --- the bases ------------------------------------------------------------------------------------
+
+BASES: Mapping[Base, Tree] = {
+    Base.DEV: {},
+    Base.PRODUCTION: {"profile": "production"},
+    Base.TUNED: {
+        "profile": "production",
+        "bootstrapConfigMap": "adopt",
+        "database": {
+            "allocatedStorageGiB": 400,
+            "maxAllocatedStorageGiB": 1000,
+            "iops": 12000,
+            "storageThroughput": 500,
+            "multiAz": False,
+        },
+        "kubernetes": {"mode": "ambient"},
+        "acknowledge": [{"key": "database.multiAz", "reason": "load test"}],
+    },
+}
+"""What each base's file sets besides `clusterName` and `aws:region`."""
+
+OTHER_REGION = "us-west-2"
+OTHER_CLUSTER = "regional-new"
+OTHER_VPC = "vpc-0123456789abcdef0"
+OTHER_VPC_SUBNETS = ("subnet-0123456789abcdef0", "subnet-0fedcba9876543210")
+MORE_SUBNETS = ("subnet-0aaaabbbbccccdddd", "subnet-0ddddccccbbbbaaaa")
+"""Of the cluster's own VPC."""
+CLIENTS = "sg-0123456789abcdef0"
+KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+CA_BUNDLE = "charts/maestro-server-eso/files/rds-ca/us-west-2.pem"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+KUBECONFIG = (
+    '{"apiVersion": "v1", "kind": "Config", "current-context": "a", '
+    '"contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}], '
+    '"clusters": [{"name": "a", "cluster": {"server": "https://api.example.com"}}], '
+    '"users": [{"name": "a", "user": {"token": "made-up"}}]}'
+)
+
+
+def _database(**values: Json) -> Tree:
+    return {"database": dict(values)}
+
+
+def _server(**values: Json) -> Tree:
+    return {"server": dict(values)}
+
+
+def _acknowledged(key: str, to: Tree) -> Tree:
+    return {**to, "acknowledge": [{"key": key, "reason": "load test, gone by Friday"}]}
+
+
+# --- the rows -------------------------------------------------------------------------------------
+
+_EARLIER_POOL = (
+    "The pods get the new size's number of connections at once, the database its size in the window: in "
+    "between they may ask for more connections than it has."
+)
+_WAITS = "`database.applyImmediately: true` in the same `pulumi up` makes it at once."
+_MIGRATE = (
+    "To move the data: copy the database (snapshot and restore, or `pg_dump`), and build a new stack with "
+    "the new setting."
+)
+
+_NEEDED_BY_HAND = (
+    "The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does, unless it is given "
+    "`clusterName`."
+)
+_PROVIDER_GOES = "the provider that reaches its cluster is replaced"
+
+_REGION = (
+    Row(
+        key="aws:region",
+        to={"aws:region": OTHER_REGION},
+        touches=(
+            updated(IOT_POLICY, "policy"),
+            replaced(SECURITY_GROUP, "vpcId"),
+            created(INGRESS),
+            deleted(INGRESS),
+            updated(SUBNET_GROUP, "subnetIds"),
+            updated(INSTANCE, "vpcSecurityGroupIds"),
+            replaced(ROLE, "assumeRolePolicy", "description", "name"),
+            replaced(ROLE_POLICY, "role"),
+            updated(ASSOCIATION, "roleArn"),
+            replaced(PROVIDER, "clusterIdentifier", "kubeconfig"),
+            replaced(SERVER_NAMESPACE, because=_PROVIDER_GOES),
+            replaced(BOOTSTRAP, because=_PROVIDER_GOES),
+            replaced(SERVER_RELEASE, "values.aws.region", "values.broker.endpoint", because=_PROVIDER_GOES),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.OUTAGE,
+        interruption="half of the stack in each region until it is undone",
+        refusal=Refusal.AWS,
+        notes="Don't. Version 7 of the provider leaves what exists in the region in which it was made, and "
+        "gives it the other region's network, which AWS refuses. Another region is another stack: "
+        "`pulumi stack init`. To undo: set the old region again, `pulumi up`.",
+    ),
+    Row(
+        key="clusterName",
+        to={"clusterName": OTHER_CLUSTER},
+        touches=(
+            updated(IOT_POLICY, "tags"),
+            replaced(SECURITY_GROUP, "name", "tags", "vpcId"),
+            created(INGRESS),
+            deleted(INGRESS),
+            replaced(SUBNET_GROUP, "name", "subnetIds", "tags"),
+            replaced(PARAMETER_GROUP, "name", "tags"),
+            updated(
+                INSTANCE,
+                "dbSubnetGroupName",
+                "identifier",
+                "parameterGroupName",
+                "tags",
+                "vpcSecurityGroupIds",
+            ),
+            replaced(CERTIFICATE_SECRET, "name", "tags"),
+            replaced(CERTIFICATE_VERSION, "secretId"),
+            replaced(DATABASE_SECRET, "name", "tags"),
+            replaced(DATABASE_VERSION, "secretId"),
+            replaced(ROLE, "assumeRolePolicy", "description", "name", "tags"),
+            replaced(ROLE_POLICY, "policy", "role"),
+            replaced(ASSOCIATION, "clusterName", "roleArn", "tags"),
+            replaced(PROVIDER, "clusterIdentifier", "kubeconfig"),
+            replaced(SERVER_NAMESPACE, because=_PROVIDER_GOES),
+            replaced(BOOTSTRAP, because=_PROVIDER_GOES),
+            replaced(
+                SERVER_RELEASE,
+                "values.clusterName",
+                CERTIFICATE_ANNOTATION,
+                DATABASE_ANNOTATION,
+                because=_PROVIDER_GOES,
+            ),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.OUTAGE,
+        interruption="the old cluster loses its server, and the database is renamed, which restarts it, and "
+        "moved",
+        at_risk="the old cluster's secrets, deleted at once; the database itself is moved, not copied",
+        notes="Don't. Another cluster is another stack: `pulumi stack init`.",
+    ),
+    Row(
+        key="clusterName",
+        base=Base.PRODUCTION,
+        to={"clusterName": OTHER_CLUSTER},
+        refusal=Refusal.PROTECTION,
+        notes="The secrets would be replaced. Another cluster is another stack: `pulumi stack init`.",
+    ),
+    Row(
+        key="profile",
+        to={"profile": "production"},
+        touches=(
+            created(SNAPSHOT_NAME),
+            updated(
+                INSTANCE,
+                "allocatedStorage",
+                "applyImmediately",
+                "backupRetentionPeriod",
+                "deleteAutomatedBackups",
+                "deletionProtection",
+                "finalSnapshotIdentifier",
+                "instanceClass",
+                "maxAllocatedStorage",
+                "multiAz",
+                "skipFinalSnapshot",
+            ),
+            updated(CERTIFICATE_SECRET, "recoveryWindowInDays"),
+            updated(DATABASE_SECRET, "recoveryWindowInDays"),
+            updated(SERVER_RELEASE, POOL),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.RESTART,
+        interruption="rolling restart at once; the database restarts in the window, for some minutes",
+        when=When.WINDOW,
+        notes=f"Protection, backups and storage's maximum count at once; size and standby wait. "
+        f"{_EARLIER_POOL} {_WAITS}",
+    ),
+    Row(
+        key="profile",
+        base=Base.PRODUCTION,
+        to={"profile": "dev"},
+        touches=(
+            deleted(SNAPSHOT_NAME),
+            updated(
+                INSTANCE,
+                "applyImmediately",
+                "backupRetentionPeriod",
+                "deleteAutomatedBackups",
+                "deletionProtection",
+                "finalSnapshotIdentifier",
+                "instanceClass",
+                "maxAllocatedStorage",
+                "multiAz",
+                "skipFinalSnapshot",
+            ),
+            updated(CERTIFICATE_SECRET, "recoveryWindowInDays"),
+            updated(DATABASE_SECRET, "recoveryWindowInDays"),
+            updated(SERVER_RELEASE, POOL),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.RESTART,
+        interruption="the database restarts, for about a minute, and has no standby from then on",
+        at_risk="backups older than a day; from then on every guard of the database and the secrets is off",
+        notes="It lifts what keeps a production stack from being destroyed: it is how one is taken down, too "
+        "(`pulumi up` with it, then `pulumi destroy`). Storage stays as large as it is.",
+    ),
+    Row(
+        key="bootstrapConfigMap",
+        to={"bootstrapConfigMap": "adopt"},
+        touches=(deleted(BOOTSTRAP), created(BOOTSTRAP_PATCH)),
+        at_risk="every key of the ConfigMap: what the program made it deletes, after our key was patched in",
+        notes=f"{_NEEDED_BY_HAND} To hand it over: set `external` first, let the new owner make the "
+        "ConfigMap, then set `adopt`.",
+    ),
+    Row(
+        key="bootstrapConfigMap",
+        to={"bootstrapConfigMap": "external"},
+        touches=(deleted(BOOTSTRAP),),
+        at_risk="every key of the ConfigMap, other owners' too: what the program made it deletes",
+        notes=f"{_NEEDED_BY_HAND} To keep it: `kubectl get configmap -n kube-system bootstrap-output -o "
+        f"yaml` "
+        "before, and create it again after.",
+    ),
+    Row(
+        key="bootstrapConfigMap",
+        base=Base.TUNED,
+        to={"bootstrapConfigMap": "create"},
+        touches=(created(BOOTSTRAP), deleted(BOOTSTRAP_PATCH)),
+        refusal=Refusal.CLUSTER,
+        notes="The ConfigMap exists. `pulumi import` it first, or delete it, if nothing else has a key in "
+        "it.",
+    ),
+    Row(
+        key="bootstrapConfigMap",
+        base=Base.TUNED,
+        to={"bootstrapConfigMap": "external"},
+        touches=(deleted(BOOTSTRAP_PATCH),),
+        notes="Our key is given up; the ConfigMap and everyone else's keys stay.",
+    ),
+    Row(
+        key="tags",
+        to={"tags": {"team": "platform"}},
+        touches=all_updated(TAGGED, "tags"),
+    ),
+)
+
+_DATABASE = (
+    Row(
+        key="database.instanceClass",
+        to=_database(instanceClass="db.t4g.small"),
+        touches=(updated(INSTANCE, "instanceClass"), updated(SERVER_RELEASE, POOL)),
+        restarts_pods=True,
+        downtime=Downtime.RESTART,
+        interruption="the database is away for some minutes; the pods restart one by one",
+        notes="The pods restart because their number of connections follows from the class.",
+    ),
+    Row(
+        key="database.instanceClass",
+        base=Base.PRODUCTION,
+        to=_database(instanceClass="db.m6g.xlarge"),
+        touches=(updated(INSTANCE, "instanceClass"),),
+        downtime=Downtime.RESTART,
+        interruption="failover to the standby, about a minute",
+        when=When.WINDOW,
+        notes=f"{_WAITS} The pods restart only between classes that differ in connections per pod (at most "
+        f"50). {_EARLIER_POOL}",
+    ),
+    Row(
+        key="database.engineVersion",
+        to=_database(engineVersion="18"),
+        touches=(
+            replaced(PARAMETER_GROUP, "family", "name"),
+            updated(INSTANCE, "engineVersion", "parameterGroupName"),
+        ),
+        downtime=Downtime.OUTAGE,
+        interruption="the database is away for the upgrade: minutes, with its size",
+        notes="There is no way back but the snapshot that RDS takes before it: what was written since is "
+        "then lost. The new parameter group exists beside the old one, which goes last.",
+    ),
+    Row(
+        key="database.engineVersion",
+        base=Base.PRODUCTION,
+        to=_database(engineVersion="18"),
+        touches=(
+            replaced(PARAMETER_GROUP, "family", "name"),
+            updated(INSTANCE, "engineVersion", "parameterGroupName"),
+        ),
+        downtime=Downtime.OUTAGE,
+        interruption="the database is away for the upgrade: minutes, with its size",
+        when=When.WINDOW,
+        refusal=Refusal.AWS,
+        notes="The instance needs the old parameter group until the window, so its deletion fails "
+        "(InvalidDBParameterGroupState) after the provider has tried for three minutes; nothing is lost, and "
+        "`pulumi up` after the window completes it. Better: set `database.applyImmediately: true` "
+        "in the same `pulumi up`, at a time of your choice.",
+    ),
+    Row(
+        key="database.engineVersion",
+        to=_database(engineVersion="16"),
+        touches=(
+            replaced(PARAMETER_GROUP, "family", "name"),
+            updated(INSTANCE, "engineVersion", "parameterGroupName"),
+        ),
+        refusal=Refusal.AWS,
+        notes="RDS never goes back to an older version. Set the old key again.",
+    ),
+    Row(
+        key="database.allocatedStorageGiB",
+        to=_database(allocatedStorageGiB=50),
+        touches=(updated(INSTANCE, "allocatedStorage"),),
+        notes="Slower while it grows. It can't be changed again for six hours, and never shrinks.",
+    ),
+    Row(
+        key="database.allocatedStorageGiB",
+        base=Base.PRODUCTION,
+        to=_database(allocatedStorageGiB=200),
+        touches=(updated(INSTANCE, "allocatedStorage"),),
+        when=When.WINDOW,
+        notes=f"{_WAITS} Slower while it grows. It can't be changed again for six hours, and never shrinks.",
+    ),
+    Row(
+        key="database.allocatedStorageGiB",
+        base=Base.PRODUCTION,
+        to=_database(allocatedStorageGiB=50),
+        when=When.NEVER,
+        notes="The provider takes storage that is larger for storage that grew by itself, as long as "
+        "`database.maxAllocatedStorageGiB` is above the wanted size. Storage never shrinks.",
+    ),
+    Row(
+        key="database.maxAllocatedStorageGiB",
+        to=_database(maxAllocatedStorageGiB=200),
+        touches=(updated(INSTANCE, "maxAllocatedStorage"),),
+    ),
+    Row(
+        key="database.maxAllocatedStorageGiB",
+        to=_database(maxAllocatedStorageGiB=20),
+        touches=(updated(INSTANCE, "maxAllocatedStorage"),),
+        notes="Equal to the size: autoscaling is off, and a full disk stops the database.",
+    ),
+    Row(
+        key="database.iops",
+        base=Base.TUNED,
+        to=_database(iops=16000),
+        touches=(updated(INSTANCE, "iops"),),
+        when=When.WINDOW,
+        notes=f"{_WAITS} It can't be changed again for six hours.",
+    ),
+    Row(
+        key="database.storageThroughput",
+        base=Base.TUNED,
+        to=_database(storageThroughput=1000),
+        touches=(updated(INSTANCE, "storageThroughput"),),
+        when=When.WINDOW,
+        notes=f"{_WAITS} It can't be changed again for six hours.",
+    ),
+    Row(
+        key="database.multiAz",
+        to=_database(multiAz=True),
+        touches=(updated(INSTANCE, "multiAz"),),
+        notes="Slower while the standby is filled.",
+    ),
+    Row(
+        key="database.multiAz",
+        base=Base.PRODUCTION,
+        to=_acknowledged("database.multiAz", _database(multiAz=False)),
+        touches=(updated(INSTANCE, "multiAz"),),
+        when=When.WINDOW,
+        notes=f"{_WAITS} From then on the loss of a zone takes the database along until it is restored.",
+    ),
+    Row(
+        key="database.backupRetentionDays",
+        base=Base.PRODUCTION,
+        to=_database(backupRetentionDays=21),
+        touches=(updated(INSTANCE, "backupRetentionPeriod"),),
+    ),
+    Row(
+        key="database.backupRetentionDays",
+        base=Base.PRODUCTION,
+        to=_database(backupRetentionDays=7),
+        touches=(updated(INSTANCE, "backupRetentionPeriod"),),
+        at_risk="backups older than the new number of days",
+        notes="It doesn't wait for the window.",
+    ),
+    Row(
+        key="database.backupWindow",
+        to=_database(backupWindow="01:00-02:00"),
+        touches=(updated(INSTANCE, "backupWindow"),),
+    ),
+    Row(
+        key="database.maintenanceWindow",
+        base=Base.PRODUCTION,
+        to=_database(maintenanceWindow="sun:02:00-sun:02:45"),
+        touches=(updated(INSTANCE, "maintenanceWindow"),),
+        notes="What waits for the window is made in the new one; if that is now, now.",
+    ),
+    Row(
+        key="database.deletionProtection",
+        to=_database(deletionProtection=True),
+        touches=(updated(INSTANCE, "deletionProtection"),),
+    ),
+    Row(
+        key="database.deletionProtection",
+        base=Base.PRODUCTION,
+        to=_acknowledged("database.deletionProtection", _database(deletionProtection=False)),
+        touches=(updated(INSTANCE, "deletionProtection"),),
+        at_risk="nothing by the change itself; from then on one of the database's guards is off",
+        notes="It doesn't wait for the window. Pulumi's own protection and the final snapshot stay.",
+    ),
+    Row(
+        key="database.applyImmediately",
+        base=Base.PRODUCTION,
+        to=_database(applyImmediately=True),
+        touches=(updated(INSTANCE, "applyImmediately"),),
+        when=When.LATER,
+        notes="Nothing is sent to AWS for it alone. The next change of the database is made at once, and "
+        "with it everything that still waits for the window.",
+    ),
+    Row(
+        key="database.applyImmediately",
+        to=_database(applyImmediately=False),
+        touches=(updated(INSTANCE, "applyImmediately"),),
+        when=When.LATER,
+        notes="Nothing is sent to AWS for it. With it off, deletion protection that was set to off only in "
+        "the state isn't switched off by `pulumi destroy`.",
+    ),
+    Row(
+        key="database.kmsKeyArn",
+        to=_database(kmsKeyArn=KMS_KEY),
+        touches=(
+            replaced(INSTANCE, "kmsKeyId"),
+            replaced(DATABASE_VERSION, because="the database whose address it holds is deleted first"),
+            updated(SERVER_RELEASE, DATABASE_ANNOTATION),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.OUTAGE,
+        interruption="a new, empty database: it takes minutes to be made",
+        at_risk="the whole database: the old one is deleted first, in dev without a snapshot",
+        notes=_MIGRATE,
+    ),
+    Row(
+        key="database.kmsKeyArn",
+        base=Base.PRODUCTION,
+        to=_database(kmsKeyArn=KMS_KEY),
+        refusal=Refusal.PROTECTION,
+        notes=f"The database would be replaced by an empty one. {_MIGRATE}",
+    ),
+    Row(
+        key="database.caBundleFile",
+        to=_database(caBundleFile=CA_BUNDLE),
+        touches=(updated(SERVER_RELEASE, "values.database.caBundle"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="With certificates that don't sign the database's the first new pod never gets ready, and the "
+        "old ones stay. The same file with another content does the same.",
+    ),
+)
+
+_MQTT = (
+    Row(
+        key="mqtt.sourceId",
+        to={"mqtt": {"sourceId": "maestro-east"}},
+        touches=(
+            replaced(IOT_POLICY, "name", "policy"),
+            replaced(ATTACHMENT, "policy"),
+            updated(SERVER_RELEASE, "values.broker.sourceId"),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.OUTAGE,
+        interruption="rolling restart; every agent is cut off until it is given the new source id",
+        notes="Topics and client ids are renamed. What agents send to the old topics is lost, but they send "
+        "their whole state again. The old policy goes when the new pods are ready.",
+    ),
+)
+
+_SERVER = (
+    Row(
+        key="server.replicas",
+        to=_server(replicas=3),
+        touches=(updated(SERVER_RELEASE, "values.deployment.replicas", POOL),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="The pods restart because more of them share a small database's connections.",
+    ),
+    Row(
+        key="server.replicas",
+        base=Base.PRODUCTION,
+        to=_server(replicas=3),
+        touches=(updated(SERVER_RELEASE, "values.deployment.replicas"),),
+        notes="The database has connections enough, so the other pods go on undisturbed.",
+    ),
+    Row(
+        key="server.replicas",
+        base=Base.PRODUCTION,
+        to=_acknowledged("server.replicas", _server(replicas=1)),
+        touches=(updated(SERVER_RELEASE, "values.deployment.replicas"),),
+        downtime=Downtime.RECONNECT,
+        notes="Clients of the pod that goes reconnect to the other. From then on a lost node is an outage "
+        "until the pod runs elsewhere.",
+    ),
+    Row(
+        key="server.zoneCount",
+        to=_server(zoneCount=1),
+        touches=(updated(SERVER_RELEASE, "values.deployment.zoneCount"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+    ),
+    Row(
+        key="server.zoneCount",
+        to=_server(zoneCount=2),
+        touches=(updated(SERVER_RELEASE, "values.deployment.zoneCount"),),
+        notes="Above 1 all numbers mean the same: the pods spread over the zones that there are.",
+    ),
+    Row(
+        key="server.image.repository",
+        to=_server(image={"repository": "registry.example.com/maestro/maestro"}),
+        touches=(updated(SERVER_RELEASE, "values.image.repository"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="If the image can't be pulled, the first new pod never gets ready, and the old ones stay.",
+    ),
+    Row(
+        key="server.image.tag",
+        to=_server(image={"tag": "0123456789abcdef0123456789abcdef01234567"}),
+        touches=(updated(SERVER_RELEASE, "values.image.tag"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="New pods migrate the database's schema before they serve, while old ones still use it. "
+        "Maestro has no migration back: an older image after a newer one is for you to try first.",
+    ),
+    Row(
+        key="server.image.digest",
+        base=Base.PRODUCTION,
+        to=_server(image={"digest": DIGEST}),
+        touches=(updated(SERVER_RELEASE, "values.image.digest"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="As for `server.image.tag`, over which it wins: from then on a change of the tag restarts "
+        "nothing.",
+    ),
+    Row(
+        key="server.requests.cpu",
+        to=_server(requests={"cpu": "500m"}),
+        touches=(updated(SERVER_RELEASE, "values.deployment.requests.cpu"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+    ),
+    Row(
+        key="server.requests.memory",
+        to=_server(requests={"memory": "1Gi"}),
+        touches=(
+            updated(
+                SERVER_RELEASE,
+                "values.deployment.limits.memory",
+                "values.deployment.requests.memory",
+            ),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+    ),
+    Row(
+        key="server.releaseName",
+        to=_server(releaseName="maestro-blue"),
+        touches=(replaced(SERVER_RELEASE, "name"),),
+        restarts_pods=True,
+        downtime=Downtime.OUTAGE,
+        interruption="from the old release's removal until the new one's pods are ready",
+        notes="The old release goes first: the chart's objects have fixed names. Its history goes with it.",
+    ),
+    Row(
+        key="server.namespace",
+        to=_server(namespace="maestro-blue"),
+        touches=(
+            updated(ROLE, "assumeRolePolicy"),
+            replaced(ASSOCIATION, "namespace"),
+            replaced(SERVER_NAMESPACE, "metadata.name"),
+            replaced(SERVER_RELEASE, "namespace"),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.OUTAGE,
+        interruption="from the old release's removal until the new one's pods are ready",
+        at_risk="whatever else was put into the old namespace, which is deleted",
+        notes="The in-cluster addresses change with it.",
+    ),
+    Row(
+        key="server.timeoutSeconds",
+        to=_server(timeoutSeconds=900),
+        touches=(updated(SERVER_RELEASE, "timeout"),),
+        notes="The release gets a revision; nothing else changes.",
+    ),
+    Row(
+        key="server.values",
+        to=_server(values={"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}),
+        touches=(updated(SERVER_RELEASE, "values.networkPolicy.metrics.from"),),
+        notes="Values outside the pod template change their object only.",
+    ),
+    Row(
+        key="server.values",
+        to=_server(values={"deployment": {"limits": {"memory": "2Gi"}}}),
+        touches=(updated(SERVER_RELEASE, "values.deployment.limits.memory"),),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="Values of the pod template restart the pods.",
+    ),
+)
+
+_NETWORK = (
+    Row(
+        key="network.vpcId",
+        to={"network": {"vpcId": OTHER_VPC, "subnetIds": list(OTHER_VPC_SUBNETS)}},
+        touches=(
+            replaced(SECURITY_GROUP, "vpcId"),
+            replaced(INGRESS, because="its security group is deleted first"),
+            updated(SUBNET_GROUP, "subnetIds"),
+            updated(INSTANCE, "vpcSecurityGroupIds"),
+        ),
+        refusal=Refusal.AWS,
+        downtime=Downtime.OUTAGE,
+        interruption="the rule that lets the pods in goes first, and the group that the database still uses "
+        "can't",
+        notes="The security group keeps its name, so the old one is deleted first, which AWS refuses "
+        "(DependencyViolation) while the database carries it. "
+        f"To undo: remove the key, `pulumi up`. {_MIGRATE}",
+    ),
+    Row(
+        key="network.subnetIds",
+        to={"network": {"subnetIds": list(MORE_SUBNETS)}},
+        touches=(updated(SUBNET_GROUP, "subnetIds"),),
+        notes="The database stays where it is. AWS refuses to take away a zone that it uses "
+        "(SubnetAlreadyInUse).",
+    ),
+    Row(
+        key="network.clientSecurityGroupIds",
+        to={"network": {"clientSecurityGroupIds": [CLIENTS]}},
+        touches=(created(INGRESS),),
+        notes="Taking one away deletes its rule: connections that are open stay open.",
+    ),
+)
+
+_KUBERNETES = (
+    Row(
+        key="kubernetes.mode",
+        to={"kubernetes": {"mode": "ambient"}},
+        touches=(updated(PROVIDER, "kubeconfig"),),
+        notes="The way to the cluster, not the cluster: nothing in it changes. The shell's context must lead "
+        "to the cluster that `clusterName` names; nothing checks that.",
+    ),
+    Row(
+        key="kubernetes.kubeconfig",
+        base=Base.TUNED,
+        to={"kubernetes": {"mode": "kubeconfig", "kubeconfig": KUBECONFIG}},
+        touches=(updated(PROVIDER, "kubeconfig"),),
+        notes="Likewise, and the same for another text. The text goes into the state, encrypted.",
+    ),
+    Row(
+        key="kubernetes.context",
+        base=Base.TUNED,
+        to={"kubernetes": {"context": "regional"}},
+        touches=(updated(PROVIDER, "context"),),
+        notes="Likewise.",
+    ),
+)
+
+_ROTATION = (
+    Row(
+        key="rotation.database",
+        to={"rotation": {"database": "2026-11"}},
+        touches=(
+            replaced(PASSWORD, "keepers"),
+            updated(INSTANCE, "password"),
+            replaced(DATABASE_VERSION, "secretString"),
+            updated(SERVER_RELEASE, DATABASE_ANNOTATION),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        interruption="rolling restart; a pod can't open new connections from the new password until it is "
+        "restarted",
+        notes="The password never waits for the window.",
+    ),
+    Row(
+        key="rotation.certificate",
+        to={"rotation": {"certificate": "2026-11"}},
+        touches=(
+            replaced(CERTIFICATE, because="`rotation.certificate` is its trigger"),
+            replaced(ATTACHMENT, "target"),
+            replaced(CERTIFICATE_VERSION, "secretString"),
+            updated(SERVER_RELEASE, CERTIFICATE_ANNOTATION),
+        ),
+        restarts_pods=True,
+        downtime=Downtime.ROLLING,
+        notes="The old certificate goes when every pod has the new one.",
+    ),
+)
+
+_POLICIES = (
+    Row(
+        key="acknowledge",
+        base=Base.TUNED,
+        to={"acknowledge": [{"key": "database.multiAz", "reason": "restored nightly elsewhere"}]},
+        when=When.NEVER,
+        notes="It says that a weakening is meant; the weakening has a row of its own.",
+    ),
+    Row(
+        key="policies.exceptions",
+        to={
+            "policies": {
+                "exceptions": [
+                    {"rule": "backups-in-production", "resource": "instance", "reason": "load test"}
+                ]
+            }
+        },
+        when=When.NEVER,
+    ),
+)
+
+ROWS: tuple[Row, ...] = (
+    *_REGION, *_DATABASE, *_MQTT, *_SERVER, *_NETWORK, *_KUBERNETES, *_ROTATION, *_POLICIES,
+)  # fmt: skip
+"""Every change, by section of docs/configuration.md."""

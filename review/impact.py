@@ -1,0 +1,64 @@
+"""What changes do to the running region: looked up in the table behind docs/what-a-change-does.md."""
+
+from collections.abc import Iterable, Mapping
+
+from policies import types
+from review import effects
+from review.model import Way
+from review.resources import ResourceChange
+
+_WAYS = {
+    Way.CREATED: effects.Way.CREATED,
+    Way.UPDATED: effects.Way.UPDATED,
+    Way.REPLACED: effects.Way.REPLACED,
+    Way.DELETED: effects.Way.DELETED,
+}
+_CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
+"""Of what a row of the table touches, its effect is told at the first of these: the field notices them."""
+TOLD = 2
+
+
+def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> dict[str, str]:
+    """By subject, the effects in words, the worst first; those that nobody notices are left out."""
+    by_subject: dict[str, list[effects.Row]] = {}
+    for row in effects.ROWS:
+        carrier = _carrier(row, found)
+        if carrier is not None:
+            by_subject.setdefault(carrier, []).append(row)
+    return {subject: _words(rows, is_production=is_production) for subject, rows in by_subject.items()}
+
+
+def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | None:
+    """The resource at which a row is told; None if the row isn't what happens here."""
+    happens = {(change.resource.type, _WAYS[change.way]) for change in found.values()}
+    if not all((touch.resource.type, touch.way) in happens for touch in row.touches):
+        return None
+    touched = [
+        (subject, change.resource.type)
+        for subject, change in found.items()
+        for touch in row.touches
+        if (touch.resource.type, touch.way) == (change.resource.type, _WAYS[change.way])
+        and set(touch.inputs) <= set(change.inputs)
+    ]
+    first = min(touched, key=lambda each: _rank(each[1]), default=None)
+    return first[0] if first else None
+
+
+def _rank(type_: str) -> int:
+    return _CARRIERS.index(type_) if type_ in _CARRIERS else len(_CARRIERS)
+
+
+def _words(rows: Iterable[effects.Row], *, is_production: bool) -> str:
+    """Of a setting's rows those of the stack's own profile, where there are some."""
+    noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE]
+    own = [row for row in noticed if (row.base is not effects.Base.DEV) == is_production]
+    others = [row for row in noticed if row.key not in {each.key for each in own}]
+    worst_first = sorted([*own, *others], key=lambda row: -row.downtime)
+    return "; ".join([*dict.fromkeys(map(_effect, worst_first))][:TOLD])
+
+
+def _effect(row: effects.Row) -> str:
+    words, more = row.downtime.words, row.interruption
+    when = "" if row.when is effects.When.AT_ONCE else f", {row.when.value}"
+    told = more if more.startswith(words) else f"{words}{when} ({more})" if more else f"{words}{when}"
+    return f"{told}; at risk: {row.at_risk}" if row.at_risk else told

@@ -1,0 +1,58 @@
+"""What happens to resources, told: each change with its sentence, its effect and its grade."""
+
+from collections.abc import Iterator, Mapping
+
+from review import impact, permissions
+from review.grading import judged
+from review.model import GAINED, LOST, Change, Difference, Part, Way
+from review.resources import ResourceChange, top
+
+TOLD = 4
+"""Inputs that a sentence names."""
+
+
+def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> Iterator[Change]:
+    """By subject, what happens to each resource of a stack."""
+    effects = impact.told(found, is_production=is_production)
+    for subject, change in found.items():
+        after = None if change.way is Way.DELETED else change.resource
+        granted = permissions.change(change.before, after)
+        judgement = judged(change, granted)
+        yield Change(
+            part=Part.PERMISSION if granted else Part.RESOURCE,
+            subject=subject,
+            way=change.way,
+            sentence=_sentence(subject, change),
+            effect=effects.get(subject, ""),
+            grade=judgement.grade,
+            reason=judgement.reason,
+            differences=_differences(change, granted),
+        )
+
+
+def _sentence(subject: str, change: ResourceChange) -> str:
+    match change.way:
+        case Way.CREATED:
+            return f"{subject} is created"
+        case Way.DELETED:
+            return f"{subject} is deleted"
+        case Way.REPLACED:
+            return f"{subject} is replaced" + (f", by {', '.join(by)}" if (by := change.replaced_by) else "")
+        case _:
+            more = ", …" if len(change.inputs) > TOLD else ""
+            return f"{subject} is updated in place: {', '.join(change.inputs[:TOLD])}{more}"
+
+
+def _differences(
+    change: ResourceChange, granted: permissions.PermissionChange | None
+) -> tuple[Difference, ...]:
+    """A policy document's as rights, all others as they are."""
+    if granted is None:
+        return change.differences
+    document = permissions.DOCUMENTS[change.resource.type]
+    return (
+        *(Difference(path=GAINED, before=None, after=str(each)) for each in granted.gained),
+        *(Difference(path=LOST, before=str(each), after=None) for each in granted.lost),
+        *(Difference(path=document, before=None, after=None, note=note) for note in [granted.unread] if note),
+        *(each for each in change.differences if top(each.path) != document),
+    )
