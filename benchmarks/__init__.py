@@ -1,1 +1,4 @@
-"""Measurements, printed in one run by `python -m benchmarks`, each beside something of its own kind."""
+"""Measurements, printed in one run by `python -m benchmarks`, each beside something of its own kind.
+
+For others: nothing.
+"""

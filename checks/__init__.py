@@ -1,5 +1,7 @@
-"""The checks: questions about a plan, answered by what the emulated AWS and the rendered release show.
+"""The questions whether a region would work, and their findings: pure functions of evidence.
 
-Each module has a name, a question and a `check` that adds findings; none knows how the program was run.
-`every` has them all.
+In it: a module a question, with its name, the question and a `check` that adds findings; what is evidence
+(`evidence`, `region`); and what AWS and the CSI driver make of it (`aws_policy`, `csi_provider`, `pod`).
+Not in it: how the evidence is had. `rehearsal.gather` has it from the emulator.
+For others: `aws_policy`, `csi_provider`, `evidence`, `finding`, `pod`, `questions`, `region`.
 """

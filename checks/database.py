@@ -7,8 +7,8 @@ from checks.csi_provider import MountError
 from checks.evidence import Evidence
 from checks.finding import Findings
 from checks.pod import Container
-from common.json_values import Json, flag, record, records, text
-from emulator.aws import AwsError, function_handler
+from checks.region import Database, had
+from common.json_values import record, text
 from maestro_stack.database import PORT
 
 NAME = "database"
@@ -19,47 +19,34 @@ CA_NAMES = {"rds-ca-rsa2048-g1": "RSA2048", "rds-ca-rsa4096-g1": "RSA4096", "rds
 
 def check(evidence: Evidence, findings: Findings) -> None:
     """Compare secret, instance, security group, flags and CA bundle."""
-    with findings.refusing(MountError, PolicyError, AwsError, LookupError):
-        registered = evidence.update.one("aws:rds/instance:Instance")
-        identifier = text(registered.outputs, "identifier")
-        answer = evidence.cloud.call("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})
-        instance = records(answer, "DBInstances")[0]
+    with findings.refusing(MountError, PolicyError, LookupError):
+        database = had(evidence.region.database)
         host, port = evidence.file("db.host"), evidence.file("db.port")
-        address = text(registered.outputs, "address")
         findings.expect(
-            host == address,
+            host == database.address,
             f"host is the instance's: {host}",
-            f"host {host} is not the instance's address, {address}",
+            f"host {host} is not the instance's address, {database.address}",
         )
         findings.expect(
             re.fullmatch(r"\d+", port) is not None and int(port) == PORT,
             f"port is a clean {port}",
             f"port {port!r} is not {PORT}, or holds more than digits",
         )
-        _check_reach(evidence, instance, findings)
+        _check_reach(evidence, database, findings)
         for container in evidence.pod.containers:
             _check_flags(container, findings)
-        _check_trust(evidence, text(registered.outputs, "caCertIdentifier"), findings)
-        _check_posture(evidence, instance, findings)
+        _check_trust(evidence, database.ca_certificate, findings)
+        _check_posture(database, findings)
 
 
-def _check_reach(evidence: Evidence, instance: dict[str, Json], findings: Findings) -> None:
+def _check_reach(evidence: Evidence, database: Database, findings: Findings) -> None:
     """Port 5432 is open to the cluster's group and the configured ones, and to nobody else."""
-    look_up = function_handler("aws:eks/getCluster:getCluster")
-    cluster = look_up.call(evidence.cloud, {"name": evidence.settings.cluster_name})
     wanted = {
-        text(record(cluster, "vpcConfig"), "clusterSecurityGroupId"),
+        had(evidence.region.cluster_security_group),
         *evidence.settings.network.client_security_group_ids,
     }
-    groups: list[Json] = [
-        text(group, "VpcSecurityGroupId") for group in records(instance, "VpcSecurityGroups")
-    ]
-    answer = evidence.cloud.call(
-        "ec2", "DescribeSecurityGroupRules", {"Filters": [{"Name": "group-id", "Values": groups}]}
-    )
-    rules = records(answer, "SecurityGroupRules")
-    ingress = [rule for rule in rules if not flag(rule, "IsEgress")]
-    admitted = {text(record(rule, "ReferencedGroupInfo"), "GroupId") or _source(rule) for rule in ingress}
+    ingress = [rule for rule in database.rules if not rule.is_egress]
+    admitted = {rule.source for rule in ingress}
     missing, excess = sorted(wanted - admitted), sorted(admitted - wanted)
     findings.expect(
         not missing and not excess,
@@ -71,22 +58,14 @@ def _check_reach(evidence: Evidence, instance: dict[str, Json], findings: Findin
             ]
         ),
     )
-    ports = {(rule.get("IpProtocol"), rule.get("FromPort"), rule.get("ToPort")) for rule in ingress}
+    ports = {(rule.protocol, rule.from_port, rule.to_port) for rule in ingress}
     findings.expect(
         ports == {("tcp", PORT, PORT)},
         f"on tcp {PORT} only",
         f"on other ports too: {sorted(map(str, ports))}",
     )
-    egress = [rule for rule in rules if flag(rule, "IsEgress")]
-    findings.expect(
-        not egress, "and has no egress rule", f"its security group has {len(egress)} egress rules"
-    )
-
-
-def _source(rule: dict[str, Json]) -> str:
-    return (
-        text(rule, "CidrIpv4") or text(rule, "CidrIpv6") or text(rule, "PrefixListId") or "an unknown source"
-    )
+    egress = len(database.rules) - len(ingress)
+    findings.expect(not egress, "and has no egress rule", f"its security group has {egress} egress rules")
 
 
 def _check_flags(container: Container, findings: Findings) -> None:
@@ -120,7 +99,7 @@ def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
             f"openssl s_client -starttls postgres -verify_return_error -CAfile BUNDLE -connect {host}:{PORT}",
         )
         return
-    wanted = f"Amazon RDS {evidence.cloud.region} Root CA {CA_NAMES.get(ca, ca)} G1"
+    wanted = f"Amazon RDS {evidence.region.name} Root CA {CA_NAMES.get(ca, ca)} G1"
     names = [str(c.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value) for c in certificates]
     findings.expect(
         wanted in names,
@@ -129,17 +108,15 @@ def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
     )
 
 
-def _check_posture(evidence: Evidence, instance: dict[str, Json], findings: Findings) -> None:
+def _check_posture(database: Database, findings: Findings) -> None:
     findings.expect(
-        flag(instance, "StorageEncrypted") and not flag(instance, "PubliclyAccessible"),
+        database.is_encrypted and not database.is_public,
         "encrypted at rest, and not public",
         "it is public, or not encrypted at rest",
     )
-    group = text(records(instance, "DBParameterGroups")[0], "DBParameterGroupName")
-    answer = evidence.cloud.call("rds", "DescribeDBParameters", {"DBParameterGroupName": group})
-    forced = [p for p in records(answer, "Parameters") if text(p, "ParameterName") == "rds.force_ssl"]
+    group = database.parameter_group
     findings.expect(
-        [text(p, "ParameterValue") for p in forced] == ["1"],
+        database.forces_tls,
         f"refuses connections without TLS ({group}: rds.force_ssl=1)",
         f"{group} doesn't set rds.force_ssl=1",
     )

@@ -1,15 +1,37 @@
-"""What the checks look at: the settings, what was registered, what AWS and the cluster hold now."""
+"""What the checks look at: the settings, what was registered, what the region and the release hold now."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from checks import aws_policy
 from checks.csi_provider import MountedFile, mount, parse_class
-from checks.pod import Pod, fetcher, identity_of, pod_of, session_of
-from emulator.aws.cloud import Cloud
-from emulator.kubernetes import Release
+from checks.pod import POD_NAME, POD_UID, Pod, Session, fetcher, pod_of, session_of
+from checks.region import Region, had
+from common.json_values import Json, record, text
 from engine.run import Run
 from maestro_stack.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """An installed Helm release."""
+
+    namespace: str
+    objects: tuple[Mapping[str, Json], ...]
+    text: Mapping[str, str]
+    """Rendered YAML by template path."""
+
+    def one(self, kind: str, name: str | None = None) -> Mapping[str, Json]:
+        """The release's one object of a kind (and name). Raises LookupError."""
+        found = [
+            each
+            for each in self.objects
+            if each["kind"] == kind and (name is None or text(record(each, "metadata"), "name") == name)
+        ]
+        if len(found) != 1:
+            raise LookupError(f"the release has {len(found)} objects of kind {kind}, not one")
+        return found[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,32 +41,38 @@ class Evidence:
     settings: Settings
     preview: Run
     update: Run
-    cloud: Cloud
+    region: Region
     release: Release
 
     @functools.cached_property
     def pod(self) -> Pod:
         """The server's pod."""
-        return pod_of(self.release)
-
-    @property
-    def cluster_arn(self) -> str:
-        """ARN of the cluster that the pod runs on."""
-        return self.cloud.arn("eks", f"cluster/{self.settings.cluster_name}")
+        return pod_of(self.release.one("Deployment", "maestro"), self.release.namespace)
 
     @functools.cached_property
     def identity(self) -> aws_policy.PodIdentity:
         """What EKS vouches for about the pod."""
-        return identity_of(
-            self.pod, self.cloud, cluster_name=self.settings.cluster_name, cluster_arn=self.cluster_arn
+        name = self.settings.cluster_name
+        return aws_policy.PodIdentity(
+            account_id=self.region.account_id,
+            cluster_arn=self.region.arn("eks", f"cluster/{name}"),
+            cluster_name=name,
+            namespace=self.pod.namespace,
+            service_account=self.pod.service_account,
+            pod_name=POD_NAME,
+            pod_uid=POD_UID,
         )
 
     @functools.cached_property
+    def session(self) -> Session:
+        """The role session that the pod gets. Raises as `session_of`, and MissingError."""
+        return session_of(self.identity, had(self.region.association), self.region.name)
+
+    @functools.cached_property
     def files(self) -> tuple[MountedFile, ...]:
-        """What is mounted at /mnt/secrets-store. Raises as `mount` and `session_of` do."""
-        spc = parse_class(self.release.one("SecretProviderClass"))
-        session = session_of(self.identity, self.cloud)
-        return mount(spc, fetcher(session, self.cloud, spc.region))
+        """What is mounted at /mnt/secrets-store. Raises as `mount` and `session`."""
+        wanted = parse_class(self.release.one("SecretProviderClass"))
+        return mount(wanted, fetcher(self.session, wanted.region, had(self.region.secrets).get))
 
     def file(self, name: str) -> str:
         """Content of one mounted file."""

@@ -5,7 +5,9 @@ from dataclasses import replace
 from checks.aws_policy import PodIdentity, PolicyError, pod_may_assume
 from checks.evidence import Evidence
 from checks.finding import Findings
-from checks.pod import association_of, trust_of
+from checks.pod import trust_of
+from checks.region import had
+from common.json_values import record, text
 
 NAME = "identity"
 QUESTION = "Does the pod, and nobody else, get the role?"
@@ -16,21 +18,22 @@ def check(evidence: Evidence, findings: Findings) -> None:
     with findings.refusing(PolicyError, LookupError):
         identity = evidence.identity
         where = f"{identity.namespace}/{identity.service_account} on {identity.cluster_name}"
-        association = association_of(identity, evidence.cloud)
+        association = had(evidence.region.association)
         if association is None:
             findings.fail(f"no Pod Identity association for {where}")
             return
         findings.expect(
             any(
-                m.kind == "ServiceAccount" and m.name == identity.service_account
-                for m in evidence.release.manifests
+                each["kind"] == "ServiceAccount"
+                and text(record(each, "metadata"), "name") == identity.service_account
+                for each in evidence.release.objects
             ),
             f"the association is the pod's: {where}",
             f"the release has no ServiceAccount {identity.service_account}",
         )
-        trust = trust_of(association, evidence.cloud)
+        trust = trust_of(association)
         decision = pod_may_assume(trust, identity, tags_disabled=association.tags_disabled)
-        role = association.role_arn.rpartition("/")[2]
+        role = association.role_name
         findings.expect(decision.allowed, f"{role} trusts it", f"{role} refuses the pod: {decision}")
         intruders = [who for who, other in _others(identity).items() if pod_may_assume(trust, other).allowed]
         findings.expect(

@@ -12,8 +12,8 @@ from checks.csi_provider import MountError
 from checks.evidence import Evidence
 from checks.finding import Findings
 from checks.pod import POD_NAME
-from common.json_values import Json, record, records, text
-from emulator.aws import AwsError, function_handler
+from checks.region import had
+from common.json_values import Json, record, text
 from maestro_stack.mqtt import PORT
 
 NAME = "mqtt"
@@ -44,12 +44,15 @@ class Client:
 
 def check(evidence: Evidence, findings: Findings) -> None:
     """Evaluate the certificate's policy against every operation that the rendered release implies."""
-    with findings.refusing(MountError, aws_policy.PolicyError, AwsError, LookupError):
+    with findings.refusing(MountError, aws_policy.PolicyError, LookupError):
         client = client_of(evidence)
         _check_endpoint(evidence, client, findings)
         _check_identity(evidence, client, findings)
         _check_delivery(client, findings)
-        documents = _policies(evidence)
+        documents = [
+            aws_policy.parse(text, kind="iot", name=name)
+            for name, text in had(evidence.region.certificate).policies.items()
+        ]
         allowed = _operations(evidence, client)
         denied = _forbidden(evidence, client)
         refused = [what for what, r in allowed.items() if not aws_policy.is_allowed(documents, r).allowed]
@@ -73,7 +76,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
             "which of the two $share forms AWS evaluates; the policy grants both",
             'aws iot test-authorization --principal "$(pulumi stack output maestro_iot_certificate_arn)" '
             f"--auth-infos 'actionType=SUBSCRIBE,resources="
-            f"{evidence.cloud.arn('iot', f'topicfilter/{client.agent_events}')}'",
+            f"{evidence.region.arn('iot', f'topicfilter/{client.agent_events}')}'",
         )
 
 
@@ -99,8 +102,7 @@ def client_of(evidence: Evidence) -> Client:
 
 
 def _check_endpoint(evidence: Evidence, client: Client, findings: Findings) -> None:
-    look_up = function_handler("aws:iot/getEndpoint:getEndpoint")
-    endpoint = text(look_up.call(evidence.cloud, {"endpointType": "iot:Data-ATS"}), "endpointAddress")
+    endpoint = had(evidence.region.mqtt_endpoint)
     findings.expect(
         client.broker == f"{endpoint}:{PORT}",
         f"connects to {client.broker} with mutual TLS",
@@ -125,15 +127,11 @@ def _check_identity(evidence: Evidence, client: Client, findings: Findings) -> N
         "certificate and key belong together",
         "the private key isn't the certificate's",
     )
-    id_ = evidence.update.one("aws:iot/certificate:Certificate").id
-    known = record(
-        evidence.cloud.call("iot", "DescribeCertificate", {"certificateId": id_}), "certificateDescription"
-    )
+    known = had(evidence.region.certificate)
     findings.expect(
-        text(known, "status") == "ACTIVE"
-        and text(known, "certificatePem").strip() == evidence.file("certificate").strip(),
-        f"AWS IoT knows it as {id_[:12]}…, ACTIVE",
-        f"the mounted certificate is not {id_[:12]}…, or that is {text(known, 'status')}, not ACTIVE",
+        known.status == "ACTIVE" and known.pem.strip() == evidence.file("certificate").strip(),
+        f"AWS IoT knows it as {known.id[:12]}…, ACTIVE",
+        f"the mounted certificate is not {known.id[:12]}…, or that is {known.status}, not ACTIVE",
     )
     source = evidence.pod.service.env.get("POD_NAME")
     named = source == {"fieldRef": {"fieldPath": "metadata.name"}}
@@ -158,20 +156,8 @@ def _check_delivery(client: Client, findings: Findings) -> None:
     )
 
 
-def _policies(evidence: Evidence) -> list[aws_policy.PolicyDocument]:
-    """The IoT policies on the certificate."""
-    arn = text(evidence.update.one("aws:iot/certificate:Certificate").outputs, "arn")
-    attached = records(evidence.cloud.call("iot", "ListAttachedPolicies", {"target": arn}), "policies")
-    names = [text(entry, "policyName") for entry in attached]
-    answers = [evidence.cloud.call("iot", "GetPolicy", {"policyName": name}) for name in names]
-    return [
-        aws_policy.parse(text(answer, "policyDocument"), kind="iot", name=name)
-        for name, answer in zip(names, answers, strict=True)
-    ]
-
-
 def _request(evidence: Evidence, action: str, kind: str, name: str) -> aws_policy.Request:
-    return aws_policy.Request(action=f"iot:{action}", resource=evidence.cloud.arn("iot", f"{kind}/{name}"))
+    return aws_policy.Request(action=f"iot:{action}", resource=evidence.region.arn("iot", f"{kind}/{name}"))
 
 
 def _operations(evidence: Evidence, client: Client) -> dict[str, aws_policy.Request]:

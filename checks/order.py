@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from checks.evidence import Evidence
 from checks.finding import Findings
 from common.json_values import record
-from emulator.kubernetes import RELEASE
 from engine.run import Resource, Run
+from policies.types import RELEASE
 
 NAME = "order"
 QUESTION = "Is all there before the pods, and does little wait for the database?"

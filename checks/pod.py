@@ -1,15 +1,12 @@
 """The server's pod as the rendered release describes it, and what AWS lets it do."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from checks import aws_policy
 from checks.csi_provider import MountError, access_denied, secret_not_found
-from common.json_values import Json, flag, record, records, text, texts
-from emulator.aws import AwsError
-from emulator.aws.cloud import Cloud
-from emulator.kubernetes import Release
+from checks.region import Association, Secret
+from common.json_values import Json, record, records, text, texts
 
 POD_NAME = "maestro-6d5f7c9b4d-x2x7q"
 POD_UID = "0f0b6c1e-5f0a-4f0e-9c52-7d2f6a1d3b11"
@@ -48,12 +45,11 @@ class Pod:
         return next(c for c in self.containers if c.name == "service")
 
 
-def pod_of(release: Release) -> Pod:
-    """The server's pod, from the rendered Deployment."""
-    deployment = release.one("Deployment", "maestro")
+def pod_of(deployment: Mapping[str, Json], namespace: str) -> Pod:
+    """The pod of a rendered Deployment, which is in `namespace` where it names none itself."""
     spec = record(record(record(deployment, "spec"), "template"), "spec")
     return Pod(
-        namespace=text(record(deployment, "metadata"), "namespace", release.namespace),
+        namespace=text(record(deployment, "metadata"), "namespace", namespace),
         service_account=text(spec, "serviceAccountName", "default"),
         containers=tuple(
             _container(c) for c in (*records(spec, "initContainers"), *records(spec, "containers"))
@@ -87,114 +83,50 @@ class Session:
         return aws_policy.is_allowed(self.policies, request)
 
 
-def identity_of(pod: Pod, cloud: Cloud, *, cluster_name: str, cluster_arn: str) -> aws_policy.PodIdentity:
-    """What EKS would vouch for about the pod."""
-    return aws_policy.PodIdentity(
-        account_id=cloud.account_id,
-        cluster_arn=cluster_arn,
-        cluster_name=cluster_name,
-        namespace=pod.namespace,
-        service_account=pod.service_account,
-        pod_name=POD_NAME,
-        pod_uid=POD_UID,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Association:
-    """What an EKS Pod Identity association gives a pod."""
-
-    role_arn: str
-    tags_disabled: bool
-    """Whether the session goes without the tags that name cluster, namespace and pod."""
-
-
-def association_of(identity: aws_policy.PodIdentity, cloud: Cloud) -> Association | None:
-    """The association that EKS would find for the pod; there is at most one."""
-    cluster: dict[str, Json] = {"clusterName": identity.cluster_name}
-    account: dict[str, Json] = {"namespace": identity.namespace, "serviceAccount": identity.service_account}
-    try:
-        found = records(cloud.call("eks", "ListPodIdentityAssociations", cluster | account), "associations")
-    except AwsError as refusal:
-        if refusal.code == "ResourceNotFoundException":  # there is no such cluster
-            return None
-        raise
-    if not found:
-        return None
-    key = cluster | {"associationId": found[0]["associationId"]}
-    association = record(cloud.call("eks", "DescribePodIdentityAssociation", key), "association")
-    return Association(
-        role_arn=text(association, "roleArn"), tags_disabled=flag(association, "disableSessionTags")
-    )
-
-
-def trust_of(association: Association, cloud: Cloud) -> aws_policy.PolicyDocument:
-    """The trust policy of the association's role."""
-    name = association.role_arn.rpartition("/")[2]
-    role = record(cloud.call("iam", "GetRole", {"RoleName": name}), "Role")
-    return aws_policy.parse(
-        _document(role["AssumeRolePolicyDocument"]), kind="trust", name=f"trust of {name}"
-    )
-
-
-def session_of(identity: aws_policy.PodIdentity, cloud: Cloud) -> Session:
+def session_of(identity: aws_policy.PodIdentity, association: Association | None, region: str) -> Session:
     """The session that the pod gets.
 
     Raises:
         MountError: it gets none, as the CSI provider would report it.
         aws_policy.PolicyError: a policy holds what the evaluator doesn't know.
     """
-    association = association_of(identity, cloud)
     if association is None:
         raise MountError(
-            f"{cloud.region}: failed to get pod identity credentials: no association of service account "
+            f"{region}: failed to get pod identity credentials: no association of service account "
             f"{identity.namespace}/{identity.service_account} on cluster {identity.cluster_name}"
         )
     trusted = aws_policy.pod_may_assume(
-        trust_of(association, cloud), identity, tags_disabled=association.tags_disabled
+        trust_of(association), identity, tags_disabled=association.tags_disabled
     )
     if not trusted.allowed:
-        raise MountError(f"{cloud.region}: the role's trust policy refuses the pod: {trusted}")
-    name = association.role_arn.rpartition("/")[2]
+        raise MountError(f"{region}: the role's trust policy refuses the pod: {trusted}")
+    name = association.role_name
+    if association.managed_policies:
+        raise aws_policy.UnsupportedPolicyError(name, "managed policies are attached; they aren't read here")
     return Session(
         identity=identity,
         role_name=name,
-        policies=_policies(name, cloud),
+        policies=tuple(aws_policy.parse(text, name=name) for name, text in association.policies.items()),
         tags_disabled=association.tags_disabled,
     )
 
 
-def _policies(role: str, cloud: Cloud) -> tuple[aws_policy.PolicyDocument, ...]:
-    if records(cloud.call("iam", "ListAttachedRolePolicies", {"RoleName": role}), "AttachedPolicies"):
-        raise aws_policy.UnsupportedPolicyError(role, "managed policies are attached; they aren't read here")
-    names = texts(cloud.call("iam", "ListRolePolicies", {"RoleName": role}), "PolicyNames")
-    answers = (cloud.call("iam", "GetRolePolicy", {"RoleName": role, "PolicyName": n}) for n in names)
-    return tuple(
-        aws_policy.parse(_document(answer["PolicyDocument"]), name=text(answer, "PolicyName"))
-        for answer in answers
-    )
+def trust_of(association: Association) -> aws_policy.PolicyDocument:
+    """The trust policy of the association's role."""
+    return aws_policy.parse(association.trust, kind="trust", name=f"trust of {association.role_name}")
 
 
-def fetcher(session: Session, cloud: Cloud, region: str) -> Callable[[str], str]:
-    """How the CSI provider fetches a secret in `region`, with the session's rights."""
-    there = cloud if region == cloud.region else cloud.in_region(region)
+def fetcher(session: Session, region: str, secret_of: Callable[[str], Secret | None]) -> Callable[[str], str]:
+    """How the CSI provider fetches a secret in `region`, with the session's rights; there it is or isn't."""
 
     def fetch(name: str) -> str:
-        try:
-            arn = text(there.call("secretsmanager", "DescribeSecret", {"SecretId": name}), "ARN")
-        except AwsError as refusal:
-            if refusal.code == "ResourceNotFoundException":
-                raise secret_not_found(name, region) from None
-            raise
+        secret = secret_of(name)
+        if secret is None:
+            raise secret_not_found(name, region)
         for action in ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"):
-            decision = session.may(action, arn)
+            decision = session.may(action, secret.arn)
             if not decision.allowed:
                 raise access_denied(name, region, f"{action}: {decision}")
-        return text(there.call("secretsmanager", "GetSecretValue", {"SecretId": name}), "SecretString")
+        return secret.content
 
     return fetch
-
-
-def _document(value: Json) -> str:
-    """botocore decodes the policy documents of IAM's answers."""
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,21 +1,22 @@
 """A real Kubernetes control plane on loopback, with nodes in three zones that only pretend.
 
-    ControlPlane   etcd, kube-apiserver, controller-manager, scheduler and kwok, each a process of its own
-    ApiProxy       stands before the API server, lists the calls and makes chosen ones fail
-    kubelet.py     Kubelet decides, in place of kubelet and CSI driver, whether a pod's secrets would mount
-
+In it: etcd, kube-apiserver, controller-manager, scheduler and kwok, each a process of its own
+(`ControlPlane`), and a proxy that lists the calls to the API server and makes chosen ones fail (`ApiProxy`).
 No container runs: kwok writes the status that a kubelet would write.
+Not in it: anything of Maestro; when a pod is ready, `rehearsal.kubelet` decides.
+For others: `MERGE_PATCH`, `Api`, `ApiError`, `ControlPlane`, `ControlPlaneError`.
 """
 
 from __future__ import annotations
 
-from controlplane.api import Api, ApiError, Watch
+from controlplane.api import MERGE_PATCH, Api, ApiError, Watch
 from controlplane.errors import ControlPlaneError, ToolsMissingError
 from controlplane.plane import KUBERNETES_VERSION, TOOLS, ControlPlane
 from controlplane.proxy import ApiCall, ApiProxy, Fault
 
 __all__ = [
     "KUBERNETES_VERSION",
+    "MERGE_PATCH",
     "TOOLS",
     "Api",
     "ApiCall",

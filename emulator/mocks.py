@@ -1,4 +1,4 @@
-"""Door 1: the unmodified program on Pulumi's mocks, with our providers behind them. Needs no CLI.
+"""The unmodified program on Pulumi's mocks, with our providers behind them. Needs no CLI.
 
 The program runs in the very function that Pulumi's Python language host runs it in; only the engine's end of
 the line is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the Pulumi Python SDK.

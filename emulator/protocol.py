@@ -1,4 +1,4 @@
-"""Door 2: the emulated providers as Pulumi plugins, for the real engine.
+"""The emulated providers as Pulumi plugins, for the real engine.
 
 `emulator.plugin` is what an executable `pulumi-resource-…` runs. The engine starts one process per provider
 instance, so that two regions or accounts in one program stay apart; what they provision lives in the emulated

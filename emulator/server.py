@@ -1,7 +1,7 @@
 """The emulated AWS as a process of its own: `python -m emulator.server --state FILE`.
 
 An HTTP server on loopback. Requests signed for an AWS service are answered by moto, as they are in process;
-what is below /_rehearsal/ controls the emulation (docs/rehearsal.md, "Door 2"). Everything that a call
+what is below /_rehearsal/ controls the emulation (README.md). Everything that a call
 changed is on disk before the call is answered.
 """
 

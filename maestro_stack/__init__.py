@@ -1,1 +1,7 @@
-"""What one region's Maestro is made of. Imports nothing, so that other projects can use `outputs` alone."""
+"""What one region's Maestro is made of. Imports nothing here, so that other projects can use `outputs` alone.
+
+In it: what gets provisioned, one component a module, and the configuration that it is provisioned by.
+Not in it: anything that only tests, tools or reviewers need; it imports Pulumi, its providers and pydantic.
+For others: `constraints`, `database`, `errors`, `kubeconfig`, `messages`, `mqtt`, `names`, `outputs`,
+`permissions`, `regional`, `schema`, `settings`, `surroundings`.
+"""

@@ -1,5 +1,6 @@
 """Rules as code: what every Maestro region keeps to, whoever changes the program.
 
-The rules are pure functions of a resource's inputs. The rehearsal and the review judge by them, and
-`policies/pack` offers them to `pulumi --policy-pack`.
+In it: rules, pure functions of a resource's inputs, and the pack that gives them to `pulumi --policy-pack`.
+Not in it: what a setting may be (`maestro_stack.constraints`), and whether the result works (`checks`).
+For others: `documents`, `judge`, `rule`, `rules`, `types`.
 """

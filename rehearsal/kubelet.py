@@ -39,10 +39,12 @@ from botocore.exceptions import BotoCoreError
 from checks import aws_policy
 from checks.csi_provider import MountedFile, MountError, mount, parse_class
 from checks.pod import fetcher, session_of
+from checks.region import Secret
 from common.json_values import Json, record, records, text, texts
-from controlplane.api import MERGE_PATCH, Api, ApiError
+from controlplane import MERGE_PATCH, Api, ApiError
+from emulator.aws import AwsError
 from emulator.aws.cloud import Clients, Cloud
-from emulator.aws.errors import AwsError
+from rehearsal.gather import association_of, secret_of
 
 DRIVER: Final = "secrets-store.csi.k8s.io"
 MOUNTED: Final = "rehearsal/volume-mounted"
@@ -106,24 +108,6 @@ class _Event:
     name: str
     message: str
     count: int = 1
-
-
-class _Recorder(Cloud):
-    """A Cloud that notes which version of each secret was read."""
-
-    def __init__(self, region: str, account_id: str, clients: Clients, versions: dict[str, str]) -> None:
-        super().__init__(region, account_id, clients=clients)
-        self._shared = clients
-        self._versions = versions
-
-    def call(self, service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
-        answer = super().call(service, operation, parameters)
-        if (service, operation) == ("secretsmanager", "GetSecretValue"):
-            self._versions[text(parameters, "SecretId")] = text(answer, "VersionId")
-        return answer
-
-    def in_region(self, region: str) -> Cloud:
-        return _Recorder(region, self.account_id, self._shared, self._versions)
 
 
 class Kubelet:
@@ -357,7 +341,7 @@ class Kubelet:
 
     def _mount(self, pod: _Pod, class_name: str, versions: dict[str, str]) -> tuple[MountedFile, ...]:
         """Raises MountError with the event's text, from the driver on."""
-        cloud = _Recorder(self._region, self._account_id, self._clients, versions)
+        cloud = Cloud(self._region, self._account_id, clients=self._clients)
         identity = aws_policy.PodIdentity(
             account_id=self._account_id,
             cluster_arn=cloud.arn("eks", f"cluster/{self._cluster_name}"),
@@ -370,8 +354,19 @@ class Kubelet:
         manifest = self._class(pod.namespace, class_name)
         try:
             wanted = parse_class(manifest)
-            session = session_of(identity, cloud)
-            return mount(wanted, fetcher(session, cloud, wanted.region))
+            session = session_of(
+                identity,
+                association_of(cloud, self._cluster_name, pod.namespace, pod.service_account),
+                self._region,
+            )
+
+            def secret(name: str) -> Secret | None:
+                found = secret_of(cloud, name, wanted.region)
+                if found is not None:
+                    versions[name] = found.version_id
+                return found
+
+            return mount(wanted, fetcher(session, wanted.region, secret))
         except MountError as error:
             reason, event = str(error), error.event
         except (AwsError, BotoCoreError, aws_policy.PolicyError) as error:

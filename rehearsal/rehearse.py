@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from checks.evidence import Evidence
 from checks.finding import Check, Status
 from checks.questions import run_checks
 from emulator.aws.account import account_of_role
@@ -19,6 +18,7 @@ from engine.project import Stack
 from engine.run import Failure, Run
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings, parse
+from rehearsal.gather import gather
 
 Progress = Callable[[str], None]
 """Called with what begins now."""
@@ -76,14 +76,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         checks: tuple[Check, ...] = ()
         if not update.failures:
             progress("checking")
-            evidence = Evidence(
-                settings=settings,
-                preview=preview,
-                update=update,
-                cloud=cloud,
-                release=cluster.releases[0],
-            )
-            checks = run_checks(evidence)
+            checks = run_checks(gather(settings, preview, update, cloud, cluster.releases[0]))
     return Rehearsal(
         stack=stack,
         settings=settings,

@@ -1,4 +1,6 @@
 """What a pull request would change in each region: a verdict, and the reasons for it.
 
-A review compares two rehearsals of a stack, or reads a plan of the real engine; it needs no cloud.
+In it: two rehearsals of a stack compared, or a plan of the real engine read; and `effects`, the table of what
+a change of each setting does. Not in it: any need of a cloud.
+For others: `as_json`, `effects`.
 """

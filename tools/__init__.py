@@ -1,7 +1,9 @@
 """The programs of tests and linters that pip doesn't bring, at pinned versions: finding and building them.
 
-Needs the standard library only, so that `make tools` works before anything is installed. Each folder here
-holds the go.mod and go.sum from which one tool is built; versions.toml names them. See docs/tools.md.
+In it: versions.toml, which names them, and for each tool a folder with the go.mod and go.sum that it is built
+from (docs/tools.md). Not in it: anything beyond the standard library, so that `make tools` works before
+anything is installed.
+For others: `cache`, and `find` and `missing` below.
 """
 
 import os

@@ -1,11 +1,4 @@
-"""One handler per AWS resource type and look-up that the program uses.
-
-To add one: write a ResourceHandler (or a class with `token` and `call`) in the module of its AWS service,
-list it in that module's RESOURCES (and TAGGABLE, if it takes tags) or FUNCTIONS, and for a new service add
-the module below. A handler makes the API calls that the AWS provider makes, refuses what AWS refuses where
-moto doesn't, and returns every output that the provider returns. What moto lacks or gets wrong is mended in
-the modules moto_gaps….
-"""
+"""One handler per AWS resource type and look-up that the program uses: emulator/README.md says how."""
 
 from __future__ import annotations
 

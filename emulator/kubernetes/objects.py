@@ -84,13 +84,6 @@ class Release:
     text: Mapping[str, str]
     """Rendered YAML by template path."""
 
-    def one(self, kind: str, name: str | None = None) -> Mapping[str, Json]:
-        """The release's one object of a kind (and name). Raises LookupError."""
-        found = [m for m in self.manifests if m.kind == kind and (name is None or m.name == name)]
-        if len(found) != 1:
-            raise LookupError(f"the release has {len(found)} objects of kind {kind}, not one")
-        return found[0].content
-
 
 @dataclass(frozen=True)
 class ObjectKey:

@@ -66,7 +66,8 @@ def test_a_release_is_rendered_and_its_objects_are_kept(cluster: Kubernetes) -> 
     status = cluster.create(RELEASE, release()).outputs["status"]
     assert isinstance(status, dict)
     assert (status["status"], status["revision"], status["namespace"]) == ("deployed", 1, "default")
-    assert cluster.releases[0].one("Deployment")["apiVersion"] == "apps/v1"
+    deployments = [each for each in cluster.releases[0].manifests if each.kind == "Deployment"]
+    assert [each.content["apiVersion"] for each in deployments] == ["apps/v1"]
     with pytest.raises(KubernetesError, match="cannot re-use a name"):
         cluster.create(RELEASE, release())
 

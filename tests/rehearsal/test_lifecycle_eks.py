@@ -12,8 +12,6 @@ from typing import cast
 
 import pytest
 
-from checks import aws_policy
-from checks.pod import association_of
 from common.json_values import Json, record, records, text
 from emulator.aws import AwsError, NoHandlerError
 from emulator.aws.cloud import Cloud
@@ -21,6 +19,7 @@ from emulator.aws.in_process import in_process_cloud
 from emulator.client import Emulation
 from emulator.lifecycle import Difference
 from emulator.world import default_world
+from rehearsal.gather import association_of
 from tests.rehearsal.lives import Life, check_update, create
 
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
@@ -302,21 +301,12 @@ def test_associations_are_saved_with_motos_backend(cloud: Cloud) -> None:
 
 def test_the_pod_finds_its_association(cloud: Cloud) -> None:
     life = association(cloud, disableSessionTags=True)
-    identity = aws_policy.PodIdentity(
-        account_id="123456789012",
-        cluster_arn=cloud.arn("eks", f"cluster/{CLUSTER}"),
-        cluster_name=CLUSTER,
-        namespace="maestro",
-        service_account="maestro",
-        pod_name="maestro-0",
-        pod_uid="0",
-    )
-    found = association_of(identity, cloud)
+    found = association_of(cloud, CLUSTER, "maestro", "maestro")
 
     assert found is not None
     assert (found.role_arn, found.tags_disabled) == (life["roleArn"], True)
     life.deleted()
-    assert association_of(identity, cloud) is None
+    assert association_of(cloud, CLUSTER, "maestro", "maestro") is None
 
 
 # -- in a process of its own ---------------------------------------------------------------------------------

@@ -1,0 +1,179 @@
+"""The checks' evidence, from the emulated AWS and the cluster in memory."""
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+from checks.csi_provider import MountError, parse_class
+from checks.evidence import Evidence, Release
+from checks.region import Association, Certificate, Database, Missing, Region, Secret, SecurityGroupRule
+from common.json_values import Json, flag, number, record, records, text, texts
+from emulator import kubernetes
+from emulator.aws import AwsError, function_handler
+from emulator.aws.cloud import Cloud
+from engine.run import Run
+from maestro_stack.settings import Settings
+
+T = TypeVar("T")
+
+
+def gather(
+    settings: Settings, preview: Run, update: Run, cloud: Cloud, installed: kubernetes.Release
+) -> Evidence:
+    """All that there is. What AWS doesn't answer is missing, and the checks that need it say why."""
+    release = Release(
+        namespace=installed.namespace,
+        objects=tuple(manifest.content for manifest in installed.manifests),
+        text=installed.text,
+    )
+    name = settings.cluster_name
+
+    def association() -> Association | None:
+        pod = record(record(record(release.one("Deployment", "maestro"), "spec"), "template"), "spec")
+        return association_of(cloud, name, release.namespace, text(pod, "serviceAccountName", "default"))
+
+    return Evidence(
+        settings=settings,
+        preview=preview,
+        update=update,
+        release=release,
+        region=Region(
+            name=cloud.region,
+            partition=cloud.partition,
+            account_id=cloud.account_id,
+            mqtt_endpoint=_part(lambda: _mqtt_endpoint(cloud)),
+            cluster_security_group=_part(lambda: _cluster_security_group(cloud, name)),
+            association=_part(association),
+            secrets=_part(lambda: _secrets(cloud, release)),
+            certificate=_part(lambda: _certificate(cloud, update)),
+            database=_part(lambda: _database(cloud, update)),
+        ),
+    )
+
+
+def _part(gathered: Callable[[], T]) -> T | Missing:
+    try:
+        return gathered()
+    except (AwsError, MountError, LookupError) as refusal:
+        return Missing(str(refusal))
+
+
+def _mqtt_endpoint(cloud: Cloud) -> str:
+    look_up = function_handler("aws:iot/getEndpoint:getEndpoint")
+    return text(look_up.call(cloud, {"endpointType": "iot:Data-ATS"}), "endpointAddress")
+
+
+def _cluster_security_group(cloud: Cloud, name: str) -> str:
+    cluster = function_handler("aws:eks/getCluster:getCluster").call(cloud, {"name": name})
+    return text(record(cluster, "vpcConfig"), "clusterSecurityGroupId")
+
+
+def association_of(
+    cloud: Cloud, cluster_name: str, namespace: str, service_account: str
+) -> Association | None:
+    """What EKS would find for a pod; there is at most one. Raises AwsError."""
+    cluster: dict[str, Json] = {"clusterName": cluster_name}
+    pod: dict[str, Json] = {"namespace": namespace, "serviceAccount": service_account}
+    try:
+        found = records(cloud.call("eks", "ListPodIdentityAssociations", cluster | pod), "associations")
+    except AwsError as refusal:
+        if refusal.code == "ResourceNotFoundException":  # there is no such cluster
+            return None
+        raise
+    if not found:
+        return None
+    key = cluster | {"associationId": found[0]["associationId"]}
+    association = record(cloud.call("eks", "DescribePodIdentityAssociation", key), "association")
+    arn = text(association, "roleArn")
+    role: dict[str, Json] = {"RoleName": arn.rpartition("/")[2]}
+    attached = records(cloud.call("iam", "ListAttachedRolePolicies", role), "AttachedPolicies")
+    names = texts(cloud.call("iam", "ListRolePolicies", role), "PolicyNames")
+    answers = {name: cloud.call("iam", "GetRolePolicy", {**role, "PolicyName": name}) for name in names}
+    trust = record(cloud.call("iam", "GetRole", role), "Role")["AssumeRolePolicyDocument"]
+    return Association(
+        role_arn=arn,
+        tags_disabled=flag(association, "disableSessionTags"),
+        trust=_document(trust),
+        policies={name: _document(answer["PolicyDocument"]) for name, answer in answers.items()},
+        managed_policies=tuple(text(policy, "PolicyName") for policy in attached),
+    )
+
+
+def _document(value: Json) -> str:
+    """botocore decodes the policy documents of IAM's answers."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _secrets(cloud: Cloud, release: Release) -> dict[str, Secret]:
+    wanted = parse_class(release.one("SecretProviderClass"))
+    found = {each.name: secret_of(cloud, each.name, wanted.region) for each in wanted.objects}
+    return {name: secret for name, secret in found.items() if secret is not None}
+
+
+def secret_of(cloud: Cloud, name: str, region: str) -> Secret | None:
+    """A secret of the account in `region`, by name or ARN; None if there is none. Raises AwsError."""
+    there = cloud if region == cloud.region else cloud.in_region(region)
+    try:
+        arn = text(there.call("secretsmanager", "DescribeSecret", {"SecretId": name}), "ARN")
+    except AwsError as refusal:
+        if refusal.code == "ResourceNotFoundException":
+            return None
+        raise
+    value = there.call("secretsmanager", "GetSecretValue", {"SecretId": name})
+    return Secret(arn=arn, content=text(value, "SecretString"), version_id=text(value, "VersionId"))
+
+
+def _certificate(cloud: Cloud, update: Run) -> Certificate:
+    registered = update.one("aws:iot/certificate:Certificate")
+    answer = cloud.call("iot", "DescribeCertificate", {"certificateId": registered.id})
+    known = record(answer, "certificateDescription")
+    attached = cloud.call("iot", "ListAttachedPolicies", {"target": text(registered.outputs, "arn")})
+    names = [text(entry, "policyName") for entry in records(attached, "policies")]
+    return Certificate(
+        id=registered.id,
+        status=text(known, "status"),
+        pem=text(known, "certificatePem"),
+        policies={
+            name: text(cloud.call("iot", "GetPolicy", {"policyName": name}), "policyDocument")
+            for name in names
+        },
+    )
+
+
+def _database(cloud: Cloud, update: Run) -> Database:
+    registered = update.one("aws:rds/instance:Instance").outputs
+    answer = cloud.call(
+        "rds", "DescribeDBInstances", {"DBInstanceIdentifier": text(registered, "identifier")}
+    )
+    instance = records(answer, "DBInstances")[0]
+    groups: list[Json] = [text(each, "VpcSecurityGroupId") for each in records(instance, "VpcSecurityGroups")]
+    filters: list[Json] = [{"Name": "group-id", "Values": groups}]
+    rules = records(
+        cloud.call("ec2", "DescribeSecurityGroupRules", {"Filters": filters}), "SecurityGroupRules"
+    )
+    group = text(records(instance, "DBParameterGroups")[0], "DBParameterGroupName")
+    parameters = records(
+        cloud.call("rds", "DescribeDBParameters", {"DBParameterGroupName": group}), "Parameters"
+    )
+    forced = [text(each, "ParameterValue") for each in parameters if each["ParameterName"] == "rds.force_ssl"]
+    return Database(
+        address=text(registered, "address"),
+        ca_certificate=text(registered, "caCertIdentifier"),
+        is_encrypted=flag(instance, "StorageEncrypted"),
+        is_public=flag(instance, "PubliclyAccessible"),
+        rules=tuple(map(_rule, rules)),
+        parameter_group=group,
+        forces_tls=forced == ["1"],
+    )
+
+
+def _rule(rule: dict[str, Json]) -> SecurityGroupRule:
+    sources = (text(rule, key) for key in ("CidrIpv4", "CidrIpv6", "PrefixListId"))
+    group = text(record(rule, "ReferencedGroupInfo"), "GroupId")
+    return SecurityGroupRule(
+        is_egress=flag(rule, "IsEgress"),
+        source=group or next(filter(None, sources), "an unknown source"),
+        protocol=text(rule, "IpProtocol"),
+        from_port=number(rule, "FromPort"),
+        to_port=number(rule, "ToPort"),
+    )
