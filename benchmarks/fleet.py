@@ -26,8 +26,6 @@ REGIONS = (
 AT_ONCE, TIMES_FASTER = 4, 3.0
 FILE: Mapping[str, Json] = {
     "maxConcurrent": AT_ONCE,
-    "defaults": {"maestro-stack:clusterName": "regional-xyz"},
-    "regions": [{"stack": region, "config": {"aws:region": region}} for region in REGIONS],
     "waves": [{"name": "all", "stacks": list(REGIONS)}],
 }
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "status": _Command("what the backend knows of each region", changes=False),
     "drift": _Command("what was changed behind Pulumi's back", changes=False),
     "destroy": _Command("delete what every region holds; refused if one is protected", changes=True),
-    "write": _Command("write the stacks' files from the fleet file", changes=False),
+    "set": _Command("set one key in the stacks' files, by `pulumi config set`", changes=False),
 }
 
 
@@ -51,11 +51,16 @@ def _parser() -> argparse.ArgumentParser:
             "--file", metavar="FILE", type=Path, default=Path("fleet.yaml"), help="default: fleet.yaml"
         )
         sub.add_argument(
-            "--stack", metavar="NAME", action="append", default=[], help="only this region (repeatable)"
+            "--stack", metavar="NAME", action="append", default=[], help="only this stack (repeatable)"
         )
         sub.add_argument("--json", action="store_true", help="print the result as JSON (docs/fleet.md)")
         if command.changes:
             sub.add_argument("--yes", action="store_true", help="don't ask")
+        if name == "set":
+            sub.add_argument("key", metavar="KEY", help="such as maestro-stack:server.replicas, with --path")
+            sub.add_argument("value", metavar="VALUE", help="as `pulumi config set` takes it")
+            sub.add_argument("--path", action="store_true", help="KEY is a path into an object")
+            sub.add_argument("--wave", metavar="NAME", help="only the stacks of this wave")
     return parser
 
 
@@ -71,26 +76,23 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
     progress("checking the fleet file")
     # Only now: --help shouldn't wait for these.
     from common.terminal import Colours
-    from fleet.command import Session
+    from fleet.command import Session, set_key
     from fleet.errors import FleetError
     from fleet.file import load
-    from fleet.report import DONE, Report, as_json, as_text
-    from fleet.stacks import check, write
+    from fleet.report import Report, as_json, as_text
+    from fleet.stacks import check
 
     try:
         fleet = load(options.file)
-        if options.command == "write":
-            written = write(fleet.only(options.stack) if options.stack else fleet, Path.cwd())
-            progress.clear()
-            _say(options, {"written": [file.name for file in written]}, _written(written))
-            return DONE
-        # The whole fleet: clashes of a region that isn't chosen are clashes, too.
-        regions = check(fleet, Path.cwd())
-        if options.stack:
-            fleet = fleet.only(options.stack)
-            regions = [region for region in regions if region.stack in fleet.configurations]
-        yes = getattr(options, "yes", True)
-        report = Session(options.command, fleet, regions, yes=yes, again=again).run(progress)
+        chosen = fleet.only(stacks=options.stack, wave=getattr(options, "wave", None))
+        if options.command == "set":
+            assignment = [*(["--path"] if options.path else []), options.key, options.value]
+            report = set_key(fleet, chosen, assignment, again=again)
+        else:
+            # The whole fleet: clashes of a region that isn't chosen are clashes, too.
+            regions = [region for region in check(fleet, Path.cwd()) if region.stack in chosen.stacks]
+            yes = getattr(options, "yes", True)
+            report = Session(options.command, chosen, regions, yes=yes, again=again).run(progress)
     except FleetError as refused:
         report = Report(command=options.command, again=again, runs=(), refused=refused)
     progress.clear()
@@ -107,10 +109,6 @@ def _say(options: argparse.Namespace, as_json: object, as_text: str) -> None:
         sys.stdout.write("\n")
     else:
         sys.stdout.write(as_text)
-
-
-def _written(files: Sequence[Path]) -> str:
-    return "".join(f"written: {file.name}\n" for file in files) or "every stack's file is current\n"
 
 
 if __name__ == "__main__":

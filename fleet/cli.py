@@ -66,13 +66,13 @@ class Cli:
         self._lock = threading.Lock()
 
     def ask(self, *arguments: str) -> str:
-        """What a command that changes nothing prints.
+        """What a command prints that isn't an operation of the engine.
 
         Raises:
             CliError: it fails.
         """
         done = subprocess.run(  # noqa: S603
-            [self._command.command, *arguments, "--non-interactive"],
+            [self._command.command, "--non-interactive", *arguments],
             cwd=self._root,
             env={**os.environ, **_VARIABLES},
             stdin=subprocess.DEVNULL,

@@ -9,17 +9,45 @@ from types import FrameType
 
 from common.terminal import Progress
 from fleet import preflight, rollout
-from fleet.cli import Cli, new_logs
+from fleet.cli import Cli, CliError, new_logs
 from fleet.errors import FleetFileError, RefusedError
 from fleet.file import TITLE, Fleet
 from fleet.preflight import Known
 from fleet.report import Report
 from fleet.run import Outcome, Run, Stop
-from fleet.stacks import Region
+from fleet.stacks import Region, check
 from fleet.view import showing
 from maestro_stack.errors import Problem
 
 LOGS = Path(".fleet")
+
+
+def set_key(fleet: Fleet, chosen: Fleet, assignment: Sequence[str], *, again: str) -> Report:
+    """Set a key in the chosen stacks' files, and see whether the fleet is sound with it.
+
+    `assignment` are the arguments of `pulumi config set`: key and value, with `--path` before them or not.
+
+    Raises:
+        FleetFileError: there is no CLI; or the files, which are written by then, can't be used.
+    """
+    root = Path.cwd()
+    cli = Cli(root, new_logs(LOGS, "set"))
+    *options, key, value = assignment
+    runs = [Run(stack=stack, wave=wave.name) for wave in chosen.waves for stack in wave.stacks]
+    for run in runs:
+        try:
+            cli.ask("config", "set", "--stack", run.stack, *options, "--", key, value)
+        except CliError as refused:
+            run.end(Outcome.FAILED, str(refused))
+        else:
+            run.end(Outcome.DONE)
+    if done := [run.stack for run in runs if run.outcome is Outcome.DONE]:
+        try:
+            check(fleet, root)
+        except FleetFileError as unsound:
+            title = f"{key} is set in {', '.join(done)}, but the fleet can't be run with it"
+            raise FleetFileError(title, unsound.problems) from None
+    return Report(command="set", again=again, runs=runs)
 
 
 class Session:

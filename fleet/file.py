@@ -1,13 +1,12 @@
-"""The fleet file: regions, their configuration on top of shared defaults, and waves.
+"""The fleet file: the waves in which a change reaches the stacks, and nothing that is configured.
 
-`load` reads it and reports every problem of it at once. What a region's configuration means is checked by
-`maestro_stack.settings.parse`, as in the program.
+`load` reads it and reports every problem of it at once.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
@@ -19,7 +18,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from fleet.errors import FleetFileError
 from maestro_stack.errors import Problem
 from maestro_stack.messages import SENTENCES, did_you_mean, shown
-from maestro_stack.schema import Section, Tree
+from maestro_stack.schema import Section
 
 TITLE = "The fleet can't be run"
 _DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
@@ -52,30 +51,15 @@ StackName = Annotated[str, AfterValidator(_stack_name)]
 Duration = Annotated[str, AfterValidator(_duration)]
 
 
-class Region(Section):
-    """One stack."""
-
-    stack: Annotated[StackName, Field(description="The stack's name.", examples=["us-east-1"])]
-    config: Annotated[
-        dict[str, Any],
-        Field(
-            default_factory=dict,
-            description="Its configuration, on top of the defaults: as `config` of a stack's file. "
-            "Objects are merged, everything else replaces the default.",
-            examples=[{"aws:region": "us-east-1", "maestro-stack:clusterName": "regional-use1"}],
-        ),
-    ]
-
-
 class Wave(Section):
-    """Regions that are rolled out together, after the wave before is done and healthy."""
+    """Stacks that are rolled out together, after the wave before is done and healthy."""
 
     name: Annotated[str, Field(min_length=1, description="What it is called.", examples=["canary"])]
     stacks: Annotated[
         list[StackName],
         Field(
             min_length=1,
-            description="Its regions, by stack, in the order of their start.",
+            description="Its stacks, in the order of their start.",
             examples=[["us-east-1"]],
         ),
     ]
@@ -111,29 +95,17 @@ class Wave(Section):
 
 
 class FleetFile(Section):
-    """The regions that run Maestro servers, and how a change gets to them."""
+    """How a change gets to the regions that run Maestro servers."""
 
     max_concurrent: Annotated[
         int,
         Field(default=4, ge=1, le=64, description="How many regions are worked on at once.", examples=[4]),
     ]
-    defaults: Annotated[
-        dict[str, Any],
-        Field(
-            default_factory=dict,
-            description="Configuration of every region, as `config` of a stack's file.",
-            examples=[{"maestro-stack:profile": "production"}],
-        ),
-    ]
-    regions: Annotated[
-        list[Region],
-        Field(min_length=1, description="Each region once.", examples=[[{"stack": "us-east-1"}]]),
-    ]
     waves: Annotated[
         list[Wave],
         Field(
             min_length=1,
-            description="In their order; each region is in just one.",
+            description="In their order; each stack is in just one.",
             examples=[[{"name": "canary", "stacks": ["us-east-1"]}]],
         ),
     ]
@@ -155,42 +127,42 @@ class Fleet:
     file: Path
     waves: tuple[Wave, ...]
     max_concurrent: int
-    configurations: Mapping[str, Tree]
-    """By stack, in the order of the file: defaults with the region's own on top."""
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """Every stack, in the order of the waves."""
+        return tuple(stack for wave in self.waves for stack in wave.stacks)
 
     def wave_of(self, stack: str) -> Wave:
         """The wave that a stack is in."""
         return next(wave for wave in self.waves if stack in wave.stacks)
 
-    def only(self, stacks: Sequence[str]) -> Self:
-        """The fleet of these stacks alone; waves without any are gone.
+    def only(self, *, stacks: Sequence[str] = (), wave: str | None = None) -> Self:
+        """The fleet of these stacks, or of this wave, alone; of all where neither is given.
 
         Raises:
             FleetFileError: one isn't in the file.
         """
-        unknown = [stack for stack in stacks if stack not in self.configurations]
+        waves = [each.name for each in self.waves]
+        unknown = [_unknown("--stack", stack, self.stacks) for stack in stacks if stack not in self.stacks]
+        if wave is not None and wave not in waves:
+            unknown.append(_unknown("--wave", wave, waves))
         if unknown:
-            known = list(self.configurations)
-            raise FleetFileError(
-                TITLE,
-                [
-                    Problem(
-                        key=f"--stack {stack}",
-                        problem=f"is no region of {self.file}{did_you_mean(stack, known)}",
-                        example=f"there are: {', '.join(known)}",
-                    )
-                    for stack in unknown
-                ],
-            )
-        waves = [
-            wave.model_copy(update={"stacks": kept})
-            for wave in self.waves
-            if (kept := [stack for stack in wave.stacks if stack in stacks])
+            raise FleetFileError(f"{self.file} doesn't name what was asked for", unknown)
+        kept = [
+            each.model_copy(update={"stacks": [s for s in each.stacks if not stacks or s in stacks]})
+            for each in self.waves
+            if wave in (None, each.name)
         ]
-        chosen = {stack: tree for stack, tree in self.configurations.items() if stack in stacks}
-        return type(self)(
-            file=self.file, waves=tuple(waves), max_concurrent=self.max_concurrent, configurations=chosen
-        )
+        return replace(self, waves=tuple(each for each in kept if each.stacks))
+
+
+def _unknown(option: str, name: str, known: Sequence[str]) -> Problem:
+    return Problem(
+        key=f"{option} {name}",
+        problem=f"isn't in the file{did_you_mean(name, known)}",
+        example=f"there are: {', '.join(known)}",
+    )
 
 
 def load(file: Path) -> Fleet:
@@ -200,6 +172,8 @@ def load(file: Path) -> Fleet:
         FleetFileError: with every problem of the file itself.
     """
     content = _read(file)
+    if moved := [key for key in ("defaults", "regions") if key in content]:
+        raise FleetFileError(f"{file} can't be used", [_moved(key) for key in moved])
     try:
         read = FleetFile.model_validate(content)
     except ValidationError as invalid:
@@ -207,24 +181,19 @@ def load(file: Path) -> Fleet:
         raise FleetFileError(f"{file} can't be used", [_problem(error) for error in errors]) from None
     if problems := list(_contradictions(read)):
         raise FleetFileError(f"{file} can't be used", problems)
-    return Fleet(
-        file=file,
-        waves=tuple(read.waves),
-        max_concurrent=read.max_concurrent,
-        configurations={region.stack: merged(read.defaults, region.config) for region in read.regions},
+    return Fleet(file=file, waves=tuple(read.waves), max_concurrent=read.max_concurrent)
+
+
+def _moved(key: str) -> Problem:
+    """Fleet files of version 0.1 configured the stacks too, and wrote their files."""
+    return Problem(
+        key=key,
+        problem="configures stacks, which their own files do now: Pulumi.<stack>.yaml",
+        example="what `python -m fleet write` wrote there last is all of it: delete the key here",
     )
 
 
-def merged(below: Tree, above: Tree) -> Tree:
-    """`above` on top of `below`: objects are merged at any depth, everything else replaces."""
-    result = dict(below)
-    for key, value in above.items():
-        under = result.get(key)
-        result[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return result
-
-
-def _read(file: Path) -> object:
+def _read(file: Path) -> Mapping[str, object]:
     def unusable(problem: str, example: str) -> FleetFileError:
         return FleetFileError(TITLE, [Problem(key=str(file), problem=problem, example=example)])
 
@@ -244,7 +213,7 @@ def _read(file: Path) -> object:
         raise unusable(f"is no YAML: {wrong.problem}{where}", "docs/fleet.md shows one") from None
     if not isinstance(parsed, dict):
         raise unusable("holds no mapping", "docs/fleet.md shows one") from None
-    return cast(object, parsed)
+    return cast("dict[str, object]", parsed)
 
 
 class _Loader(yaml.SafeLoader):
@@ -264,40 +233,19 @@ class _Loader(yaml.SafeLoader):
 
 
 def _contradictions(read: FleetFile) -> Iterator[Problem]:
-    yield from _twice("regions", [region.stack for region in read.regions], "stack")
-    yield from _twice("waves", [wave.name for wave in read.waves], "name")
-    known = {region.stack for region in read.regions}
+    names = Counter(wave.name for wave in read.waves)
+    for name in (name for name, count in names.items() if count > 1):
+        yield Problem(
+            key="waves", problem=f"name {name} is there {names[name]} times", example="give each name once"
+        )
     placed = [(wave.name, stack) for wave in read.waves for stack in wave.stacks]
-    for wave, stack in placed:
-        if stack not in known:
-            yield Problem(
-                key=f"waves, {wave}",
-                problem=f"names {stack}, which is no region{did_you_mean(stack, sorted(known))}",
-                example=f"example: regions: [{{stack: {stack}, config: …}}]",
-            )
-    counts = Counter(stack for _, stack in placed)
-    for stack, count in counts.items():
+    for stack, count in Counter(stack for _, stack in placed).items():
         if count > 1:
-            names = " and ".join(dict.fromkeys(wave for wave, other in placed if other == stack))
+            waves = " and ".join(dict.fromkeys(wave for wave, other in placed if other == stack))
             yield Problem(
                 key="waves",
-                problem=f"{stack} is {count} times in {names}",
-                example="each region is in one wave, once",
-            )
-    for region in read.regions:
-        if region.stack not in counts:
-            yield Problem(
-                key=f"regions, {region.stack}",
-                problem="is in no wave",
-                example=f"example: waves: [{{name: rest, stacks: [{region.stack}]}}]",
-            )
-
-
-def _twice(where: str, names: Sequence[str], key: str) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Problem(
-                key=where, problem=f"{key} {name} is there {count} times", example=f"give each {key} once"
+                problem=f"{stack} is {count} times in {waves}",
+                example="each stack is in one wave, once",
             )
 
 
@@ -314,7 +262,7 @@ def _problem(error: ErrorDetails) -> Problem:
         path += f".{part}" if path else part
         fields = {str(each.alias): each for each in section.model_fields.values()}
         field = fields.get(part)
-        section = {"regions": Region, "waves": Wave}.get(part, section)
+        section = {"waves": Wave}.get(part, section)
     if error["type"] == "extra_forbidden":
         known = [str(each.alias) for each in section.model_fields.values()]
         word = str(error["loc"][-1])

@@ -1,5 +1,6 @@
 """What is seen while a command works: a table on a terminal, elsewhere a line at each change."""
 
+import os
 import sys
 import threading
 import time
@@ -49,7 +50,12 @@ def showing(runs: Sequence[Run], stop: Stop) -> Generator[None]:
 
     for run in runs:
         run.changed = tell
-    stop.told = lambda: print(f"{_now()} {_INTERRUPTED[stop.times > 1]}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def tell_of_interrupt() -> None:
+        # In a signal's handler the interrupted code may hold sys.stderr, which can't be entered twice.
+        os.write(sys.stderr.fileno(), f"{_now()} {_INTERRUPTED[stop.times > 1]}\n".encode())
+
+    stop.told = tell_of_interrupt
     yield
     stop.told = None
     for run in runs:

@@ -38,7 +38,9 @@ class EmulatedFleet:
         account: str = DEFAULT_ACCOUNT,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        """`content` is the fleet file's; all its regions are in the account. `more` are variables to set.
+        """`content` is the fleet file's; each of its stacks has the name of its AWS region.
+
+        All are in the account. `more` are variables to set.
 
         Raises:
             EngineError: there is no Pulumi CLI, or a stack can't be made.
@@ -68,10 +70,10 @@ class EmulatedFleet:
         }
         self.file = self.checkout / "fleet.yaml"
         self.configure(content)
-        self.stacks = [str(region["stack"]) for region in cast("list[dict[str, Json]]", content["regions"])]
+        waves = cast("list[dict[str, list[str]]]", content["waves"])
+        self.stacks = [stack for wave in waves for stack in wave["stacks"]]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(self._make, self.stacks))
-        self.run("write").check_returncode()
 
     def configure(self, content: Mapping[str, Json]) -> None:
         """Give it another fleet file."""
@@ -115,6 +117,13 @@ class EmulatedFleet:
             seed_memory(self.emulation, settings, world)
 
     def _make(self, stack: str) -> None:
+        config = {
+            "aws:region": stack,
+            "maestro-stack:clusterName": "regional-xyz",
+            "maestro-stack:profile": "dev",
+        }
+        file = self.checkout / f"Pulumi.{stack}.yaml"
+        file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
         self.pulumi("stack", "init", stack, "--no-select")
 
     def _run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

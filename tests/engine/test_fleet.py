@@ -34,12 +34,9 @@ POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
 def fleet_file(*waves: Mapping[str, Any], **more: Json) -> dict[str, Json]:
-    """A fleet file of the waves' regions; each stack has the name of its AWS region."""
-    stacks = [stack for wave in waves for stack in wave["stacks"]]
+    """A fleet file of these waves."""
     return {
         "maxConcurrent": 4,
-        "defaults": {"maestro-stack:clusterName": CLUSTER},
-        "regions": [{"stack": stack, "config": {"aws:region": stack}} for stack in stacks],
         "waves": [{"name": f"wave-{number}", **wave} for number, wave in enumerate(waves, 1)],
         **more,
     }
@@ -317,6 +314,35 @@ def test_a_release_that_cannot_be_read_after_the_soak_stops_the_rollout_and_a_so
     stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert outcomes(json.loads(stdout)) == {"unchanged": [EAST], "not reached": [WEST]}
+
+
+def test_a_key_is_set_in_the_stacks_of_a_wave_and_the_rest_of_their_files_stays(fleet: NewFleet) -> None:
+    two = fleet(fleet_file({"stacks": [EAST]}, {"stacks": [WEST]}))
+    files = {stack: two.checkout / f"Pulumi.{stack}.yaml" for stack in (EAST, WEST)}
+    theirs = '  # which one is allowed\n  aws:allowedAccountIds: ["012345678901"]\n'
+    for file in files.values():
+        file.write_text(file.read_text().replace("config:\n", f"config:\n{theirs}"))
+    untouched = files[WEST].read_text()
+
+    replicas = "maestro-stack:server.replicas"
+    status, result = two.result("set", "--path", replicas, "3", "--wave", "wave-1")
+    assert (status, outcomes(result)) == (0, {"done": [EAST]})
+    assert "# which one is allowed" in files[EAST].read_text()
+    assert '"012345678901"' in files[EAST].read_text()
+    assert "replicas: 3" in files[EAST].read_text()
+    assert files[WEST].read_text() == untouched
+
+    status, result = two.result("set", "--path", replicas, "-1")
+    assert (status, result["result"]) == (2, "unusable")
+    assert [problem["key"] for problem in result["problems"]] == [
+        f"{stack}, server.replicas" for stack in (EAST, WEST)
+    ]
+    assert f"{replicas} is set in {EAST}, {WEST}, but" in two.run("set", "--path", replicas, "-1").stderr
+
+    two.pulumi("stack", "rm", WEST, "--yes", "--preserve-config")
+    status, result = two.result("set", "--path", replicas, "2", "--stack", WEST)
+    assert (status, outcomes(result)) == (1, {"failed": [WEST]})
+    assert f"no stack named '{WEST}' found" in "".join(result["regions"][0]["messages"])
 
 
 def _until_said(process: "subprocess.Popen[str]", words: str) -> None:

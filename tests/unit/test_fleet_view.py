@@ -1,14 +1,17 @@
 """What a person sees of a fleet while it works, and at the end."""
 
 import io
+from pathlib import Path
+from typing import cast
 
+import pytest
 from rich.console import Console
 
 from common.json_values import Json
 from common.terminal import Colours
 from fleet.report import INTERRUPTED, Report, as_json, as_text
-from fleet.run import Outcome, Run, Stop
-from fleet.view import table
+from fleet.run import SOAKING, Outcome, Run, Stop
+from fleet.view import showing, table
 
 
 def _event(kind: str, urn: str, operation: str) -> dict[str, Json]:
@@ -74,3 +77,31 @@ def test_an_interrupted_command_is_done_all_the_same_if_all_its_regions_are() ->
     done, left = [_run("a", Outcome.DONE)], [_run("a", Outcome.DONE), _run("b", Outcome.NOT_REACHED)]
     assert Report(command="up", again="", runs=done, interrupted=True).status == 0
     assert Report(command="up", again="", runs=left, interrupted=True).status == INTERRUPTED
+
+
+class _InterruptedWhileWriting(io.FileIO):
+    """A signal's handler may run while the interrupted code is writing, before that is over."""
+
+    stop: Stop
+
+    def write(self, data: object) -> int:
+        written = super().write(cast(bytes, data))
+        if b"soaking" in bytes(cast(bytes, data)):
+            self.stop.ask()
+        return written
+
+
+def test_an_interrupt_in_the_middle_of_a_line_is_said_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, run = Stop(), _run("us-east-1")
+    raw = _InterruptedWhileWriting(tmp_path / "stderr", "w")
+    raw.stop = stop
+    with io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True) as stderr:
+        monkeypatch.setattr("sys.stderr", stderr)
+        with showing([run], stop):
+            run.wait(SOAKING)
+        monkeypatch.undo()
+    first, second = (tmp_path / "stderr").read_text().splitlines()
+    assert first.endswith("us-east-1: soaking")
+    assert "no further region begins" in second
