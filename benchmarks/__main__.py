@@ -5,15 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 import helm_python
 
-from benchmarks import engine, fleet, review
+from benchmarks import ROOT, engine, fleet, review
 from benchmarks.report import BenchmarkError, line
 
-ROOT = Path(__file__).parents[1]
 # Warm means with bytecode: an environment that forbids writing it would compile our modules in each run.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 RUNS = 10

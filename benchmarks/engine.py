@@ -16,10 +16,11 @@ from pathlib import Path
 from statistics import median
 
 import tools
+from benchmarks import ROOT
 from benchmarks.critical_path import Chain, Resource, critical_path, resources
 from benchmarks.latencies import SCALE, TABLE, played, seconds
 from benchmarks.report import BenchmarkError, line
-from benchmarks.stacks import FLAT, OURS, ROOT, Place, Places, rotated
+from benchmarks.stacks import FLAT, OURS, Place, Places, rotated
 from common.json_values import Json, record, text
 from emulator.client import Emulation
 from engine.driver import Engine

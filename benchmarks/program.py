@@ -7,8 +7,8 @@ before it starts.
 import gc
 import sys
 import time
-from pathlib import Path
 
+from benchmarks import ROOT, STACK_FILE
 from emulator.aws.in_process import in_process_cloud
 from emulator.kubernetes import Kubernetes
 from emulator.mocks import run
@@ -17,12 +17,10 @@ from emulator.world import default_world
 from engine.project import load_stack
 from engine.run import Run
 
-ROOT = Path(__file__).parents[1]
-
 
 def timed(program: str) -> tuple[float, Run]:
     """Seconds of both runs together, and the second one."""
-    stack = load_stack(ROOT, name="dev")
+    stack = load_stack(ROOT, file=STACK_FILE)
     with in_process_cloud("us-east-1", default_world("regional-xyz", "us-east-1")) as cloud:
         providers = Providers(cloud, Kubernetes(root=ROOT, version="1.33", config_maps={}))
         begun = time.perf_counter()

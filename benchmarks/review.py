@@ -1,7 +1,6 @@
 """The review against its rehearsals: one stack against two rehearsals, and many stacks against one."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
+from benchmarks import ROOT, STACK_FILE
 from benchmarks.report import line
+from engine.shell import copy_checkout
 
-ROOT = Path(__file__).parents[1]
-LEFT_OUT = (".*", "__pycache__", "tests", "benchmarks")
 RUNS = 3
 STACKS = 24
 RATIO, STACKS_RATIO = 1.2, 14.0
@@ -41,8 +40,9 @@ def measure(environment: Mapping[str, str]) -> bool:
 
 def _changed(root: Path, count: int) -> Path:
     """A checkout with so many stacks, whose work tree changes what each of them deploys."""
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    stack = (root / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    copy_checkout(ROOT, root, "benchmarks")
+    stack = STACK_FILE.read_text(encoding="utf-8")
+    (root / "Pulumi.dev.yaml").write_text(stack, encoding="utf-8")
     for number in range(1, count):
         named = stack.replace("regional-xyz", f"regional-{number:03}")
         (root / f"Pulumi.region-{number:03}.yaml").write_text(named, encoding="utf-8")

@@ -8,14 +8,14 @@ from typing import cast
 
 import yaml
 
+from benchmarks import ROOT, STACK_FILE
 from emulator.client import Emulation
 from emulator.executables import ACCOUNT, write_plugins
 from engine.driver import Engine
 from engine.project import Stack, load_stack
 
-ROOT = Path(__file__).parents[1]
 OURS, FLAT = "__main__.py", "benchmarks/flat/__main__.py"
-_REGION, _CLUSTER = "us-east-1", "regional-xyz"  # Pulumi.dev.yaml's
+_REGION, _CLUSTER = "us-east-1", "regional-xyz"  # the stack file's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Place:
     def engine(self, program: str, stack: Stack | None = None) -> Engine:
         """The engine over the stack dev, or another one, running `program`."""
         return Engine(
-            stack or load_stack(ROOT, name="dev"),
+            stack or load_stack(ROOT, file=STACK_FILE),
             self.folder / "state",
             pulumi=self.pulumi,
             plugins=write_plugins,
@@ -89,7 +89,7 @@ class Places:
 
 def rotated(folder: Path) -> Stack:
     """The stack dev with its certificate's rotation asked for."""
-    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(STACK_FILE.read_text(encoding="utf-8"))
     content["config"]["maestro-stack:rotation"]["certificate"] += "+"
     file = folder / "Pulumi.dev.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
 _LEFT_OUT = (".git", ".venv", ".rehearsal", ".fleet", "tests", "__pycache__", ".*_cache")
+_OWN = ("Pulumi.*.yaml", "fleet.yaml")
 
 
 def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[Path]) -> dict[str, str]:
@@ -25,6 +26,8 @@ def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[P
     }
 
 
-def copy_checkout(root: Path, to: Path) -> None:
-    """What a checkout holds that the program and its tools need."""
-    shutil.copytree(root, to, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+def copy_checkout(root: Path, to: Path, *left_out: str) -> None:
+    """What a checkout holds that program and tools need, without stacks and what matches these patterns."""
+    shutil.copytree(root, to, ignore=shutil.ignore_patterns(*_LEFT_OUT, *left_out))
+    for file in (file for pattern in _OWN for file in to.glob(pattern)):
+        file.unlink()

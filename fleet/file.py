@@ -185,7 +185,7 @@ def load(file: Path) -> Fleet:
 
 
 def _moved(key: str) -> Problem:
-    """Fleet files of version 0.1 configured the stacks too, and wrote their files."""
+    """At first the fleet file configured the stacks, too, and wrote their files."""
     return Problem(
         key=key,
         problem="configures stacks, which their own files do now: Pulumi.<stack>.yaml",

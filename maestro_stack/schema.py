@@ -467,8 +467,8 @@ class Configuration(Section):
     profile: Annotated[
         Literal["dev", "production"],
         Field(
-            default="dev",
-            description="`dev` or `production`: defaults of size, availability, backups and protection.",
+            description="`dev` or `production`: defaults of size, availability, backups and protection. "
+            "Required: a forgotten key must not mean unprotected data.",
             examples=["production"],
         ),
     ]

@@ -192,6 +192,7 @@ def _configuration(own: Tree, hidden: Collection[str]) -> tuple[Configuration, l
     broken = {str(error["loc"][0]) for error in errors}
     sound = {k: v for k, v in own.items() if k not in broken}
     sound.setdefault("clusterName", "placeholder")
+    sound.setdefault("profile", Profile.DEV.value)
     sound.setdefault("database", PROFILE_DEFAULTS[Profile.DEV])
     return Configuration.model_validate(sound), problems
 

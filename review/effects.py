@@ -181,7 +181,7 @@ def merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> Tree:
 
 def settings(own: Mapping[str, Json]) -> Tree:
     """Every setting with its default filled in, as docs/configuration.md names them."""
-    profile = Profile(str(own.get("profile", Profile.DEV)))
+    profile = Profile(str(own["profile"]))
     filled = merged({"clusterName": CLUSTER_NAME, "database": dict(PROFILE_DEFAULTS[profile])}, own)
     region = filled.pop("aws:region", REGION)
     model = Configuration.model_validate(filled)
@@ -284,7 +284,7 @@ def all_updated(resources: Iterable[Resource], *inputs: str) -> tuple[Touch, ...
 # --- the bases ------------------------------------------------------------------------------------
 
 BASES: Mapping[Base, Tree] = {
-    Base.DEV: {},
+    Base.DEV: {"profile": "dev"},
     Base.PRODUCTION: {"profile": "production"},
     Base.TUNED: {
         "profile": "production",

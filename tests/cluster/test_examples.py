@@ -16,8 +16,8 @@ from controlplane import Api, ApiError, ControlPlane
 from controlplane.api import MERGE_PATCH
 from maestro_stack.outputs import documentation
 from maestro_stack.settings import parse
+from tests.checkouts import ROOT
 from tests.cluster.objects import make_namespace, remove_namespace, wait_until
-from tests.engine.conftest import ROOT
 
 CRDS = sorted((Path(__file__).parent / "crds").glob("*.yaml"))
 OUTPUTS = {row.name: str(row.example) for row in documentation()}

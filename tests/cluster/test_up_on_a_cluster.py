@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from common.json_values import Json, record, records, text, texts
 from controlplane import Api, ControlPlane
 from emulator.client import Emulation
+from tests.checkouts import checkout
 from tests.cluster.objects import CLUSTER, OURS, Tool, wait_until
 from tests.cluster.stacks import (
     CONFIG_MAP,
@@ -20,7 +20,7 @@ from tests.cluster.stacks import (
     on_cluster,
     rollout_faults,
 )
-from tests.engine.conftest import ROOT, config
+from tests.engine.conftest import config
 
 IMAGE = {"tag": "0123456789abcdef0123456789abcdef01234567"}
 
@@ -81,14 +81,13 @@ def test_our_key_is_taken_back_and_what_others_wrote_stays(stack: OnCluster, kub
 
 def test_what_is_outside_the_pods_changes_and_no_pod_is_replaced(stack: OnCluster, tmp_path: Path) -> None:
     before, revision = set(stack.pods()), len(stack.revisions())
-    checkout = tmp_path / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".rehearsal", "tests"))
-    service = checkout / "charts/maestro-server-eso/templates/service.yaml"
+    edited = checkout(tmp_path / "checkout")
+    service = edited / "charts/maestro-server-eso/templates/service.yaml"
     service.write_text(
         service.read_text().replace("\nspec:", "\n  annotations:\n    edited: yes-it-is\nspec:")
     )
-    edited = changed(stack, tags={"team": "platform"}, database={"backupRetentionDays": 3})
-    stack.region.configure(edited, root=checkout)
+    settings = changed(stack, tags={"team": "platform"}, database={"backupRetentionDays": 3})
+    stack.region.configure(settings, root=edited)
     changes = stack.region.up().changes
     assert {changes[RELEASE], changes["aws:rds/instance:Instance instance"]} == {"update"}
     services = records(stack.api.call("GET", f"/api/v1/namespaces/{OURS}/services"), "items")

@@ -24,18 +24,17 @@ from engine.project import Stack, load_stack
 from maestro_stack.settings import parse
 from rehearsal.environment import seed_memory
 from rehearsal.rehearse import world_of
+from tests.checkouts import ROOT
 from tests.engine.attached import Attached
 
-ROOT = Path(__file__).parents[2]
 CLUSTER = "regional-xyz"
 PRODUCTION: dict[str, object] = {"profile": "production"}
 
 
 def config(region: str = "us-east-1", /, **keys: object) -> dict[str, object]:
     """A sound stack's configuration; keys are the project's own."""
-    return {"aws:region": region, "maestro-stack:clusterName": CLUSTER} | {
-        f"maestro-stack:{key}": value for key, value in keys.items()
-    }
+    own = {"clusterName": CLUSTER, "profile": "dev", **keys}
+    return {"aws:region": region, **{f"maestro-stack:{key}": value for key, value in own.items()}}
 
 
 class Region:

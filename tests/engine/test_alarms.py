@@ -17,8 +17,8 @@ from emulator.protocol import listen
 from engine.driver import Engine
 from engine.project import load_stack
 from maestro_stack.outputs import documentation
+from tests.checkouts import ROOT
 from tests.engine.alarms import TOKEN, Alarms, schema
-from tests.engine.conftest import ROOT
 from tests.engine.consumers import EXPORTING, Small, beside
 
 EXAMPLE = ROOT / "examples" / "alarms"

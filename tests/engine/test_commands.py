@@ -19,14 +19,12 @@ from pulumi.runtime.proto import language_pb2_grpc
 
 import tools
 from emulator.executables import PACKAGES
-from tests.engine.conftest import ROOT
-
-EXAMPLE = ROOT / "Pulumi.dev.yaml"
+from tests.checkouts import ROOT, STACK_FILE, checkout
 
 
 def _rehearsal(state: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rehearsal", *arguments, "--config", str(EXAMPLE), "--state", str(state)],
+        [sys.executable, "-m", "rehearsal", *arguments, "--config", str(STACK_FILE), "--state", str(state)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -146,11 +144,10 @@ def test_an_ordinary_pulumi_works_with_the_variables_that_serve_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the checkout as it is, with no project of ours; only the language host is played."""
-    checkout = tmp_path / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".rehearsal", "tests"))
+    copy = checkout(tmp_path / "checkout")
     pulumi = str(tools.find("pulumi"))
-    monkeypatch.chdir(checkout)
-    with _serving(tmp_path / "state") as variables, _language_host(checkout / "__main__.py") as client:
+    monkeypatch.chdir(copy)
+    with _serving(tmp_path / "state") as variables, _language_host(copy / "__main__.py") as client:
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
             **variables,
@@ -162,7 +159,7 @@ def test_an_ordinary_pulumi_works_with_the_variables_that_serve_prints(
         def run(*arguments: str) -> str:
             done = subprocess.run(
                 [pulumi, "--non-interactive", *arguments],
-                cwd=checkout, env=environment, capture_output=True, text=True, timeout=120, check=False,
+                cwd=copy, env=environment, capture_output=True, text=True, timeout=120, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
             return done.stdout
@@ -174,7 +171,7 @@ def test_an_ordinary_pulumi_works_with_the_variables_that_serve_prints(
         unchanged = run("preview", *host)
         assert "unchanged" in unchanged
         assert "to create" not in unchanged
-        assert "plugins" not in (checkout / "Pulumi.yaml").read_text()
+        assert "plugins" not in (copy / "Pulumi.yaml").read_text()
 
 
 def test_what_serve_prints_makes_a_shells_aws_talk_to_the_emulation_alone(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A stack's life on the real engine: built, unchanged, refreshed, moved, destroyed and built again."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 from common.json_values import record, records, text
 from emulator.world import World
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_NAMESPACE
-from tests.engine.conftest import CLUSTER, PRODUCTION, ROOT, NewRegion, Region, config
+from tests.checkouts import ROOT, checkout
+from tests.engine.conftest import CLUSTER, PRODUCTION, NewRegion, Region, config
 
 AWS_TYPES = {
     "aws:ec2/securityGroup:SecurityGroup",
@@ -48,7 +48,8 @@ def test_the_first_up_builds_all_that_was_planned_and_everything_after_it_change
     assert stack.refresh().changes == {}
     assert stack.preview().changes == {}
     elsewhere = tmp_path / "another" / "checkout"
-    shutil.copytree(ROOT, elsewhere, ignore=shutil.ignore_patterns(".git", ".venv", ".rehearsal", "tests"))
+    elsewhere.parent.mkdir()
+    checkout(elsewhere)
     stack.configure(settings, root=elsewhere)
     assert stack.preview().changes == {}
     # Besides inputs and outputs a resource has its place in the source, which the engine doesn't compare.

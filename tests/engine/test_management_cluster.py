@@ -23,8 +23,9 @@ from engine.project import Stack, load_stack
 from maestro_stack.mqtt import Agent, Mqtt
 from management_cluster.agent import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
 from rehearse import build_world, engine, faults, settings_of
+from tests.checkouts import ROOT
 from tests.engine.attached import Attached
-from tests.engine.conftest import ROOT, Region, config
+from tests.engine.conftest import Region, config
 
 EXAMPLE = ROOT / "examples" / "management-cluster"
 PROJECT = "maestro-management-clusters"

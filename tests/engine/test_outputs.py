@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from maestro_stack.outputs import CONTRACT_VERSION, VERSION_OUTPUT, documentation
-from tests.engine.conftest import ROOT
+from tests.checkouts import ROOT
 from tests.engine.consumers import EXPORTING, Small
 
 SOUND: dict[str, object] = {row.name: row.example for row in documentation()}

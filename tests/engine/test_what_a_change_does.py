@@ -36,8 +36,9 @@ from review.effects import (
     Way,
     merged,
 )
+from tests.checkouts import ROOT
 from tests.engine.attached import Attached
-from tests.engine.conftest import CLUSTER, ROOT, Region, succeeded
+from tests.engine.conftest import CLUSTER, Region, succeeded
 
 PACKAGES = ("aws", "kubernetes", "random")
 INSTANCE = "aws:rds/instance:Instance instance"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 
-from tests.engine.conftest import ROOT
+from tests.checkouts import ROOT
 from tests.faults.disturbed import Call
 
 DOCUMENT = ROOT / "docs/faults.md"

@@ -1,7 +1,6 @@
 """Rehearsals of the real program in this process, and copies of the project to break."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ import pytest
 import yaml
 
 from rehearsal.__main__ import main
-
-ROOT = Path(__file__).parents[2]
+from tests.checkouts import ROOT, checkout
 
 
 @dataclass
@@ -78,8 +76,8 @@ def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 def sound(region: str = "us-east-1", /, **keys: object) -> dict[str, object]:
     """A sound stack's configuration; keys are the project's own."""
-    config: dict[str, object] = {"aws:region": region, "maestro-stack:clusterName": "regional-xyz"}
-    return config | {f"maestro-stack:{key}": value for key, value in keys.items()}
+    own = {"clusterName": "regional-xyz", "profile": "dev", **keys}
+    return {"aws:region": region, **{f"maestro-stack:{key}": value for key, value in own.items()}}
 
 
 Break = Callable[[str, str, str], Path]
@@ -92,11 +90,7 @@ def broken(tmp_path: Path) -> Iterator[Break]:
     The copy's modules take the place of the project's own for the time of the test.
     """
     copy = tmp_path / "project"
-    shutil.copytree(
-        ROOT,
-        copy,
-        ignore=shutil.ignore_patterns(".git", ".venv", "tests", "rehearsal", "review", "docs", "__pycache__"),
-    )
+    checkout(copy, "review", "docs")
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "maestro_stack"}
 
     def change(file: str, old: str, new: str) -> Path:

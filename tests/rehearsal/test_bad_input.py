@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.__main__ import main
-from tests.rehearsal.conftest import ROOT, Rehearse, sound
+from tests.checkouts import ROOT
+from tests.rehearsal.conftest import Rehearse, sound
 
 HERE = {"name": "regional-xyz", "region": "us-east-1"}
 

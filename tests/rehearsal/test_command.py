@@ -13,7 +13,8 @@ import yaml
 
 from common.terminal import Colours
 from rehearsal.__main__ import main
-from tests.rehearsal.conftest import ROOT, Break, sound
+from tests.checkouts import ROOT, STACK_FILE
+from tests.rehearsal.conftest import Break, sound
 
 
 def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -26,7 +27,7 @@ def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 
 
 def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path) -> None:
-    done = command("--manifests", str(tmp_path / "out"))
+    done = command("--config", str(STACK_FILE), "--manifests", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     report, outputs = done.stdout.split("\nOutputs\n")
@@ -42,7 +43,6 @@ def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path)
 
 def test_exit_1_when_the_plan_has_a_problem(broken: Break) -> None:
     root = broken("maestro_stack/database.py", "publicly_accessible=False", "publicly_accessible=True")
-    (root / "rehearsal").symlink_to(ROOT / "rehearsal")
     done = command(cwd=root)
     assert done.returncode == 1, done.stderr
     assert "✗ it is public, or not encrypted at rest" in done.stdout
@@ -83,7 +83,7 @@ def test_a_terminal_gets_colour_and_sees_what_happens(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(ROOT)
-    assert main([]) == 0
+    assert main(["--config", str(STACK_FILE)]) == 0
     assert "\x1b[32m✓" in out.getvalue()
     assert "\r\x1b[Kupdate: 28 resources" in err.getvalue()
     assert err.getvalue().endswith("\r\x1b[K")  # nothing is left on the line
@@ -97,7 +97,7 @@ def test_an_interrupted_rehearsal_says_so(
 
     monkeypatch.setattr("rehearsal.rehearse.rehearse", interrupted)
     monkeypatch.chdir(ROOT)
-    assert main([]) == 130
+    assert main(["--config", str(STACK_FILE)]) == 130
     assert "nothing was changed" in capsys.readouterr().err
 
 
@@ -130,7 +130,7 @@ def test_json_is_one_document_and_names_its_version(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert main(["--json"]) == 0
+    assert main(["--json", "--config", str(STACK_FILE)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["version"], report["result"], report["stack"]) == (1, "holds", "dev")
     # Every key is documented.
@@ -143,5 +143,5 @@ def test_manifests_that_cannot_be_written_are_an_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.chdir(ROOT)
-    assert main(["--manifests", str(tmp_path / "file")]) == 2
+    assert main(["--config", str(STACK_FILE), "--manifests", str(tmp_path / "file")]) == 2
     assert "File exists" in capsys.readouterr().err

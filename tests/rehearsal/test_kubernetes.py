@@ -5,7 +5,7 @@ import pytest
 from common.json_values import Json
 from emulator.aws import UnmappedInputError
 from emulator.kubernetes import RELEASE, Kubernetes, KubernetesError
-from tests.rehearsal.conftest import ROOT
+from tests.checkouts import ROOT
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 PATCH = "kubernetes:core/v1:ConfigMapPatch"

@@ -26,7 +26,7 @@ from engine.run import MASK, Resource
 from policies import types
 from policies.rules import RULES
 from rehearsal.rehearse import rehearse
-from tests.rehearsal.conftest import ROOT
+from tests.checkouts import ROOT
 
 CONFIG: Mapping[str, Json] = {
     "aws:region": "us-east-1",

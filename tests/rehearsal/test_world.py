@@ -51,6 +51,7 @@ def test_the_default_world_is_in_the_account_of_the_role_that_the_stack_takes(
         "aws:region": "us-east-1",
         "aws:assumeRoles": json.dumps([{"roleArn": role}]),
         "maestro-stack:clusterName": "regional-xyz",
+        "maestro-stack:profile": "dev",
     }
     settings = parse(config, project="maestro-stack", root=Path(__file__).parents[2])
     assert world_of(settings).account == account

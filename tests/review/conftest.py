@@ -11,11 +11,10 @@ import pytest
 import yaml
 
 from review.__main__ import main
+from tests.checkouts import checkout
 
-ROOT = Path(__file__).parents[2]
 MUTATION = "mutation"
 """Property of a test: what was mutated, and what came of it."""
-LEFT_OUT = (".git", ".venv", "tests", "docs", "benchmarks", "__pycache__", ".rehearsal", ".*_cache")
 
 
 @dataclass
@@ -89,7 +88,7 @@ def write(request: pytest.FixtureRequest) -> bool:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project in a repository of one commit."""
     root = tmp_path_factory.mktemp("template") / "project"
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    checkout(root, "docs", "benchmarks")
     (root / "docs").mkdir()
     (root / "docs/README.md").write_text("# Docs\n")
     request = PullRequest(root)

@@ -38,7 +38,7 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("path", "old"),
     [
-        (generate.PROJECT, "default: dev"),
+        (generate.PROJECT, "default: create"),
         (generate.CONFIGURATION, "| `database.iops` | integer"),
         (generate.OUTPUTS, "| `maestro_role_arn` | string"),
         (generate.EFFECTS, "| `database.kmsKeyArn` | none"),
@@ -82,10 +82,10 @@ def test_every_declaration_is_one_that_the_engine_accepts() -> None:
         assert declared["description"].endswith("."), key
 
 
-def test_only_the_cluster_name_has_no_default() -> None:
+def test_only_the_cluster_name_and_the_profile_have_no_default() -> None:
     # The engine calls a declared key without one missing.
     without = [key for key, declared in PROJECT["config"].items() if "default" not in declared]
-    assert without == ["clusterName"]
+    assert without == ["clusterName", "profile"]
     for declared in PROJECT["config"].values():
         if "default" in declared:
             assert isinstance(declared["default"], TYPES[declared["type"]])
@@ -93,7 +93,7 @@ def test_only_the_cluster_name_has_no_default() -> None:
 
 def test_the_declared_defaults_change_nothing() -> None:
     name = PROJECT["name"]
-    required = {"aws:region": "us-east-1", f"{name}:clusterName": "regional-xyz"}
+    required = {"aws:region": "us-east-1", f"{name}:clusterName": "regional-xyz", f"{name}:profile": "dev"}
     defaults = {
         f"{name}:{key}": d["default"] if isinstance(d["default"], str) else json.dumps(d["default"])
         for key, d in PROJECT["config"].items()

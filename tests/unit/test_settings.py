@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import yaml
 
 from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.errors import ConfigurationError, Problem
@@ -17,7 +16,7 @@ from maestro_stack.settings import Settings, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "maestro-stack"
-CLUSTER: Tree = {"clusterName": "regional-xyz"}
+REQUIRED: Tree = {"clusterName": "regional-xyz", "profile": "dev"}
 PRODUCTION: Tree = {"profile": "production"}
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"
 
@@ -31,7 +30,7 @@ def settings(
     secret: Collection[str] = (),
 ) -> Settings:
     """Parse keys of our namespace as the engine would pass them: objects and lists as JSON text."""
-    keys = {**CLUSTER, **(own or {})}
+    keys = {**REQUIRED, **(own or {})}
     config = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
     for key in [k for k, v in keys.items() if v is None]:
         del config[f"{PROJECT}:{key}"]
@@ -57,7 +56,7 @@ def only(found: tuple[Problem, ...]) -> Problem:
 # --- what is accepted -----------------------------------------------------------------------------
 
 
-def test_a_cluster_and_a_region_are_enough() -> None:
+def test_a_cluster_a_profile_and_a_region_are_enough() -> None:
     found = settings()
     assert (found.cluster_name, found.region, found.is_production) == ("regional-xyz", "us-east-1", False)
     assert (found.server.replicas, found.server.namespace, found.mqtt.source_id) == (2, "maestro", "maestro")
@@ -227,6 +226,7 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"acknowledge": {"key": "x", "reason": "y"}}, "acknowledge", "is no list"),
     ({"tags": ["a"]}, "tags", '["a"] is no object'),
     ({"tags": {"a": True}}, "tags.a", "true is no text"),
+    ({"profile": None}, "profile", "is missing"),
     ({"profile": "prod"}, "profile", "\"prod\" is not 'dev' or 'production'"),
     ({"bootstrapConfigMap": "adpot"}, "bootstrapConfigMap", "is not 'create', 'adopt' or 'external'"),
     # server
@@ -397,7 +397,7 @@ def with_command(own: Tree, command: str) -> Tree | None:
         return None
     path, value = [word for word in words[3:] if word != "--path"]
     steps: list[str | int] = [int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", path)]
-    changed: Json = json.loads(json.dumps({**CLUSTER, **own}))
+    changed: Json = json.loads(json.dumps({**REQUIRED, **own}))
     below = changed
     for step, following in pairwise(steps):
         if isinstance(below, list):
@@ -628,13 +628,3 @@ def test_a_kubeconfig_is_never_repeated(kubeconfig: Json) -> None:
 def test_a_secret_kubeconfig_that_no_mode_uses_is_explained() -> None:
     problem = only(problems({"kubernetes": {"kubeconfig": HUSH}}, secret={"kubernetes"}))
     assert problem.problem == "is given, but mode eks doesn't use it"
-
-
-# --- the committed stack --------------------------------------------------------------------------
-
-
-def test_the_committed_stack_is_sound() -> None:
-    config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
-    text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
-    found = parse(text, project=PROJECT, root=ROOT)
-    assert (found.cluster_name, found.region, found.is_production) == ("regional-xyz", "us-east-1", False)

@@ -1,0 +1,16 @@
+"""The project as tests have it: this checkout's program, and a stack of the tests' own."""
+
+import shutil
+from pathlib import Path
+
+from engine.shell import copy_checkout
+
+ROOT = Path(__file__).parents[1]
+STACK_FILE = ROOT / "tests" / "project" / "Pulumi.dev.yaml"
+
+
+def checkout(to: Path, *left_out: str) -> Path:
+    """A copy of it, without whatever matches these patterns; returns `to`."""
+    copy_checkout(ROOT, to, *left_out)
+    shutil.copy(STACK_FILE, to)
+    return to

@@ -1,0 +1,56 @@
+"""What the owner of a checkout configures is sound; the tests demand nothing else of it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.project import load_stack
+from fleet.file import load
+from fleet.stacks import check
+from maestro_stack.settings import parse
+from tests.checkouts import ROOT
+
+STACKS = sorted(file.name.split(".", 1)[1].removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml"))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_s_file_is_sound(stack: str) -> None:
+    read = load_stack(ROOT, name=stack)
+    parse(read.config, project=read.project, root=ROOT, secret=read.secret_keys)
+
+
+@pytest.mark.skipif(not (ROOT / "fleet.yaml").exists(), reason="there is no fleet.yaml")
+def test_the_fleet_file_is_sound_and_its_stacks_are_in_nobody_s_way() -> None:
+    assert check(load(ROOT / "fleet.yaml"), ROOT)
+
+
+@pytest.mark.parametrize("file", ["Pulumi.dev.yaml", "fleet.yaml"])
+def test_a_pull_of_the_project_does_not_collide_with_what_its_adopter_configured(
+    tmp_path: Path, file: str
+) -> None:
+    project, adopted = tmp_path / "project", tmp_path / "adopted"
+
+    def git(root: Path, *arguments: str) -> str:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+        command = ["git", *identity, *arguments]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def commit(root: Path, content: str) -> None:
+        (root / file).write_text(content)
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--message", content)
+
+    project.mkdir()
+    git(project, "init", "--quiet", "--initial-branch", "main")
+    shutil.copy(ROOT / ".gitattributes", project)
+    commit(project, "as shipped")
+    git(tmp_path, "clone", "--quiet", str(project), str(adopted))
+    git(adopted, "config", "merge.ours.driver", "true")  # as README.md says
+    commit(adopted, "the adopter's")
+    commit(project, "shipped anew")
+    git(adopted, "pull", "--quiet", "--no-rebase", "--no-edit")
+    assert (adopted / file).read_text() == "the adopter's"
