@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from checks import aws_policy
 from checks.csi_provider import MountedFile, mount, parse_class
 from checks.pod import POD_NAME, POD_UID, Pod, Session, fetcher, pod_of, session_of
-from checks.region import Region, had
+from checks.region import Missing, Region, had
 from common.json_values import Json, record, text
 from engine.run import Run
 from maestro_stack.settings import Settings
@@ -42,7 +42,12 @@ class Evidence:
     preview: Run
     update: Run
     region: Region
-    release: Release
+    installed: Release | Missing
+
+    @property
+    def release(self) -> Release:
+        """The server's release. Raises as `had`."""
+        return had(self.installed)
 
     @functools.cached_property
     def pod(self) -> Pod:

@@ -5,6 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.run import UnverifiedError
+
+PREVIEW = "pulumi preview --diff"
+"""What the real providers make of it."""
+
 
 class Status(StrEnum):
     """How a finding stands. What can't be known here is unverified, never passed."""
@@ -66,8 +71,10 @@ class Findings:
 
     @contextmanager
     def refusing(self, *refusals: type[Exception]) -> Generator[None]:
-        """Turn one of these exceptions into a failure of the check."""
+        """Turn one of these exceptions into a failure of the check, and an unknown into unverified."""
         try:
             yield
+        except UnverifiedError as unknown:
+            self.unverified(str(unknown), PREVIEW)
         except refusals as refusal:
             self.fail(str(refusal))

@@ -2,11 +2,11 @@
 
 from types import ModuleType
 
-from checks import database, identity, mount, mqtt, order, policy_rules, secrecy
+from checks import coverage, database, identity, mount, mqtt, order, policy_rules, secrecy
 from checks.evidence import Evidence
 from checks.finding import Check, Findings
 
-CHECKS: tuple[ModuleType, ...] = (mount, identity, mqtt, database, order, policy_rules, secrecy)
+CHECKS: tuple[ModuleType, ...] = (coverage, mount, identity, mqtt, database, order, policy_rules, secrecy)
 
 
 def run_checks(evidence: Evidence) -> tuple[Check, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from engine.run import UnverifiedError
+
 T = TypeVar("T")
 
 
@@ -15,6 +17,8 @@ class Missing:
     """A part that couldn't be gathered."""
 
     reason: str
+    is_unverified: bool = False
+    """Because it can't be known here, and not because it isn't there."""
 
 
 class MissingError(LookupError):
@@ -22,9 +26,9 @@ class MissingError(LookupError):
 
 
 def had(part: T | Missing) -> T:
-    """The part. Raises MissingError where it couldn't be gathered."""
+    """The part. Raises MissingError, or UnverifiedError, where it couldn't be gathered."""
     if isinstance(part, Missing):
-        raise MissingError(part.reason)
+        raise (UnverifiedError if part.is_unverified else MissingError)(part.reason)
     return part
 
 

@@ -23,9 +23,9 @@ def check(evidence: Evidence, findings: Findings) -> None:
         "no secret value was seen, so none could be looked for",
     )
     for place, texts in _places(evidence):
-        shown = list(texts)
-        leaked = any(fragment in text for text in shown for fragment in fragments)
-        findings.expect(not leaked, f"not in {place}", f"a secret value shows in {place}")
+        with findings.refusing(LookupError):
+            leaked = any(fragment in text for text in texts for fragment in fragments)
+            findings.expect(not leaked, f"not in {place}", f"a secret value shows in {place}")
     exported = sorted(evidence.update.secret_outputs)
     findings.expect(not exported, "no output is secret", f"secret outputs: {', '.join(exported)}")
 
@@ -46,5 +46,9 @@ def _places(evidence: Evidence) -> Iterator[tuple[str, Iterator[str]]]:
     yield "Helm values", (json.dumps(i["values"]) for i in inputs if "values" in i)
     yield "plain inputs", (text for i in inputs for text in properties.leaves(i))
     yield "resource names and ids", (f"{r.urn} {r.id}" for run in runs for r in run.resources)
-    yield "manifests", iter(evidence.release.text.values())
+    yield "manifests", _manifests(evidence)
     yield "log lines", (message for run in runs for message in run.messages)
+
+
+def _manifests(evidence: Evidence) -> Iterator[str]:
+    yield from evidence.release.text.values()

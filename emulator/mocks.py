@@ -22,10 +22,11 @@ from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, pr
 from pulumi.runtime.stack import run_in_stack
 
 from common.json_values import Json
-from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings
+from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings, is_emulated
+from emulator.unknown import UnknownType
 from engine import properties
 from engine.project import PLACEHOLDER, Stack
-from engine.run import MASK, Failure, Resource, Run
+from engine.run import MASK, UNKNOWN, Failure, Resource, Run
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 
@@ -90,6 +91,26 @@ def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
     """Nobody waits for what is behind a refused resource; asyncio would log a traceback for each."""
     if not isinstance(context.get("exception"), RefusedError):
         loop.default_exception_handler(context)
+
+
+def _unverified(
+    request: resource_pb2.RegisterResourceRequest, inputs: Mapping[str, Json], *, preview: bool
+) -> str:
+    """Why nobody here knows what becomes of a resource; empty where a provider does.
+
+    In a preview nearly every input is unknown, and says nothing.
+    """
+    if not request.custom:
+        return ""
+    if not is_emulated(request.type):
+        return f"no emulation of {request.type}"
+    if not preview and properties.holds_unknown(dict(inputs)):
+        return "it depends on a value that nobody knows here"
+    return ""
+
+
+def _shown(sent: Mapping[str, Json]) -> Json:
+    return properties.without_unknowns(properties.masked(dict(sent), MASK), UNKNOWN)
 
 
 # What a resource may be registered with that the engine keeps, or acts on in later updates.
@@ -170,10 +191,15 @@ class _Monitor(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         sent = properties.decode(request.object)
         inputs = cast(dict[str, Json], properties.plain(sent))
-        if request.custom and not self._preview:
-            id_, outputs = self._create(urn, request, sent, inputs)
-        else:
+        unverified = _unverified(request, inputs, preview=self._preview)
+        if not request.custom or self._preview:
             id_, outputs = "", sent  # a component has no state of its own; in a preview the id is unknown
+        elif not unverified:
+            id_, outputs = self._create(urn, request, sent, inputs)
+        elif is_emulated(request.type):
+            id_, outputs = "", sent
+        else:
+            id_, outputs = UnknownType(request.name).create(request.type, inputs).id, sent
         record = Resource(
             urn=urn,
             type=request.type,
@@ -181,7 +207,7 @@ class _Monitor(mocks.MockMonitor):
             parent=request.parent or None,
             id=id_,
             inputs=inputs,
-            shown_inputs=cast(dict[str, Json], properties.masked(sent, MASK)),
+            shown_inputs=cast(dict[str, Json], _shown(sent)),
             outputs=cast(dict[str, Json], properties.plain(outputs)),
             dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
             protect=request.protect,
@@ -189,11 +215,15 @@ class _Monitor(mocks.MockMonitor):
             options=_options(request),
             replacement_trigger=properties.plain(properties.decode_value(request.replacement_trigger)),
             is_component=not request.custom,
+            unverified=unverified,
         )
         with self._lock:
             self.records[urn] = record
         self._listener(request.type)
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=properties.encode(outputs))
+        return resource_pb2.RegisterResourceResponse(
+            # Outputs that aren't given are then unknown to the program in an update, too, and not None.
+            urn=urn, id=id_, object=properties.encode(outputs), unknown=bool(unverified),
+        )  # fmt: skip
 
     def RegisterResourceOutputs(  # noqa: N802
         self, request: resource_pb2.RegisterResourceOutputsRequest
@@ -201,7 +231,10 @@ class _Monitor(mocks.MockMonitor):
         if self.records[request.urn].type == STACK_TYPE:
             sent = properties.decode(request.outputs)
             self.secret_outputs = {name for name, value in sent.items() if properties.holds_secret(value)}
-            self.outputs = {name: properties.plain(value) for name, value in sent.items()}
+            self.outputs = {
+                name: properties.without_unknowns(properties.plain(value), UNKNOWN)
+                for name, value in sent.items()
+            }
         return empty_pb2.Empty()
 
     def Invoke(  # noqa: N802

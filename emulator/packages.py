@@ -3,14 +3,23 @@
 from collections.abc import Mapping
 
 from common.json_values import Json
-from emulator.aws import AwsError, NoHandlerError, function_handler, resource_handler
+from emulator.aws import RESOURCE_TYPES, AwsError, NoHandlerError, function_handler, resource_handler
 from emulator.aws.cloud import Cloud
-from emulator.kubernetes import Cluster, KubernetesError
+from emulator.kubernetes import TABLES, Cluster, KubernetesError
 from emulator.lifecycle import Difference, Provider, State, live_inputs
+from emulator.randomness import TYPES as RANDOM_TYPES
 from emulator.randomness import Randomness
 
 PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem", "__inputs"})
 """Outputs that the AWS and Kubernetes providers mark secret although what is in them is mostly public."""
+
+TYPES = RESOURCE_TYPES | TABLES.keys() | RANDOM_TYPES
+"""Every resource type that has a handler."""
+
+
+def is_emulated(type_: str) -> bool:
+    """Whether resources of a type have a handler; of others nobody here knows what becomes of them."""
+    return type_ in TYPES or type_.startswith("pulumi:providers:")
 
 
 _NAMES = ("name", "identifier")
@@ -104,10 +113,9 @@ class Providers:
         return self._aws.call(token, args)
 
     def _package(self, type_: str) -> Provider:
-        package = type_.partition(":")[0]
-        if package not in self._packages:
-            raise NoHandlerError(f"no provider emulates {type_}: add its package in emulator/packages.py")
-        return self._packages[package]
+        if not is_emulated(type_):
+            raise NoHandlerError(f"no emulation of {type_}")
+        return self._packages[type_.partition(":")[0]]
 
 
 def is_about_surroundings(refusal: Exception) -> bool:

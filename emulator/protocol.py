@@ -33,6 +33,7 @@ from common.json_values import Json, dig, text
 from emulator.aws.errors import AwsError, NoHandlerError, PartlyMadeError
 from emulator.executables import ACCOUNT, LOG, PACKAGES, TIMEOUT_SCALE, URL
 from emulator.lifecycle import Provider, State
+from emulator.unknown import UnknownType
 from engine import properties
 
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
@@ -156,8 +157,11 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CheckResponse:
         """Refuses what nothing would pass on; the inputs stay as the program gave them."""
         type_ = _type(request.urn)
+        provider = self._provider_of(request.urn, context)
+        if isinstance(provider, UnknownType):
+            return provider_pb2.CheckResponse(inputs=request.news)
         inputs = _plain(request.news)
-        known = self._serve(context, lambda backend: backend.known_inputs(type_))
+        known = self._serve(context, lambda: provider.known_inputs(type_))
         unknown = sorted(key for key, value in inputs.items() if value is not None and key not in known)
         failures = [
             provider_pb2.CheckFailure(property=key, reason=f"{type_} has no emulated input {key}")
@@ -169,10 +173,10 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(
         self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
-        type_ = _type(request.urn)
+        type_, provider = _type(request.urn), self._provider_of(request.urn, context)
         state = State(request.id, _plain(request.olds))
         inputs = _plain(request.news)
-        found = self._serve(context, lambda backend: backend.difference(type_, state, inputs))
+        found = self._serve(context, lambda: provider.difference(type_, state, inputs))
         ignored = tuple(request.ignoreChanges)
         updates = [key for key in found.updates if not _is_below(key, ignored)]
         replaces = [key for key in found.replaces if not _is_below(key, ignored)]
@@ -188,7 +192,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
             },
             hasDetailedDiff=True,
             deleteBeforeReplace=bool(replaces)
-            and self._serve(context, lambda backend: backend.deletes_first(type_, state, inputs)),
+            and self._serve(context, lambda: provider.deletes_first(type_, state, inputs)),
         )
 
     @_logged
@@ -199,29 +203,30 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:  # what isn't answered is unknown to the program
             return provider_pb2.CreateResponse(properties=request.properties)
         inputs = cast(dict[str, Json], properties.plain(sent))
-        state = self._serve(context, lambda backend: backend.create(type_, inputs), type_, sent)
-        return provider_pb2.CreateResponse(id=state.id, properties=self._outputs(type_, state, sent))
+        provider = self._provider_of(request.urn, context)
+        state = self._serve(context, lambda: provider.create(type_, inputs), request.urn, sent)
+        return provider_pb2.CreateResponse(id=state.id, properties=_outputs(provider, type_, state, sent))
 
     @_logged
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
         """The resource as it is; inputs follow what was read, so that a refresh shows drift as drift."""
-        type_ = _type(request.urn)
+        type_, provider = _type(request.urn), self._provider_of(request.urn, context)
         sent_inputs, sent = properties.decode(request.inputs), properties.decode(request.properties)
         inputs = cast(dict[str, Json], properties.plain(sent_inputs))
         known = State(request.id, {**inputs, **cast(dict[str, Json], properties.plain(sent))})
-        found = self._serve(context, lambda backend: backend.read(type_, known), type_, sent_inputs)
+        found = self._serve(context, lambda: provider.read(type_, known), request.urn, sent_inputs)
         if found is None:
             return provider_pb2.ReadResponse()
-        live = self._serve(context, lambda backend: backend.live_inputs(type_, found, inputs))
+        live = self._serve(context, lambda: provider.live_inputs(type_, found, inputs))
         secret = {key for key, value in {**sent, **sent_inputs}.items() if properties.holds_secret(value)}
         new_inputs = {
             key: properties.secret(value) if key in secret else value for key, value in live.items()
         }
         return provider_pb2.ReadResponse(
             id=found.id,
-            properties=self._outputs(type_, found, {**sent, **sent_inputs}),
+            properties=_outputs(provider, type_, found, {**sent, **sent_inputs}),
             inputs=properties.encode(new_inputs),
         )
 
@@ -236,13 +241,15 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.UpdateResponse(properties=properties.encode({**olds, **news}))
         state = State(request.id, cast(dict[str, Json], properties.plain(olds)))
         inputs = cast(dict[str, Json], properties.plain(news))
-        updated = self._serve(context, lambda backend: backend.update(type_, state, inputs), type_, news)
-        return provider_pb2.UpdateResponse(properties=self._outputs(type_, updated, news))
+        provider = self._provider_of(request.urn, context)
+        updated = self._serve(context, lambda: provider.update(type_, state, inputs), request.urn, news)
+        return provider_pb2.UpdateResponse(properties=_outputs(provider, type_, updated, news))
 
     @_logged
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         type_, state = _type(request.urn), State(request.id, _plain(request.properties))
-        self._serve(context, lambda backend: backend.delete(type_, state))
+        provider = self._provider_of(request.urn, context)
+        self._serve(context, lambda: provider.delete(type_, state))
         return empty_pb2.Empty()
 
     # --- look-ups ---------------------------------------------------------------------------------
@@ -253,29 +260,40 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.InvokeResponse:
         args = _plain(request.args)
         response = provider_pb2.InvokeResponse()
-        answer = self._serve(context, lambda backend: backend.call(request.tok, args))
+        backend = self._configured(context)
+        answer = self._serve(context, lambda: backend.call(request.tok, args))
         getattr(response, "return").CopyFrom(properties.encode(answer))
         return response
 
     # --- what they share --------------------------------------------------------------------------
 
+    def _configured(self, context: grpc.ServicerContext) -> Backend:
+        if self._backend is None:
+            _refuse(context, self._refusal)
+        return self._backend
+
+    def _provider_of(self, urn: str, context: grpc.ServicerContext) -> Provider:
+        """Who leads the resource's life."""
+        from emulator.packages import is_emulated
+
+        return self._configured(context) if is_emulated(_type(urn)) else UnknownType(urn.rpartition("::")[2])
+
     def _serve(
         self,
         context: grpc.ServicerContext,
-        ask: Callable[[Backend], T],
-        type_: str = "",
+        ask: Callable[[], T],
+        urn: str = "",
         sent: Mapping[str, Json] | None = None,
     ) -> T:
-        """The backend's answer; its refusal goes to the engine in the provider's words."""
+        """The answer; a refusal goes to the engine in the provider's words."""
         from emulator.client import EmulationError
         from emulator.kubernetes import KubernetesError, PartialError
 
-        if self._backend is None:
-            _refuse(context, self._refusal)
         try:
-            return ask(self._backend)
+            return ask()
         except (PartialError, PartlyMadeError) as partial:
-            outputs = self._outputs(type_, partial.state, sent or {})
+            provider = self._provider_of(urn, context)
+            outputs = _outputs(provider, _type(urn), partial.state, sent or {})
             _refuse_partly(context, str(partial), partial.state.id, outputs, sent or {}, partial.reasons)
         except (
             AwsError,
@@ -286,17 +304,14 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         ) as refusal:
             _refuse(context, str(refusal))
 
-    def _outputs(self, type_: str, state: State, sent: Mapping[str, Json]) -> struct_pb2.Struct:
-        """Secret are the outputs that the provider marks, and the inputs that came as secrets."""
-        assert self._backend is not None  # noqa: S101 it has just answered
-        secret = self._backend.secret_outputs(type_)
-        secret |= {key for key, value in sent.items() if properties.holds_secret(value)}
-        return properties.encode(
-            {
-                key: properties.secret(value) if key in secret else value
-                for key, value in state.outputs.items()
-            }
-        )
+
+def _outputs(provider: Provider, type_: str, state: State, sent: Mapping[str, Json]) -> struct_pb2.Struct:
+    """Secret are the outputs that the provider marks, and the inputs that came as secrets."""
+    secret = provider.secret_outputs(type_)
+    secret |= {key for key, value in sent.items() if properties.holds_secret(value)}
+    return properties.encode(
+        {key: properties.secret(value) if key in secret else value for key, value in state.outputs.items()}
+    )
 
 
 def _unusable() -> tuple[type[Exception], ...]:

@@ -60,6 +60,22 @@ def masked(value: Json, mask: str) -> Json:
     return _without_secrets(value, lambda _: mask)
 
 
+def holds_unknown(value: Json) -> bool:
+    """Whether a value, or one in it, isn't known."""
+    return UNKNOWN in leaves(value)
+
+
+def without_unknowns(value: Json, mark: str) -> Json:
+    """The value with `mark` for each text that isn't known."""
+    match value:
+        case dict():
+            return {key: without_unknowns(inner, mark) for key, inner in value.items()}
+        case list():
+            return [without_unknowns(inner, mark) for inner in value]
+        case _:
+            return mark if value == UNKNOWN else value
+
+
 def leaves(value: Json) -> Iterator[str]:
     """Every text in a value; keys aren't."""
     if isinstance(value, str):

@@ -7,6 +7,12 @@ from common.json_values import Json
 from policies.rule import SECRET
 
 MASK = SECRET
+UNKNOWN = "[unknown]"
+"""What is shown of a value that isn't known."""
+
+
+class UnverifiedError(LookupError):
+    """What is asked for was registered, but nobody here knows what becomes of it; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +40,13 @@ class Resource:
     replacement_trigger: Json
     """A new value replaces it; None where nothing but its inputs does."""
     is_component: bool
+    unverified: str
+    """Why nobody here knows what becomes of it; empty where a provider does."""
+
+    @property
+    def title(self) -> str:
+        """Its type and logical name, for a person."""
+        return f"{self.type} {self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +85,13 @@ class Run:
         if len(found) != 1:
             raise LookupError(f"{len(found)} resources of type {type_}{f' named {name}' if name else ''}")
         return found[0]
+
+    def made(self, type_: str) -> Resource:
+        """The one resource of a type, if a provider made it. Raises LookupError, UnverifiedError."""
+        found = self.one(type_)
+        if found.unverified:
+            raise UnverifiedError(f"{found.title}: {found.unverified}")
+        return found
 
     def by_urn(self, urn: str) -> Resource:
         """The resource with this URN."""

@@ -74,7 +74,7 @@ class ServerArgs:
 
 
 def chart_values(args: ServerArgs) -> dict[str, object]:
-    """The chart's values as the program wires them; see `rules.WIRED_VALUES`."""
+    """The chart's values as the program wires them; see `constraints.WIRED_VALUES`."""
     settings, image = args.settings, args.settings.image
     annotations = {f"secret-version/{secret}": id_ for secret, id_ in args.secret_version_ids.items()}
     return {

@@ -6,37 +6,34 @@ from typing import TypeVar
 
 from checks.csi_provider import MountError, parse_class
 from checks.evidence import Evidence, Release
-from checks.region import Association, Certificate, Database, Missing, Region, Secret, SecurityGroupRule
+from checks.region import Association, Certificate, Database, Missing, Region, Secret, SecurityGroupRule, had
 from common.json_values import Json, flag, number, record, records, text, texts
 from emulator import kubernetes
 from emulator.aws import AwsError, function_handler
 from emulator.aws.cloud import Cloud
-from engine.run import Run
+from engine.run import Run, UnverifiedError
 from maestro_stack.settings import Settings
 
 T = TypeVar("T")
 
 
 def gather(
-    settings: Settings, preview: Run, update: Run, cloud: Cloud, installed: kubernetes.Release
+    settings: Settings, preview: Run, update: Run, cloud: Cloud, cluster: kubernetes.Kubernetes
 ) -> Evidence:
     """All that there is. What AWS doesn't answer is missing, and the checks that need it say why."""
-    release = Release(
-        namespace=installed.namespace,
-        objects=tuple(manifest.content for manifest in installed.manifests),
-        text=installed.text,
-    )
+    release = _part(lambda: _release(update, cluster))
     name = settings.cluster_name
 
     def association() -> Association | None:
-        pod = record(record(record(release.one("Deployment", "maestro"), "spec"), "template"), "spec")
-        return association_of(cloud, name, release.namespace, text(pod, "serviceAccountName", "default"))
+        deployment = had(release).one("Deployment", "maestro")
+        pod = record(record(record(deployment, "spec"), "template"), "spec")
+        return association_of(cloud, name, had(release).namespace, text(pod, "serviceAccountName", "default"))
 
     return Evidence(
         settings=settings,
         preview=preview,
         update=update,
-        release=release,
+        installed=release,
         region=Region(
             name=cloud.region,
             partition=cloud.partition,
@@ -44,7 +41,7 @@ def gather(
             mqtt_endpoint=_part(lambda: _mqtt_endpoint(cloud)),
             cluster_security_group=_part(lambda: _cluster_security_group(cloud, name)),
             association=_part(association),
-            secrets=_part(lambda: _secrets(cloud, release)),
+            secrets=_part(lambda: _secrets(cloud, had(release))),
             certificate=_part(lambda: _certificate(cloud, update)),
             database=_part(lambda: _database(cloud, update)),
         ),
@@ -54,8 +51,20 @@ def gather(
 def _part(gathered: Callable[[], T]) -> T | Missing:
     try:
         return gathered()
+    except UnverifiedError as unknown:
+        return Missing(str(unknown), is_unverified=True)
     except (AwsError, MountError, LookupError) as refusal:
         return Missing(str(refusal))
+
+
+def _release(update: Run, cluster: kubernetes.Kubernetes) -> Release:
+    update.made(kubernetes.RELEASE)
+    installed = cluster.releases[0]
+    return Release(
+        namespace=installed.namespace,
+        objects=tuple(manifest.content for manifest in installed.manifests),
+        text=installed.text,
+    )
 
 
 def _mqtt_endpoint(cloud: Cloud) -> str:
@@ -124,7 +133,7 @@ def secret_of(cloud: Cloud, name: str, region: str) -> Secret | None:
 
 
 def _certificate(cloud: Cloud, update: Run) -> Certificate:
-    registered = update.one("aws:iot/certificate:Certificate")
+    registered = update.made("aws:iot/certificate:Certificate")
     answer = cloud.call("iot", "DescribeCertificate", {"certificateId": registered.id})
     known = record(answer, "certificateDescription")
     attached = cloud.call("iot", "ListAttachedPolicies", {"target": text(registered.outputs, "arn")})
@@ -141,7 +150,7 @@ def _certificate(cloud: Cloud, update: Run) -> Certificate:
 
 
 def _database(cloud: Cloud, update: Run) -> Database:
-    registered = update.one("aws:rds/instance:Instance").outputs
+    registered = update.made("aws:rds/instance:Instance").outputs
     answer = cloud.call(
         "rds", "DescribeDBInstances", {"DBInstanceIdentifier": text(registered, "identifier")}
     )

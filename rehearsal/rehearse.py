@@ -76,7 +76,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         checks: tuple[Check, ...] = ()
         if not update.failures:
             progress("checking")
-            checks = run_checks(gather(settings, preview, update, cloud, cluster.releases[0]))
+            checks = run_checks(gather(settings, preview, update, cloud, cluster))
     return Rehearsal(
         stack=stack,
         settings=settings,

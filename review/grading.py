@@ -13,7 +13,7 @@ from policies import types
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Grade, Way
 from review.permissions import PermissionChange
-from review.resources import BY_TRIGGER, ResourceChange, top
+from review.resources import BY_TRIGGER, ResourceChange, is_known, top
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 UNSEEN = frozenset({"tags", "tagsAll", "description"})
@@ -113,7 +113,8 @@ def _created(change: ResourceChange) -> Judgement:
         return Judgement(_DANGEROUS, "more can reach the database than before")
     if change.resource.type.startswith("random:"):
         return Judgement(_SAFE, "it is a value in Pulumi's state alone")
-    return Judgement(_LOOK, "it is new")
+    known = is_known(change.resource.type)
+    return Judgement(_LOOK, "it is new" if known else "it is new, and nothing here knows its type")
 
 
 def _lost(change: ResourceChange) -> Judgement:
@@ -128,8 +129,9 @@ def _lost(change: ResourceChange) -> Judgement:
     if type_.startswith("random:"):
         unused = "what it made is in Pulumi's state alone, and no longer used"
         return Judgement(_LOOK, unused if change.way is Way.DELETED else "what it makes is made anew")
-    if change.way is Way.DELETED:
-        return Judgement(_DANGEROUS, "it goes away")
+    if change.way is Way.DELETED or not is_known(type_):
+        unknown = "nothing here knows its type, nor what is lost with it"
+        return Judgement(_DANGEROUS, "it goes away" if is_known(type_) else unknown)
     return Judgement(_LOOK, "it is made anew")
 
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from common.json_values import Json, json_list
-from emulator.aws import NoHandlerError, resource_handler
+from emulator.aws import resource_handler
 from emulator.kubernetes import TABLES
 from emulator.lifecycle import Change as OfInput
+from emulator.packages import TYPES
 from emulator.randomness import table_of
 from engine.run import MASK
 from policies import types
@@ -199,14 +200,17 @@ def _texts(value: Json) -> Iterator[str]:
             return
 
 
+def is_known(type_: str) -> bool:
+    """Whether anything here knows what a change of such a resource does."""
+    return type_ == KUBERNETES_PROVIDER or type_ in TYPES
+
+
 def _replaces(type_: str, key: str) -> bool:
     """Whether another value of an input replaces the resource."""
     if type_ == KUBERNETES_PROVIDER:
         return key == CLUSTER_IDENTIFIER
-    try:
-        return _table(type_).get(key) is OfInput.REPLACE
-    except NoHandlerError:
-        return True  # of a type that we don't know, the worse is assumed
+    # Of a type that we don't know, the worse is assumed.
+    return not is_known(type_) or _table(type_).get(key) is OfInput.REPLACE
 
 
 def _table(type_: str) -> Mapping[str, OfInput]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.checkouts import ALARM, END_OF_COMPONENT
 from tests.review.conftest import Outcome, PullRequest, Reviewed
 
 DEPLOYMENT = "charts/maestro-server-eso/templates/deployment.yaml"
@@ -45,6 +46,27 @@ def test_a_template_that_changes_pods_shows_the_field_and_says_that_they_roll_an
     assert [d["path"] for d in change["differences"]] == ["spec.template.spec.terminationGracePeriodSeconds"]
     assert change["effect"] == "rolling restart"
     assert "pods roll because the pod template's spec.terminationGracePeriodSeconds" in change["reason"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grade", "said"),
+    [
+        pytest.param("", ALARM, "look", "it is new, and nothing here knows its type", id="created"),
+        pytest.param(ALARM, ALARM.replace("=1", "=2"), "dangerous", "what is lost with it", id="changed"),
+        pytest.param(ALARM, "", "dangerous", "what is lost with it", id="deleted"),
+    ],
+)
+def test_a_resource_that_nothing_here_knows_is_told_and_its_change_is_as_dangerous_as_its_end(
+    review: Reviewed, pull_request: PullRequest, before: str, after: str, grade: str, said: str
+) -> None:
+    file, end = END_OF_COMPONENT
+    pull_request.replace(file, end, f"{before}{end}")
+    pull_request.commit()
+    pull_request.branch("change")
+    pull_request.replace(file, f"{before}{end}", f"{after}{end}")
+    change = _changes(review("--json"))["aws:cloudwatch/metricAlarm:MetricAlarm storage"]
+    assert change["grade"] == grade
+    assert said in change["reason"]
 
 
 def test_a_renamed_cluster_is_dangerous_and_says_what_is_lost(
