@@ -1,5 +1,7 @@
 """The server's two secrets in Secrets Manager, in the form that the chart's SecretProviderClass reads."""
 
+from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
+
 from dataclasses import dataclass
 
 import pulumi

@@ -1,5 +1,7 @@
 """The server's PostgreSQL: an RDS instance in the cluster's private subnets."""
 
+from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
+
 from dataclasses import dataclass
 
 import pulumi
