@@ -2,15 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
-from importlib import import_module
+
+import pulumi_aws as aws
 
 from maestro_stack.broker import find_endpoint
 from maestro_stack.cluster import Cluster, find_cluster
 from maestro_stack.errors import Problem, SurroundingsError
 from maestro_stack.settings import Settings
-
-SLOW_MODULES = ("pulumi_aws.ec2", "pulumi_aws.rds")
-"""Of the SDK, which loads a module on first use; these take a third of a second, in which AWS answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +28,8 @@ async def look_up(settings: Settings) -> Surroundings:
     """
     looking = asyncio.gather(find_endpoint(settings.region), find_cluster(settings), return_exceptions=True)
     await asyncio.sleep(0.01)  # until the questions are on their way
-    for module in SLOW_MODULES:
-        import_module(module)
+    # The SDK loads a module when it is first used; these take a third of a second, in which AWS answers.
+    _ = aws.ec2.SecurityGroup, aws.rds.Instance
     endpoint, cluster = await looking
     if isinstance(endpoint, str) and isinstance(cluster, Cluster):
         return Surroundings(cluster=cluster, mqtt_endpoint=endpoint)

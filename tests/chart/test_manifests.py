@@ -134,7 +134,9 @@ def test_a_values_file_with_endpoint_replicas_requests_tag_and_region_renders(re
 
 def test_every_value_has_a_default_and_a_row_in_this_files_table(chart: Chart) -> None:
     schema = cast("dict[str, Any]", chart.schema)
-    assert sorted(OTHER_VALUES) == sorted(set(leaves(schema)) - {"global"})
+    known = set(leaves(schema)) - {"global"}
+    assert not (missing := known - set(OTHER_VALUES)), f"give {missing} another value in OTHER_VALUES here"
+    assert sorted(OTHER_VALUES) == sorted(known)
     for path in OTHER_VALUES:
         value: Any = chart.values
         for key in path.split("."):

@@ -150,7 +150,9 @@ each = pytest.mark.parametrize("row", ROWS, ids=name_of)
 
 def test_every_row_of_every_table_is_tried_once() -> None:
     rows = [(type_, key) for type_, table in TABLES.items() for key in table.changes]
-    assert sorted((row.type, row.key) for row in ROWS) == sorted(rows)
+    there = [(row.type, row.key) for row in ROWS]
+    assert not (missing := {*rows} - {*there}), f"add a row for {missing} to ROWS in tests/engine/rows.py"
+    assert sorted(there) == sorted(rows)
 
 
 @each

@@ -74,7 +74,9 @@ def flat(row: Row) -> dict[str, str]:
 
 
 def test_every_setting_has_a_row_and_no_row_names_another() -> None:
-    assert {row.key for row in ROWS} == {"aws:region", *keys_of(Configuration)}
+    of_rows, known = {row.key for row in ROWS}, {"aws:region", *keys_of(Configuration)}
+    assert not (missing := known - of_rows), f"add a row for {missing} to ROWS in review/effects.py"
+    assert not (unknown := of_rows - known), f"no settings, but in ROWS of review/effects.py: {unknown}"
 
 
 def test_no_two_rows_are_about_the_same_change() -> None:

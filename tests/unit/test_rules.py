@@ -193,6 +193,7 @@ def test_a_full_commits_tag_pins_the_image_as_a_digest_does() -> None:
 
 def test_every_rule_is_broken_by_a_case_here() -> None:
     broken = {name for name, *_ in (*BREAKAGES, *IN_PRODUCTION)} | {"protected-in-production"}
+    assert not (missing := set(BY_NAME) - broken), f"add a case that breaks {missing} to BREAKAGES here"
     assert broken == set(BY_NAME)
     assert len(BY_NAME) == len(RULES)
 
