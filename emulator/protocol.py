@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from concurrent import futures
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn, Protocol, TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 from urllib.parse import urlsplit
 
 import grpc
@@ -47,16 +47,8 @@ MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # as the engine's own channels
 T = TypeVar("T")
 
 
-class Backend(Provider, Protocol):
-    """What a plugin serves: a provider, and its look-ups."""
-
-    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
-        """Answer a look-up."""
-        ...
-
-
-Connect = Callable[[Mapping[str, str], Mapping[str, Json], threading.Event], Backend]
-"""Makes the backend of an environment and a configuration; the event is set when the engine cancels."""
+Connect = Callable[[Mapping[str, str], Mapping[str, Json], threading.Event], Provider]
+"""Makes the provider of an environment and a configuration; the event is set when the engine cancels."""
 
 
 class ConfigurationRefusedError(Exception):
@@ -98,7 +90,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         self.log = _Log(environment.get(LOG))
         self._package = package
         self._environment = environment
-        self._backend: Backend | None = None
+        self._provider: Provider | None = None
         self._refusal = "the provider isn't configured"
         self._cancelled = threading.Event()
 
@@ -141,7 +133,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ConfigureResponse:
         try:
             connect = CONNECT[self._package]
-            self._backend = connect(self._environment, _plain(request.args), self._cancelled)
+            self._provider = connect(self._environment, _plain(request.args), self._cancelled)
         except _unusable() as refused:
             # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
             self._refusal = str(refused)
@@ -258,19 +250,23 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(
         self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.InvokeResponse:
+        from emulator.packages import AwsProvider
+
         args = _plain(request.args)
         response = provider_pb2.InvokeResponse()
-        backend = self._configured(context)
-        answer = self._serve(context, lambda: backend.call(request.tok, args))
+        provider = self._configured(context)
+        if not isinstance(provider, AwsProvider):
+            _refuse(context, f"no handler for function {request.tok}")
+        answer = self._serve(context, lambda: provider.call(request.tok, args))
         getattr(response, "return").CopyFrom(properties.encode(answer))
         return response
 
     # --- what they share --------------------------------------------------------------------------
 
-    def _configured(self, context: grpc.ServicerContext) -> Backend:
-        if self._backend is None:
+    def _configured(self, context: grpc.ServicerContext) -> Provider:
+        if self._provider is None:
             _refuse(context, self._refusal)
-        return self._backend
+        return self._provider
 
     def _provider_of(self, urn: str, context: grpc.ServicerContext) -> Provider:
         """Who leads the resource's life."""
@@ -380,7 +376,7 @@ def _refuse_partly(  # noqa: PLR0913, PLR0917
 
 def _connect_aws(
     environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
-) -> Backend:
+) -> Provider:
     from emulator.aws.cloud import DEFAULT_ACCOUNT
     from emulator.client import Emulation
     from emulator.packages import AwsProvider
@@ -415,7 +411,7 @@ def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
 
 def _connect_kubernetes(
     environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
-) -> Backend:
+) -> Provider:
     """On the API server that the kubeconfig names, if that is on this machine; otherwise in memory.
 
     The emulated cluster of a world without a control plane has an address like EKS's. Nothing is sent there.
@@ -445,7 +441,7 @@ def _connect_kubernetes(
         identifier = text(configuration, "clusterIdentifier") or "ambient"
         call = Emulation.attach(_url(environment)).kubernetes
         cluster = RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
-    return _WithoutCalls(cluster)
+    return cluster
 
 
 def _timeout_scale(environment: Mapping[str, str]) -> float:
@@ -463,25 +459,11 @@ def _timeout_scale(environment: Mapping[str, str]) -> float:
 
 def _connect_random(
     environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
-) -> Backend:
+) -> Provider:
     from emulator.randomness import Randomness
 
     del environment, configuration, cancelled
-    return _WithoutCalls(Randomness())
-
-
-class _WithoutCalls:
-    """A provider without look-ups."""
-
-    def __init__(self, provider: Provider) -> None:
-        self.create, self.read, self.update = provider.create, provider.read, provider.update
-        self.delete, self.difference = provider.delete, provider.difference
-        self.deletes_first, self.live_inputs = provider.deletes_first, provider.live_inputs
-        self.known_inputs, self.secret_outputs = provider.known_inputs, provider.secret_outputs
-
-    def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
-        del args
-        raise NoHandlerError(f"no handler for function {token}")
+    return Randomness()
 
 
 CONNECT: Mapping[str, Connect] = {

@@ -6,34 +6,24 @@ association of its service account, the role, the secrets, all from the emulated
 annotation lets kwok's stage (stages.yaml) make the pod ready; otherwise the pod gets the event FailedMount
 and the mount is tried again, so that mending heals without help. Other pods are ready at once.
 
-By itself:
-
-    python -m rehearsal.kubelet --kubeconfig F --aws URL --cluster C --region R --account A
-
 Sources: kubernetes/pkg/volume/util/operationexecutor (text of the event), pkg/kubelet/events;
 secrets-store-csi-driver pkg/secrets-store/nodeserver.go and utils.go.
 """
 
 from __future__ import annotations
 
-import argparse
-import base64
 import hashlib
 import heapq
 import http.client
 import json
 import re
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, Self, cast
 
-import yaml
 from botocore.exceptions import BotoCoreError
 
 from checks import aws_policy
@@ -538,62 +528,3 @@ def _value(entry: Mapping[str, Json], metadata: Mapping[str, Json]) -> str:
     if path.startswith("metadata."):
         return text(metadata, path.removeprefix("metadata."))
     return text(entry, "value")
-
-
-# --- by itself ------------------------------------------------------------------------------------
-
-
-def api_from(kubeconfig: str) -> Api:
-    """The API server of a kubeconfig's first context, which must hold a token.
-
-    Raises ValueError if it isn't such a kubeconfig.
-    """
-    content = cast("Json", yaml.safe_load(kubeconfig))
-    config = content if isinstance(content, dict) else {}
-    clusters, users = records(config, "clusters"), records(config, "users")
-    if not clusters or not users:
-        raise ValueError("the kubeconfig names no cluster or no user")
-    cluster, user = record(clusters[0], "cluster"), record(users[0], "user")
-    authority = base64.b64decode(text(cluster, "certificate-authority-data")).decode()
-    return Api(text(cluster, "server"), certificate_authority=authority, token=text(user, "token"))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Runs until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(
-        prog="python -m rehearsal.kubelet",
-        description="Lets pods become ready only when their secrets would mount.",
-    )
-    for option, meaning in (
-        ("kubeconfig", "file, with a token"),
-        ("aws", "URL of the emulated AWS"),
-        ("cluster", "name of the EKS cluster"),
-        ("region", "of the cluster"),
-        ("account", "of the cluster"),
-    ):
-        parser.add_argument(f"--{option}", required=True, help=meaning)
-    given = cast("dict[str, str]", vars(parser.parse_args(arguments)))
-    end = threading.Event()
-
-    def stop(_number: int, _frame: object) -> None:
-        end.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    api = api_from(Path(given["kubeconfig"]).read_text(encoding="utf-8"))
-    kubelet = Kubelet(
-        api,
-        Clients(given["aws"]),
-        cluster_name=given["cluster"],
-        region=given["region"],
-        account_id=given["account"],
-    )
-    with kubelet:
-        print(json.dumps({"ready": True}), flush=True)  # noqa: T201 what a caller waits for
-        while not end.wait(1.0):
-            kubelet.check()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

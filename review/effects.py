@@ -16,18 +16,10 @@ from emulator.aws import resource_handler
 from emulator.kubernetes import CONFIG_MAP, CONFIG_MAP_PATCH, NAMESPACE, RELEASE, TABLES
 from emulator.randomness import table_of
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, Tree
+from review.model import Way
 
 CLUSTER_NAME = "regional-xyz"
 REGION = "us-east-1"
-
-
-class Way(StrEnum):
-    """What happens to a resource."""
-
-    CREATED = "created"
-    UPDATED = "updated in place"
-    REPLACED = "replaced"
-    DELETED = "deleted"
 
 
 class Downtime(IntEnum):
@@ -126,7 +118,8 @@ class Row:
     touches: tuple[Touch, ...] = ()
     restarts_pods: bool = False
     """Whether every server pod is replaced."""
-    downtime: Downtime = Downtime.NONE
+    outage: Downtime | None = None
+    """The downtime, where it is more than that of restarted pods, or none."""
     interruption: str = ""
     """The downtime in words, where its name doesn't say enough."""
     at_risk: str = ""
@@ -134,6 +127,11 @@ class Row:
     when: When = When.AT_ONCE
     refusal: Refusal | None = None
     notes: str = ""
+
+    @property
+    def downtime(self) -> Downtime:
+        """What the field notices."""
+        return self.outage or (Downtime.ROLLING if self.restarts_pods else Downtime.NONE)
 
     @property
     def data(self) -> Data:
@@ -348,6 +346,10 @@ _NEEDED_BY_HAND = (
     "The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does, unless it is given "
     "`clusterName`."
 )
+_OF_PROFILE = (
+    "applyImmediately", "backupRetentionPeriod", "deleteAutomatedBackups", "deletionProtection",
+    "finalSnapshotIdentifier", "instanceClass", "maxAllocatedStorage", "multiAz", "skipFinalSnapshot",
+)  # fmt: skip
 _PROVIDER_GOES = "the provider that reaches its cluster is replaced"
 
 _REGION = (
@@ -370,7 +372,7 @@ _REGION = (
             replaced(SERVER_RELEASE, "values.aws.region", "values.broker.endpoint", because=_PROVIDER_GOES),
         ),
         restarts_pods=True,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="half of the stack in each region until it is undone",
         refusal=Refusal.AWS,
         notes="Don't. Version 7 of the provider leaves what exists in the region in which it was made, and "
@@ -414,7 +416,7 @@ _REGION = (
             ),
         ),
         restarts_pods=True,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="the old cluster loses its server, and the database is renamed, which restarts it, and "
         "moved",
         at_risk="the old cluster's secrets, deleted at once; the database itself is moved, not copied",
@@ -432,25 +434,13 @@ _REGION = (
         to={"profile": "production"},
         touches=(
             created(SNAPSHOT_NAME),
-            updated(
-                INSTANCE,
-                "allocatedStorage",
-                "applyImmediately",
-                "backupRetentionPeriod",
-                "deleteAutomatedBackups",
-                "deletionProtection",
-                "finalSnapshotIdentifier",
-                "instanceClass",
-                "maxAllocatedStorage",
-                "multiAz",
-                "skipFinalSnapshot",
-            ),
+            updated(INSTANCE, "allocatedStorage", *_OF_PROFILE),
             updated(CERTIFICATE_SECRET, "recoveryWindowInDays"),
             updated(DATABASE_SECRET, "recoveryWindowInDays"),
             updated(SERVER_RELEASE, POOL),
         ),
         restarts_pods=True,
-        downtime=Downtime.RESTART,
+        outage=Downtime.RESTART,
         interruption="rolling restart at once; the database restarts in the window, for some minutes",
         when=When.WINDOW,
         notes=f"Protection, backups and storage's maximum count at once; size and standby wait. "
@@ -462,24 +452,13 @@ _REGION = (
         to={"profile": "dev"},
         touches=(
             deleted(SNAPSHOT_NAME),
-            updated(
-                INSTANCE,
-                "applyImmediately",
-                "backupRetentionPeriod",
-                "deleteAutomatedBackups",
-                "deletionProtection",
-                "finalSnapshotIdentifier",
-                "instanceClass",
-                "maxAllocatedStorage",
-                "multiAz",
-                "skipFinalSnapshot",
-            ),
+            updated(INSTANCE, *_OF_PROFILE),
             updated(CERTIFICATE_SECRET, "recoveryWindowInDays"),
             updated(DATABASE_SECRET, "recoveryWindowInDays"),
             updated(SERVER_RELEASE, POOL),
         ),
         restarts_pods=True,
-        downtime=Downtime.RESTART,
+        outage=Downtime.RESTART,
         interruption="the database restarts, for about a minute, and has no standby from then on",
         at_risk="backups older than a day; from then on every guard of the database and the secrets is off",
         notes="It lifts what keeps a production stack from being destroyed: it is how one is taken down, too "
@@ -531,7 +510,7 @@ _DATABASE = (
         to=_database(instanceClass="db.t4g.small"),
         touches=(updated(INSTANCE, "instanceClass"), updated(SERVER_RELEASE, POOL)),
         restarts_pods=True,
-        downtime=Downtime.RESTART,
+        outage=Downtime.RESTART,
         interruption="the database is away for some minutes; the pods restart one by one",
         notes="The pods restart because their number of connections follows from the class.",
     ),
@@ -540,7 +519,7 @@ _DATABASE = (
         base=Base.PRODUCTION,
         to=_database(instanceClass="db.m6g.xlarge"),
         touches=(updated(INSTANCE, "instanceClass"),),
-        downtime=Downtime.RESTART,
+        outage=Downtime.RESTART,
         interruption="failover to the standby, about a minute",
         when=When.WINDOW,
         notes=f"{_WAITS} The pods restart only between classes that differ in connections per pod (at most "
@@ -553,7 +532,7 @@ _DATABASE = (
             replaced(PARAMETER_GROUP, "family", "name"),
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="the database is away for the upgrade: minutes, with its size",
         notes="There is no way back but the snapshot that RDS takes before it: what was written since is "
         "then lost. The new parameter group exists beside the old one, which goes last.",
@@ -566,7 +545,7 @@ _DATABASE = (
             replaced(PARAMETER_GROUP, "family", "name"),
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="the database is away for the upgrade: minutes, with its size",
         when=When.WINDOW,
         refusal=Refusal.AWS,
@@ -713,7 +692,7 @@ _DATABASE = (
             updated(SERVER_RELEASE, DATABASE_ANNOTATION),
         ),
         restarts_pods=True,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="a new, empty database: it takes minutes to be made",
         at_risk="the whole database: the old one is deleted first, in dev without a snapshot",
         notes=_MIGRATE,
@@ -730,7 +709,6 @@ _DATABASE = (
         to=_database(caBundleFile=CA_BUNDLE),
         touches=(updated(SERVER_RELEASE, "values.database.caBundle"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="With certificates that don't sign the database's the first new pod never gets ready, and the "
         "old ones stay. The same file with another content does the same.",
     ),
@@ -746,7 +724,7 @@ _MQTT = (
             updated(SERVER_RELEASE, "values.broker.sourceId"),
         ),
         restarts_pods=True,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="rolling restart; every agent is cut off until it is given the new source id",
         notes="Topics and client ids are renamed. What agents send to the old topics is lost, but they send "
         "their whole state again. The old policy goes when the new pods are ready.",
@@ -759,7 +737,6 @@ _SERVER = (
         to=_server(replicas=3),
         touches=(updated(SERVER_RELEASE, "values.deployment.replicas", POOL),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="The pods restart because more of them share a small database's connections.",
     ),
     Row(
@@ -774,7 +751,7 @@ _SERVER = (
         base=Base.PRODUCTION,
         to=_acknowledged("server.replicas", _server(replicas=1)),
         touches=(updated(SERVER_RELEASE, "values.deployment.replicas"),),
-        downtime=Downtime.RECONNECT,
+        outage=Downtime.RECONNECT,
         notes="Clients of the pod that goes reconnect to the other. From then on a lost node is an outage "
         "until the pod runs elsewhere.",
     ),
@@ -783,7 +760,6 @@ _SERVER = (
         to=_server(zoneCount=1),
         touches=(updated(SERVER_RELEASE, "values.deployment.zoneCount"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
     ),
     Row(
         key="server.zoneCount",
@@ -796,7 +772,6 @@ _SERVER = (
         to=_server(image={"repository": "registry.example.com/maestro/maestro"}),
         touches=(updated(SERVER_RELEASE, "values.image.repository"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="If the image can't be pulled, the first new pod never gets ready, and the old ones stay.",
     ),
     Row(
@@ -804,7 +779,6 @@ _SERVER = (
         to=_server(image={"tag": "0123456789abcdef0123456789abcdef01234567"}),
         touches=(updated(SERVER_RELEASE, "values.image.tag"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="New pods migrate the database's schema before they serve, while old ones still use it. "
         "Maestro has no migration back: an older image after a newer one is for you to try first.",
     ),
@@ -814,7 +788,6 @@ _SERVER = (
         to=_server(image={"digest": DIGEST}),
         touches=(updated(SERVER_RELEASE, "values.image.digest"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="As for `server.image.tag`, over which it wins: from then on a change of the tag restarts "
         "nothing.",
     ),
@@ -823,7 +796,6 @@ _SERVER = (
         to=_server(requests={"cpu": "500m"}),
         touches=(updated(SERVER_RELEASE, "values.deployment.requests.cpu"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
     ),
     Row(
         key="server.requests.memory",
@@ -836,14 +808,13 @@ _SERVER = (
             ),
         ),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
     ),
     Row(
         key="server.releaseName",
         to=_server(releaseName="maestro-blue"),
         touches=(replaced(SERVER_RELEASE, "name"),),
         restarts_pods=True,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="from the old release's removal until the new one's pods are ready",
         notes="The old release goes first: the chart's objects have fixed names. Its history goes with it.",
     ),
@@ -857,7 +828,7 @@ _SERVER = (
             replaced(SERVER_RELEASE, "namespace"),
         ),
         restarts_pods=True,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="from the old release's removal until the new one's pods are ready",
         at_risk="whatever else was put into the old namespace, which is deleted",
         notes="The in-cluster addresses change with it.",
@@ -879,7 +850,6 @@ _SERVER = (
         to=_server(values={"deployment": {"limits": {"memory": "2Gi"}}}),
         touches=(updated(SERVER_RELEASE, "values.deployment.limits.memory"),),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="Values of the pod template restart the pods.",
     ),
 )
@@ -895,7 +865,7 @@ _NETWORK = (
             updated(INSTANCE, "vpcSecurityGroupIds"),
         ),
         refusal=Refusal.AWS,
-        downtime=Downtime.OUTAGE,
+        outage=Downtime.OUTAGE,
         interruption="the rule that lets the pods in goes first, and the group that the database still uses "
         "can't",
         notes="The security group keeps its name, so the old one is deleted first, which AWS refuses "
@@ -952,7 +922,6 @@ _ROTATION = (
             updated(SERVER_RELEASE, DATABASE_ANNOTATION),
         ),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         interruption="rolling restart; a pod can't open new connections from the new password until it is "
         "restarted",
         notes="The password never waits for the window.",
@@ -967,7 +936,6 @@ _ROTATION = (
             updated(SERVER_RELEASE, CERTIFICATE_ANNOTATION),
         ),
         restarts_pods=True,
-        downtime=Downtime.ROLLING,
         notes="The old certificate goes when every pod has the new one.",
     ),
 )

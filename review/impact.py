@@ -4,15 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from policies import types
 from review import effects
-from review.model import Way
 from review.resources import ResourceChange
 
-_WAYS = {
-    Way.CREATED: effects.Way.CREATED,
-    Way.UPDATED: effects.Way.UPDATED,
-    Way.REPLACED: effects.Way.REPLACED,
-    Way.DELETED: effects.Way.DELETED,
-}
 _CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
 """Of what a row of the table touches, its effect is told at the first of these: the field notices them."""
 TOLD = 2
@@ -30,14 +23,14 @@ def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> dict[st
 
 def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | None:
     """The resource at which a row is told; None if the row isn't what happens here."""
-    happens = {(change.resource.type, _WAYS[change.way]) for change in found.values()}
+    happens = {(change.resource.type, change.way) for change in found.values()}
     if not all((touch.resource.type, touch.way) in happens for touch in row.touches):
         return None
     touched = [
         (subject, change.resource.type)
         for subject, change in found.items()
         for touch in row.touches
-        if (touch.resource.type, touch.way) == (change.resource.type, _WAYS[change.way])
+        if (touch.resource.type, touch.way) == (change.resource.type, change.way)
         and set(touch.inputs) <= set(change.inputs)
     ]
     first = min(touched, key=lambda each: _rank(each[1]), default=None)

@@ -21,7 +21,6 @@ from emulator.aws.handler import (
     tag_outputs,
     unless_gone,
 )
-from emulator.aws.moto_gaps_ec2_rds import PASSWORD_TAG, fingerprint
 from emulator.aws.rds_common import in_order_of, read_tags, update_tags
 from emulator.aws.rds_rules import check_changed_instance, check_new_instance
 from emulator.aws.retry import has_code, retrying
@@ -303,23 +302,6 @@ _OFF: Mapping[str, Json] = {
     "performanceInsightsEnabled": False,
     "publiclyAccessible": False,
 }
-
-
-def apply_pending(cloud: Cloud, identifier: str) -> None:
-    """Lets the maintenance window pass for an instance: what waits for it is applied.
-
-    RDS applies what waits with the next immediate change, even one that changes nothing. Raises AwsError.
-    """
-    call: dict[str, Json] = {"DBInstanceIdentifier": identifier, "ApplyImmediately": True}
-    cloud.call("rds", "ModifyDBInstance", call)
-
-
-def is_password_in_force(cloud: Cloud, identifier: str, password: str) -> bool:
-    """Whether one could log in with it as the master user; what RDS itself never tells. Raises AwsError."""
-    query: dict[str, Json] = {"DBInstanceIdentifier": identifier}
-    found = records(cloud.call("rds", "DescribeDBInstances", query), "DBInstances")[0]
-    mark = fingerprint(text(found, "DbiResourceId"), password)
-    return {"Key": PASSWORD_TAG, "Value": mark} in records(found, "TagList")
 
 
 def _find(cloud: Cloud, id_: str) -> dict[str, Json] | None:

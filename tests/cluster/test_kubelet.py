@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +12,6 @@ import pytest
 from common.json_values import Json, record, records, text
 from controlplane import Api, ApiProxy, ControlPlane, Fault
 from emulator.aws.cloud import Clients, Cloud
-from emulator.client import Emulation
 from rehearsal.kubelet import Kubelet, MountedPod
 from tests.cluster.objects import (
     ACCOUNT,
@@ -421,30 +417,6 @@ def test_it_goes_on_after_its_watch_was_cut(
         assert len(watches) >= 2
         # It resumes, and lists only once.
         assert [call.path for call in proxy.calls() if call.verb == "list"] == ["/api/v1/pods"]
-
-
-def test_it_runs_as_a_process_of_its_own(
-    region: Region, emulation: Emulation, control_plane: ControlPlane
-) -> None:
-    options = {
-        "kubeconfig": str(control_plane.kubeconfig),
-        "aws": emulation.url,
-        "cluster": CLUSTER,
-        "region": REGION,
-        "account": ACCOUNT,
-    }
-    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    command = [sys.executable, "-m", "rehearsal.kubelet", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert json.loads(process.stdout.readline()) == {"ready": True}
-            region.make_pod()
-            region.wait_until_ready()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-        finally:
-            process.kill()
 
 
 def test_a_refusal_of_the_api_server_that_passes_is_waited_out(

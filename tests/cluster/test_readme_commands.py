@@ -465,7 +465,7 @@ NOT_RUN = {
     "pulumi up": ENGINE,
     "pulumi state unprotect --all": ENGINE,
     "pulumi destroy": ENGINE,
-    "python -m fleet write": ENGINE,
+    "python -m fleet set --path maestro-stack:server.replicas 3": ENGINE,
     "python -m fleet up": ENGINE,
 }
 

@@ -15,7 +15,6 @@ import pytest
 
 from common.json_values import flag, record, records, text
 from controlplane import ControlPlane
-from emulator.aws.rds_instance import is_password_in_force
 from emulator.client import Emulation, LoggedCall
 from rehearsal.kubelet import MountedPod
 from tests.cluster.objects import CLUSTER, wait_until
@@ -30,6 +29,7 @@ from tests.cluster.stacks import (
     served,
 )
 from tests.engine.conftest import PRODUCTION, Region, config
+from tests.rds import is_password_in_force
 from tests.sharing import once
 
 DATABASE = f"maestro-{CLUSTER}"

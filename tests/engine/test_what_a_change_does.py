@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from common.json_values import Json, record, records, text, texts
-from emulator.aws.rds_instance import apply_pending
 from emulator.client import Emulation
 from emulator.kubernetes.helm import render
 from emulator.world import Cluster, SecurityGroup, Subnet, Vpc, World
@@ -39,6 +38,7 @@ from review.effects import (
 from tests.checkouts import ROOT
 from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, succeeded
+from tests.rds import apply_pending
 
 PACKAGES = ("aws", "kubernetes", "random")
 INSTANCE = "aws:rds/instance:Instance instance"

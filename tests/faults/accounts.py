@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from common.json_values import Json, record, records, text, texts
-from emulator.aws.rds_instance import is_password_in_force
 from tests.engine.conftest import CLUSTER, Region
+from tests.rds import is_password_in_force
 
 DATABASE = "maestro-regional-xyz"
 _GENERATED = (

@@ -13,9 +13,9 @@ from common.json_values import Json, json_list, record, records, text
 from emulator.aws import AwsError, resource_handler
 from emulator.aws.cloud import Cloud, fresh_id
 from emulator.aws.in_process import in_process_cloud
-from emulator.aws.rds_instance import apply_pending, is_password_in_force
 from emulator.lifecycle import Change, State
 from emulator.world import default_world
+from tests.rds import apply_pending, is_password_in_force
 
 SECURITY_GROUP = resource_handler("aws:ec2/securityGroup:SecurityGroup")
 SUBNETS = resource_handler("aws:rds/subnetGroup:SubnetGroup")
