@@ -80,6 +80,15 @@ def merged(*parts: Mapping[str, Json]) -> dict[str, Json]:
     return {key: value for part in parts for key, value in part.items()}
 
 
+def overlaid(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
+    """`above` over `below`: objects key by key at any depth, everything else as a whole."""
+    both = dict(below)
+    for key, value in above.items():
+        under = both.get(key)
+        both[key] = overlaid(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return both
+
+
 def to_json(value: object) -> Json:
     """What botocore parsed from an answer, as JSON; times in RFC 3339, as the provider shows them."""
     match value:

@@ -31,6 +31,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
+from common.json_values import dig  # noqa: E402
 from fleet.file import schema as fleet_schema  # noqa: E402
 from maestro_stack.constraints import WIRED_VALUES  # noqa: E402
 from maestro_stack.outputs import (  # noqa: E402
@@ -391,7 +392,7 @@ def effects_document() -> str:
     bases = [
         (
             base.value,
-            ", ".join(f"{code(path)} {code(effects.dig(tree, path))}" for path in effects.paths(tree)),
+            ", ".join(f"{code(path)} {code(dig(tree, path))}" for path in effects.paths(tree)),
         )
         for base, tree in effects.BASES.items()
     ]

@@ -120,6 +120,23 @@ def live_inputs(
     return {**inputs, **{key: state.outputs[key] for key in differing if key in state.outputs}}
 
 
+class KeptInState:
+    """What providers have in common whose resources are in the stack's state alone."""
+
+    def read(self, type_: str, state: State) -> State | None:
+        """As the state has it."""
+        del type_
+        return state
+
+    def delete(self, type_: str, state: State) -> None:
+        """There is nothing elsewhere."""
+
+    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
+        """Nothing has a name to clash."""
+        del type_, state, inputs
+        return False
+
+
 class Provider(Protocol):
     """Leads the resources of one package from creation to deletion. Values are plain, secrets in the clear.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from common.json_values import Json
 from emulator.aws import NoHandlerError, UnmappedInputError
-from emulator.lifecycle import Difference, State, Table, difference, live_inputs, table
+from emulator.lifecycle import Difference, KeptInState, State, Table, difference, live_inputs, table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class _Kind:
     secret_outputs: frozenset[str] = frozenset()
 
 
-class Randomness:
+class Randomness(KeptInState):
     """Everything is made once and kept in the stack's state: nothing to read, update or delete."""
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
@@ -33,28 +33,13 @@ class Randomness:
             raise UnmappedInputError(f"{type_}: {', '.join(unknown)} is not rehearsed: {__name__}")
         return kind.make(inputs)
 
-    def read(self, type_: str, state: State) -> State | None:
-        """What is in the stack's state."""
-        _kind(type_)
-        return state
-
     def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
         """Nothing can be: every input replaces the value."""
         raise UnmappedInputError(f"{type_}: {state.id} can't be updated to {', '.join(inputs)}")
 
-    def delete(self, type_: str, state: State) -> None:
-        """Nothing is kept elsewhere."""
-        del state
-        _kind(type_)
-
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """By the provider's schema, every input replaces."""
         return difference(_kind(type_).table, state.outputs, inputs)
-
-    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
-        """Nothing has a name to clash."""
-        del type_, state, inputs
-        return False
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """Nothing drifts."""

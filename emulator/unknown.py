@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from common.json_values import Json
-from emulator.lifecycle import Difference, State
+from emulator.lifecycle import Difference, KeptInState, State
 
 
-class UnknownType:
+class UnknownType(KeptInState):
     """The provider of one such resource. Whether the real one would take it, nobody knows here."""
 
     def __init__(self, name: str) -> None:
@@ -18,18 +18,10 @@ class UnknownType:
         del type_
         return State(id=f"unverified-{self._name}", outputs=dict(inputs))
 
-    def read(self, type_: str, state: State) -> State | None:
-        """As it was."""
-        del type_
-        return state
-
     def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
         """Its new inputs."""
         del type_
         return State(id=state.id, outputs=dict(inputs))
-
-    def delete(self, type_: str, state: State) -> None:
-        """It is kept nowhere."""
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """Every input that differs; the real provider may replace it for one, which isn't known either."""
@@ -38,11 +30,6 @@ class UnknownType:
         return Difference(
             updates=tuple(sorted(key for key in keys if state.outputs.get(key) != inputs.get(key)))
         )
-
-    def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
-        """It is never replaced here."""
-        del type_, state, inputs
-        return False
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """Nothing drifts."""

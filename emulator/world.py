@@ -27,10 +27,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -45,6 +44,7 @@ from pydantic_core import PydanticCustomError
 
 from emulator.aws.cloud import DEFAULT_ACCOUNT, is_loopback
 from emulator.aws.regions import closest_region, regions
+from engine.project import FileError, read_yaml
 
 IpFamily = Literal["ipv4", "ipv6"]
 ClusterStatus = Literal["CREATING", "ACTIVE", "DELETING", "FAILED", "UPDATING", "PENDING"]
@@ -239,18 +239,11 @@ def default_world(  # noqa: PLR0913
 
 def load_world(path: Path | str) -> World:
     """Reads a world file; raises WorldError with everything that is wrong with it."""
-    source = str(path)
     try:
-        content = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise WorldError([Problem("", f"cannot be read: {error.strerror or error}", "")], source) from error
-    except UnicodeDecodeError as error:
-        raise WorldError([Problem("", f"is not UTF-8 text (byte {error.start + 1})", "")], source) from error
-    try:
-        parsed: object = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        raise WorldError([Problem("", f"is not YAML: {_first_line(error)}", "")], source) from error
-    return parse_world({} if parsed is None else parsed, source=source)
+        parsed = read_yaml(Path(path))
+    except FileError as unusable:
+        raise WorldError([Problem("", unusable.problem, "")], str(path)) from None
+    return parse_world({} if parsed is None else parsed, source=str(path))
 
 
 def parse_world(content: object, *, source: str = "the world") -> World:
@@ -396,10 +389,3 @@ def _yaml_type(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else f"the {type(value).__name__} {value!r}"
-
-
-def _first_line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = cast("str | None", getattr(error, "problem", None)) or str(error).partition("\n")[0]
-    line = cast("int | None", getattr(mark, "line", None))
-    return problem if line is None else f"{problem} (line {line + 1})"

@@ -6,17 +6,26 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import yaml
 
 PLACEHOLDER = "placeholder-of-"
 """What the value of each encrypted configuration key begins with in a rehearsal."""
+EXAMPLE = "  config:\n    aws:region: us-east-1"
 STACK_FILE_KEYS = ("config", "environment", "secretsprovider", "encryptionsalt", "encryptedkey")
 
 
 class UsageError(Exception):
     """The command line, the project or the stack's file can't be used; the text says what to do."""
+
+
+class FileError(UsageError):
+    """A file can't be used."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        super().__init__(f"{file} {problem}")
+        self.problem = problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +52,15 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     """
     if not (root / "Pulumi.yaml").is_file():
         raise UsageError(f"{root} holds no Pulumi.yaml. Run from the project's folder.")
-    project = _mapping(root / "Pulumi.yaml")
+    project = read_mapping(root / "Pulumi.yaml", "name: maestro-stack")
     project_name = str(project.get("name", ""))
     if file is None:
         file = root / f"Pulumi.{name or 'dev'}.yaml"
-    found = _mapping(file, choices=_stack_files(root))
+    if not file.exists():
+        there = ", ".join(sorted(other.name for other in root.glob("Pulumi.*.yaml")))
+        others = f"; there are {there}" if there else ""
+        raise FileError(file, f"does not exist{others}. Name another with --stack or --config.")
+    found = read_mapping(file, EXAMPLE)
     unknown = [key for key in found if key not in STACK_FILE_KEYS]
     if unknown:
         close = difflib.get_close_matches(str(unknown[0]), STACK_FILE_KEYS, n=1)
@@ -82,34 +95,43 @@ def _stack_name(file: Path) -> str:
     return found[1] if found else file.stem
 
 
-def _stack_files(root: Path) -> list[str]:
-    return sorted(file.name for file in root.glob("Pulumi.*.yaml"))
-
-
-def _mapping(file: Path, *, choices: list[str] | None = None) -> dict[str, object]:
+def read_yaml(file: Path) -> object:
+    """What a YAML file holds. Raises FileError; a key that is given twice is no YAML either."""
     try:
-        parsed: object = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return cast(object, yaml.load(file.read_text(encoding="utf-8"), _Loader))  # noqa: S506 a safe one
     except FileNotFoundError:
-        there = f"; there are {', '.join(choices)}" if choices else ""
-        raise UsageError(f"{file} does not exist{there}. Name another with --stack or --config.") from None
+        raise FileError(file, "does not exist") from None
     except OSError as unreadable:
-        raise UsageError(f"{file} can't be read: {unreadable.strerror}") from None
+        raise FileError(file, f"can't be read: {unreadable.strerror}") from None
     except UnicodeDecodeError as wrong:
-        raise UsageError(
-            f"{file} is no UTF-8 text: byte {wrong.start + 1} is 0x{wrong.object[wrong.start]:02x}"
-        ) from None
+        byte = f"byte {wrong.start + 1} is 0x{wrong.object[wrong.start]:02x}"
+        raise FileError(file, f"is no UTF-8 text: {byte}") from None
     except yaml.YAMLError as wrong:
-        raise UsageError(f"{file} is no YAML: {_one_line(wrong)}") from None
+        mark = wrong.problem_mark if isinstance(wrong, yaml.MarkedYAMLError) else None
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        what = wrong.problem if isinstance(wrong, yaml.MarkedYAMLError) else str(wrong)
+        raise FileError(file, f"is no YAML: {what}{where}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML lets a key that is given twice win silently the second time."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [key.value for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key} is there twice", problem_mark=node.value[index][0].start_mark
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_mapping(file: Path, example: str) -> dict[str, object]:
+    """What a YAML file holds, if that is a mapping. Raises FileError, which otherwise shows the example."""
+    parsed = read_yaml(file)
     if not isinstance(parsed, dict):
-        raise UsageError(f"{file} holds no mapping; for example\n  config:\n    aws:region: us-east-1")
+        raise FileError(file, f"holds no mapping; for example\n{example}")
     return {str(key): value for key, value in cast(dict[object, object], parsed).items()}
-
-
-def _one_line(wrong: yaml.YAMLError) -> str:
-    mark = wrong.problem_mark if isinstance(wrong, yaml.MarkedYAMLError) else None
-    where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-    what = wrong.problem if isinstance(wrong, yaml.MarkedYAMLError) else str(wrong)
-    return f"{what}{where}"
 
 
 def _section(found: Mapping[str, object], file: Path) -> dict[str, object]:
@@ -117,7 +139,7 @@ def _section(found: Mapping[str, object], file: Path) -> dict[str, object]:
     if config is None:
         return {}
     if not isinstance(config, dict):
-        raise UsageError(f"{file}: config is no mapping; for example\n  config:\n    aws:region: us-east-1")
+        raise UsageError(f"{file}: config is no mapping; for example\n{EXAMPLE}")
     return {str(key): value for key, value in cast(dict[object, object], config).items()}
 
 

@@ -5,19 +5,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from engine.project import FileError, read_mapping
 from fleet.errors import FleetFileError
 from maestro_stack.errors import Problem
-from maestro_stack.messages import SENTENCES, did_you_mean, shown
+from maestro_stack.messages import did_you_mean, problem_in, section_at, shown
 from maestro_stack.schema import Section
 
 TITLE = "The fleet can't be run"
@@ -171,7 +170,11 @@ def load(file: Path) -> Fleet:
     Raises:
         FleetFileError: with every problem of the file itself.
     """
-    content = _read(file)
+    try:
+        content = read_mapping(file, "  waves: [{name: canary, stacks: [dev]}]")
+    except FileError as unusable:
+        problem = Problem(key=str(file), problem=unusable.problem, example="docs/fleet.md shows one")
+        raise FleetFileError(TITLE, [problem]) from None
     if moved := [key for key in ("defaults", "regions") if key in content]:
         raise FleetFileError(f"{file} can't be used", [_moved(key) for key in moved])
     try:
@@ -191,42 +194,6 @@ def _moved(key: str) -> Problem:
         problem="configures stacks, which their own files do now: Pulumi.<stack>.yaml",
         example="what `python -m fleet write` wrote there last is all of it: delete the key here",
     )
-
-
-def _read(file: Path) -> Mapping[str, object]:
-    def unusable(problem: str, example: str) -> FleetFileError:
-        return FleetFileError(TITLE, [Problem(key=str(file), problem=problem, example=example)])
-
-    try:
-        content = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise unusable("does not exist", "example: --file fleet.yaml; docs/fleet.md shows one") from None
-    except OSError as unreadable:
-        raise unusable(f"can't be read: {unreadable.strerror}", "example: --file fleet.yaml") from None
-    except UnicodeDecodeError:
-        raise unusable("is no UTF-8 text", "example: --file fleet.yaml") from None
-    try:
-        parsed = cast(object, yaml.load(content, _Loader))  # noqa: S506 derives from the safe loader
-    except yaml.MarkedYAMLError as wrong:
-        mark = wrong.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise unusable(f"is no YAML: {wrong.problem}{where}", "docs/fleet.md shows one") from None
-    if not isinstance(parsed, dict):
-        raise unusable("holds no mapping", "docs/fleet.md shows one") from None
-    return cast("dict[str, object]", parsed)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML lets a key that is given twice win silently the second time."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [key.value for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key} is there twice", problem_mark=node.value[index][0].start_mark
-                )
-        return super().construct_mapping(node, deep=deep)
 
 
 # --- what contradicts itself ----------------------------------------------------------------------------
@@ -249,33 +216,10 @@ def _contradictions(read: FleetFile) -> Iterator[Problem]:
             )
 
 
-# --- words for what pydantic found ----------------------------------------------------------------------
-
-
 def _problem(error: ErrorDetails) -> Problem:
-    section, path = FleetFile, ""
-    field: FieldInfo | None = None
-    for part in error["loc"]:
-        if isinstance(part, int):
-            path += f"[{part}]"
-            continue
-        path += f".{part}" if path else part
-        fields = {str(each.alias): each for each in section.model_fields.values()}
-        field = fields.get(part)
-        section = {"waves": Wave}.get(part, section)
-    if error["type"] == "extra_forbidden":
-        known = [str(each.alias) for each in section.model_fields.values()]
-        word = str(error["loc"][-1])
-        return Problem(
-            key=path,
-            problem=f"is no known key{did_you_mean(word, known)}",
-            example=f"known keys here: {', '.join(known)}",
-        )
-    words = {**error.get("ctx", {}), "value": shown(error.get("input")), "message": error["msg"]}
-    sentence = SENTENCES.get(error["type"], "{value}: {message}").format(**words)
-    examples = field.examples if field and field.examples else None
-    return Problem(
-        key=path,
-        problem=sentence,
-        example=f"example: {shown(examples[0])}" if examples else "docs/fleet.md shows one",
-    )
+    loc = error["loc"]
+    above = section_at(FleetFile, loc[:-1])
+    fields = above.model_fields.values() if above else ()
+    examples = next((field.examples for field in fields if field.alias == loc[-1]), None)
+    example = f"example: {shown(examples[0])}" if examples else "docs/fleet.md shows one"
+    return problem_in(FleetFile, loc, error, example)

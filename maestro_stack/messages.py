@@ -38,15 +38,23 @@ SENTENCES = {
 def problem_of(error: ErrorDetails, *, is_secret: bool) -> Problem:
     """The problem that pydantic found, in the words of the configuration's user."""
     loc = [part for part in error["loc"] if part != "[key]"]
+    is_secret = is_secret or loc == ["kubernetes", "kubeconfig"]
+    return problem_in(Configuration, loc, error, example(*loc), is_secret=is_secret)
+
+
+def problem_in(
+    file: type[Section], loc: Location, error: ErrorDetails, example: str, *, is_secret: bool = False
+) -> Problem:
+    """The problem that pydantic found at a place in a file of this form."""
     if error["type"] == "extra_forbidden":
-        known = _known_keys(loc[:-1])
+        section = section_at(file, loc[:-1])
+        known = [str(f.alias) for f in section.model_fields.values()] if section else []
         problem = f"is no known key{did_you_mean(str(loc[-1]), known)}"
         return Problem(key=_path(loc), problem=problem, example=f"known keys here: {', '.join(known)}")
-    is_secret = is_secret or loc == ["kubernetes", "kubeconfig"]
     value = "the secret value" if is_secret else shown(error.get("input"))
     words = {**error.get("ctx", {}), "value": value, "message": error["msg"]}
     sentence = SENTENCES.get(error["type"], "{value}: {message}").format(**words)
-    return Problem(key=_path(loc), problem=sentence, example=example(*loc))
+    return Problem(key=_path(loc), problem=sentence, example=example)
 
 
 def shown(value: object) -> str:
@@ -62,9 +70,9 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f" (did you mean {lower[close[0]]}?)" if close else ""
 
 
-def _section(loc: Location) -> type[Section] | None:
-    """The section that `loc` leads to, if it leads to one."""
-    model: type[Section] | None = Configuration
+def section_at(file: type[Section], loc: Location) -> type[Section] | None:
+    """The section that `loc` leads to in a file of this form, if it leads to one."""
+    model: type[Section] | None = file
     for part in loc:
         if isinstance(part, int):
             continue
@@ -83,15 +91,10 @@ def _sections_in(annotation: object) -> Iterator[type[Section]]:
         yield from _sections_in(part)
 
 
-def _known_keys(loc: Location) -> list[str]:
-    section = _section(loc)
-    return [str(f.alias) for f in section.model_fields.values()] if section else []
-
-
 def example(*loc: str | int) -> str:
     """What a right value for the key at `loc` looks like, as a command or a line of the stack file."""
     for depth in range(len(loc), 0, -1):
-        above = _section(loc[: depth - 1])
+        above = section_at(Configuration, loc[: depth - 1])
         fields = above.model_fields.values() if above else ()
         examples = next((f.examples for f in fields if f.alias == loc[depth - 1]), None)
         if examples:

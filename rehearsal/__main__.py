@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.terminal import Progress, run
-from rehearsal.commands import COMMANDS, is_command
+from rehearsal.commands import COMMANDS
 from rehearsal.commands import main as run_command
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rehearse once, or run one of the engine's commands; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and is_command(given[0]):
+    if given and given[0] in COMMANDS:
         return run_command(given)
     options = _parser().parse_args(given)
     return run(lambda progress: _rehearse(options, progress), "nothing was changed anywhere")

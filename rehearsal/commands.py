@@ -36,11 +36,6 @@ class _Command(NamedTuple):
     run: Callable[[argparse.Namespace, Progress], int]
 
 
-def is_command(word: str) -> bool:
-    """Whether the word names one of these commands."""
-    return word in COMMANDS
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)

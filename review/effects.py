@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 from typing import cast
 
+from common.json_values import dig, overlaid
 from emulator.aws import resource_handler
 from emulator.kubernetes import CONFIG_MAP, CONFIG_MAP_PATCH, NAMESPACE, RELEASE, TABLES
 from emulator.randomness import table_of
@@ -146,7 +147,7 @@ class Row:
     @property
     def configuration(self) -> Tree:
         """What the stack's file sets after the change, by key of the project (and aws:region)."""
-        return merged(BASES[self.base], self.to)
+        return overlaid(BASES[self.base], self.to)
 
     @property
     def changes(self) -> tuple[tuple[str, Json, Json], ...]:
@@ -168,19 +169,10 @@ class Row:
 # --- settings as trees ----------------------------------------------------------------------------
 
 
-def merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> Tree:
-    """`above` over `below`, objects key by key."""
-    both = dict(below)
-    for key, value in above.items():
-        under = both.get(key)
-        both[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return both
-
-
 def settings(own: Mapping[str, Json]) -> Tree:
     """Every setting with its default filled in, as docs/configuration.md names them."""
     profile = Profile(str(own["profile"]))
-    filled = merged({"clusterName": CLUSTER_NAME, "database": dict(PROFILE_DEFAULTS[profile])}, own)
+    filled = overlaid({"clusterName": CLUSTER_NAME, "database": dict(PROFILE_DEFAULTS[profile])}, own)
     region = filled.pop("aws:region", REGION)
     model = Configuration.model_validate(filled)
     return {"aws:region": region, **cast(Tree, model.model_dump(by_alias=True, mode="json"))}
@@ -194,13 +186,6 @@ def paths(tree: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
             yield from paths(value, f"{path}.")
         else:
             yield path
-
-
-def dig(tree: Json, path: str) -> Json:
-    """The value at a dotted key; None if there is none."""
-    for key in path.split("."):
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    return tree
 
 
 # --- the program's resources ----------------------------------------------------------------------

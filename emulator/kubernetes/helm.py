@@ -7,7 +7,7 @@ from typing import cast
 
 import yaml
 
-from common.json_values import Json, flag, number, record, text, whole_numbers
+from common.json_values import Json, flag, number, overlaid, record, text, whole_numbers
 from emulator.kubernetes.objects import INPUTS, RELEASE, KubernetesError, Manifest, resource_names
 from emulator.kubernetes.tables import TABLES
 
@@ -96,17 +96,8 @@ def effective_values(inputs: Mapping[str, Json], current: Mapping[str, Json]) ->
     if flag(inputs, "resetValues"):
         return wanted
     if flag(inputs, "reuseValues"):
-        return merge(current, wanted)
+        return overlaid(current, wanted)
     return wanted or dict(current)
-
-
-def merge(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
-    """`above` over `below`, as Helm merges values: objects key by key, everything else as a whole."""
-    together = dict(below)
-    for key, value in above.items():
-        under = below.get(key)
-        together[key] = merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return together
 
 
 def timeout_of(inputs: Mapping[str, Json]) -> int:
@@ -129,7 +120,7 @@ def outputs(
     """
     return {
         **inputs,
-        "values": merge(record(inputs, "values"), values),
+        "values": overlaid(record(inputs, "values"), values),
         "version": text(status, "version"),
         "resourceNames": resource_names(manifests),
         "status": dict(status),

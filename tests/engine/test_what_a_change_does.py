@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.json_values import Json, record, records, text, texts
+from common.json_values import Json, overlaid, record, records, text, texts
 from emulator.client import Emulation
 from emulator.kubernetes.helm import render
 from emulator.world import Cluster, SecurityGroup, Subnet, Vpc, World
@@ -33,7 +33,6 @@ from review.effects import (
     Refusal,
     Row,
     Way,
-    merged,
 )
 from tests.checkouts import ROOT
 from tests.engine.attached import Attached
@@ -53,7 +52,7 @@ def row(key: str, base: Base, after: Json) -> Row:
 
 def stack_file(own: Mapping[str, Json]) -> dict[str, object]:
     """A stack's configuration as its file has it; the kubeconfig, a secret, is set apart."""
-    plain = merged({"clusterName": CLUSTER, "aws:region": REGION}, own)
+    plain = overlaid({"clusterName": CLUSTER, "aws:region": REGION}, own)
     if access := record(plain, "kubernetes"):
         plain["kubernetes"] = {key: value for key, value in access.items() if key != "kubeconfig"}
     return {key if ":" in key else f"maestro-stack:{key}": value for key, value in plain.items()}

@@ -1,12 +1,13 @@
 """A user's mistake gets a message with key, problem and example; exit status 2, never a traceback."""
 
 import gc
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rehearsal.__main__ import main
-from tests.checkouts import ROOT
+from tests.checkouts import ROOT, STACK_FILE
 from tests.rehearsal.conftest import Rehearse, sound
 
 HERE = {"name": "regional-xyz", "region": "us-east-1"}
@@ -162,6 +163,7 @@ def test_a_namespace_that_exists_is_explained(rehearse: Rehearse) -> None:
     ("content", "words"),
     [
         (b"config: [unclosed", "is no YAML"),
+        (b"config: {}\nconfig: {}", "config is there twice (line 2, column 1)"),
         (b"\xff\xfe", "is no UTF-8 text"),
         (b"- a list", "holds no mapping"),
         (b"config: text", "config is no mapping"),
@@ -186,9 +188,11 @@ def test_a_stack_file_that_cannot_be_used(
 
 
 def test_a_missing_stack_names_those_that_are_there(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    for file in (ROOT / "Pulumi.yaml", STACK_FILE):
+        shutil.copy(file, tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert main(["--stack", "nope"]) == 2
     assert "Pulumi.dev.yaml" in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from common.json_values import dig
 from docs import generate
 from emulator.aws import RESOURCE_TYPES, TAGGABLE_TYPES, resource_handler
 from emulator.kubernetes import TABLES
@@ -29,7 +30,6 @@ from review.effects import (
     Row,
     Way,
     When,
-    dig,
     settings,
     source_of,
 )
