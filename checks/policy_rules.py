@@ -1,7 +1,7 @@
 """rules: does every resource keep the rules of policies/?"""
 
 from checks.evidence import Evidence
-from checks.finding import Findings
+from checks.finding import PREVIEW, Findings
 from policies.judge import judge, why_unused
 from policies.rule import Resource
 from policies.rules import RULES
@@ -27,6 +27,8 @@ def check(evidence: Evidence, findings: Findings) -> None:
             findings.fail(f"{said}. {rule.remedy}")
     for excuse in judgement.unused:
         findings.fail(f"{why_unused(excuse)}. Remove it, so that it can't cover a later change")
+    if judgement.unasked:
+        findings.unverified(f"{judgement.unasked} questions about values that nobody knows here", PREVIEW)
     broken = [v for v in judgement.violations if v.excuse is None]
     findings.expect(
         bool(judgement.questions),

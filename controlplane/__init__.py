@@ -7,8 +7,6 @@ Not in it: anything of Maestro; when a pod is ready, `rehearsal.kubelet` decides
 For others: `MERGE_PATCH`, `Api`, `ApiError`, `ControlPlane`, `ControlPlaneError`.
 """
 
-from __future__ import annotations
-
 from controlplane.api import MERGE_PATCH, Api, ApiError, Watch
 from controlplane.errors import ControlPlaneError, ToolsMissingError
 from controlplane.plane import KUBERNETES_VERSION, TOOLS, ControlPlane

@@ -1,7 +1,5 @@
 """The API server's certificate authority and keys, made afresh or reused from an earlier start."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 from dataclasses import dataclass

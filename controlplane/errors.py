@@ -6,8 +6,6 @@ ControlPlaneError        it can't be started; the text says what is wrong and wh
     └── PortTakenError   because another program has its port
 """
 
-from __future__ import annotations
-
 
 class ControlPlaneError(Exception):
     """The control plane can't be started or has broken down; the text is for the person at the terminal."""

@@ -7,8 +7,6 @@ ended. (PR_SET_PDEATHSIG wouldn't do: it fires when the starting *thread* ends, 
 Standard library only, and nothing of ours, so that it starts at once and runs from any folder.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -26,7 +26,8 @@ from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surr
 from emulator.unknown import UnknownType
 from engine import properties
 from engine.project import PLACEHOLDER, Stack
-from engine.run import MASK, UNKNOWN, Failure, Resource, Run
+from engine.run import MASK, Failure, Resource, Run
+from policies.rule import UNKNOWN
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 

@@ -7,8 +7,6 @@ from common.json_values import Json
 from policies.rule import SECRET
 
 MASK = SECRET
-UNKNOWN = "[unknown]"
-"""What is shown of a value that isn't known."""
 
 
 class UnverifiedError(LookupError):
@@ -86,12 +84,11 @@ class Run:
             raise LookupError(f"{len(found)} resources of type {type_}{f' named {name}' if name else ''}")
         return found[0]
 
-    def made(self, type_: str) -> Resource:
-        """The one resource of a type, if a provider made it. Raises LookupError, UnverifiedError."""
-        found = self.one(type_)
-        if found.unverified:
-            raise UnverifiedError(f"{found.title}: {found.unverified}")
-        return found
+    def require_known(self, *types: str) -> None:
+        """Raises UnverifiedError if nobody here knows what becomes of a resource of one of these types."""
+        for resource in self.resources:
+            if resource.type in types and resource.unverified:
+                raise UnverifiedError(f"{resource.title}: {resource.unverified}")
 
     def by_urn(self, urn: str) -> Resource:
         """The resource with this URN."""

@@ -51,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
             "--file", metavar="FILE", type=Path, default=Path("fleet.yaml"), help="default: fleet.yaml"
         )
         sub.add_argument(
-            "--stack", metavar="NAME", action="append", default=[], help="only this stack (repeatable)"
+            "--stack",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="only this stack (repeatable); clashes with the others still count",
         )
         sub.add_argument("--json", action="store_true", help="print the result as JSON (docs/fleet.md)")
         if command.changes:
@@ -69,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     again = shlex.join(["python", "-m", "fleet", *given])
-    return run(lambda progress: _main(options, again, progress), "nothing was changed anywhere")
+    changed = "what is set already stays" if options.command == "set" else "nothing was changed anywhere"
+    return run(lambda progress: _main(options, again, progress), changed)
 
 
 def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
@@ -87,7 +92,7 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
         chosen = fleet.only(stacks=options.stack, wave=getattr(options, "wave", None))
         if options.command == "set":
             assignment = [*(["--path"] if options.path else []), options.key, options.value]
-            report = set_key(fleet, chosen, assignment, again=again)
+            report = set_key(fleet, chosen, assignment, again=again, progress=progress)
         else:
             # The whole fleet: clashes of a region that isn't chosen are clashes, too.
             regions = [region for region in check(fleet, Path.cwd()) if region.stack in chosen.stacks]

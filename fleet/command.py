@@ -22,7 +22,9 @@ from maestro_stack.errors import Problem
 LOGS = Path(".fleet")
 
 
-def set_key(fleet: Fleet, chosen: Fleet, assignment: Sequence[str], *, again: str) -> Report:
+def set_key(
+    fleet: Fleet, chosen: Fleet, assignment: Sequence[str], *, again: str, progress: Progress
+) -> Report:
     """Set a key in the chosen stacks' files, and see whether the fleet is sound with it.
 
     `assignment` are the arguments of `pulumi config set`: key and value, with `--path` before them or not.
@@ -35,6 +37,7 @@ def set_key(fleet: Fleet, chosen: Fleet, assignment: Sequence[str], *, again: st
     *options, key, value = assignment
     runs = [Run(stack=stack, wave=wave.name) for wave in chosen.waves for stack in wave.stacks]
     for run in runs:
+        progress(f"setting {key} in {run.stack}")
         try:
             cli.ask("config", "set", "--stack", run.stack, *options, "--", key, value)
         except CliError as refused:

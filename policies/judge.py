@@ -40,13 +40,16 @@ class Judgement:
     """Exceptions that excuse nothing, and would cover a later change."""
     questions: int
     """How often a rule was asked about a resource."""
+    unasked: int
+    """How often one wasn't, because it looks at an input that isn't known."""
 
 
 def judge(resources: Iterable[Resource], settings: Settings) -> Judgement:
     """Ask every rule about every resource that it looks at."""
     circumstances = circumstances_of(settings)
     excuses = excuses_of(settings)
-    asked = [(rule, each) for each in resources for rule in RULES if rule.applies(each.type, circumstances)]
+    about = [(rule, each) for each in resources for rule in RULES if rule.applies(each.type, circumstances)]
+    asked = [(rule, each) for rule, each in about if not rule.reads_unknown(each)]
     violations = tuple(
         Violation(rule=rule, resource=each, problems=problems, excuse=excuse_of(rule, each, excuses))
         for rule, each in asked
@@ -55,7 +58,9 @@ def judge(resources: Iterable[Resource], settings: Settings) -> Judgement:
     used = [violation.excuse for violation in violations]
     # What was acknowledged but breaks no rule is the configuration's own to refuse.
     unused = tuple(e for e in excuses if e.resource is not None and e not in used)
-    return Judgement(violations=violations, unused=unused, questions=len(asked))
+    return Judgement(
+        violations=violations, unused=unused, questions=len(asked), unasked=len(about) - len(asked)
+    )
 
 
 def circumstances_of(settings: Settings) -> Circumstances:

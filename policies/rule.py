@@ -1,6 +1,6 @@
 """What a rule is, and what it looks at."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +8,8 @@ from maestro_stack.schema import Json
 
 SECRET = "[secret]"  # noqa: S105 stands for a value that is a Pulumi secret
 """What a Pulumi secret is shown as: no rule ever sees one."""
+UNKNOWN = "[unknown]"
+"""What a value that isn't known is shown as."""
 EVERY = "*"
 """All types, or all inputs."""
 
@@ -74,8 +76,28 @@ class Rule:
         """The inputs that it looks at of a type; None if it doesn't look at the type."""
         return self.reads.get(type_, self.reads.get(EVERY))
 
+    def reads_unknown(self, resource: Resource) -> bool:
+        """Whether the rule looks at an input of the resource that isn't known."""
+        paths = self.inputs_read(resource.type) or ()
+        return any(UNKNOWN in _texts(_at(resource.inputs, path)) for path in paths if path != EVERY)
+
     def applies(self, type_: str, circumstances: Circumstances) -> bool:
         """Whether it is asked about resources of a type."""
         if self.in_production_only and not circumstances.is_production:
             return False
         return self.inputs_read(type_) is not None
+
+
+def _at(inputs: Mapping[str, Json], path: str) -> Json:
+    """What is at a dotted path; an unknown object's parts are as unknown."""
+    value: Json = dict(inputs)
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else value if value == UNKNOWN else None
+    return value
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)

@@ -13,16 +13,32 @@ from emulator.aws import AwsError, function_handler
 from emulator.aws.cloud import Cloud
 from engine.run import Run, UnverifiedError
 from maestro_stack.settings import Settings
+from policies import types
 
 T = TypeVar("T")
+
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
+OF_CERTIFICATE = (types.CERTIFICATE, types.IOT_POLICY, "aws:iot/policyAttachment:PolicyAttachment")
+OF_DATABASE = (types.INSTANCE, types.SECURITY_GROUP, types.INGRESS_RULE, types.PARAMETER_GROUP)
 
 
 def gather(
     settings: Settings, preview: Run, update: Run, cloud: Cloud, cluster: kubernetes.Kubernetes
 ) -> Evidence:
     """All that there is. What AWS doesn't answer is missing, and the checks that need it say why."""
-    release = _part(lambda: _release(update, cluster))
+
+    def part(gathered: Callable[[], T], *types: str) -> T | Missing:
+        """What is gathered of resources of these types."""
+        try:
+            update.require_known(*types)
+            return gathered()
+        except UnverifiedError as unknown:
+            return Missing(str(unknown), is_unverified=True)
+        except (AwsError, MountError, LookupError) as refusal:
+            return Missing(str(refusal))
+
     name = settings.cluster_name
+    release = part(lambda: _release(cluster), types.RELEASE)
 
     def association() -> Association | None:
         deployment = had(release).one("Deployment", "maestro")
@@ -38,27 +54,17 @@ def gather(
             name=cloud.region,
             partition=cloud.partition,
             account_id=cloud.account_id,
-            mqtt_endpoint=_part(lambda: _mqtt_endpoint(cloud)),
-            cluster_security_group=_part(lambda: _cluster_security_group(cloud, name)),
-            association=_part(association),
-            secrets=_part(lambda: _secrets(cloud, had(release))),
-            certificate=_part(lambda: _certificate(cloud, update)),
-            database=_part(lambda: _database(cloud, update)),
+            mqtt_endpoint=part(lambda: _mqtt_endpoint(cloud)),
+            cluster_security_group=part(lambda: _cluster_security_group(cloud, name)),
+            association=part(association, types.POD_IDENTITY, types.ROLE, types.ROLE_POLICY),
+            secrets=part(lambda: _secrets(cloud, had(release)), types.SECRET, SECRET_VERSION),
+            certificate=part(lambda: _certificate(cloud, update), *OF_CERTIFICATE),
+            database=part(lambda: _database(cloud, update), *OF_DATABASE),
         ),
     )
 
 
-def _part(gathered: Callable[[], T]) -> T | Missing:
-    try:
-        return gathered()
-    except UnverifiedError as unknown:
-        return Missing(str(unknown), is_unverified=True)
-    except (AwsError, MountError, LookupError) as refusal:
-        return Missing(str(refusal))
-
-
-def _release(update: Run, cluster: kubernetes.Kubernetes) -> Release:
-    update.made(kubernetes.RELEASE)
+def _release(cluster: kubernetes.Kubernetes) -> Release:
     installed = cluster.releases[0]
     return Release(
         namespace=installed.namespace,
@@ -133,7 +139,7 @@ def secret_of(cloud: Cloud, name: str, region: str) -> Secret | None:
 
 
 def _certificate(cloud: Cloud, update: Run) -> Certificate:
-    registered = update.made("aws:iot/certificate:Certificate")
+    registered = update.one(types.CERTIFICATE)
     answer = cloud.call("iot", "DescribeCertificate", {"certificateId": registered.id})
     known = record(answer, "certificateDescription")
     attached = cloud.call("iot", "ListAttachedPolicies", {"target": text(registered.outputs, "arn")})
@@ -150,7 +156,7 @@ def _certificate(cloud: Cloud, update: Run) -> Certificate:
 
 
 def _database(cloud: Cloud, update: Run) -> Database:
-    registered = update.made("aws:rds/instance:Instance").outputs
+    registered = update.one(types.INSTANCE).outputs
     answer = cloud.call(
         "rds", "DescribeDBInstances", {"DBInstanceIdentifier": text(registered, "identifier")}
     )

@@ -105,6 +105,8 @@ def _service(resource: Resource) -> str:
 
 
 def _described(resource: Resource) -> str:
+    if resource.unverified:
+        return f"unverified: {resource.name}"
     shown = {"name": resource.name, **resource.outputs, **resource.shown_inputs}
     told = _TOLD.get(resource.type, "{name}").replace("{@name}", resource.name).format_map(shown)
     return f"{'protected: ' if resource.protect else ''}{told}"

@@ -1,7 +1,5 @@
 """One handler per AWS resource type and look-up that the program uses: emulator/README.md says how."""
 
-from __future__ import annotations
-
 from emulator.aws import account, ec2, eks, iam, iot, rds, secretsmanager
 from emulator.aws.errors import AwsError, NoHandlerError, UnmappedInputError
 from emulator.aws.handler import FunctionHandler, ResourceHandler, handler_file

@@ -61,6 +61,13 @@ def test_rules_are_asked_about_it(rehearse: Rehearse, broken: Break) -> None:
             {"mount", "identity", "mqtt", "database", "order", "secrecy"},
             id="the release",
         ),
+        pytest.param(
+            "maestro_stack/credentials.py",
+            "recovery_window_in_days=",
+            "kms_key_id=ALARM.arn, recovery_window_in_days=",
+            {"mount", "identity", "mqtt", "database", "order", "rules", "secrecy"},
+            id="both secrets, and all that needs them",
+        ),
     ],
 )
 def test_what_depends_on_an_output_that_nobody_knows_is_unverified(
@@ -68,7 +75,7 @@ def test_what_depends_on_an_output_that_nobody_knows_is_unverified(
 ) -> None:
     alarm = (
         '__import__("pulumi_aws").cloudwatch.MetricAlarm("a", comparison_operator="LessThanThreshold", '
-        "evaluation_periods=1, tags=tags)"
+        'evaluation_periods=1, tags={"team": "platform"})'
     )
     outcome = rehearse(root=broken(file, old, new.replace("ALARM", alarm)))
     assert (outcome.status, outcome.failed) == (0, [])
