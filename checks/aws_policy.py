@@ -13,8 +13,6 @@ keys"; AWS IoT Core Developer Guide, "AWS IoT Core policies" and "Publish/Subscr
 Amazon EKS User Guide, "Grant Pods access to AWS resources based on tags".
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

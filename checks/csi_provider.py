@@ -13,8 +13,6 @@ Sources: README, "SecretProviderClass options" of aws/secrets-store-csi-driver-p
 checks and wording are imitated; JMESPath Specification; the SecretProviderClass CustomResourceDefinition.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """The control plane: started on free loopback ports, made ready, and ended without a trace."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import errno

@@ -1,7 +1,5 @@
 """The processes of one control plane: started together, watched, and ended together."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -4,8 +4,6 @@ It speaks TLS with the API server's own certificate, because kubectl and Helm se
 Watches stream through it; connection upgrades (exec, port-forward) don't work.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

@@ -10,8 +10,6 @@ Sources: kubernetes/pkg/volume/util/operationexecutor (text of the event), pkg/k
 secrets-store-csi-driver pkg/secrets-store/nodeserver.go and utils.go.
 """
 
-from __future__ import annotations
-
 import hashlib
 import heapq
 import http.client

@@ -1,7 +1,5 @@
 """Look-ups about the account itself: partition, region, caller, service principals."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@ Sources: kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go (prefix, para
 "Signature Version 4" of the IAM user guide (the signature).
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Amazon EC2's networking: security groups and their rules, and look-ups of subnets and groups."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import partial

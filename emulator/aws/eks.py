@@ -1,7 +1,5 @@
 """Amazon EKS: Pod Identity associations, and look-ups of clusters."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from common.json_values import Json, flag, json_list, merged, record, records, text, texts

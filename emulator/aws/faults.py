@@ -5,8 +5,6 @@ model's (a test compares them). The rest comes from AWS's pages: "Common Errors"
 "Error codes for the Amazon EC2 API".
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

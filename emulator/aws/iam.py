@@ -1,7 +1,5 @@
 """AWS IAM: roles and their inline policies."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """AWS IoT Core: certificates, policies, their attachment, and the account's endpoints."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Amazon RDS: subnet groups, parameter groups and, in a file of their own, PostgreSQL instances."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

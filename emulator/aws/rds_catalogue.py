@@ -8,8 +8,6 @@ engines for DB instance classes", "Amazon RDS DB instance storage", and the rele
 PostgreSQL.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 # Major version -> the newest minor when this was written; asking for a major gets one of its newer minors.

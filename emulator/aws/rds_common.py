@@ -1,7 +1,5 @@
 """What the handlers of RDS's resources share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from common.json_values import Json, text

@@ -1,7 +1,5 @@
 """Amazon RDS: PostgreSQL instances."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """What Amazon RDS refuses and moto doesn't."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator, Mapping
 

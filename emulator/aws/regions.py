@@ -1,7 +1,5 @@
 """AWS's partitions and regions, as botocore knows them."""
 
-from __future__ import annotations
-
 import difflib
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Repeating a call that AWS refuses only for a while, as the AWS provider does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """AWS Secrets Manager: secrets and their versions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

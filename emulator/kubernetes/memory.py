@@ -4,8 +4,6 @@ A chart's path is relative to where the program runs, so charts are rendered the
 cluster of this process, or by `RemoteCluster`, which hands the result to the `MemoryClusters` of another.
 """
 
-from __future__ import annotations
-
 import copy
 import threading
 import uuid
