@@ -15,7 +15,7 @@ def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[P
 
     `environment` says where the providers work; the folders of `programs` come before all others on the PATH.
     """
-    backend = folder / "ordinary"
+    backend = folder / "shell-backend"
     backend.mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", "")]),
