@@ -22,9 +22,10 @@ def demand(sound: Callable[[], object]) -> None:
     """What is wrong with a file is its owner's to mend: told without a traceback."""
     try:
         sound()
-        return
     except (UsageError, ConfigurationError, FleetFileError) as unsound:
         said = str(unsound)
+    else:
+        return
     pytest.fail(said, pytrace=False)
 
 
