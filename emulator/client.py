@@ -26,7 +26,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 
 from common.json_values import Json, record, text
-from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud, is_loopback
+from common.loopback import is_loopback
+from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud
 from emulator.executables import URL
 
 if TYPE_CHECKING:  # pydantic takes a tenth of a second, in each plugin of the engine

@@ -10,10 +10,6 @@ URL = "MAESTRO_REHEARSAL_URL"
 """Of the emulated AWS."""
 ACCOUNT = "MAESTRO_REHEARSAL_ACCOUNT"
 """The one to act in; without it, that of the credentials."""
-LOG = "MAESTRO_REHEARSAL_LOG"
-"""A file that gets a line a call."""
-TIMEOUT_SCALE = "MAESTRO_REHEARSAL_TIMEOUT_SCALE"
-"""Multiplies the time that a release may take on an API server; its least setting is a minute."""
 PACKAGES = ("aws", "kubernetes", "random")
 
 
@@ -27,10 +23,5 @@ def _write(folder: Path, package: str, root: Path | None) -> Path:
     move = f"cd {shlex.quote(str(root))} || exit 1\n" if root else ""
     return write_program(
         folder / f"pulumi-resource-{package}",
-        # `aws eks get-token`, which kubeconfigs execute, is installed beside Python.
-        f'#!/bin/sh\n{move}PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}\n'
-        f"export PATH PYTHONPATH={ours}\n"
-        # Helm's engine would keep what it finds out about the API server below the user's ~/.kube.
-        f"export KUBECACHEDIR={shlex.quote(str(folder.absolute() / 'cache'))}\n"
-        f'exec {python} -m emulator.plugin {package} "$@"\n',
+        f'#!/bin/sh\n{move}export PYTHONPATH={ours}\nexec {python} -m emulator.plugin {package} "$@"\n',
     )

@@ -6,9 +6,9 @@ back, so that drift that a refresh found is a difference too.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from common.json_values import Json
 
@@ -30,12 +30,20 @@ class State:
     outputs: dict[str, Json]
 
 
+Kind = Literal["add", "delete", "update"]
+"""What becomes of a value."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The inputs by which a program's resource differs from its state."""
+    """The inputs by which a program's resource differs from its state, as paths."""
 
     updates: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
+    kinds: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
+    """By path; of one that isn't here, state and inputs tell it."""
+    listed: tuple[str, ...] | None = None
+    """The inputs that the provider lists beside the paths; None: just those."""
 
     def __bool__(self) -> bool:
         return bool(self.updates or self.replaces)
@@ -120,7 +128,21 @@ def live_inputs(
     return {**inputs, **{key: state.outputs[key] for key in differing if key in state.outputs}}
 
 
-class KeptInState:
+class TakenAsGiven:
+    """What providers have in common that take inputs as the program gives them, and plan nothing."""
+
+    def checked(self, type_: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """As they are."""
+        del type_
+        return dict(inputs)
+
+    def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The inputs, over what is known."""
+        del type_, state, inputs
+        return None
+
+
+class KeptInState(TakenAsGiven):
     """What providers have in common whose resources are in the stack's state alone."""
 
     def read(self, type_: str, state: State) -> State | None:
@@ -143,6 +165,14 @@ class Provider(Protocol):
     Each call raises what the service refuses (`emulator.packages.REFUSALS`), and NoHandlerError for a type
     that isn't emulated.
     """
+
+    def checked(self, type_: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The inputs that the engine is to keep. Here, secrets are wrapped and texts may be unknown."""
+        ...
+
+    def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The outputs in a preview of a creation (without `state`) or an update; None: just what is known."""
+        ...
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
         """Create a resource."""

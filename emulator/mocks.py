@@ -13,12 +13,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-import grpc
 import pulumi
 from google.protobuf import empty_pb2
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, settings
-from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
 
 from common.json_values import Json
@@ -52,7 +51,7 @@ def run(
     settings.configure(
         mocks.MockSettings(
             monitor=monitor,
-            monitor_features=monitor.features(),
+            monitor_features=set[int](),  # the SDK asks the monitor itself
             engine=engine,
             project=stack.project,
             stack=stack.name,
@@ -69,6 +68,8 @@ def run(
             asyncio.run(_run_program(program))
         except (pulumi.RunError, RefusedError):
             raise
+        except SystemExit as told:
+            raise told.__cause__ or told from None
         except Exception:
             if not monitor.refused_lookups:
                 raise
@@ -169,13 +170,7 @@ class _Monitor(mocks.MockMonitor):
         self._providers = providers
         self._preview = preview
         self._listener = listener
-        self._hooks: dict[str, callback_pb2.Callback] = {}
         self._lock = threading.Lock()
-
-    def features(self) -> set[int]:
-        """What this monitor tells the SDK that it can do: all that mocks can."""
-        info = cast(Any, super()).GetDeploymentInfo(None)
-        return set(cast(resource_pb2.DeploymentInfo, info).supportedFeatures)
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """As the engine makes it, with the types of all parents; the SDK's mocks keep the nearest one only.
@@ -246,12 +241,7 @@ class _Monitor(mocks.MockMonitor):
             answer = self._providers.call(request.tok, args)
         except REFUSALS as refusal:
             self.refused_lookups.append(
-                Failure(
-                    urn=request.tok,
-                    message=str(refusal),
-                    advice=(),
-                    is_surroundings=is_about_surroundings(refusal),
-                )
+                Failure(urn=request.tok, message=str(refusal), is_surroundings=is_about_surroundings(refusal))
             )
             failure = provider_pb2.CheckFailure(reason=str(refusal))
             return resource_pb2.ResourceInvokeResponse(failures=[failure])
@@ -264,12 +254,6 @@ class _Monitor(mocks.MockMonitor):
     ) -> resource_pb2.ReadResourceResponse:
         raise NotImplementedError(f"reading {request.type} is not rehearsed: emulator/mocks.py")
 
-    def RegisterErrorHook(  # noqa: N802
-        self, request: resource_pb2.RegisterErrorHookRequest
-    ) -> empty_pb2.Empty:
-        self._hooks[request.name] = cast(callback_pb2.Callback, cast(Any, request).callback)
-        return empty_pb2.Empty()
-
     def _create(
         self,
         urn: str,
@@ -281,12 +265,7 @@ class _Monitor(mocks.MockMonitor):
         try:
             created = self._providers.create(request.type, inputs)
         except REFUSALS as refusal:
-            failure = Failure(
-                urn=urn,
-                message=str(refusal),
-                advice=tuple(self._advice(urn, request, str(refusal))),
-                is_surroundings=is_about_surroundings(refusal),
-            )
+            failure = Failure(urn=urn, message=str(refusal), is_surroundings=is_about_surroundings(refusal))
             with self._lock:
                 self.failures.append(failure)
             raise RefusedError(f"{urn}: {refusal}") from refusal
@@ -298,21 +277,6 @@ class _Monitor(mocks.MockMonitor):
                 self.secrets.update(properties.leaves(created.outputs.get(key)))
         outputs = {k: properties.secret(v) if k in secret else v for k, v in created.outputs.items()}
         return created.id, outputs
-
-    def _advice(self, urn: str, request: resource_pb2.RegisterResourceRequest, error: str) -> Iterator[str]:
-        """Run the resource's error hooks, as the engine does after a failed create; yield what they log."""
-        engine = cast(_Engine, settings.get_engine())
-        for name in request.hooks.on_error:
-            callback = self._hooks[name]
-            hook_request = resource_pb2.ErrorHookRequest(
-                urn=urn, name=request.name, type=request.type, failed_operation="create", errors=[error]
-            )
-            before = len(engine.messages)
-            with grpc.insecure_channel(callback.target) as channel:
-                stub = cast(Any, callback_pb2_grpc.CallbacksStub(channel))
-                message = hook_request.SerializeToString()
-                stub.Invoke(callback_pb2.CallbackInvokeRequest(token=callback.token, request=message))
-            yield from engine.messages[before:]
 
 
 def _configured_secrets(stack: Stack) -> Iterator[str]:

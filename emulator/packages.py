@@ -6,7 +6,7 @@ from common.json_values import Json
 from emulator.aws import RESOURCE_TYPES, AwsError, NoHandlerError, function_handler, resource_handler
 from emulator.aws.cloud import Cloud
 from emulator.kubernetes import TABLES, Cluster, KubernetesError
-from emulator.lifecycle import Difference, Provider, State, live_inputs
+from emulator.lifecycle import Difference, Provider, State, TakenAsGiven, live_inputs
 from emulator.randomness import TYPES as RANDOM_TYPES
 from emulator.randomness import Randomness
 
@@ -26,7 +26,7 @@ _NAMES = ("name", "identifier")
 """Inputs that give a resource its physical name."""
 
 
-class AwsProvider:
+class AwsProvider(TakenAsGiven):
     """The AWS provider's resources and look-ups, over one emulated account in one region."""
 
     def __init__(self, cloud: Cloud) -> None:

@@ -23,7 +23,6 @@ from concurrent import futures
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
-from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
@@ -31,10 +30,11 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from common.json_values import Json, dig, text
 from emulator.aws.errors import AwsError, NoHandlerError, PartlyMadeError
-from emulator.executables import ACCOUNT, LOG, PACKAGES, TIMEOUT_SCALE, URL
-from emulator.lifecycle import Provider, State
+from emulator.executables import ACCOUNT, PACKAGES, URL
+from emulator.lifecycle import Difference, Kind, Provider, State
 from emulator.unknown import UnknownType
 from engine import properties
+from engine.programs import LOG
 
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
 """By package: the SDK whose version the plugin reports as its own."""
@@ -47,8 +47,8 @@ MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # as the engine's own channels
 T = TypeVar("T")
 
 
-Connect = Callable[[Mapping[str, str], Mapping[str, Json], threading.Event], Provider]
-"""Makes the provider of an environment and a configuration; the event is set when the engine cancels."""
+Connect = Callable[[Mapping[str, str], Mapping[str, Json]], Provider]
+"""Makes the provider of an environment and a configuration."""
 
 
 class ConfigurationRefusedError(Exception):
@@ -92,7 +92,6 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         self._environment = environment
         self._provider: Provider | None = None
         self._refusal = "the provider isn't configured"
-        self._cancelled = threading.Event()
 
     # --- the plugin itself ------------------------------------------------------------------------
 
@@ -103,7 +102,6 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        self._cancelled.set()
         return empty_pb2.Empty()
 
     # --- its configuration ------------------------------------------------------------------------
@@ -133,7 +131,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ConfigureResponse:
         try:
             connect = CONNECT[self._package]
-            self._provider = connect(self._environment, _plain(request.args), self._cancelled)
+            self._provider = connect(self._environment, _plain(request.args))
         except _unusable() as refused:
             # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
             self._refusal = str(refused)
@@ -147,19 +145,26 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def Check(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        """Refuses what nothing would pass on; the inputs stay as the program gave them."""
+        """Refuses what nothing would pass on."""
+        from emulator.kubernetes import InputError
+
         type_ = _type(request.urn)
         provider = self._provider_of(request.urn, context)
         if isinstance(provider, UnknownType):
             return provider_pb2.CheckResponse(inputs=request.news)
-        inputs = _plain(request.news)
+        sent = properties.decode(request.news)
         known = self._serve(context, lambda: provider.known_inputs(type_))
-        unknown = sorted(key for key, value in inputs.items() if value is not None and key not in known)
+        unknown = sorted(key for key, value in sent.items() if value is not None and key not in known)
         failures = [
             provider_pb2.CheckFailure(property=key, reason=f"{type_} has no emulated input {key}")
             for key in unknown
         ]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        inputs = sent
+        try:
+            inputs = self._serve(context, lambda: provider.checked(type_, sent))
+        except InputError as refused:
+            failures.append(provider_pb2.CheckFailure(property=refused.key, reason=str(refused)))
+        return provider_pb2.CheckResponse(inputs=properties.encode(inputs), failures=failures)
 
     @_logged
     def Diff(
@@ -174,13 +179,10 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         replaces = [key for key in found.replaces if not _is_below(key, ignored)]
         return provider_pb2.DiffResponse(
             changes=_changes(bool(updates or replaces)),
-            diffs=[*updates, *replaces],
+            diffs=[*updates, *replaces] if found.listed is None else found.listed,
             replaces=replaces,
             detailedDiff={
-                key: provider_pb2.PropertyDiff(
-                    kind=_kind(key, state.outputs, inputs, replaces=key in replaces), inputDiff=False
-                )
-                for key in (*updates, *replaces)
+                key: _property_diff(key, found, state.outputs, inputs) for key in (*updates, *replaces)
             },
             hasDetailedDiff=True,
             deleteBeforeReplace=bool(replaces)
@@ -192,10 +194,13 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CreateResponse:
         type_, sent = _type(request.urn), properties.decode(request.properties)
-        if request.preview:  # what isn't answered is unknown to the program
-            return provider_pb2.CreateResponse(properties=request.properties)
         inputs = cast(dict[str, Json], properties.plain(sent))
         provider = self._provider_of(request.urn, context)
+        if request.preview:  # what isn't answered is unknown to the program
+            planned = self._serve(context, lambda: provider.planned(type_, None, inputs), request.urn, sent)
+            if planned is None:
+                return provider_pb2.CreateResponse(properties=request.properties)
+            return provider_pb2.CreateResponse(properties=_outputs(provider, type_, State("", planned), sent))
         state = self._serve(context, lambda: provider.create(type_, inputs), request.urn, sent)
         return provider_pb2.CreateResponse(id=state.id, properties=_outputs(provider, type_, state, sent))
 
@@ -228,12 +233,17 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.UpdateResponse:
         type_ = _type(request.urn)
         olds, news = properties.decode(request.olds), properties.decode(request.news)
-        if request.preview:
-            # What AWS computes stays as it is in a plan, as the Terraform plugin SDK has it.
-            return provider_pb2.UpdateResponse(properties=properties.encode({**olds, **news}))
         state = State(request.id, cast(dict[str, Json], properties.plain(olds)))
         inputs = cast(dict[str, Json], properties.plain(news))
         provider = self._provider_of(request.urn, context)
+        if request.preview:
+            planned = self._serve(context, lambda: provider.planned(type_, state, inputs), request.urn, news)
+            if planned is None:
+                # What AWS computes stays as it is in a plan, as the Terraform plugin SDK has it.
+                return provider_pb2.UpdateResponse(properties=properties.encode({**olds, **news}))
+            return provider_pb2.UpdateResponse(
+                properties=_outputs(provider, type_, State(request.id, planned), news)
+            )
         updated = self._serve(context, lambda: provider.update(type_, state, inputs), request.urn, news)
         return provider_pb2.UpdateResponse(properties=_outputs(provider, type_, updated, news))
 
@@ -283,18 +293,21 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> T:
         """The answer; a refusal goes to the engine in the provider's words."""
         from emulator.client import EmulationError
-        from emulator.kubernetes import KubernetesError, PartialError
+        from emulator.kubernetes import InputError, KubernetesError, PartialError
 
         try:
             return ask()
+        except InputError:
+            raise
         except (PartialError, PartlyMadeError) as partial:
             provider = self._provider_of(urn, context)
             outputs = _outputs(provider, _type(urn), partial.state, sent or {})
             _refuse_partly(context, str(partial), partial.state.id, outputs, sent or {}, partial.reasons)
+        except KubernetesError as refusal:
+            _refuse(context, refusal.told_of(urn))
         except (
             AwsError,
             EmulationError,
-            KubernetesError,
             NoHandlerError,
             ConfigurationRefusedError,
         ) as refusal:
@@ -333,15 +346,22 @@ def _changes(are_there: bool) -> provider_pb2.DiffResponse.DiffChanges.ValueType
     return provider_pb2.DiffResponse.DIFF_SOME if are_there else provider_pb2.DiffResponse.DIFF_NONE
 
 
-def _kind(
-    key: str, state: Mapping[str, Json], inputs: Mapping[str, Json], *, replaces: bool
-) -> provider_pb2.PropertyDiff.Kind.ValueType:
-    kinds = provider_pb2.PropertyDiff
+def _kind(key: str, state: Mapping[str, Json], inputs: Mapping[str, Json]) -> Kind:
     if dig(state, key) is None:
-        return kinds.ADD_REPLACE if replaces else kinds.ADD
-    if dig(inputs, key) is None:
-        return kinds.DELETE_REPLACE if replaces else kinds.DELETE
-    return kinds.UPDATE_REPLACE if replaces else kinds.UPDATE
+        return "add"
+    return "delete" if dig(inputs, key) is None else "update"
+
+
+def _property_diff(
+    key: str, found: Difference, state: Mapping[str, Json], inputs: Mapping[str, Json]
+) -> provider_pb2.PropertyDiff:
+    kind = found.kinds.get(key) or _kind(key, state, inputs)
+    name = f"{kind}_replace" if key in found.replaces else kind
+    return provider_pb2.PropertyDiff(
+        kind=provider_pb2.PropertyDiff.Kind.Value(name.upper()),
+        # Of a field that the program has given up, the engine shows the input that it was.
+        inputDiff=key in found.kinds and kind == "delete",
+    )
 
 
 def _is_below(key: str, paths: tuple[str, ...]) -> bool:
@@ -374,14 +394,11 @@ def _refuse_partly(  # noqa: PLR0913, PLR0917
 # --- what the plugins serve ---------------------------------------------------------------------------
 
 
-def _connect_aws(
-    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
-) -> Provider:
+def _connect_aws(environment: Mapping[str, str], configuration: Mapping[str, Json]) -> Provider:
     from emulator.aws.cloud import DEFAULT_ACCOUNT
     from emulator.client import Emulation
     from emulator.packages import AwsProvider
 
-    del cancelled  # no call waits for longer than SECONDS_TO_RETRY
     region = text(configuration, "region")
     account = _assumed_account(configuration) or environment.get(ACCOUNT, DEFAULT_ACCOUNT)
     if not region:
@@ -409,60 +426,21 @@ def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
     return account
 
 
-def _connect_kubernetes(
-    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
-) -> Provider:
-    """On the API server that the kubeconfig names, if that is on this machine; otherwise in memory.
-
-    The emulated cluster of a world without a control plane has an address like EKS's. Nothing is sent there.
-    """
-    from emulator.aws.cloud import is_loopback
+def _connect_kubernetes(environment: Mapping[str, str], configuration: Mapping[str, Json]) -> Provider:
+    """The cluster in memory that goes by the identifier. To where the kubeconfig points, nothing is sent."""
     from emulator.client import Emulation
-    from emulator.kubernetes import Cluster, RemoteCluster
-    from emulator.kubernetes.api import ApiCluster, server_of
+    from emulator.kubernetes import RemoteCluster
 
-    given, folder = text(configuration, "kubeconfig"), Path.cwd()
-    if not given:  # the shell's
-        file = Path(environment.get("KUBECONFIG", os.devnull))
-        given, folder = file.read_text(encoding="utf-8"), file.parent
-    context = text(configuration, "context") or None
+    identifier = text(configuration, "clusterIdentifier") or "ambient"
+    call = Emulation.attach(_url(environment)).kubernetes
     is_mutable = configuration.get("enableConfigMapMutable") in (True, "true")
-    if given and is_loopback(urlsplit(server_of(given, context)).hostname or ""):
-        cluster: Cluster = ApiCluster(
-            given,
-            context,
-            root=Path.cwd(),
-            cancelled=cancelled,
-            config_maps_mutable=is_mutable,
-            folder=folder,
-            timeout_scale=_timeout_scale(environment),
-        )
-    else:
-        identifier = text(configuration, "clusterIdentifier") or "ambient"
-        call = Emulation.attach(_url(environment)).kubernetes
-        cluster = RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
-    return cluster
+    return RemoteCluster(call, identifier, root=Path.cwd(), config_maps_mutable=is_mutable)
 
 
-def _timeout_scale(environment: Mapping[str, str]) -> float:
-    given = environment.get(TIMEOUT_SCALE, "1")
-    try:
-        scale = float(given)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < float("inf"):
-        raise ConfigurationRefusedError(
-            f"{TIMEOUT_SCALE} must be a number above 0, for example 0.1, and is {given!r}"
-        )
-    return scale
-
-
-def _connect_random(
-    environment: Mapping[str, str], configuration: Mapping[str, Json], cancelled: threading.Event
-) -> Provider:
+def _connect_random(environment: Mapping[str, str], configuration: Mapping[str, Json]) -> Provider:
     from emulator.randomness import Randomness
 
-    del environment, configuration, cancelled
+    del environment, configuration
     return Randomness()
 
 

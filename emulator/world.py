@@ -42,7 +42,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from emulator.aws.cloud import DEFAULT_ACCOUNT, is_loopback
+from common.loopback import is_loopback
+from emulator.aws.cloud import DEFAULT_ACCOUNT
 from emulator.aws.regions import closest_region, regions
 from engine.project import FileError, read_yaml
 

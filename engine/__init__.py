@@ -1,7 +1,9 @@
 """Driving the real Pulumi CLI.
 
 In it: projects and stack files as the engine reads them, operations on a stack and their events, the values
-and resources that programs and providers exchange with it, programs on its path, and its death by SIGKILL.
+and resources that programs and providers exchange with it, programs on its path (the real Kubernetes provider
+among them), and its death by SIGKILL.
 Not in it: what the providers do; which ones a stack runs against, its caller says.
-For others: `driver`, `events`, `kill`, `programs`, `project`, `properties`, `run`, `shell`.
+For others: `driver`, `events`, `kill`, `kubernetes_provider`, `programs`, `project`, `properties`,
+`remedies`, `run`, `shell`.
 """

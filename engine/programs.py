@@ -3,10 +3,14 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 """Where Python finds our packages."""
+LOG = "MAESTRO_REHEARSAL_LOG"
+"""A file that gets a line for each call to a plugin."""
 WritePlugins = Callable[[Path, Path | None], Mapping[str, Path]]
 """Writes a `pulumi-resource-<package>` a package below a folder; returns each one's folder by package.
 
@@ -21,6 +25,20 @@ def write_program(file: Path, script: str) -> Path:
     file.write_text(script, encoding="utf-8")
     file.chmod(0o755)
     return file.parent
+
+
+def leave_out_sdk() -> None:
+    """Let the SDK's packages hold nothing but the modules that are imported from them by name.
+
+    Importing all of it takes as long as all else that a plugin does before it answers, and the engine starts
+    one for each provider in each operation.
+    """
+    for name in ("pulumi", "pulumi.runtime"):
+        spec = find_spec(name)
+        assert spec is not None  # noqa: S101 it is installed: the engine's program needs it, too
+        package = ModuleType(name)
+        package.__path__ = list(spec.submodule_search_locations or ())
+        sys.modules[name] = package
 
 
 def write_language_host(folder: Path) -> Path:

@@ -11,15 +11,19 @@ _OWN = ("Pulumi.*.yaml", "fleet.yaml")
 
 
 def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[Path]) -> dict[str, str]:
-    """What to set on top of a shell's environment; `folder` gets the backend.
+    """What to set on top of a shell's environment; `folder` gets the backend and temporary files.
 
     `environment` says where the providers work; the folders of `programs` come before all others on the PATH.
     """
-    backend = folder / "shell-backend"
-    backend.mkdir(parents=True, exist_ok=True)
+    backend, temporary = folder.resolve() / "shell-backend", folder.resolve() / "tmp"
+    for each in (backend, temporary):
+        each.mkdir(parents=True, exist_ok=True)
     return {
-        "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", "")]),
-        "PULUMI_BACKEND_URL": f"file://{backend.resolve()}",
+        # Absolute, since the engine takes no program from a relative folder.
+        "PATH": os.pathsep.join([*(str(each.resolve()) for each in programs), os.environ.get("PATH", "")]),
+        # The Kubernetes provider leaves copies of the kubeconfig there.
+        "TMPDIR": str(temporary),
+        "PULUMI_BACKEND_URL": f"file://{backend}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         **environment,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tools
@@ -11,9 +11,11 @@ from common.json_values import Json
 from controlplane import Api, ControlPlane
 from emulator.aws.cloud import Clients
 from emulator.client import Emulation
-from emulator.executables import ACCOUNT, LOG, write_plugins
+from emulator.executables import ACCOUNT, write_plugins
 from emulator.world import World
 from engine.driver import Engine, EngineError
+from engine.kubernetes_provider import PROVIDER, write_provider
+from engine.programs import LOG, WritePlugins
 from engine.project import Stack
 from maestro_stack.settings import Settings, parse
 from rehearsal.kubelet import Kubelet
@@ -29,6 +31,12 @@ class Surroundings:
     settings: Settings
     kubeconfig: Path | None
     """The administrator's, where there is an API server."""
+
+    @property
+    def has_api_server(self) -> bool:
+        """Whether the stack's cluster in the world is one that answers."""
+        name, region = self.settings.cluster_name, self.settings.region
+        return any(c.endpoint for c in self.world.clusters_in(region) if c.name == name)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -56,6 +64,8 @@ def surroundings(
     """
     settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
     world = world or world_of(settings)
+    if with_cluster:
+        with_real_kubernetes()  # says at once that it isn't there
     state, kubeconfig = folder / "aws.state", folder / "control-plane" / "kubeconfig"
     if serving := Emulation.serving(state):
         yield _joined(serving, settings, world, kubeconfig)
@@ -111,27 +121,47 @@ def _joined(emulation: Emulation, settings: Settings, world: World, kubeconfig: 
     if there is None:
         emulation.build(account=world.account, region=settings.region, world=world)
         seed_memory(emulation, settings, world)
-    has_api_server = any(c.endpoint for c in (there or world).clusters_in(settings.region))
-    return Surroundings(
-        emulation=emulation,
-        world=there or world,
-        settings=settings,
-        kubeconfig=kubeconfig if has_api_server else None,
-    )
+    around = Surroundings(emulation=emulation, world=there or world, settings=settings, kubeconfig=None)
+    return replace(around, kubeconfig=kubeconfig) if around.has_api_server else around
 
 
 def engine(stack: Stack, folder: Path, around: Surroundings) -> Engine:
     """The engine over `stack` in its surroundings.
 
     Raises:
-        EngineError: there is no Pulumi CLI, or the folder can't be used.
+        EngineError: there is no Pulumi CLI or Kubernetes provider, or the folder can't be used.
     """
     pulumi = tools.find("pulumi")
     if pulumi is None:
         raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
     state = folder / "pulumi-state"
     environment = {LOG: str(state / "provider.log"), **around.environment}
-    return Engine(stack, state, pulumi=pulumi, plugins=write_plugins, environment=environment)
+    return Engine(stack, state, pulumi=pulumi, plugins=plugins(around), environment=environment)
+
+
+def plugins(around: Surroundings) -> WritePlugins:
+    """The providers: emulated, but for the Kubernetes provider where there is an API server for it.
+
+    Raises:
+        EngineError: that provider isn't there, or only in another version.
+    """
+    return with_real_kubernetes() if around.has_api_server else write_plugins
+
+
+def with_real_kubernetes() -> WritePlugins:
+    """The emulated providers with the real one for Kubernetes. Raises EngineError if that isn't there."""
+    provider = tools.find(PROVIDER)
+    if provider is None:
+        raise EngineError(
+            f"an API server needs the real Kubernetes provider, and {PROVIDER} isn't there in the version "
+            "that tools/versions.toml names: build it by `make tools`, or rehearse without --cluster"
+        )
+
+    def write(folder: Path, root: Path | None) -> dict[str, Path]:
+        written = write_plugins(folder, root)
+        return {**written, "kubernetes": write_provider(provider, written["kubernetes"], root)}
+
+    return write
 
 
 def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from common.json_values import Json, record, text
-from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, is_loopback
+from common.loopback import is_loopback
+from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY
 
 _PREFIX = "k8s-aws-v1."
 _LONGEST = 16 * 1024  # characters

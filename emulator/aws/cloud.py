@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import threading
 import uuid
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 from common.json_values import Json, to_json
+from common.loopback import is_loopback
 from emulator.aws.errors import AwsError, NoHandlerError
 from emulator.aws.regions import find_region
 
@@ -248,14 +248,6 @@ def require_loopback(url: str) -> None:
     host = urlsplit(url).hostname or ""
     if not is_loopback(host):
         raise OutsideWorldError(f"refused to send a request to {host}: the rehearsal talks to loopback only")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this very machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _endpoint_for_moto(service: str, region: str) -> str | None:

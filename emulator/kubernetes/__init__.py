@@ -1,7 +1,8 @@
-"""The cluster's side: objects and Helm releases, in memory or on a real API server.
+"""The cluster's side: objects and Helm releases, in memory, as the real provider has them.
 
 `objects` says what both speak of, `tables` what a changed input does, `schemas` judges objects, `helm`
-renders charts; `memory` keeps clusters in memory and `api` reaches a real API server.
+renders charts, and `memory` keeps clusters. `tests/cluster/test_conformance.py` holds all of it against the
+real provider on an API server.
 """
 
 from emulator.kubernetes.memory import Kubernetes, MemoryClusters, RemoteCluster
@@ -11,6 +12,7 @@ from emulator.kubernetes.objects import (
     NAMESPACE,
     RELEASE,
     Cluster,
+    InputError,
     KubernetesError,
     Manifest,
     PartialError,
@@ -26,6 +28,7 @@ __all__ = [
     "RELEASE",
     "TABLES",
     "Cluster",
+    "InputError",
     "Kubernetes",
     "KubernetesError",
     "Manifest",

@@ -3,13 +3,24 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import yaml
 
-from common.json_values import Json, flag, number, overlaid, record, text, whole_numbers
-from emulator.kubernetes.objects import INPUTS, RELEASE, KubernetesError, Manifest, resource_names
-from emulator.kubernetes.tables import TABLES
+from common.json_values import Json, flag, overlaid, record, text, whole_numbers
+from emulator.kubernetes.objects import (
+    INPUTS,
+    RELEASE,
+    InputError,
+    KubernetesError,
+    Manifest,
+    resource_names,
+)
+from emulator.kubernetes.tables import NOT_REHEARSED, TABLES
+from engine import properties
+
+if TYPE_CHECKING:
+    from helm_python import Chart
 
 # pulumi-kubernetes, provider/pkg/provider/helm_release.go, defaultTimeoutSeconds.
 DEFAULT_TIMEOUT = 300
@@ -43,7 +54,7 @@ def render(
 
     try:
         with helm.Chart.load(chart) as loaded:
-            loaded.validate_schema(dict(values))
+            _validate(loaded, values)
             rendered = loaded.render(
                 dict(values),
                 name=name,
@@ -54,7 +65,7 @@ def render(
             )
             about = cast("Mapping[str, Json]", loaded.metadata)
     except helm.HelmError as refused:
-        raise KubernetesError(f"Helm can't render the release: {refused}") from None
+        raise KubernetesError(str(refused)) from None
     return Rendered(
         templates={path: content for path, content in rendered.items() if content.strip()},
         chart=text(about, "name"),
@@ -63,27 +74,46 @@ def render(
     )
 
 
+def _validate(chart: "Chart", values: Mapping[str, Json]) -> None:
+    import helm_python as helm
+
+    try:
+        chart.validate_schema(dict(values))
+    except helm.HelmError as refused:
+        # Helm's own words around it: Helm 3, pkg/chartutil/values.go.
+        about = "values don't meet the specifications of the schema(s) in the following chart(s)"
+        raise KubernetesError(f"{about}:\n{refused}") from None
+
+
 def chart_version(chart: Path) -> str:
     """The version in a chart's Chart.yaml.
 
     The provider takes it for the wanted version of a local chart, so a new one upgrades the release, and an
     edit of any other file goes unnoticed.
-    Raises KubernetesError where there is no chart.
     """
-    try:
-        about: object = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise KubernetesError(
-            f"Helm can't render the release: no chart at {chart}: {error.strerror}"
-        ) from error
+    about: object = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
     return text(cast("Mapping[str, Json]", about), "version") if isinstance(about, dict) else ""
 
 
 def complete(inputs: Mapping[str, Json], chart: Path) -> dict[str, Json]:
-    """A release's inputs with what the provider's Check fills in: defaults and the chart's version."""
-    given = {key: whole_numbers(value) for key, value in inputs.items() if value is not None}
-    given.pop("compat", None)
-    return {**TABLES[RELEASE].defaults, "version": chart_version(chart), **given}
+    """A release's inputs with what the provider's Check fills in: every zero field, and the chart's version.
+
+    While an input is unknown the provider doesn't load the chart. What it doesn't know it drops. Raises
+    InputError where there is no chart.
+    Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go (Check).
+    """
+    is_known = not properties.holds_unknown(dict(inputs))
+    if is_known and not chart.exists():
+        problem = f'path "{inputs["chart"]}" not found; check the chart name and repository configuration.'
+        raise InputError("chart", problem)
+    filled: dict[str, Json] = {**NOT_REHEARSED, **TABLES[RELEASE].defaults, "values": {}, "version": ""}
+    given = {
+        key: whole_numbers(value)
+        for key, value in inputs.items()
+        if value is not None and key in (filled.keys() | TABLES[RELEASE].changes)
+    }
+    version: dict[str, Json] = {"version": chart_version(chart)} if is_known else {}
+    return {**filled, **given, **version}
 
 
 def effective_values(inputs: Mapping[str, Json], current: Mapping[str, Json]) -> dict[str, Json]:
@@ -98,11 +128,6 @@ def effective_values(inputs: Mapping[str, Json], current: Mapping[str, Json]) ->
     if flag(inputs, "reuseValues"):
         return overlaid(current, wanted)
     return wanted or dict(current)
-
-
-def timeout_of(inputs: Mapping[str, Json]) -> int:
-    """Seconds that an installation or upgrade may take."""
-    return number(inputs, "timeout") or DEFAULT_TIMEOUT
 
 
 def outputs(
@@ -126,20 +151,6 @@ def outputs(
         "status": dict(status),
         INPUTS: dict(inputs),
     }
-
-
-def parse_manifest(manifest: str) -> tuple[Manifest, ...]:
-    """The objects of a release's manifest as Helm stores it, each headed by `# Source: TEMPLATE`."""
-    found: list[Manifest] = []
-    for part in manifest.split("\n---"):
-        lines = part.removeprefix("---").strip().splitlines()
-        source = next((line for line in lines if line.startswith("# Source: ")), "").removeprefix(
-            "# Source: "
-        )
-        document = cast("Json", yaml.load("\n".join(lines), Loader=yaml.CSafeLoader))
-        if isinstance(document, dict):
-            found.append(Manifest(template=source, content=document))
-    return tuple(found)
 
 
 def _manifests(rendered: Mapping[str, str]) -> Iterator[Manifest]:

@@ -9,13 +9,15 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from common.json_values import Json, flag, json_list, number, record, text, texts, whole_numbers
+from common.json_values import Json, flag, json_list, number, overlaid, record, text, texts, whole_numbers
 from emulator.aws import NoHandlerError
 from emulator.kubernetes import helm, tables
 from emulator.kubernetes.objects import (
+    API_VERSION,
     CONFIG_MAP_PATCH,
     FIELD_MANAGER,
     INPUTS,
@@ -34,9 +36,12 @@ from emulator.kubernetes.objects import (
 )
 from emulator.kubernetes.schemas import validate
 from emulator.lifecycle import Difference, State
+from engine import properties
 
 ALWAYS_THERE = ("default", "kube-system", "kube-public", "kube-node-lease")
 DEFAULT_VERSION = "1.33"
+_TAKEN_OVER = ("kubectl", "before-first-apply")
+"""How the names begin of those whose fields the provider takes over."""
 SEED_MANAGER = "bootstrap"
 """Who owns what was there before."""
 _HELM = "helm"
@@ -50,6 +55,19 @@ class _Object:
 
     content: dict[str, Json]
     owners: dict[str, set[Path_]] = field(default_factory=dict[str, set[Path_]])
+    appliers: set[str] = field(default_factory=set[str])
+    """The owners who apply; the others update."""
+    writes: int = 1
+    uid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def take_over(self, manager: str) -> None:
+        """Give `manager` what was written by kubectl, as the provider does before each update.
+
+        Source: pulumi-kubernetes, provider/pkg/await/await.go, fixCSAFieldManagers.
+        """
+        for owner in [owner for owner in self.owners if owner.startswith(_TAKEN_OVER)]:
+            self.owners.setdefault(manager, set()).update(self.owners.pop(owner))
 
     def apply(self, manager: str, content: Mapping[str, Json], *, force: bool) -> None:
         """Server-side apply: the manager's fields become exactly these.
@@ -67,6 +85,8 @@ class _Object:
             raise conflict(manager, _conflict_text(taken))
         for owner, paths in taken.items():
             self.owners[owner] -= set(paths)
+        before = copy.deepcopy(self.content)
+        self.appliers.add(manager)
         given_up = self.owners.get(manager, set()) - wanted.keys()
         self.owners[manager] = set(wanted)
         for path in given_up:
@@ -74,12 +94,24 @@ class _Object:
                 _remove(self.content, path)
         for path, value in wanted.items():
             _set(self.content, path, value)
+        self.writes += self.content != before
+
+    def require_mutable(self, key: ObjectKey, wanted: Mapping[str, Json]) -> None:
+        """Raise KubernetesError if the object is immutable, and would be another."""
+        if flag(self.content, "immutable") and any(
+            self.content.get(part) != wanted.get(part) for part in ("data", "binaryData", "immutable")
+        ):
+            raise KubernetesError(
+                f'{key.kind} "{key.name}" is invalid: data: Forbidden: '
+                "field is immutable when `immutable` is set"
+            )
 
     def edit(self, manager: str, content: Mapping[str, Json]) -> None:
         """A plain update by somebody else: what it changes becomes theirs; null removes a field."""
         for path, value in _fields(content):
             if _get(self.content, path) == value:
                 continue
+            self.writes += 1
             for owned in self.owners.values():
                 owned.discard(path)
             if value is None:
@@ -107,6 +139,8 @@ class MemoryCluster:
         """Kubernetes version, such as 1.33: whose schemas judge the objects."""
         self._objects: dict[ObjectKey, _Object] = {}
         self._releases: dict[tuple[str, str], list[_Revision]] = {}
+        self.unready: set[str] = set()
+        """The releases, as `namespace/name`, that never get ready from now on."""
         for namespace in (*ALWAYS_THERE, *(path.partition("/")[0] for path in config_maps)):
             self._objects.setdefault(ObjectKey("Namespace", "", namespace), _namespace(namespace))
         for path, data in config_maps.items():
@@ -122,15 +156,20 @@ class MemoryCluster:
         if type_ == RELEASE:
             return self._install(inputs, _given(rendered))
         key, manager = object_key(type_, inputs), tables.field_manager({}, inputs) or fresh_manager()
-        if type_ == CONFIG_MAP_PATCH:
-            self._find(key).apply(manager, inputs, force=tables.is_forced(inputs))
-        elif key in self._objects:
-            raise KubernetesError(f'{key.resource} "{key.name}" already exists', is_surroundings=True)
-        else:
-            self._require_namespace(key.namespace)
-            validate(inputs, self.version)
-            self._store(key, manager, inputs)
+        try:
+            if type_ == CONFIG_MAP_PATCH and key in self._objects:
+                self._objects[key].apply(manager, inputs, force=tables.is_forced(inputs))
+            else:
+                self._make(key, manager, inputs)
+        except KubernetesError as refused:
+            refused.framed = 'resource "{urn}" was not successfully created by the Kubernetes API server: '
+            raise
         return self._state(key, inputs, manager)
+
+    def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> State:
+        """What a creation, or with a state an update, would make of an object: the API server's dry run."""
+        tried = copy.deepcopy(self)
+        return tried.create(type_, inputs) if state is None else tried.updated(type_, state, inputs)
 
     def read(self, type_: str, state: State) -> State | None:
         """As `Cluster.read`."""
@@ -155,19 +194,34 @@ class MemoryCluster:
         tables.check(type_, inputs)
         if type_ == RELEASE:
             return self._upgrade(state, inputs, _given(rendered))
-        key, manager = object_key(type_, inputs), tables.field_manager(state.outputs, inputs)
-        manager = manager or fresh_manager()
-        there = self._find(key)
-        if type_ != CONFIG_MAP_PATCH:
-            validate(inputs, self.version)
-        if flag(there.content, "immutable") and any(
-            there.content.get(part) != inputs.get(part) for part in ("data", "binaryData", "immutable")
-        ):
+        key = object_key(type_, inputs)
+        if type_ != CONFIG_MAP_PATCH and key in self._objects:
+            self._objects[key].take_over(_manager(state, inputs))
+        return self.updated(type_, state, inputs)
+
+    def updated(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
+        """An object, changed in place, if nobody else has a field of it."""
+        key, manager = object_key(type_, inputs), _manager(state, inputs)
+        if key not in self._objects:
+            gone = f'{key.resource} "{key.name}" not found'
             raise KubernetesError(
-                f'ConfigMap "{key.name}" is invalid: data: Forbidden: '
-                "field is immutable when `immutable` is set"
+                f"{gone}\nunable to get cluster state: {gone}",
+                is_surroundings=True,
+                framed='update of resource "{urn}" failed: ',
             )
-        there.apply(manager, inputs, force=tables.is_forced(inputs))
+        there = self._objects[key]
+        try:
+            if type_ != CONFIG_MAP_PATCH:
+                validate(inputs, self.version)
+            there.require_mutable(key, inputs)
+            there.apply(manager, inputs, force=tables.is_forced(inputs))
+        except KubernetesError as refused:
+            raise PartialError(
+                f'the Kubernetes API server reported that "{key.id}" failed to fully initialize or become '
+                f"live: {refused}",
+                state=self._state(key, inputs, manager),
+                is_surroundings=refused.is_surroundings,
+            ) from None
         return self._state(key, inputs, manager)
 
     def delete(self, type_: str, state: State) -> None:
@@ -178,8 +232,10 @@ class MemoryCluster:
             return
         key = key_of_state(type_, state)
         if type_ == CONFIG_MAP_PATCH:
-            if key in self._objects and (manager := text(state.outputs, FIELD_MANAGER)):
-                self._objects[key].apply(manager, {}, force=False)
+            # By an apply without fields, which makes an object that isn't there.
+            if key not in self._objects:
+                self._store(key, "", {})
+            self._objects[key].apply(text(state.outputs, FIELD_MANAGER), {}, force=False)
             return
         if key.kind == "Namespace" and key.name in ALWAYS_THERE[:3]:
             raise KubernetesError(f'namespaces "{key.name}" is forbidden: this namespace may not be deleted')
@@ -218,19 +274,40 @@ class MemoryCluster:
 
     # Objects.
 
-    def _find(self, key: ObjectKey) -> _Object:
-        if key not in self._objects:
-            raise KubernetesError(f'{key.resource} "{key.name}" not found', is_surroundings=True)
-        return self._objects[key]
+    def _make(self, key: ObjectKey, manager: str, inputs: Mapping[str, Json]) -> None:
+        if key in self._objects:
+            raise KubernetesError(f'{key.resource} "{key.name}" already exists', is_surroundings=True)
+        self._require_namespace(key.namespace)
+        validate(inputs, self.version)
+        self._store(key, manager, inputs)
+        self._objects[key].appliers.add(manager)
 
     def _store(self, key: ObjectKey, manager: str, content: Mapping[str, Json]) -> None:
-        made = _Object({**_skeleton(key), **copy.deepcopy(dict(content))})
+        made = _namespace(key.name) if key.kind == "Namespace" else _Object(_skeleton(key))
+        made.content = overlaid(made.content, copy.deepcopy(dict(content)))
         made.owners[manager] = {path for path, _ in _fields(content)}
         self._objects[key] = made
 
     def _state(self, key: ObjectKey, inputs: Mapping[str, Json], manager: str) -> State:
-        content = copy.deepcopy(self._objects[key].content)
-        return State(id=key.id, outputs={**content, INPUTS: dict(inputs), FIELD_MANAGER: manager})
+        there = self._objects[key]
+        content = copy.deepcopy(there.content)
+        metadata: dict[str, Json] = {
+            **record(content, "metadata"),
+            "uid": there.uid,
+            "creationTimestamp": there.created,
+            "managedFields": [_managed(there, owner) for owner in there.owners if there.owners[owner]],
+            "resourceVersion": str(there.writes),
+        }
+        return State(
+            id=key.id,
+            outputs={
+                **content,
+                "metadata": metadata,
+                INPUTS: dict(inputs),
+                API_VERSION: text(content, "apiVersion"),
+                FIELD_MANAGER: manager,
+            },
+        )
 
     def _require_namespace(self, namespace: str) -> None:
         if namespace and ObjectKey("Namespace", "", namespace) not in self._objects:
@@ -244,9 +321,11 @@ class MemoryCluster:
             raise KubernetesError(NAME_IN_USE, is_surroundings=True)
         self._require_namespace(key[0])
         self._put(rendered.manifests, key[0], before=frozenset())
-        revision = _Revision(number=1, status="deployed", values=record(inputs, "values"), rendered=rendered)
+        revision = _Revision(
+            number=1, status=self._status(key), values=record(inputs, "values"), rendered=rendered
+        )
         self._releases[key] = [revision]
-        return _release_state(inputs, key, revision, inputs=inputs)
+        return _awaited(inputs, key, revision, "was created, but failed to initialize completely")
 
     def _upgrade(self, state: State, inputs: Mapping[str, Json], rendered: helm.Rendered) -> State:
         key = release_key(state)
@@ -259,14 +338,18 @@ class MemoryCluster:
         for gone in before - {_place(manifest, key[0]) for manifest in rendered.manifests}:
             self._objects.pop(gone, None)
         values = helm.effective_values(inputs, last.values)
-        revision = _Revision(number=last.number + 1, status="deployed", values=values, rendered=rendered)
+        number_, status = last.number + 1, self._status(key)
+        revision = _Revision(number=number_, status=status, values=values, rendered=rendered)
         kept = number(inputs, "maxHistory")
         superseded = [
             _Revision(number=r.number, status="superseded", values=r.values, rendered=r.rendered)
             for r in revisions
         ]
         self._releases[key] = [*superseded, revision][-kept if kept else 0 :]
-        return _release_state(inputs, key, revision, inputs=inputs)
+        return _awaited(inputs, key, revision, "failed to initialize completely")
+
+    def _status(self, key: tuple[str, str]) -> str:
+        return "failed" if "/".join(key) in self.unready else "deployed"
 
     def _put(self, manifests: tuple[Manifest, ...], namespace: str, *, before: frozenset[ObjectKey]) -> None:
         """All of a release's objects or, where one of them is refused, none."""
@@ -287,12 +370,28 @@ class MemoryCluster:
                 self._store(place, _HELM, manifest.content)
 
     def _uninstall(self, key: tuple[str, str]) -> None:
-        revisions = self._releases.pop(key, None)
-        for manifest in revisions[-1].rendered.manifests if revisions else ():
+        if key not in self._releases:
+            # Source: Helm 3, pkg/action/uninstall.go; the provider passes it on.
+            raise KubernetesError(
+                f"uninstall: Release not loaded: {key[1]}: release: not found", is_surroundings=True
+            )
+        for manifest in self._releases.pop(key)[-1].rendered.manifests:
             self._objects.pop(_place(manifest, key[0]), None)
 
 
-class Kubernetes(tables.Described):
+class _Charted(tables.Described):
+    """A cluster for charts below `_root`."""
+
+    _root: Path
+
+    def checked(self, type_: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """As `Cluster.checked`."""
+        if type_ == RELEASE:
+            return helm.complete(inputs, self._root / text(inputs, "chart"))
+        return {key: value for key, value in inputs.items() if value is not None}
+
+
+class Kubernetes(_Charted):
     """One cluster of this process, for charts below `root`."""
 
     def __init__(self, *, root: Path, version: str, config_maps: Mapping[str, Mapping[str, str]]) -> None:
@@ -324,6 +423,10 @@ class Kubernetes(tables.Described):
         """As `Cluster.delete`."""
         self.memory.delete(type_, state)
 
+    def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> dict[str, Json] | None:
+        """As `Cluster.planned`."""
+        return planned(type_, state, prepare(type_, inputs, self._root), self.memory.planned)
+
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """As `Cluster.difference`."""
         return tables.difference(type_, state, prepare(type_, inputs, self._root))
@@ -348,9 +451,10 @@ class MemoryClusters:
         """One request of a `RemoteCluster`, answered.
 
         It names a `cluster` (made on first use, with the `version` and the `configMaps` of the request) and
-        an `operation`: create, read, update, delete or difference of `type`, `state` and `inputs` (of a
-        release also `rendered`), answered with `state` or `difference`; seed; objects, answered with
-        `objects` and `releases`; or edit, which merges `object` into what is there, as `manager`.
+        an `operation`: create, plan, read, update or delete of `type`, `state` and `inputs` (of a release
+        also `rendered`), answered with `state`; seed; objects, answered with `objects` and `releases`; edit,
+        which merges `object` into what is there, as `manager`; or unready, which names the `releases` that
+        never get ready from now on, as `namespace/name`.
         A refusal is answered with `error`.
         """
         with self._lock:
@@ -364,7 +468,7 @@ class MemoryClusters:
                 return {"error": _encode_error(refusal)}
 
 
-class RemoteCluster(tables.Described):
+class RemoteCluster(_Charted):
     """A cluster of a `MemoryClusters` in another process, for charts below `root`.
 
     `call` carries a payload there and the answer back.
@@ -405,6 +509,14 @@ class RemoteCluster(tables.Described):
         """As `Cluster.delete`."""
         self._send("delete", type_, state)
 
+    def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> dict[str, Json] | None:
+        """As `Cluster.planned`."""
+
+        def ask(type_: str, state: State | None, inputs: Mapping[str, Json]) -> State:
+            return _decode_state(self._send("plan", type_, state, inputs))
+
+        return planned(type_, state, prepare(type_, inputs, self._root), ask)
+
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """As `Cluster.difference`; asks nobody."""
         given = prepare(type_, inputs, self._root)
@@ -438,6 +550,29 @@ def prepare(type_: str, inputs: Mapping[str, Json], root: Path) -> dict[str, Jso
     return {"apiVersion": "v1", "kind": KINDS[type_], **given}
 
 
+def planned(
+    type_: str,
+    state: State | None,
+    inputs: Mapping[str, Json],
+    dry_run: Callable[[str, State | None, Mapping[str, Json]], State],
+) -> dict[str, Json]:
+    """The outputs in a preview: of an object the API server's, where all inputs are known.
+
+    Source: pulumi-kubernetes, provider/pkg/provider/provider.go and helm_release.go (Create, Update).
+    """
+    if type_ == RELEASE:
+        unknown: dict[str, Json] = dict.fromkeys(("resourceNames", "status"), properties.UNKNOWN)
+        return {**inputs, INPUTS: dict(inputs), **unknown}
+    if properties.holds_unknown(dict(inputs)) or (state is None and type_ == CONFIG_MAP_PATCH):
+        return dict(inputs)
+    try:
+        return dry_run(type_, state, inputs).outputs
+    except KubernetesError:
+        if state is not None:
+            raise
+        return dict(inputs)  # the namespace may be yet to come, or a replacement's name be taken
+
+
 def rendered(
     type_: str, inputs: Mapping[str, Json], root: Path, state: State | None = None
 ) -> helm.Rendered | None:
@@ -453,6 +588,10 @@ def rendered(
         namespace=text(inputs, "namespace"),
         revision=revision + 1,
     )
+
+
+def _manager(state: State, inputs: Mapping[str, Json]) -> str:
+    return tables.field_manager(state.outputs, inputs) or fresh_manager()
 
 
 def fresh_manager() -> str:
@@ -529,9 +668,13 @@ def _set(content: dict[str, Json], path: Path_, value: Json) -> None:
 
 
 def _remove(content: dict[str, Json], path: Path_) -> None:
-    for parent in path[:-1]:
-        content = record(content, parent)
-    content.pop(path[-1], None)
+    """A field, and what held nothing else."""
+    step, *rest = path
+    if rest and isinstance(inner := content.get(step), dict):
+        _remove(inner, tuple(rest))
+        if inner:
+            return
+    content.pop(step, None)
 
 
 def _conflict_text(taken: Mapping[str, list[Path_]]) -> str:
@@ -554,7 +697,43 @@ def _skeleton(key: ObjectKey) -> dict[str, Json]:
 
 
 def _namespace(name: str) -> _Object:
-    return _Object(_skeleton(ObjectKey("Namespace", "", name)))
+    """With what the API server adds to each."""
+    made = _Object(_skeleton(ObjectKey("Namespace", "", name)))
+    made.content["metadata"] = {"name": name, "labels": {"kubernetes.io/metadata.name": name}}
+    made.content |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+    return made
+
+
+def _managed(there: _Object, owner: str) -> dict[str, Json]:
+    """An entry of an object's managedFields."""
+    fields: dict[str, Json] = {}
+    for path in sorted(there.owners[owner]):
+        at = fields
+        for step in path:
+            at = cast("dict[str, Json]", at.setdefault(f"f:{step}", {}))
+    return {
+        "manager": owner,
+        "operation": "Apply" if owner in there.appliers else "Update",
+        "apiVersion": text(there.content, "apiVersion"),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+        "time": there.created,
+    }
+
+
+def _awaited(inputs: Mapping[str, Json], key: tuple[str, str], revision: _Revision, told: str) -> State:
+    """A release that was installed or upgraded; raises PartialError if it never got ready.
+
+    Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go (Create, Update, releaseFailedError).
+    """
+    state = _release_state(inputs, key, revision, inputs=inputs)
+    if revision.status == "failed":
+        raise PartialError(
+            f'Helm release "{state.id}" {told}. Use Helm CLI to investigate: failed to become available '
+            f"within allocated timeout. Error: Helm Release {state.id}: context deadline exceeded",
+            state=state,
+        )
+    return state
 
 
 def _place(manifest: Manifest, namespace: str) -> ObjectKey:
@@ -587,13 +766,11 @@ def _answer(cluster: MemoryCluster, payload: Mapping[str, Json]) -> dict[str, Js
             return {"state": _encode_state(cluster.update(type_, _decode_state(payload), inputs, chart))}
         case "delete":
             cluster.delete(type_, _decode_state(payload))
-        case "difference":
-            found = tables.difference(type_, _decode_state(payload), inputs)
-            difference: dict[str, Json] = {
-                "updates": json_list(found.updates),
-                "replaces": json_list(found.replaces),
-            }
-            return {"difference": difference}
+        case "plan":
+            before = _decode_state(payload) if record(payload, "state") else None
+            return {"state": _encode_state(cluster.planned(type_, before, inputs))}
+        case "unready":
+            cluster.unready = set(texts(payload, "releases"))
         case "seed":
             pass  # the cluster has been made
         case "objects":
@@ -644,6 +821,7 @@ def _encode_error(refusal: KubernetesError | NoHandlerError) -> dict[str, Json]:
         "message": str(refusal),
         "is_known": isinstance(refusal, KubernetesError),
         "is_surroundings": isinstance(refusal, KubernetesError) and refusal.is_surroundings,
+        "framed": refusal.framed if isinstance(refusal, KubernetesError) else "",
         "partial": _encode_state(partial.state) if partial else None,
         "reasons": json_list(partial.reasons if partial else ()),
     }
@@ -655,5 +833,12 @@ def _decode_error(error: Mapping[str, Json]) -> KubernetesError | NoHandlerError
         return NoHandlerError(message)
     if record(error, "partial"):
         state = _decode_state({"state": record(error, "partial")})
-        return PartialError(message, state=state, reasons=tuple(texts(error, "reasons")))
-    return KubernetesError(message, is_surroundings=flag(error, "is_surroundings"))
+        return PartialError(
+            message,
+            state=state,
+            reasons=tuple(texts(error, "reasons")),
+            is_surroundings=flag(error, "is_surroundings"),
+        )
+    return KubernetesError(
+        message, is_surroundings=flag(error, "is_surroundings"), framed=text(error, "framed")
+    )

@@ -1,6 +1,7 @@
 """What both kinds of cluster speak of: the types, refusals, rendered objects and installed releases.
 
 KubernetesError      the API server, or Helm, refused
+├── InputError       the provider did, before it asked them
 └── PartialError     it was made, or changed, but isn't ready
 """
 
@@ -19,29 +20,46 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 KINDS: Mapping[str, str] = {NAMESPACE: "Namespace", CONFIG_MAP: "ConfigMap", CONFIG_MAP_PATCH: "ConfigMap"}
 """The kind of object behind each type but the release."""
 
+API_VERSION = "__initialApiVersion"
+"""The output in which the provider keeps the object's first apiVersion."""
 INPUTS = "__inputs"
 """The output in which the provider keeps what the program last asked for."""
 FIELD_MANAGER = "__fieldManager"
 """The output in which the provider keeps under which name it applies the object."""
 
 NAME_IN_USE = "cannot re-use a name that is still in use"
-IN_PROGRESS = "another operation (install/upgrade/rollback) is in progress"
 
 
 class KubernetesError(Exception):
     """The API server, or Helm, refused."""
 
-    def __init__(self, message: str, *, is_surroundings: bool = False) -> None:
+    def __init__(self, message: str, *, is_surroundings: bool = False, framed: str = "") -> None:
         super().__init__(message)
         self.is_surroundings = is_surroundings
         """Because of what was there before, not because of what was asked."""
+        self.framed = framed
+        """The provider's sentence around the message; {urn} in it stands for the resource's."""
+
+    def told_of(self, urn: str) -> str:
+        """The message as the provider has it."""
+        return self.framed.format(urn=urn) + str(self)
+
+
+class InputError(KubernetesError):
+    """The provider itself refuses an input, before anything is done."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
 
 
 class PartialError(KubernetesError):
     """It was created or changed, but didn't become ready: the next update has to repair it."""
 
-    def __init__(self, message: str, *, state: State, reasons: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, state: State, reasons: tuple[str, ...] = (), is_surroundings: bool = False
+    ) -> None:
+        super().__init__(message, is_surroundings=is_surroundings)
         self.state = state
         """The resource as it is."""
         self.reasons = reasons or (message,)

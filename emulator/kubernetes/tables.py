@@ -1,10 +1,12 @@
 """What the Kubernetes provider does with a changed input, and what counts as a change.
 
 Its rule for every type: a field of the program's inputs that differs from the object as last read is a
-change, and so is a field that the program has stopped setting; what others have added is none.
+change, and so is a field that the program has stopped setting; what others have added is none. It names each
+such field, however deep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 from common.json_values import Json, dig, flag, record, text
 from emulator.aws import NoHandlerError, UnmappedInputError
@@ -17,7 +19,10 @@ from emulator.kubernetes.objects import (
     RELEASE,
     last_inputs,
 )
-from emulator.lifecycle import Change, Difference, State, Table, table
+from emulator.lifecycle import Difference, Kind, State, Table, table
+from engine import properties
+
+Path_ = tuple[str | int, ...]
 
 _PROVIDER = "pulumi/pulumi-kubernetes provider/pkg/provider/"
 _OBJECT_SOURCE = _PROVIDER + "diff.go (forceNewProperties), provider.go (Diff)"
@@ -44,12 +49,23 @@ TABLES: Mapping[str, Table] = {
             "atomic", "chart", "cleanupOnFail", "createNamespace", "description", "maxHistory", "resetValues",
             "reuseValues", "skipAwait", "timeout", "values", "version",
         ),
-        defaults={"namespace": "default", "timeout": 300},
+        defaults={
+            "atomic": False, "cleanupOnFail": False, "createNamespace": False, "description": "",
+            "namespace": "default", "resetValues": False, "reuseValues": False, "skipAwait": False,
+            "timeout": 300,
+        },
     ),
 }  # fmt: skip
 """By type: its inputs, dotted, and what changing each does."""
 
-_SECRET_OUTPUTS = frozenset({INPUTS})
+NOT_REHEARSED: Mapping[str, Json] = {
+    "allowNullValues": False, "dependencyUpdate": False, "devel": False, "disableCRDHooks": False,
+    "disableOpenapiValidation": False, "disableWebhooks": False, "forceUpdate": False, "keyring": "",
+    "lint": False, "postrender": "", "recreatePods": False, "renderSubchartNotes": False, "replace": False,
+    "skipCrds": False, "verify": False, "waitForJobs": False,
+}  # fmt: skip
+"""Inputs of a release that Check fills in, and that are understood with no other value."""
+
 # Sent by the SDK: which API an object is of, and how old providers are to read a release.
 _SDK_ONLY: Mapping[str, frozenset[str]] = {
     RELEASE: frozenset({"compat"}),
@@ -65,11 +81,12 @@ class Described:
         """As `Cluster.known_inputs`."""
         if type_ not in TABLES:
             raise NoHandlerError(f"no handler for resource type {type_}: add one in emulator/kubernetes/")
-        return _SDK_ONLY[type_] | {key.partition(".")[0] for key in TABLES[type_].changes}
+        more = NOT_REHEARSED.keys() if type_ == RELEASE else frozenset[str]()
+        return _SDK_ONLY[type_] | more | {key.partition(".")[0] for key in TABLES[type_].changes}
 
     def secret_outputs(self, type_: str) -> frozenset[str]:
         """As `Cluster.secret_outputs`."""
-        return _SECRET_OUTPUTS if type_ in TABLES else frozenset()
+        return frozenset({INPUTS}) if type_ == RELEASE else frozenset()
 
     def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
         """As `Cluster.deletes_first`."""
@@ -83,7 +100,11 @@ class Described:
 def check(type_: str, inputs: Mapping[str, Json]) -> None:
     """Raises NoHandlerError for a type, and UnmappedInputError for an input, that isn't known here."""
     known = Described().known_inputs(type_)
-    unknown = sorted(key for key, value in inputs.items() if value is not None and key not in known)
+    unknown = sorted(
+        key
+        for key, value in inputs.items()
+        if key not in known or (key in NOT_REHEARSED and value != NOT_REHEARSED[key])
+    )
     # Unknown fields of an object are the API server's to refuse, which has the better message.
     if unknown and type_ == RELEASE:
         raise UnmappedInputError(f"{type_}: {', '.join(unknown)} is not rehearsed: emulator/kubernetes/")
@@ -92,26 +113,97 @@ def check(type_: str, inputs: Mapping[str, Json]) -> None:
 def difference(
     type_: str, state: State, inputs: Mapping[str, Json], *, config_maps_mutable: bool = False
 ) -> Difference:
-    """What an update would change; of a release, `inputs` with its chart's version filled in.
+    """What an update would change; `inputs` as Check has completed them.
 
     `config_maps_mutable` is the provider's `enableConfigMapMutable`.
+    Source: pulumi-kubernetes, provider/pkg/provider/: Diff and convertPatchToDiff.
     """
     check(type_, inputs)
-    rules, before = TABLES[type_], last_inputs(state.outputs)
-    changed = [
-        key
-        for key in rules.changes
-        if _differs(
-            dig(before, key),
-            dig(state.outputs, key),
-            rules.defaults.get(key) if dig(inputs, key) is None else dig(inputs, key),
-        )
-    ]
-    replaces = [key for key in changed if rules.changes[key] is Change.REPLACE]
-    is_frozen = flag(inputs, "immutable") or flag(record(state.outputs, INPUTS), "immutable")
-    if type_ == CONFIG_MAP and config_maps_mutable and not is_frozen:
-        replaces = [key for key in replaces if key in _IDENTITY]
-    return Difference(updates=tuple(k for k in changed if k not in replaces), replaces=tuple(replaces))
+    before = last_inputs(state.outputs)
+    if type_ == RELEASE:
+        # What Helm has, with what the program gave up besides.
+        found, replacing = state.outputs, ["name", "namespace"]
+        inputs = cast("Mapping[str, Json]", _nulled(dict(inputs)))
+    else:
+        # Of the live object only what the program asked for last.
+        found = before = {**_pruned(state.outputs, before), **_named(state.outputs)}
+        replacing = list(_IDENTITY)
+        is_mutable = config_maps_mutable and not (flag(inputs, "immutable") or flag(before, "immutable"))
+        if type_ == CONFIG_MAP and not is_mutable:
+            replacing += ["data", "binaryData"]
+    kinds = dict(_changes((), found, inputs, before))
+    replaces = tuple(path for path in kinds if any(_is_at_or_below(path, one) for one in replacing))
+    return Difference(
+        updates=tuple(path for path in kinds if path not in replaces),
+        replaces=replaces,
+        kinds=kinds,
+        listed=tuple(sorted({path.partition(".")[0].partition("[")[0] for path in kinds}))
+        if type_ == RELEASE
+        else (),
+    )
+
+
+def _nulled(value: Json) -> Json:
+    """What isn't known yet as null, which the provider then takes for a deletion."""
+    match value:
+        case dict():
+            return {key: _nulled(inner) for key, inner in value.items()}
+        case list():
+            return [_nulled(inner) for inner in value]
+        case _:
+            return None if value == properties.UNKNOWN else value
+
+
+def _named(live: Mapping[str, Json]) -> dict[str, Json]:
+    """What identifies an object is compared whoever set it."""
+    return {key: live[key] for key in ("apiVersion", "kind") if key in live}
+
+
+def _changes(
+    path: Path_, found: Mapping[str, Json], wanted: Mapping[str, Json], before: Mapping[str, Json]
+) -> Iterator[tuple[str, Kind]]:
+    """The fields that differ, each as deep as both sides have it: new, other, and given up."""
+    for key, value in wanted.items():
+        here = (*path, key)
+        if value is None:
+            yield written(here), "delete"
+        elif key not in found:
+            yield written(here), "add"
+        else:
+            yield from _change(here, found[key], value, before.get(key))
+    for key in before.keys() - wanted.keys():
+        yield written((*path, key)), "delete"
+
+
+def _change(path: Path_, found: Json, wanted: Json, before: Json) -> Iterator[tuple[str, Kind]]:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        yield from _changes(path, found, wanted, before if isinstance(before, dict) else {})
+    elif isinstance(found, list) and isinstance(wanted, list) and found != wanted:
+        both = min(len(found), len(wanted))
+        for index in range(both):
+            yield from _change((*path, index), found[index], wanted[index], found[index])
+        for index in range(both, max(len(found), len(wanted))):
+            yield written((*path, index)), "add" if index < len(wanted) else "delete"
+    elif found != wanted:
+        yield written(path), "update"
+
+
+def written(path: Path_) -> str:
+    """A path as the engine reads it, such as metadata.labels["app.kubernetes.io/name"]."""
+    said = ""
+    for step in path:
+        if isinstance(step, int):
+            said += f"[{step}]"
+        elif any(mark in step for mark in '."[]'):
+            quoted = step.replace('"', '\\"')
+            said += f'["{quoted}"]'
+        else:
+            said += f".{step}"
+    return said.removeprefix(".")
+
+
+def _is_at_or_below(path: str, parent: str) -> bool:
+    return path == parent or path.startswith((f"{parent}.", f"{parent}["))
 
 
 def deletes_first(type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
@@ -152,18 +244,6 @@ def field_manager(outputs: Mapping[str, Json], inputs: Mapping[str, Json]) -> st
 def is_forced(inputs: Mapping[str, Json]) -> bool:
     """Whether the object says that its fields are to be taken from other managers."""
     return text(record(record(inputs, "metadata"), "annotations"), PATCH_FORCE) == "true"
-
-
-def _differs(before: Json, found: Json, wanted: Json) -> bool:
-    """Whether a three-way merge of the last inputs, what was found and what is wanted changes anything."""
-    if isinstance(wanted, dict):
-        before, found = (value if isinstance(value, dict) else {} for value in (before, found))
-        return any(_differs(before.get(key), found.get(key), value) for key, value in wanted.items()) or any(
-            key not in wanted and found.get(key) is not None for key in before
-        )
-    if wanted is None:
-        return before is not None and found is not None and before != {}
-    return found != wanted
 
 
 def _pruned(found: Mapping[str, Json], inputs: Mapping[str, Json]) -> dict[str, Json]:

@@ -51,16 +51,16 @@ def cloud(emulation: Emulation) -> Cloud:
 
 @pytest.fixture
 def kubectl(control_plane: ControlPlane, tmp_path: Path) -> Tool:
-    return _tool("kubectl", control_plane, tmp_path)
+    return tool("kubectl", control_plane, tmp_path)
 
 
 @pytest.fixture
 def helm(control_plane: ControlPlane, tmp_path: Path) -> Tool:
     """Helm 3, the provider's version."""
-    return _tool("helm", control_plane, tmp_path)
+    return tool("helm", control_plane, tmp_path)
 
 
-def _tool(name: str, control_plane: ControlPlane, home: Path) -> Tool:
+def tool(name: str, control_plane: ControlPlane, home: Path) -> Tool:
     program = tools.find(name)
     assert program is not None
     # HOME: caches go there, and none of the user's configuration counts.

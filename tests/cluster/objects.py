@@ -15,6 +15,8 @@ ACCOUNT = "123456789012"
 CLUSTER = "regional-xyz"
 OURS = "maestro"
 """The namespace of the release."""
+RELEASE_SECONDS = 10
+"""After which a release that isn't ready fails in impatient.py."""
 SYSTEM = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 
 

@@ -17,6 +17,7 @@ from controlplane import Api, ControlPlane, Watch
 from emulator.aws.cloud import Clients
 from emulator.client import Emulation
 from emulator.world import World
+from rehearsal.environment import with_real_kubernetes
 from rehearsal.kubelet import Kubelet
 from tests.cluster.objects import CLUSTER, OURS, REGION, clean, condition
 from tests.engine.conftest import Region
@@ -201,6 +202,7 @@ def on_cluster(
     *,
     secrets: Mapping[str, str] | None = None,
     kubelet: bool = True,
+    program: str = "__main__.py",
 ) -> Generator[OnCluster]:
     """A stack that isn't built yet, in an account of its own, whose EKS cluster is the control plane.
 
@@ -222,6 +224,8 @@ def on_cluster(
             settings,
             world=with_api_server,
             secrets=secrets,
+            plugins=with_real_kubernetes(),
+            program=program,
             environment={"KUBECONFIG": str(control_plane.kubeconfig), "HOME": str(folder / "home")},
         )
         watch = ending.enter_context(Pods(control_plane.api()))

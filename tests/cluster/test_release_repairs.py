@@ -4,7 +4,6 @@ In one dev stack, three things go wrong one after the other; what happened is ke
 """
 
 import json
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,18 +14,16 @@ import pytest
 from common.json_values import Json, record, records, text, texts
 from controlplane import ControlPlane
 from emulator.client import Emulation
-from emulator.executables import TIMEOUT_SCALE
-from emulator.protocol import CONNECT, ConfigurationRefusedError
 from engine.driver import Result
+from tests.checkouts import ROOT
 from tests.cluster.objects import CLUSTER, OURS, condition, wait_until
 from tests.cluster.stacks import RELEASE, REPLICAS, OnCluster, Served, on_cluster, served
 from tests.engine.conftest import Region, config, succeeded
+from tests.faults.recovery import run, sections
 from tests.sharing import once
 
+ROTATION = ROOT / "docs/rotation.md"
 TYPE = RELEASE.partition(" ")[0]
-SECONDS = 3
-"""After which a release that isn't ready fails here."""
-TIMEOUT = 60  # server.timeoutSeconds, the least
 CERTIFICATE_SECRET = f"{CLUSTER}/maestro/server-mqtt-cert"
 DATABASE_SECRET = f"{CLUSTER}/maestro/db-credentials"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation association"
@@ -34,7 +31,7 @@ ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment policy-attachment"
 CERTIFICATE = "aws:iot/certificate:Certificate certificate"
 DATABASE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion db-credentials"
 ROLE_POLICY = "read-server-secrets"
-FAILED_MOUNT = 'FailedMount: MountVolume.SetUp failed for volume "secrets-store"'
+FAILED_MOUNT = 'MountVolume.SetUp failed for volume "secrets-store"'
 NO_ASSOCIATION = f"no association of service account {OURS}/maestro on cluster {CLUSTER}"
 NOT_FETCHED = "Failed to fetch secret from all regions: "
 
@@ -44,6 +41,8 @@ class Failure:
     """One `up` that fails because of the release, and how it ends well."""
 
     failed: Result
+    warnings: str
+    """What `kubectl get events` then says, as docs/rotation.md has it."""
     in_state: Mapping[str, Json]
     """The release in the stack's state after it; empty if it isn't there."""
     helm_status: str
@@ -71,9 +70,8 @@ def fail(
 ) -> Failure:
     """Has an `up` fail at the release, mends what is wrong, and has it succeed."""
     before = frozenset(stack.ready()) if stack.api.exists(f"/api/v1/namespaces/{OURS}") else frozenset[str]()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(TIMEOUT_SCALE, f"{SECONDS / TIMEOUT:.4f}")
-        failed = up_while(stack, break_)
+    failed = up_while(stack, break_)
+    warnings = run(stack.region, sections(ROTATION)["When the pods don't get ready"][0])
     assert not failed.succeeded, "nothing went wrong"
     state = records(record(stack.region.engine.export(), "deployment"), "resources")
     status = helm_status(stack)
@@ -94,6 +92,7 @@ def fail(
     wait_until(lambda: is_rolled_out(stack, before), "the old pods to go")
     return Failure(
         failed=failed,
+        warnings=warnings,
         in_state=next((r for r in state if text(r, "type") == TYPE), dict[str, Json]()),
         helm_status=status,
         kept=kept,
@@ -166,8 +165,7 @@ def write_without_port(region: Region) -> None:
 
 def settings(*, tag: str = "1", certificate: str = "") -> dict[str, object]:
     """The stack's configuration. Another image tag, or rotation of the certificate, replaces the pods."""
-    server = {"timeoutSeconds": TIMEOUT, "image": {"tag": tag * 40}}
-    return config(server=server, rotation={"certificate": certificate})
+    return config(server={"image": {"tag": tag * 40}}, rotation={"certificate": certificate})
 
 
 def certificates_in_force(region: Region) -> int:
@@ -199,7 +197,10 @@ def story(
 
 def tell(emulation: Emulation, control_plane: ControlPlane, folder: Path) -> Story:
     done: dict[str, Failure] = {}
-    with on_cluster(emulation, control_plane, folder / "region", settings(), kubelet=False) as stack:
+    program = str(ROOT / "tests/cluster/impatient.py")
+    with on_cluster(
+        emulation, control_plane, folder / "region", settings(), kubelet=False, program=program
+    ) as stack:
         region = stack.region
         done["association"] = fail(stack, lambda: remove_association(region), region.refresh, heals=False)
         rights = take_rights(region)
@@ -222,12 +223,15 @@ CASES: Mapping[str, str] = {
 
 
 @pytest.mark.parametrize(("case", "words"), CASES.items(), ids=CASES)
-def test_up_fails_and_says_which_mount_failed_and_why(story: Story, case: str, words: str) -> None:
+def test_up_fails_and_the_documents_command_says_which_mount_failed_and_why(
+    story: Story, case: str, words: str
+) -> None:
     failure = story.failures[case]
     said = "\n".join(failure.failed.diagnostics)
     assert "failed to initialize completely" in said
-    assert FAILED_MOUNT in said
-    assert words in said
+    assert "context deadline exceeded" in said
+    assert FAILED_MOUNT in failure.warnings
+    assert words in failure.warnings
     assert failure.waiting
     assert set(failure.waiting) == {"Pending"}
 
@@ -288,13 +292,3 @@ def test_after_a_refresh_of_all_up_mends_what_is_wrong_and_helm_says_failed_unti
 
 def test_nothing_is_left_to_change(story: Story) -> None:
     assert story.changes_at_the_end == {}
-
-
-@pytest.mark.parametrize("scale", ["", "fast", "0", "-1", "nan", "inf"])
-def test_a_scale_of_timeouts_that_is_no_positive_number_is_refused(
-    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch, scale: str
-) -> None:
-    monkeypatch.setenv(TIMEOUT_SCALE, scale)
-    configuration: dict[str, Json] = {"kubeconfig": control_plane.admin_kubeconfig_text}
-    with pytest.raises(ConfigurationRefusedError, match=f"{TIMEOUT_SCALE} must be a number above 0"):
-        CONNECT["kubernetes"](os.environ, configuration, threading.Event())

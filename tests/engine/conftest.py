@@ -17,9 +17,10 @@ import tools
 from common.json_values import Json, records, text
 from emulator.aws.cloud import Cloud
 from emulator.client import Emulation
-from emulator.executables import ACCOUNT, LOG, write_plugins
+from emulator.executables import ACCOUNT, write_plugins
 from emulator.world import World
 from engine.driver import Engine, Result
+from engine.programs import LOG, WritePlugins
 from engine.project import Stack, load_stack
 from maestro_stack.settings import parse
 from rehearsal.environment import seed_memory
@@ -55,6 +56,8 @@ class Region:
         environment: Mapping[str, str] | None = None,
         pulumi: Path | None = None,
         attached: Attached | None = None,
+        plugins: WritePlugins = write_plugins,
+        program: str = "__main__.py",
     ) -> None:
         """Without `attached`, each operation starts the plugins, as for a user."""
         self.emulation = emulation
@@ -87,9 +90,10 @@ class Region:
             stack,
             folder / "state",
             pulumi=pulumi,
-            plugins=write_plugins,
+            plugins=plugins,
             environment=environment,
             secrets=secrets,
+            program=program,
         )
         if fresh is not None and not fresh.exists():
             shutil.copytree(folder / "state", fresh)

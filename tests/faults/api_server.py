@@ -13,18 +13,16 @@ from controlplane.processes import free_ports
 from controlplane.proxy import Effect, Verb
 from emulator.aws.cloud import DEFAULT_ACCOUNT, Clients
 from emulator.client import Emulation
-from emulator.executables import TIMEOUT_SCALE
 from emulator.world import World
+from rehearsal.environment import with_real_kubernetes
 from rehearsal.kubelet import Kubelet
+from tests.checkouts import ROOT
 from tests.cluster.objects import OURS, REGION, clean
 from tests.cluster.stacks import CONFIG_MAP, revisions
 from tests.engine.conftest import CLUSTER
 from tests.faults import recovery
 from tests.faults.disturbed import KUBERNETES, Call, Disturbed, numbered
 
-_SECONDS = 20
-"""After which a release that isn't ready fails here, for fewer calls than the program's own timeout makes."""
-_TIMEOUT = 300  # server.timeoutSeconds, the default
 _KINDS = (
     "/api/v1/namespaces/{}/configmaps",
     "/api/v1/namespaces/{}/serviceaccounts",
@@ -91,11 +89,14 @@ class OnApiServer(Disturbed):
         def behind_the_proxy(world: World) -> World:
             return world.with_endpoint(CLUSTER, REGION, server.proxy.url, server.plane.certificate_authority)
 
-        environment = {
-            "KUBECONFIG": str(server.plane.kubeconfig),
-            TIMEOUT_SCALE: f"{_SECONDS / _TIMEOUT:.4f}",
-        }
-        super().__init__(emulation, folder, world=behind_the_proxy, environment=environment)
+        super().__init__(
+            emulation,
+            folder,
+            world=behind_the_proxy,
+            environment={"KUBECONFIG": str(server.plane.kubeconfig)},
+            plugins=with_real_kubernetes(),
+            program=str(ROOT / "tests/cluster/impatient.py"),
+        )
 
     def calls(self) -> list[Call]:
         """As of any stack, those to the API server; of what only looks, the first, as often as it looks."""

@@ -14,9 +14,11 @@ import tools
 from common.json_values import Json, record, records, text
 from emulator.aws.cloud import DEFAULT_ACCOUNT
 from emulator.client import Emulation
+from emulator.executables import write_plugins
 from emulator.world import World
 from engine.driver import EngineError, Result
 from engine.kill import kill
+from engine.programs import WritePlugins
 from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, config
 from tests.faults import recovery
@@ -91,6 +93,8 @@ class Disturbed:
         world: Callable[[World], World] = lambda world: world,
         environment: Mapping[str, str] | None = None,
         attached: Attached | None = None,
+        plugins: WritePlugins = write_plugins,
+        program: str = "__main__.py",
     ) -> None:
         """Without `attached`, a kill of the engine ends its providers, too."""
         pulumi = tools.find("pulumi")
@@ -118,6 +122,8 @@ class Disturbed:
             world=world,
             environment=environment,
             attached=attached,
+            plugins=plugins,
+            program=program,
         )
 
     # --- disturb it ---------------------------------------------------------------------------------

@@ -36,9 +36,9 @@ class ByType:
 
 
 @cache
-def sections() -> dict[str, tuple[str, ...]]:
+def sections(file: Path = DOCUMENT) -> dict[str, tuple[str, ...]]:
     """By heading: the section's command blocks, in their order."""
-    document = DOCUMENT.read_text(encoding="utf-8")
+    document = file.read_text(encoding="utf-8")
     headings = [("", 0, 0), *((m[1], m.start(), m.end()) for m in _HEADING.finditer(document))]
     ends = [start for _, start, _ in headings[1:]] + [len(document)]
     return {

@@ -32,8 +32,9 @@ def release(**more: Json) -> dict[str, Json]:
 
 def test_an_object_is_created_once(cluster: Kubernetes) -> None:
     assert cluster.create(CONFIG_MAP, config_map()).id == "kube-system/new"
-    with pytest.raises(KubernetesError, match='"new" already exists'):
+    with pytest.raises(KubernetesError, match='"new" already exists') as refused:
         cluster.create(CONFIG_MAP, config_map())
+    assert refused.value.is_surroundings
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,11 @@ def test_a_patch_adds_our_key_and_keeps_theirs(cluster: Kubernetes) -> None:
     assert outputs["data"] == {"theirs": "1", "ours": "2"}
 
 
-def test_a_patch_conflicts_with_another_value_and_misses_what_is_not_there(cluster: Kubernetes) -> None:
+def test_a_patch_conflicts_with_another_value_and_misses_its_namespace(cluster: Kubernetes) -> None:
     with pytest.raises(KubernetesError, match=r'conflict with "bootstrap" using v1: \.data\.theirs'):
         cluster.create(PATCH, config_map("there", data={"theirs": "2"}))
-    with pytest.raises(KubernetesError, match='"absent" not found'):
-        cluster.create(PATCH, config_map("absent"))
+    with pytest.raises(KubernetesError, match='namespaces "nowhere" not found'):
+        cluster.create(PATCH, config_map(namespace="nowhere"))
 
 
 def test_a_release_is_rendered_and_its_objects_are_kept(cluster: Kubernetes) -> None:
@@ -68,8 +69,9 @@ def test_a_release_is_rendered_and_its_objects_are_kept(cluster: Kubernetes) -> 
     assert (status["status"], status["revision"], status["namespace"]) == ("deployed", 1, "default")
     deployments = [each for each in cluster.releases[0].manifests if each.kind == "Deployment"]
     assert [each.content["apiVersion"] for each in deployments] == ["apps/v1"]
-    with pytest.raises(KubernetesError, match="cannot re-use a name"):
+    with pytest.raises(KubernetesError, match="cannot re-use a name") as refused:
         cluster.create(RELEASE, release())
+    assert refused.value.is_surroundings
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_release_is_rendered_and_its_objects_are_kept(cluster: Kubernetes) -> 
     [
         (release(values={}), "Unable to determine cluster name"),
         (release(values={**VALUES, "nonsense": 1}), "nonsense"),
-        (release(chart="./charts/none"), "Helm can't render"),
+        (release(chart="./charts/none"), r'path "\./charts/none" not found'),
         (release(namespace="nowhere"), 'namespaces "nowhere" not found'),
     ],
 )

@@ -1,0 +1,11 @@
+"""What is on this very machine."""
+
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address, is this very machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
