@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping
@@ -122,15 +123,19 @@ class Cli:
 
     @contextlib.contextmanager
     def _started(self, arguments: list[str], output: int) -> Generator[subprocess.Popen[bytes]]:
-        with subprocess.Popen(  # noqa: S603
-            [self._command.command, *arguments, "--exec-kind", "auto.local"],
-            cwd=self._root,
-            env={**os.environ, **_VARIABLES},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        ) as process:
+        with (
+            # The Kubernetes provider leaves copies of the kubeconfig there.
+            tempfile.TemporaryDirectory(prefix="maestro-fleet-") as temporary,
+            subprocess.Popen(  # noqa: S603
+                [self._command.command, *arguments, "--exec-kind", "auto.local"],
+                cwd=self._root,
+                env={**os.environ, **_VARIABLES, "TMPDIR": temporary},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            ) as process,
+        ):
             with self._lock:
                 self._running.add(process)
             try:

@@ -4,7 +4,6 @@ What is compared of each operation: whether it succeeds, what it does to which r
 (the engine's detailedDiff), the errors, and the outputs in the state after it.
 """
 
-import copy
 import json
 import re
 import shutil
@@ -112,6 +111,9 @@ class Stack:
 
     def drop(self, name: str) -> None:
         self.resources = [each for each in self.resources if each["name"] != name]
+
+    def rename(self, old: str, new: str) -> None:
+        self.resources = [{**each, "name": new} if each["name"] == old else each for each in self.resources]
 
     def of(self, name: str) -> dict[str, Any]:
         (found,) = [each for each in self.resources if each["name"] == name]
@@ -322,10 +324,9 @@ LIFE = (
         title="a release that doesn't get ready",
         operation="up",
         change=lambda s: (
-            s.put("web2", "Release", **{**copy.deepcopy(s.of("web")), "name": "web2"}),
-            s.drop("web"),
+            s.rename("web", "web2"),
             s.of("web2")["values"].update({"nodeSelector": {ZONE: "none"}}),
-            s.of("web2").update({"timeout": 3}),
+            s.of("web2").update({"name": "web2", "timeout": 3}),
         ),
         others=lambda o: o.hold(f"{NAMESPACE}/web2"),
     ),

@@ -157,7 +157,7 @@ def test_a_dev_stack_leaves_nothing_of_ours_behind_and_can_be_built_again(stack:
 
 
 def test_the_config_map_of_another_owner_and_other_ways_to_reach_the_cluster(
-    emulation: Emulation, control_plane: ControlPlane, tmp_path: Path
+    emulation: Emulation, control_plane: ControlPlane, kubectl: Tool, tmp_path: Path
 ) -> None:
     """One stack: by way of the shell's kubeconfig, then of a given one; each way of bootstrapConfigMap."""
     theirs: dict[str, Json] = {"cluster_type": "regional", "api": "arn:theirs"}
@@ -183,8 +183,21 @@ def test_the_config_map_of_another_owner_and_other_ways_to_reach_the_cluster(
         assert set(stack.pods()) == pods
         assert region.preview().changes == {}
 
+        # Somebody edits our key: `up` says who, and goes on when the value is put right.
+        set_name = ("patch", "configmap", "bootstrap-output", "-n", "kube-system", "--type", "merge", "-p")
+        kubectl(*set_name, '{"data": {"cluster_name": "other"}}')
+        region.refresh()
+        conflict = region.engine.up()
+        assert not conflict.succeeded
+        assert 'conflict with "kubectl-patch" using v1: .data.cluster_name' in "\n".join(conflict.diagnostics)
+        kubectl(*set_name, json.dumps({"data": {"cluster_name": CLUSTER}}))
+        region.refresh()
+        region.up()
+        assert region.preview().changes == {}
+
         region.destroy()
-        assert record(stack.config_map(), "data") == theirs
+        # Theirs too, since they put it right.
+        assert record(stack.config_map(), "data") == theirs | {"cluster_name": CLUSTER}
         assert stack.leftovers() == ["bootstrap-output"]
         assert region.leftovers() == []
 

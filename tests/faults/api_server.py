@@ -1,6 +1,8 @@
 """The disturbed stack's cluster as a real API server, whose calls from the `up` a fault can meet."""
 
+import os
 import re
+import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ _KINDS = (
     "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses",
 )
+_PROVIDERS = "pgrep -f '[p]ulumi-resource-kubernetes'"
 _OF_THE_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
 _OF_A_SERVICE = frozenset({"clusterIP", "clusterIPs"})
 
@@ -76,6 +79,8 @@ class ApiServer:
                     yield stack
                 finally:
                     self.proxy.inject([])
+                    for process in stack.providers():
+                        os.kill(process, signal.SIGKILL)
             clean(api)
 
 
@@ -97,6 +102,10 @@ class OnApiServer(Disturbed):
             plugins=with_real_kubernetes(),
             program=str(ROOT / "tests/cluster/impatient.py"),
         )
+
+    def providers(self) -> list[int]:
+        """The Kubernetes provider's processes, as a killed engine leaves them."""
+        return [int(found) for found in recovery.run(self.region, f"{_PROVIDERS} || true").split()]
 
     def calls(self) -> list[Call]:
         """As of any stack, those to the API server; of what only looks, the first, as often as it looks."""

@@ -205,13 +205,14 @@ class Disturbed:
 
     def pending(self) -> dict[str, Json]:
         """What was being created, as the document's command writes it for `pulumi import`."""
-        recovery.run(self.region, recovery.sections()["After a kill"][1])
+        recovery.run(self.region, recovery.sections()["After a kill"][2])
         content: dict[str, Json] = json.loads(self._imports.read_text())
         return content
 
     def recover(self) -> list[str]:
         """After a kill: cancel, import what is there, clear the rest; returns the types of what was there."""
-        cancel, _, refresh, import_, _ = recovery.sections()["After a kill"]
+        wait, cancel, _, refresh, import_, _ = recovery.sections()["After a kill"]
+        recovery.run(self.region, wait)
         recovery.run(self.region, cancel)
         pending = self.pending()
         self.free_release()

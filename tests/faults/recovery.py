@@ -83,6 +83,20 @@ def run(region: Region, commands: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
+_PGREP = """#!/bin/sh
+status=1
+for found in $(PATH=/usr/bin:/bin pgrep "$@"); do
+  grep -qzF '{folder}' "/proc/$found/environ" 2> /dev/null && echo "$found" && status=0
+done
+exit $status
+"""
+
+
+def _write(file: Path, script: str) -> None:
+    file.write_text(script)
+    file.chmod(0o755)
+
+
 def _programs(folder: Path) -> list[str]:
     """A folder with the tools, and with `aws` and `python3` as this interpreter's environment has them."""
     pulumi, aws = tools.find("pulumi"), Path(sys.executable).parent / "aws"
@@ -96,9 +110,10 @@ def _programs(folder: Path) -> list[str]:
             if tool := tools.find(name):
                 (here / name).symlink_to(tool)
         (here / "python3").symlink_to(sys.executable)
+        # Other tests' providers are none of the stack's, whose variables name its folder.
+        _write(here / "pgrep", _PGREP.format(folder=folder))
         # For RDS in us-east-1, version 1 of the CLI heeds only the option (overridesslcommonname.py).
-        (here / "aws").write_text(f'#!/bin/sh\nexec "{aws}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
-        (here / "aws").chmod(0o755)
+        _write(here / "aws", f'#!/bin/sh\nexec "{aws}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
         # `pulumi import` asks it which packages the program uses, and runs nothing.
         write_language_host(here)
     return [str(here)]
