@@ -8,6 +8,8 @@ docs/outputs.lock.json       as a whole: the same as a promise; never written ov
 docs/rules.md                the rules of policies/
 docs/what-a-change-does.md   as a whole: the rows of review.effects
 docs/review.schema.json      as a whole: the schema of review.as_json
+README.md                    "When something is stuck": the rows of engine.remedies
+docs/recovery.md             those of them that it has a section for
 docs/fleet.md                the keys of fleet.file
 docs/fleet.schema.json       as a whole: the schema of fleet.file
 
@@ -32,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
 from common.json_values import dig  # noqa: E402
+from engine.remedies import REMEDIES, named  # noqa: E402
 from fleet.file import schema as fleet_schema  # noqa: E402
 from maestro_stack.constraints import WIRED_VALUES  # noqa: E402
 from maestro_stack.outputs import (  # noqa: E402
@@ -51,7 +54,21 @@ RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
 REVIEW = "docs/review.schema.json"
 SCHEMA, LOCK = "docs/outputs.schema.json", "docs/outputs.lock.json"
 FLEET, FLEET_SCHEMA = "docs/fleet.md", "docs/fleet.schema.json"
-FILES = (PROJECT, CONFIGURATION, OUTPUTS, SCHEMA, LOCK, RULES, EFFECTS, REVIEW, FLEET, FLEET_SCHEMA)
+README, RECOVERY = "README.md", "docs/recovery.md"
+FILES = (
+    PROJECT,
+    CONFIGURATION,
+    OUTPUTS,
+    SCHEMA,
+    LOCK,
+    RULES,
+    EFFECTS,
+    REVIEW,
+    FLEET,
+    FLEET_SCHEMA,
+    README,
+    RECOVERY,
+)
 WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
@@ -204,23 +221,22 @@ def project(text: str) -> str:
     head, found, _ = text.partition(MARKER)
     if not found:
         raise SystemExit(f"{PROJECT} lacks the line that the generated part begins with:\n{MARKER}")
-    declarations = {
-        name: declaration(part, is_required=name in MODEL.get("required", []))
-        for name, part in MODEL.get("properties", {}).items()
-    }
+    declarations = {name: declaration(part) for name, part in MODEL.get("properties", {}).items()}
     block = yaml.safe_dump({"config": declarations}, sort_keys=False, allow_unicode=True, width=100)
     return f"{head}{MARKER}\n{block}"
 
 
-def declaration(part: Schema, *, is_required: bool) -> Mapping[str, object]:
-    """A key as the engine reads it: it checks the outer type, and calls a key without default missing."""
+def declaration(part: Schema) -> Mapping[str, object]:
+    """A key as the engine reads it: it checks the outer type, and the program what a missing key means.
+
+    The engine ends where a key has no default, and would say nothing of the configuration's other problems.
+    """
     type_ = resolved(part).get("type", "string")
     declared: dict[str, object] = {"type": type_}
     if type_ == "array":
         declared["items"] = {"type": resolved(resolved(part).get("items", {})).get("type", "string")}
-    if not is_required or type_ == "object":  # the profile fills in what a section requires
-        declared["default"] = part.get("default", {})
-    return {**declared, "description": described(part)}
+    default = part.get("default", {} if type_ == "object" else "")
+    return {**declared, "default": default, "description": described(part)}
 
 
 def configuration_blocks() -> dict[str, str]:
@@ -346,6 +362,45 @@ def rules_blocks() -> dict[str, str]:
     ]
     header = ("Rule", "Requires", "Of", "Severity", "Setting", "Remedy", "Source")
     return {"rules": table(header, rows)}
+
+
+def remedies_blocks() -> dict[str, str]:
+    """The block of README.md: every row."""
+    rows = [
+        (remedy.sign, remedy.because, f"{remedy.do}{more(remedy.page)}")
+        for remedy in (named(row, "NAME") for row in REMEDIES)
+    ]
+    return {"remedies": table(("You see", "Because", "Do"), rows)}
+
+
+def more(page: str) -> str:
+    """A link to where there is more, by its heading."""
+    file, _, _ = page.partition("#")
+    return f". More: [{title_of(page)}]({page.removeprefix(README)})" if file else ""
+
+
+def title_of(page: str) -> str:
+    """The heading that an address leads to; the file's own without an anchor."""
+    file, _, anchor = page.partition("#")
+    headings = re.findall(r"^#+ (.*)$", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    found = [each for each in headings if not anchor or slug(each) == anchor]
+    if not found:
+        raise SystemExit(f"engine/remedies.py: {page} leads nowhere")
+    return found[0]
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def recovery_blocks() -> dict[str, str]:
+    """The block of docs/recovery.md: the rows that have a section there, in the order of the sections."""
+    here = [remedy for remedy in REMEDIES if remedy.page.startswith(f"{RECOVERY}#")]
+    text = (ROOT / RECOVERY).read_text(encoding="utf-8")
+    here.sort(key=lambda remedy: text.index(f"\n## {title_of(remedy.page)}\n"))
+    rows = [(row.sign, f"[{title_of(row.page)}]({row.page.removeprefix(RECOVERY)})") for row in here]
+    return {"remedies": table(("You see", "Section"), rows)}
 
 
 EFFECTS_HEAD = """# What a change does
@@ -507,6 +562,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         REVIEW: json.dumps(REVIEW_SCHEMA, indent=2) + "\n",
         FLEET: with_blocks(FLEET, before[FLEET], {"keys of the fleet file": key_table(keys_of(FLEET_MODEL))}),
         FLEET_SCHEMA: json.dumps(fleet_schema(), indent=2) + "\n",
+        README: with_blocks(README, before[README], remedies_blocks()),
+        RECOVERY: with_blocks(RECOVERY, before[RECOVERY], recovery_blocks()),
     }
     stale = [path for path, text in after.items() if text != before[path]]
     if options.check and stale:

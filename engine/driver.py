@@ -6,7 +6,6 @@ more. What the engine writes (its state, a copy of the project that names the pl
 folder; the checkout is only read.
 """
 
-import asyncio
 import contextlib
 import copy
 import json
@@ -26,14 +25,15 @@ from typing import cast
 import grpc
 import yaml
 from pulumi import automation
-from pulumi.automation._server import LanguageServer
 from pulumi.runtime import _grpc_settings
 from pulumi.runtime.proto import language_pb2_grpc
 
 from common.json_values import Json
 from engine.events import NOTHING, EventLog, Observer, Step
+from engine.program_server import ProgramServer
 from engine.programs import WritePlugins
 from engine.project import PLACEHOLDER, Stack
+from engine.remedies import remedies_of
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
 DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
@@ -217,7 +217,9 @@ class Engine:
                 *("--client", address, "--exec-kind", "auto.inline"),
             ]
             try:
-                self._command.run(command, str(self._project), self.variables, hear, hear)
+                # The Kubernetes provider leaves copies of the kubeconfig in the temporary folder.
+                variables = {**self.variables, "TMPDIR": kept}
+                self._command.run(command, str(self._project), variables, hear, hear)
             except automation.CommandError as failed:
                 reason = str(failed)
         if reason is not None and not (log.steps or log.diagnostics):
@@ -298,7 +300,6 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 @contextlib.contextmanager
 def _language_host(file: str) -> Generator[str]:
     """Serves the program in `file` to the engine; gives the address."""
-    loops: list[asyncio.AbstractEventLoop] = []
     # Otherwise a channel to an engine that was killed keeps a later one from using its port for a while:
     # channels of a process share what gRPC knows of an address.
     options = _grpc_settings._GRPC_CHANNEL_OPTIONS  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -306,12 +307,11 @@ def _language_host(file: str) -> Generator[str]:
         options.append(_OWN_CONNECTIONS)
 
     def program() -> None:
-        loops.append(asyncio.get_running_loop())
         runpy.run_path(file, run_name="__main__")
 
     threads = futures.ThreadPoolExecutor(max_workers=4)
     server = grpc.server(threads)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(program), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(ProgramServer(program), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -319,9 +319,6 @@ def _language_host(file: str) -> Generator[str]:
     finally:
         server.stop(grace=None).wait()
         threads.shutdown()
-        # The SDK leaves its loop open where the engine is gone before the program has ended.
-        for loop in loops:
-            loop.close()
 
 
 @contextlib.contextmanager
@@ -368,29 +365,7 @@ def _disk(folder: Path) -> Generator[None]:
         ) from None
 
 
-# What the CLI says, and what to do about it.
-_RESTORE = (
-    "the state file is damaged. Put the newest copy from backend/.pulumi/backups in its place, "
-    "or begin anew in another folder: --state"
-)
-_ADVICE = {
-    # gocloud.dev/blob/fileblob writes state files atomically, but not the attributes beside them.
-    "failed to load checkpoint: eof": "the state is whole, but the attributes beside it are empty: another "
-    "run may be writing it, so run it again. If none runs, one was killed while it wrote; delete them: "
-    "find backend -name '*.attrs' -size 0 -delete",
-    "incorrect passphrase": f"the state was written with another passphrase: set {PASSPHRASE} to it, "
-    "or begin anew in another folder: --state",
-    "the stack is currently locked": "another run works on this stack: wait for it. If it was killed, "
-    "release its lock: python -m rehearsal cancel",
-    "no space left on device": "the disk is full; what was recorded is not lost. Free some space, run again",
-    "snapshot integrity failure": _RESTORE,
-    "invalid character": _RESTORE,
-    "unexpected end of json": _RESTORE,
-}
-
-
 def _reason(text: str) -> str:
     """The CLI's own words, and the way out where we know one."""
     said = [line.removeprefix("stderr: ") for line in text.splitlines() if "error" in line.lower()] or [text]
-    advice = [advice for word, advice in _ADVICE.items() if word in text.lower()]
-    return "\n".join([*dict.fromkeys(said), *advice[:1]])
+    return "\n".join([*dict.fromkeys(said), *map(str, remedies_of([text]))])

@@ -1,8 +1,7 @@
 """Python's language host, for a machine whose Pulumi CLI came without it.
 
 The engine starts `pulumi-language-python` once an operation, reads a port from its output, and asks it to run
-the program. That of an ordinary installation runs it in another process; this one runs it in its own, by the
-server with which the SDK's Automation API serves inline programs.
+the program. That of an ordinary installation runs it in another process; this one runs it in its own.
 """
 
 import os
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
+from engine.program_server import ProgramServer
 
-class _Host(LanguageServer):
+
+class _Host(ProgramServer):
     """Runs `__main__.py` of the folder that the engine names."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class _Host(LanguageServer):
         request.args[:] = [sys.argv[-1]]  # the engine's address, where inline programs have it
         program = Path(request.info.program_directory) / "__main__.py"
         self.program = lambda: _run(program)
-        return super().Run(request, context)  # pyright: ignore[reportUnknownMemberType]
+        return super().Run(request, context)
 
 
 def _run(program: Path) -> None:

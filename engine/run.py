@@ -53,8 +53,6 @@ class Failure:
 
     urn: str
     message: str
-    advice: tuple[str, ...]
-    """What the program itself says about it."""
     is_surroundings: bool
     """Refused because of what was there before, not because of the plan."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from common.json_values import Json, json_list
 from common.terminal import Colours
+from engine.remedies import Remedy, remedies_of
 from fleet.errors import FleetError, FleetFileError
 from fleet.preflight import Known
 from fleet.run import Outcome, Run
@@ -79,6 +80,7 @@ def _region(run: Run, known: Known | None) -> Json:
         "seconds": round(run.seconds, 1),
         "changes": dict(run.changes),
         "messages": json_list(run.messages),
+        "remedies": [remedy.as_json() for remedy in _remedies(run)],
         "log": str(run.log) if run.log and run.log.exists() else None,
     }
     if known:
@@ -104,6 +106,8 @@ def _lines(report: Report, colour: Colours) -> Iterator[str]:
         yield f"{run.wave:<{wave}}  {run.stack:<{stack}}  {word} {took}  {told}".rstrip()
         for message in run.messages:
             yield textwrap.indent(message, " " * 4)
+        for remedy in _remedies(run):
+            yield textwrap.indent(str(remedy), " " * 4)
         if outcome in (Outcome.FAILED, Outcome.INTERRUPTED) and run.log and run.log.exists():
             yield f"    log: {run.log}"
     yield ""
@@ -111,6 +115,10 @@ def _lines(report: Report, colour: Colours) -> Iterator[str]:
     yield ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count)
     for what in _next(report):
         yield f"next: {what}"
+
+
+def _remedies(run: Run) -> Sequence[Remedy]:
+    return remedies_of(run.messages) if run.outcome in (Outcome.FAILED, Outcome.INTERRUPTED) else ()
 
 
 def _of_changes(changes: Mapping[str, int]) -> str:
@@ -132,7 +140,6 @@ def _next(report: Report) -> list[str]:
         return []
     failed = [run.stack for run in report.runs if run.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)]
     not_reached = [run.stack for run in report.runs if run.outcome is Outcome.NOT_REACHED]
-    said = " ".join(message for run in report.runs for message in run.messages).lower()
     steps: list[str] = []
     if report.command == "drift":
         drifted = [run.stack for run in report.runs if run.outcome is Outcome.DRIFTED]
@@ -141,10 +148,6 @@ def _next(report: Report) -> list[str]:
                 f"{', '.join(drifted)}: python -m fleet up puts back what was changed of the program's own; "
                 "pulumi refresh --stack STACK takes over what is there"
             )
-    if "currently locked" in said:
-        steps.append(
-            "a stack was locked: wait for who works on it; if that was killed: pulumi cancel --stack STACK"
-        )
     if failed:
         steps.append(f"{', '.join(failed)}: read the log, mend the cause (docs/recovery.md)")
     if not_reached:

@@ -6,12 +6,11 @@ from typing import Literal
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from maestro_stack.hooks import explain_failure
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 
 LABELS = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "maestro"}
-# Take our key back from whoever edited it; without this the update conflicts. Source: Pulumi Registry,
-# Kubernetes provider, "Server-side apply".
+# Take our fields back from whoever edited them; without this each later preview ends in a conflict, since an
+# update's is a dry run on the API server. Source: Pulumi Registry, Kubernetes provider, "Server-side apply".
 TAKE_BACK = {"pulumi.com/patchForce": "true"}
 
 
@@ -36,7 +35,7 @@ class Bootstrap(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _publish(self, args: BootstrapArgs) -> tuple[pulumi.Resource, ...]:
-        where = f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}"
+        options = pulumi.ResourceOptions(parent=self, provider=args.provider)
         data = {BOOTSTRAP_KEY: args.cluster_name}
         if args.mode == "create":
             return (
@@ -49,16 +48,7 @@ class Bootstrap(pulumi.ComponentResource):
                         annotations=TAKE_BACK,
                     ),
                     data=data,
-                    opts=pulumi.ResourceOptions(
-                        parent=self,
-                        provider=args.provider,
-                        hooks=explain_failure(
-                            "explain-bootstrap-create",
-                            f"ConfigMap {where} exists already and isn't this stack's. If it is this "
-                            "cluster's, add our key to it: pulumi config set bootstrapConfigMap adopt",
-                            when="already exists",
-                        ),
-                    ),
+                    opts=options,
                 ),
             )
         if args.mode == "adopt":
@@ -69,17 +59,7 @@ class Bootstrap(pulumi.ComponentResource):
                         name=BOOTSTRAP_CONFIG_MAP, namespace=BOOTSTRAP_NAMESPACE
                     ),
                     data=data,
-                    opts=pulumi.ResourceOptions(
-                        parent=self,
-                        provider=args.provider,
-                        hooks=explain_failure(
-                            "explain-bootstrap-adopt",
-                            f"The existing ConfigMap {where} gives {BOOTSTRAP_KEY} another value, owned by "
-                            "something else: see `kubectl get configmap -n kube-system bootstrap-output "
-                            "--show-managed-fields -o yaml`. Either clusterName is wrong, or that is.",
-                            when="conflict",
-                        ),
-                    ),
+                    opts=options,
                 ),
             )
         return ()

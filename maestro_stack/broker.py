@@ -8,7 +8,6 @@ import pulumi_aws as aws
 
 from maestro_stack.cluster import Cluster
 from maestro_stack.errors import Problem, SurroundingsError
-from maestro_stack.hooks import explain_failure
 from maestro_stack.mqtt import Mqtt
 
 
@@ -74,18 +73,7 @@ class Broker(pulumi.ComponentResource):
             name=args.mqtt.policy_name,
             policy=json.dumps(document),
             tags=args.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                hooks=explain_failure(
-                    "explain-iot-policy",
-                    f'IoT policy "{args.mqtt.policy_name}" exists: another Maestro server uses mqtt.sourceId '
-                    f'"{args.mqtt.source_id}" in this account and region, and the two would steal each '
-                    "other's messages. Give this one its own, for example: "
-                    f"pulumi config set --path mqtt.sourceId {args.mqtt.source_id}-2. If an earlier run of "
-                    "this stack was cut off, the policy may be its own: docs/recovery.md",
-                    when="already exists",
-                ),
-            ),
+            opts=child,
         )
         certificate = aws.iot.Certificate(
             "certificate",

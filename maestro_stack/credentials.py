@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from maestro_stack.hooks import explain_failure
 from maestro_stack.mqtt import amazon_root_cas
 from maestro_stack.names import Names
 
@@ -100,18 +99,7 @@ class Credentials(pulumi.ComponentResource):
             description=description,
             recovery_window_in_days=RECOVERY_DAYS_PRODUCTION if args.is_production else RECOVERY_DAYS_DEV,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=args.is_production,
-                hooks=explain_failure(
-                    f"explain-secret-{name}",
-                    f'Secret "{physical_name}" was deleted and can still be restored, which holds its name. '
-                    "Restore it (aws secretsmanager restore-secret) and import it, or give it up for good: "
-                    "aws secretsmanager delete-secret --force-delete-without-recovery "
-                    f"--secret-id {physical_name}",
-                    when="scheduled for deletion",
-                ),
-            ),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.is_production),
         )
         version = aws.secretsmanager.SecretVersion(
             name,

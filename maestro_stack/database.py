@@ -9,7 +9,6 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from maestro_stack.cluster import Cluster
-from maestro_stack.hooks import explain_failure
 from maestro_stack.names import Names
 from maestro_stack.schema import DatabaseSettings
 
@@ -115,18 +114,7 @@ class Database(pulumi.ComponentResource):
             # On by default from PostgreSQL 15; stated, so that no major version turns it off.
             parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
             tags=args.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                hooks=explain_failure(
-                    "explain-parameter-group",
-                    "The database still uses this parameter group. If its upgrade to another major version "
-                    f"waits for the maintenance window ({settings.maintenance_window} UTC), `pulumi refresh` "
-                    "and `pulumi up` after it finish the change. To upgrade now instead: "
-                    "pulumi config set --path database.applyImmediately true, and `pulumi up`",
-                    when="invaliddbparametergroupstate",
-                    operation="delete",
-                ),
-            ),
+            opts=child,
         )
         final_snapshot = None
         if args.is_production:

@@ -1,15 +1,22 @@
 """Every error that a user can cause.
 
-MaestroError                 printed as text by Pulumi, never as a traceback
+MaestroError                 printed as text, once, and never as a traceback
 ├── ConfigurationError       phase 1: the stack's configuration; nothing was registered
 ├── SurroundingsError        phase 2: the cluster and network we deploy into; only look-ups ran
 └── OutputsError             in a stack that consumes outputs: those of the region can't be used
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 
 import pulumi
+
+TOLD = 32
+"""Exit status of a program that has said itself why it ended: the engine then adds nothing to it.
+
+Source, by reading: pulumi sdk/python/cmd/pulumi-language-python, main.go (Run).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +32,10 @@ class Problem:
 
 
 class MaestroError(pulumi.RunError):
-    """Several problems of one phase, reported together. `pulumi.RunError` is printed without a traceback."""
+    """Several problems of one phase, reported together.
+
+    `pulumi.RunError` is printed without a traceback wherever `told_once` doesn't see it.
+    """
 
     title = "The stack can't be built"
 
@@ -51,3 +61,21 @@ class OutputsError(MaestroError):
     """What another stack exports isn't what this reader understands."""
 
     title = "The region's outputs can't be used"
+
+
+def told_once(program: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """The program, ending by exit status 32 after each error of ours.
+
+    After a `pulumi.RunError` the language host has the engine print a second one: "an unhandled error
+    occurred: program exited with non-zero exit code: 1".
+    """
+
+    @wraps(program)
+    async def run() -> None:
+        try:
+            await program()
+        except MaestroError as error:
+            pulumi.log.error(str(error))
+            raise SystemExit(TOLD) from error
+
+    return run

@@ -49,7 +49,9 @@ def problem_in(
     if error["type"] == "extra_forbidden":
         section = section_at(file, loc[:-1])
         known = [str(f.alias) for f in section.model_fields.values()] if section else []
-        problem = f"is no known key{did_you_mean(str(loc[-1]), known)}"
+        word = str(loc[-1])
+        hint = did_you_mean(word, known, cutoff=0.8) or _elsewhere(file, word) or did_you_mean(word, known)
+        problem = f"is no known key{hint}"
         return Problem(key=_path(loc), problem=problem, example=f"known keys here: {', '.join(known)}")
     value = "the secret value" if is_secret else shown(error.get("input"))
     words = {**error.get("ctx", {}), "value": value, "message": error["msg"]}
@@ -63,11 +65,26 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:56]} …"
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """` (did you mean X?)`, or nothing where nothing known is close."""
+def did_you_mean(word: str, known: Sequence[str], *, cutoff: float = 0.6) -> str:
+    """` (did you mean X?)`, or nothing where nothing known is close (1: the same)."""
     lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=cutoff)
     return f" (did you mean {lower[close[0]]}?)" if close else ""
+
+
+def _elsewhere(file: type[Section], word: str) -> str:
+    """` (did you mean a.b?)` for a key that other sections have, or nothing."""
+    places = [path for path in _paths(file) if path.rpartition(".")[2].lower() == word.lower()]
+    return f" (did you mean {' or '.join(places)}?)" if places else ""
+
+
+def _paths(section: type[Section], above: str = "") -> Iterator[str]:
+    """Every key below a section, but for those in lists."""
+    for field in section.model_fields.values():
+        path = f"{above}{field.alias}"
+        yield path
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from _paths(field.annotation, f"{path}.")
 
 
 def section_at(file: type[Section], loc: Location) -> type[Section] | None:

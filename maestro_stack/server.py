@@ -10,8 +10,8 @@ from typing import cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from maestro_stack.bootstrap import TAKE_BACK
 from maestro_stack.cluster import Cluster
-from maestro_stack.hooks import explain_failure
 from maestro_stack.names import GRPC_SERVICE, HTTP_SERVICE
 from maestro_stack.schema import ServerSettings
 from maestro_stack.settings import CHART_PATH
@@ -118,18 +118,10 @@ class Server(pulumi.ComponentResource):
         super().__init__("maestro:kubernetes:Server", name, opts=opts)
         namespace = kubernetes.core.v1.Namespace(
             "namespace",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=args.settings.namespace, labels=POD_SECURITY),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                provider=args.provider,
-                hooks=explain_failure(
-                    "explain-namespace",
-                    f'Namespace "{args.settings.namespace}" exists already. The program makes its own: '
-                    "delete it if nothing else is in it, or choose another: "
-                    f"pulumi config set --path server.namespace {args.settings.namespace}-2",
-                    when="already exists",
-                ),
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=args.settings.namespace, labels=POD_SECURITY, annotations=TAKE_BACK
             ),
+            opts=pulumi.ResourceOptions(parent=self, provider=args.provider),
         )
         self.namespace = namespace.metadata.name
         # A limit below the request would be refused; `server.values` may set another.

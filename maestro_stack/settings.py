@@ -37,6 +37,9 @@ from maestro_stack.schema import (
 
 CHART_PATH = "charts/maestro-server-eso"
 
+# Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
+REQUIRED = [field.alias for field in Configuration.model_fields.values() if field.is_required()]
+
 PLAIN_KUBECONFIG = Problem(
     key="kubernetes.kubeconfig",
     problem="is stored in the clear; it is a credential",
@@ -95,6 +98,7 @@ def parse(
         ConfigurationError: with every problem found.
     """
     own = {k.split(":", 1)[1]: _decoded(v) for k, v in config.items() if k.startswith(f"{project}:")}
+    own = {key: value for key, value in own.items() if value or key not in REQUIRED}
     _fill_in_profile(own)
     hidden = {k.split(":", 1)[1] for k in secret if k.startswith(f"{project}:")}
     region, problems = _region(config.get("aws:region"), is_secret="aws:region" in secret)

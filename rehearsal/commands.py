@@ -82,6 +82,8 @@ def _operation(what: str) -> Callable[[argparse.Namespace, Progress], int]:
             result: Result = getattr(engine, what)(listener=listener)
             if options.json:
                 _print(json.dumps(_as_json(result), indent=2))
+            elif not result.succeeded:
+                _tell_remedies(result)
             return DONE if result.succeeded else FAILED
 
         return _with_engine(options, progress, work)
@@ -104,14 +106,16 @@ def _serve(options: argparse.Namespace, progress: Progress) -> int:
     """Keep the surroundings up for an ordinary `pulumi`, until Ctrl-C."""
 
     def work(stack: "Stack", around: "Surroundings") -> int:
-        from emulator.executables import write_plugins
         from engine.shell import variables
+        from rehearsal.environment import plugins
 
-        told = variables(options.state, around.environment, write_plugins(options.state / "path").values())
+        programs = plugins(around)(options.state / "path", None)
+        told = variables(options.state, around.environment, programs.values())
         progress.clear()
         tell_variables(told, as_json=options.json)
         print(f"serving stack {stack.name}; Ctrl-C ends it", file=sys.stderr)  # noqa: T201
         wait_for_interrupt()
+        shutil.rmtree(told["TMPDIR"])
         return DONE
 
     return _with_surroundings(options, progress, work)
@@ -129,6 +133,7 @@ def _playground(options: argparse.Namespace, progress: Progress) -> int:
         result = build(engine, Console(stderr=True))
         if not result.succeeded:
             print("\n".join(result.diagnostics), file=sys.stderr)  # noqa: T201
+            _tell_remedies(result)
         variables = {"PATH": _path_with_tools(), **around.environment}
         file = options.state / "playground.env"
         file.write_text(_as_exports(variables), encoding="utf-8")
@@ -252,7 +257,17 @@ def _with_surroundings(
         return UNUSABLE
 
 
+def _tell_remedies(result: "Result") -> None:
+    from engine.remedies import remedies_of
+
+    for remedy in remedies_of(result.diagnostics):
+        print(remedy, file=sys.stderr)  # noqa: T201
+
+
 def _as_json(result: "Result") -> dict[str, object]:
+    from engine.remedies import remedies_of
+
+    known = () if result.succeeded else remedies_of(result.diagnostics)
     return {
         "result": "succeeded" if result.succeeded else "failed",
         "steps": [
@@ -266,6 +281,7 @@ def _as_json(result: "Result") -> dict[str, object]:
             for step in result.steps
         ],
         "diagnostics": list(result.diagnostics),
+        "remedies": [remedy.as_json() for remedy in known],
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from checks.finding import Check, Finding, Status
 from common.json_values import Json
 from common.terminal import WIDTH, Colours
+from engine.remedies import remedies_of
 from engine.run import Resource
 from rehearsal.fingerprint import fingerprints
 from rehearsal.rehearse import Rehearsal
@@ -55,8 +56,9 @@ def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
         for failure in rehearsal.failures:
             name = failure.urn.rpartition("::")[2]
             yield from _wrapped(f"{colour('✗', '31')} {name}: ", failure.message, indent="    ")
-            for advice in failure.advice:
-                yield from _wrapped("    ", advice, indent="    ")
+            for remedy in remedies_of([failure.message]):
+                for line in str(remedy).splitlines():
+                    yield from _wrapped("    ", line, indent="      ")
     else:
         yield colour("Whether it would work", "1")
         for check in rehearsal.checks:
@@ -187,7 +189,12 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
             for r in sorted(rehearsal.update.resources, key=lambda r: r.urn)
         ],
         "failures": [
-            {"urn": f.urn, "message": f.message, "advice": list[Json](f.advice)} for f in rehearsal.failures
+            {
+                "urn": f.urn,
+                "message": f.message,
+                "remedies": [remedy.as_json() for remedy in remedies_of([f.message])],
+            }
+            for f in rehearsal.failures
         ],
         "checks": [
             {

@@ -2,12 +2,14 @@
 
 import pulumi
 
+from maestro_stack.errors import told_once
 from maestro_stack.outputs import MaestroOutputs
 from management_cluster.agent import Agent, AgentArgs
 from management_cluster.cluster import account, find_clusters
 from management_cluster.settings import load
 
 
+@told_once
 async def main() -> None:
     """The program; Pulumi runs it and waits for its look-ups."""
     settings = load()

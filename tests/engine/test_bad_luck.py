@@ -63,7 +63,7 @@ def test_another_passphrase_is_refused_by_name_and_the_right_one_still_opens_the
     stack = region()
     stack.up()
     monkeypatch.setenv(PASSPHRASE, "another")
-    with pytest.raises(EngineError, match=rf"incorrect passphrase(.|\n)*set {PASSPHRASE}"):
+    with pytest.raises(EngineError, match=rf"incorrect passphrase(.|\n)*set `{PASSPHRASE}`"):
         stack.engine.preview()
     monkeypatch.delenv(PASSPHRASE)
     assert stack.preview().changes == {}

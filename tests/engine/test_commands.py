@@ -88,6 +88,22 @@ def test_what_cannot_be_run_is_said_in_words(tmp_path: Path, arguments: tuple[st
     assert "Traceback" not in process.stderr
 
 
+def test_under_an_error_that_is_known_stands_what_to_do(tmp_path: Path) -> None:
+    world = tmp_path / "world.yaml"
+    world.write_text(
+        "clusters: [{name: regional-xyz, region: us-east-1}]\niotPolicies: [maestro-server]\n", "utf-8"
+    )
+    status, _, stderr = _run(tmp_path / "state", "up", "--world", str(world))
+    assert status == 1
+    assert stderr.startswith("why: another Maestro server uses this `mqtt.sourceId`")
+    assert "\ndo: its own source id, such as `pulumi config set --path mqtt.sourceId maestro-2`\n" in stderr
+    assert stderr.count("why:") == 1
+    status, stdout, stderr = _run(tmp_path / "state", "up", "--json", "--world", str(world))
+    failed = json.loads(stdout)
+    assert (status, failed["result"], stderr) == (1, "failed", "")
+    assert [remedy["page"] for remedy in failed["remedies"]] == ["docs/recovery.md#made-but-never-noted"]
+
+
 def test_an_interrupted_up_comes_to_rest_and_the_next_one_finishes_it(tmp_path: Path) -> None:
     process = _rehearsal(tmp_path, "up")
     assert process.stdout

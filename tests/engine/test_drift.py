@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import tools
-from common.json_values import Json, records, text
+from common.json_values import Json, record, records, text
 from tests.engine.conftest import CLUSTER, NewRegion, Region
 
 POLICY = "maestro-server"
@@ -167,6 +167,32 @@ def test_tags_of_others_stay_through_an_up_that_changes_other_things(region: New
     stack.up()
     tags = records(stack.call("rds", "ListTagsForResource", ResourceName=arn), "TagList")
     assert "cost-centre" in {text(tag, "Key") for tag in tags}
+
+
+def test_a_label_of_the_namespace_that_somebody_changed_is_taken_back(region: NewRegion) -> None:
+    stack = region()
+    stack.up()
+    enforced = "pod-security.kubernetes.io/enforce"
+
+    def labels() -> dict[str, Json]:
+        named = [record(each, "metadata") for each in stack.objects() if each["kind"] == "Namespace"]
+        [ours] = [metadata for metadata in named if text(metadata, "name") == "maestro"]
+        return record(ours, "labels")
+
+    theirs: Json = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "maestro", "labels": {enforced: "privileged"}},
+    }
+    cluster = stack.cloud().arn("eks", f"cluster/{CLUSTER}")
+    stack.emulation.kubernetes({"cluster": cluster, "operation": "edit", "object": theirs})
+    assert labels()[enforced] == "privileged"
+    stack.refresh()
+    # A preview dry-runs the update, and would end in a conflict.
+    assert stack.preview().changes == {"kubernetes:core/v1:Namespace namespace": "update"}
+    stack.up()
+    assert labels()[enforced] == "restricted"
+    assert stack.preview().changes == {}
 
 
 @pytest.mark.parametrize("is_refreshed", [False, True])

@@ -311,7 +311,7 @@ def test_an_empty_attributes_file_is_removed_by_its_command(stack: Disturbed) ->
     backend = region.folder / "state" / "backend"
     (attributes,) = (backend / ".pulumi/stacks").rglob("test.json.attrs")
     attributes.write_text("")
-    with pytest.raises(EngineError, match=r"failed to load checkpoint: EOF(.|\n)*delete them: find"):
+    with pytest.raises(EngineError, match=r"failed to load checkpoint: EOF(.|\n)*`find BACKEND"):
         region.engine.pulumi("cancel", "--yes", "--stack", region.name)
     (remove,) = recovery.sections()["An empty attributes file"]
     recovery.run(region, remove, BACKEND=str(backend))

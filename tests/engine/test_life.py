@@ -8,6 +8,7 @@ import pytest
 
 from common.json_values import record, records, text
 from emulator.world import World
+from engine.remedies import remedies_of
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_NAMESPACE
 from tests.checkouts import ROOT, checkout
 from tests.engine.conftest import CLUSTER, PRODUCTION, NewRegion, Region, config
@@ -122,13 +123,13 @@ def test_a_production_stack_whose_protection_was_lifted_can_be_destroyed_and_bui
         assert all(name.startswith("maestro-regional-xyz-final-") for name in names)
         stack.configure(config(**PRODUCTION))
         if time == 1:
-            # The deleted secrets can be restored for 30 days, and hold their names: our message says how on.
+            # The deleted secrets can be restored for 30 days, and hold their names.
             refused = stack.engine.up()
             assert not refused.succeeded
-            said = "\n".join(refused.diagnostics)
+            [remedy] = remedies_of(refused.diagnostics)
+            assert "aws secretsmanager delete-secret --force-delete-without-recovery" in remedy.do
             for secret in ("server-mqtt-cert", "db-credentials"):
                 name = f"{CLUSTER}/maestro/{secret}"
-                assert f"delete-secret --force-delete-without-recovery --secret-id {name}" in said
                 stack.call("secretsmanager", "DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=True)
             stack.up()
             assert stack.preview().changes == {}
@@ -155,11 +156,12 @@ def test_another_owners_config_map_stays_with_all_its_keys(region: NewRegion) ->
     assert record(left, "data") == theirs
 
 
-def test_a_foreign_config_map_is_not_taken_over_and_our_message_names_the_way(region: NewRegion) -> None:
+def test_a_foreign_config_map_is_not_taken_over_and_what_to_do_is_known(region: NewRegion) -> None:
     stack = region(world=_with_config_map({"cluster_type": "regional"}))
     refused = stack.engine.up()
     assert not refused.succeeded
-    assert "pulumi config set bootstrapConfigMap adopt" in "\n".join(refused.diagnostics)
+    [remedy] = remedies_of(refused.diagnostics)
+    assert "pulumi config set bootstrapConfigMap adopt" in remedy.do
     stack.configure(config(bootstrapConfigMap="adopt"))
     stack.up()
     assert stack.preview().changes == {}

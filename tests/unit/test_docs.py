@@ -82,13 +82,9 @@ def test_every_declaration_is_one_that_the_engine_accepts() -> None:
         assert declared["description"].endswith("."), key
 
 
-def test_only_the_cluster_name_and_the_profile_have_no_default() -> None:
-    # The engine calls a declared key without one missing.
-    without = [key for key, declared in PROJECT["config"].items() if "default" not in declared]
-    assert without == ["clusterName", "profile"]
-    for declared in PROJECT["config"].values():
-        if "default" in declared:
-            assert isinstance(declared["default"], TYPES[declared["type"]])
+def test_every_key_has_a_default_so_that_the_engine_leaves_it_to_the_program() -> None:
+    for key, declared in PROJECT["config"].items():
+        assert isinstance(declared["default"], TYPES[declared["type"]]), key
 
 
 def test_the_declared_defaults_change_nothing() -> None:
@@ -97,9 +93,8 @@ def test_the_declared_defaults_change_nothing() -> None:
     defaults = {
         f"{name}:{key}": d["default"] if isinstance(d["default"], str) else json.dumps(d["default"])
         for key, d in PROJECT["config"].items()
-        if "default" in d
     }
-    assert parse({**required, **defaults}, project=name, root=ROOT) == parse(
+    assert parse({**defaults, **required}, project=name, root=ROOT) == parse(
         required, project=name, root=ROOT
     )
 

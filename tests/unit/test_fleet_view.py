@@ -73,6 +73,19 @@ def test_the_summary_lists_the_untouched_regions_and_how_to_go_on() -> None:
     assert as_json(report)["result"] == "failed"
 
 
+def test_under_an_error_that_is_known_stands_what_to_do() -> None:
+    locked = "error: the stack is currently locked by 1 lock(s)"
+    runs = [_run("a", Outcome.FAILED, locked), _run("b", Outcome.FAILED, "this is new")]
+    report = Report(command="up", again="python -m fleet up", runs=runs)
+    said = as_text(report, Colours(io.StringIO()))
+    assert f"    {locked}\n    why: another run works on this stack" in said
+    assert "\n    more: docs/recovery.md#a-lock-left-behind\n" in said
+    known, unknown = cast(list[dict[str, Json]], as_json(report)["regions"])
+    [remedy] = cast(list[dict[str, str]], known["remedies"])
+    assert "`pulumi cancel --yes`" in remedy["do"]
+    assert unknown["remedies"] == []
+
+
 def test_an_interrupted_command_is_done_all_the_same_if_all_its_regions_are() -> None:
     done, left = [_run("a", Outcome.DONE)], [_run("a", Outcome.DONE), _run("b", Outcome.NOT_REACHED)]
     assert Report(command="up", again="", runs=done, interrupted=True).status == 0

@@ -174,7 +174,7 @@ WEAK = "which weakens profile production"
 BAD: list[tuple[Tree, str, str]] = [
     # clusterName
     ({"clusterName": None}, "clusterName", "is missing"),
-    ({"clusterName": ""}, "clusterName", f'"" {NAME}'),
+    ({"clusterName": ""}, "clusterName", "is missing"),
     ({"clusterName": "x" * 101}, "clusterName", NAME),
     ({"clusterName": "-abc"}, "clusterName", f'"-abc" {NAME}'),
     ({"clusterName": "_abc"}, "clusterName", NAME),
@@ -186,6 +186,11 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"clusterName": {"name": "x"}}, "clusterName", "is no text"),
     # unknown keys, at every level
     ({"clustername2": "x"}, "clustername2", "is no known key (did you mean clusterName?)"),
+    ({"replicas": 3}, "replicas", "is no known key (did you mean server.replicas?)"),
+    ({"multiaz": True}, "multiaz", "is no known key (did you mean database.multiAz?)"),
+    ({"database": {"tag": "x"}}, "database.tag", "is no known key (did you mean server.image.tag?)"),
+    ({"server": {"database": {}}}, "server.database", "(did you mean database or rotation.database?)"),
+    ({"kmsKeyArn": "x"}, "kmsKeyArn", "is no known key (did you mean database.kmsKeyArn?)"),
     ({"sever": {}}, "sever", "is no known key (did you mean server?)"),
     ({"database": {"multiAZ": True}}, "database.multiAZ", "is no known key (did you mean multiAz?)"),
     ({"database": {"allocatedStorage": 20}}, "database.allocatedStorage", "mean allocatedStorageGiB?"),
@@ -227,6 +232,7 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"tags": ["a"]}, "tags", '["a"] is no object'),
     ({"tags": {"a": True}}, "tags.a", "true is no text"),
     ({"profile": None}, "profile", "is missing"),
+    ({"profile": ""}, "profile", "is missing"),
     ({"profile": "prod"}, "profile", "\"prod\" is not 'dev' or 'production'"),
     ({"bootstrapConfigMap": "adpot"}, "bootstrapConfigMap", "is not 'create', 'adopt' or 'external'"),
     # server

@@ -367,18 +367,18 @@ def test_what_cannot_be_used_is_not_found_and_why_is_said(
 @pytest.mark.parametrize(
     ("says", "is_used"),
     [
-        ("v3.259.0", True),
-        ("v3.259.1", True),
+        ("v3.208.0", True),
+        ("v3.208.1", True),
         ("v3.300.0-alpha.1+dirty", True),
         ("v4.0.0", True),
-        ("v3.258.9", False),
-        ("v3.259.0-alpha.xabc", False),
+        ("v3.207.9", False),
+        ("v3.208.0-alpha.xabc", False),
         ("pulumi: broken", False),
     ],
 )
 def test_a_suitable_pulumi_on_path_is_used(says: str, is_used: bool, tmp_path: Path) -> None:  # noqa: FBT001
     [pulumi] = [tool for tool in load() if tool.name == "pulumi"]
-    assert pulumi.required_on_path == "3.259.0"
+    assert pulumi.required_on_path == "3.208.0"
     on_path = script(tmp_path / "bin" / "pulumi", f"echo '{says}'")
     cache = Cache(tmp_path / "cache", {"PATH": str(on_path.parent)})
     found = cache.find(pulumi, pulumi.executables[0])

@@ -1,0 +1,258 @@
+"""What the messages of AWS, Kubernetes, Helm and Pulumi mean, and what to do: the one table of it.
+
+README.md, "When something is stuck", and the table on top of docs/recovery.md are written from it by
+docs/generate.py; the fleet and the rehearsal print its rows under errors that it knows.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from common.json_values import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """A row. Texts are Markdown without links; {name} is what the message calls the thing, if it does."""
+
+    sign: str
+    """What one sees, in the docs."""
+    message: str = ""
+    """Regular expression, in any case, that finds it in an error; empty where no error says it."""
+    because: str
+    do: str
+    page: str = ""
+    """Where there is more: a file and its anchor."""
+
+    def __str__(self) -> str:
+        more = [f"more: {self.page}"] if self.page else []
+        return "\n".join([f"why: {self.because}", f"do: {self.do}", *more])
+
+    def as_json(self) -> dict[str, Json]:
+        """For programs."""
+        return {"because": self.because, "do": self.do, "page": self.page or None}
+
+
+def remedies_of(errors: Iterable[str]) -> tuple[Remedy, ...]:
+    """The first row that knows each error, each row once."""
+    return tuple(dict.fromkeys(remedy for error in errors for remedy in _known(error)))
+
+
+def _known(error: str) -> Iterator[Remedy]:
+    for remedy in REMEDIES:
+        if remedy.message and (found := re.search(remedy.message, error, re.IGNORECASE | re.DOTALL)):
+            yield named(remedy, found.groupdict().get("name") or "NAME")
+            return
+
+
+def named(remedy: Remedy, name: str) -> Remedy:
+    """The row about a thing of this name."""
+    return replace(remedy, because=remedy.because.format(name=name), do=remedy.do.format(name=name))
+
+
+_RECOVERY = "docs/recovery.md#"
+_CHART = "charts/maestro-server-eso/README.md#troubleshooting"
+
+REMEDIES = (
+    # The release. Sources of its messages: helm pkg/action and pkg/storage/driver; pulumi-kubernetes
+    # provider/pkg/provider, helm_release.go and provider.go.
+    Remedy(
+        sign="`another operation (install/upgrade/rollback) is in progress`",
+        message=r"another operation \(install/upgrade/rollback\) is in progress",
+        because="an update was cut off while Helm worked, or its provider is still at work",
+        do="wait until no `pulumi-resource-kubernetes` runs; `helm history maestro-server -n maestro`, then "
+        "`helm rollback` to the last good revision, or `helm uninstall` if there is none; `pulumi refresh`; "
+        "`pulumi up`",
+        page=f"{_RECOVERY}a-stuck-release",
+    ),
+    Remedy(
+        sign="`cannot re-use a name that is still in use`",
+        message=r"cannot re-use a name that is still in use",
+        because="the release was installed by hand",
+        do="`helm uninstall maestro-server -n maestro`, then `pulumi up`",
+    ),
+    Remedy(
+        sign="`has no deployed releases`",
+        message=r"has no deployed releases",
+        because="the release was uninstalled by hand, and the state still has it",
+        do="`pulumi refresh`, then `pulumi up` installs it",
+    ),
+    Remedy(
+        sign="`uninstall: Release not loaded: … release: not found`",
+        message=r"release not loaded.*release: not found",
+        because="the release is gone already, and the state still has it",
+        do="`pulumi refresh`, then `pulumi destroy` again",
+    ),
+    Remedy(
+        sign="`context deadline exceeded`, `was created but has a failed status`",
+        message=r"has a failed status|failed to initialize completely|helm release.*context deadline exceeded"
+        r"|timed out waiting for the condition",
+        because="pods didn't get ready within `server.timeoutSeconds`; why, only the cluster says. A failed "
+        "first install stays in place to be looked at",
+        do="`kubectl get events -n maestro --sort-by=.lastTimestamp`, `kubectl describe pods -n maestro`; "
+        "when the cause is mended, `pulumi up` upgrades it",
+        page=_CHART,
+    ),
+    Remedy(
+        sign="`values don't meet the specifications of the schema(s)`",
+        message=r"values don't meet the specifications of the schema",
+        because="the chart refuses something in `server.values`, which no preview sees",
+        do="mend it; `python -m rehearsal` tells before the next `pulumi up`",
+        page="charts/maestro-server-eso/README.md#configuration",
+    ),
+    # Other objects in the cluster.
+    Remedy(
+        sign='`namespaces "maestro" already exists`',
+        message=r'namespaces "(?P<name>[^"]+)" already exists',
+        because="the program makes its own namespace, and an installation by hand made this one "
+        "(`--create-namespace`)",
+        do="`kubectl delete namespace {name}` if nothing else is in it, or another one: `pulumi config set "
+        "--path server.namespace {name}-2`",
+    ),
+    Remedy(
+        sign='`configmaps "bootstrap-output" already exists`',
+        message=r'configmaps "bootstrap-output" already exists',
+        because="something else made the ConfigMap",
+        do="if it is this cluster's, add our key to it: `pulumi config set bootstrapConfigMap adopt`",
+        page="README.md#the-configmap-is-there-already",
+    ),
+    Remedy(
+        sign="`Server-Side Apply field conflict detected`",
+        message=r"server-side apply field conflict|apply failed with \d+ conflict",
+        because="something else has given a field of ours another value: the message names it and the "
+        "field. With `bootstrapConfigMap: adopt`, that is our key of the ConfigMap",
+        do="`kubectl get configmap -n kube-system bootstrap-output --show-managed-fields -o yaml`; either "
+        "`clusterName` is wrong, or that value is: correct it there",
+        page="README.md#the-configmap-is-there-already",
+    ),
+    Remedy(
+        sign="`configured Kubernetes cluster is unreachable`",
+        message=r"kubernetes (cluster|API server \S+) is unreachable|unreachable cluster",
+        because="the API server doesn't answer, the AWS credentials are refused, or `aws` isn't on the PATH",
+        do="`aws eks update-kubeconfig --name CLUSTER`, `kubectl get --raw /readyz`, and run it again. Set "
+        "`PULUMI_K8S_DELETE_UNREACHABLE=true`, as the message advises, only if the cluster is gone for "
+        "good: `pulumi destroy` then forgets what was on it",
+    ),
+    # AWS.
+    Remedy(
+        sign="IoT policy: `name already exists`",
+        message=r"policy cannot be created - name already exists(?: \(name=(?P<name>\S+)-server\))?",
+        because="another Maestro server uses this `mqtt.sourceId` in this account and region, and the two "
+        "would steal each other's messages. Or an earlier run of this stack was cut off, and it is its own",
+        do="its own source id, such as `pulumi config set --path mqtt.sourceId {name}-2`",
+        page=f"{_RECOVERY}made-but-never-noted",
+    ),
+    Remedy(
+        sign="a secret `is already scheduled for deletion`",
+        message=r"(?:Secrets Manager Secret \((?P<name>[^)]+)\).*)?scheduled for deletion",
+        because="it was deleted, as by the last teardown in production, and can still be restored, which "
+        "holds its name",
+        do="give it up for good: `aws secretsmanager delete-secret --force-delete-without-recovery "
+        "--secret-id {name}`; a minute later `pulumi up`. Or `aws secretsmanager restore-secret --secret-id "
+        "{name}`, and import it",
+    ),
+    Remedy(
+        sign="`InvalidDBParameterGroupState` at a deletion",
+        message=r"InvalidDBParameterGroupState",
+        because="the database still uses its old parameter group: its upgrade to another major version "
+        "waits for the maintenance window",
+        do="after it, `pulumi refresh` and `pulumi up` finish the change. To upgrade now: `pulumi config "
+        "set --path database.applyImmediately true`, and `pulumi up`",
+    ),
+    Remedy(
+        sign="`Cannot delete protected DB Instance`, `because it is protected`",
+        message=r"cannot delete protected|because it is protected|marked for protection",
+        because="a production stack keeps its data from being deleted or replaced by mistake",
+        do="take the change back; to close the region, lift the guards in their order",
+        page=f"{_RECOVERY}destroying-production",
+    ),
+    Remedy(
+        sign="throttling, a server error, expired credentials, a full quota",
+        message=r"throttl|rate exceeded|too many requests|statuscode: 5\d\d|serviceunavailable"
+        r"|internal(failure|servererror)|expiredtoken|token .*expired|limitexceeded|quota",
+        because="AWS refused a call that it may take later",
+        do="renew the credentials or have the quota raised; `pulumi up` goes on where it stopped",
+        page=f"{_RECOVERY}just-again",
+    ),
+    Remedy(
+        sign="a warning of `pending operations`, after the engine or its machine went down",
+        message=r"pending operations",
+        because="Pulumi was killed between making something and noting it",
+        do="see what is pending, import what is there, let go of the rest",
+        page=f"{_RECOVERY}after-a-kill",
+    ),
+    Remedy(
+        sign="any other `already exists`",
+        message=r"already ?exists|EntityAlreadyExists|ResourceInUse",
+        because="something made it by hand; or AWS did, and its answer was lost with the connection or the "
+        "engine",
+        do="if its tags name this stack, remove or import it",
+        page=f"{_RECOVERY}made-but-never-noted",
+    ),
+    # The state. gocloud.dev/blob/fileblob writes its files at one stroke, but not the attributes beside them.
+    Remedy(
+        sign="`the stack is currently locked`",
+        message=r"stack is currently locked",
+        because="another run works on this stack, or was killed",
+        do="wait for it; if it was killed, `pulumi cancel --yes`, or `python -m rehearsal cancel` for a "
+        "rehearsal",
+        page=f"{_RECOVERY}a-lock-left-behind",
+    ),
+    Remedy(
+        sign="`failed to load checkpoint: EOF`",
+        message=r"failed to load checkpoint: eof",
+        because="the state is whole, but the attributes beside it are empty: another run may be writing it, "
+        "or was killed while it did",
+        do="run it again; if no other runs, `find BACKEND -name '*.attrs' -size 0 -delete`",
+        page=f"{_RECOVERY}an-empty-attributes-file",
+    ),
+    Remedy(
+        sign="`snapshot integrity failure`, or the state file can't be read",
+        message=r"snapshot integrity failure|invalid character|unexpected end of json",
+        because="the state file is damaged",
+        do="put the newest copy from the backend's `.pulumi/backups` in its place; a rehearsal can also "
+        "begin anew in another folder, by `--state`",
+        page=f"{_RECOVERY}a-damaged-state-file",
+    ),
+    Remedy(
+        sign="`incorrect passphrase`",
+        message=r"incorrect passphrase",
+        because="the state was written with another passphrase",
+        do="set `PULUMI_CONFIG_PASSPHRASE` to it; a rehearsal can also begin anew in another folder, by "
+        "`--state`",
+        page=f"{_RECOVERY}another-passphrase",
+    ),
+    Remedy(
+        sign="`no space left on device`",
+        message=r"no space left on device",
+        because="the disk is full; what was recorded is not lost",
+        do="free some space, and run it again",
+    ),
+    # What no error says.
+    Remedy(
+        sign="`dial tcp … i/o timeout` in the log of `migration`",
+        because="the database doesn't admit the pods",
+        do="have their security groups or addresses admitted",
+        page="README.md#is-the-network-right",
+    ),
+    Remedy(
+        sign="pods are Ready, but a secret changed by hand has no effect",
+        because="the driver keeps old files when a remount fails, and the server reads them at start",
+        do="rotate through `rotation`; `kubectl get secretproviderclasspodstatus -n maestro`",
+        page="docs/rotation.md",
+    ),
+    Remedy(
+        sign="a certificate that nothing uses",
+        because="it was being made when Pulumi was killed",
+        do="delete it when `pulumi up` is done",
+        page=f"{_RECOVERY}orphaned-certificates",
+    ),
+    Remedy(
+        sign="the server connects, but may do nothing, or too much",
+        because="somebody attached another policy to its certificate, which neither `refresh` nor `preview` "
+        "sees",
+        do="attach ours again",
+        page=f"{_RECOVERY}a-swapped-policy",
+    ),
+)
+"""The special before the general: an error gets the first that knows it."""

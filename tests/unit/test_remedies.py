@@ -1,0 +1,115 @@
+"""What is known of an error: the right row for the providers' own words, and pages that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import title_of
+from engine.remedies import REMEDIES, Remedy, named, remedies_of
+
+# By what is to be done: errors as the providers, Helm, the engine and AWS print them.
+ERRORS = {
+    "helm rollback": ["another operation (install/upgrade/rollback) is in progress"],
+    "helm uninstall maestro-server": ["cannot re-use a name that is still in use"],
+    "`pulumi refresh`, then `pulumi up`": ['"maestro-server" has no deployed releases'],
+    "then `pulumi destroy` again": ["uninstall: Release not loaded: maestro-server: release: not found"],
+    "kubectl describe pods -n maestro": [
+        "Helm Release maestro/maestro-server: context deadline exceeded",
+        'Helm release "maestro-server" was created but has a failed status. Use the `helm` command to',
+        'Helm release "maestro/maestro-server" was created, but failed to initialize completely.',
+    ],
+    "python -m rehearsal": [
+        "values don't meet the specifications of the schema(s) in the following chart(s):"
+    ],
+    "server.namespace team-2": ['namespaces "team" already exists'],
+    "bootstrapConfigMap adopt": [
+        (
+            "resource kube-system/bootstrap-output was not successfully created by the Kubernetes API "
+            'server: configmaps "bootstrap-output" already exists'
+        )
+    ],
+    "--show-managed-fields": [
+        "Server-Side Apply field conflict detected. See https://… for troubleshooting help.",
+        'Apply failed with 1 conflict: conflict with "kubectl-edit" using v1: .data.cluster_name',
+    ],
+    "only if the cluster is gone": [
+        "configured Kubernetes cluster is unreachable: unable to load schema information",
+        'can\'t delete Helm Release with unreachable cluster. Reason: "…"',
+    ],
+    "mqtt.sourceId east-2": [
+        (
+            "creating IoT Policy (east-server): operation error IoT: CreatePolicy, https response error "
+            "StatusCode: 409, ResourceAlreadyExistsException: Policy cannot be created - name already exists "
+            "(name=east-server)"
+        )
+    ],
+    "--secret-id a/maestro/db-credentials`": [
+        (
+            "creating Secrets Manager Secret (a/maestro/db-credentials): operation error Secrets Manager: "
+            "CreateSecret, InvalidRequestException: You can't create this secret because a secret with this "
+            "name is already scheduled for deletion."
+        )
+    ],
+    "--secret-id NAME`": ["a secret with this name is already scheduled for deletion."],
+    "applyImmediately true": [
+        "operation error RDS: DeleteDBParameterGroup, InvalidDBParameterGroupState: One"
+    ],
+    "lift the guards": [
+        "InvalidParameterCombination: Cannot delete protected DB Instance, please disable",
+        'resource "urn:pulumi:…" cannot be deleted\nbecause it is protected.',
+        'unable to replace resource "urn:pulumi:…"\nas it is currently marked for protection.',
+    ],
+    "renew the credentials": [
+        "operation error IAM: CreateRole, ThrottlingException: Rate exceeded",
+        "ExpiredTokenException: The security token included in the request is expired",
+    ],
+    "import what is there": ["with 1 pending operations from previous deployment."],
+    "remove or import it": ["EntityAlreadyExists: Role with name maestro-server already exists."],
+    "pulumi cancel": ["the stack is currently locked by 1 lock(s)."],
+    "-size 0 -delete": ["could not load: failed to load checkpoint: EOF"],
+    ".pulumi/backups": ["failed to load checkpoint: snapshot integrity failure; refusing to use it"],
+    "PULUMI_CONFIG_PASSPHRASE": ["incorrect passphrase"],
+    "free some space": ["write /state: no space left on device"],
+}
+
+
+@pytest.mark.parametrize(("do", "error"), [(do, error) for do, errors in ERRORS.items() for error in errors])
+def test_an_error_gets_what_to_do(do: str, error: str) -> None:
+    [remedy] = remedies_of([error])
+    assert do in remedy.do
+
+
+def test_every_row_that_has_a_pattern_is_tried_here() -> None:
+    tried = {remedy.message for errors in ERRORS.values() for remedy in remedies_of(errors)}
+    assert {remedy.message for remedy in REMEDIES if remedy.message} == tried
+
+
+def test_an_unknown_error_gets_nothing_and_one_remedy_is_told_once() -> None:
+    locked = "error: the stack is currently locked by 1 lock(s)"
+    assert remedies_of(["this is new"]) == ()
+    assert len(remedies_of([locked, "this is new", locked])) == 1
+
+
+@pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.sign)
+def test_a_page_is_there_and_its_heading_too(remedy: Remedy) -> None:
+    if remedy.page:
+        assert title_of(remedy.page)
+
+
+def test_a_page_that_isnt_there_is_named() -> None:
+    with pytest.raises(SystemExit, match=re.escape("docs/recovery.md#nowhere leads nowhere")):
+        title_of("docs/recovery.md#nowhere")
+
+
+def test_a_remedy_is_lines_for_a_person_and_an_object_for_a_program() -> None:
+    remedy = named(
+        Remedy(sign="x", because="{name} is there", do="remove {name}", page="docs/recovery.md"), "it"
+    )
+    assert str(remedy) == "why: it is there\ndo: remove it\nmore: docs/recovery.md"
+    assert remedy.as_json() == {"because": "it is there", "do": "remove it", "page": "docs/recovery.md"}
+
+
+def test_the_readme_has_every_row() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [row.sign for row in REMEDIES if f"\n| {row.sign} |" not in readme] == []
