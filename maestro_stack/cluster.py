@@ -177,7 +177,7 @@ def kubernetes_provider(
         kubeconfig=kubeconfig,
         context=access.context,
         cluster_identifier=cluster.arn,
-        # Otherwise a ConfigMap whose data changes is deleted first, and with it what others put into it.
+        # Otherwise a ConfigMap whose data changes is deleted first, and for a moment no cluster has a name.
         enable_config_map_mutable=True,
         opts=opts,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from common.json_values import Json, flag, record, records, text, texts
+from emulator.kubernetes import RELEASE
 from engine import properties
 from engine.run import MASK
 from review.differences import differences
@@ -60,8 +61,13 @@ def read_plan(file: Path, project: str) -> Plan:
     except ValueError as broken:
         raise UsageError(f"--plan {file} is no JSON, or is cut off: {broken}; {_HOW}") from None
     content = cast("dict[str, Json]", parsed) if isinstance(parsed, dict) else {}
+    errors = tuple(
+        text(diagnostic, "message").strip()
+        for diagnostic in records(content, "diagnostics")
+        if text(diagnostic, "severity") == "error"
+    )
     # A preview that fails before its first step has none, and says why.
-    if not isinstance(content.get("steps", content.get("diagnostics")), list):
+    if not isinstance(content.get("steps"), list) and not errors:
         raise UsageError(f"--plan {file} is no plan: it has no steps; {_HOW}")
     steps = records(content, "steps")
     stacks = {tuple(text(step, "urn").split("::")[:2]) for step in steps}
@@ -77,11 +83,7 @@ def read_plan(file: Path, project: str) -> Plan:
         region=text(config, "aws:region"),
         profile=text(config, f"{project}:profile", "dev"),
         changes={change.resource.subject: change for change in found},
-        errors=tuple(
-            text(diagnostic, "message").strip()
-            for diagnostic in records(content, "diagnostics")
-            if text(diagnostic, "severity") == "error"
-        ),
+        errors=errors,
         unread=tuple(sorted({text(step, "op") for step in steps} - known)),
     )
 
@@ -130,6 +132,9 @@ def _change(step: Mapping[str, Json]) -> ResourceChange | None:
     old, new = record(step, "oldState"), record(step, "newState")
     if way is None or text(new or old, "type").startswith(_COMPONENTS):
         return None
+    if text(new, "type") == RELEASE and not text(record(new, "inputs"), "version"):
+        # While a value is unknown, the provider hasn't read the chart's version.
+        new = {**new, "inputs": {**record(new, "inputs"), "version": record(old, "inputs").get("version")}}
     before, after = (_resource(state) if state else None for state in (old, new))
     resource = after or before
     if resource is None:
@@ -184,6 +189,7 @@ def _differences(
     found += [
         Difference(path=path, before=None, after=None, note="differs, by the provider's word")
         for path in sorted(record(step, "detailedDiff"))
+        if (after.type, path) != (RELEASE, "version")
         if path.partition(".")[0].partition("[")[0] not in seen
     ]
     return tuple(found)

@@ -192,7 +192,7 @@ def test_a_failing_canary_stops_the_rollout_and_the_untouched_regions_are_listed
     assert f"not touched: {WEST}" in result["next"]
     assert any("python -m fleet up --yes --json" in step for step in result["next"])
     failed = result["regions"][0]
-    assert "mqtt.sourceId" in "".join(failed["messages"])  # the program's own explanation
+    assert "mqtt.sourceId" in failed["remedies"][0]["do"]
     assert Path(failed["log"]).read_text().startswith("$ pulumi preview --stack us-east-1")
     assert not [call for call, _ in two.made() if call == WEST]
 

@@ -1,6 +1,7 @@
 """Two servers beside each other: regions, clusters, source ids."""
 
 from emulator.world import World
+from engine.remedies import remedies_of
 from tests.engine.conftest import NewRegion, config
 
 
@@ -48,8 +49,8 @@ def test_a_second_server_with_the_same_source_id_is_refused_and_told_what_to_set
     first.up()
     refused = second.engine.up()
     assert not refused.succeeded
-    said = "\n".join(refused.diagnostics)
-    assert "ResourceAlreadyExistsException" in said
-    assert "the two would steal each other's messages" in said
-    assert "pulumi config set --path mqtt.sourceId maestro-2" in said
+    assert "ResourceAlreadyExistsException" in refused.text
+    [remedy] = remedies_of(refused.diagnostics)
+    assert "the two would steal each other's messages" in remedy.because
+    assert "pulumi config set --path mqtt.sourceId maestro-2" in remedy.do
     assert first.refresh().changes == {}

@@ -44,6 +44,8 @@ TABLES: Mapping[str, Table] = {
     **KUBERNETES_TABLES,
     **{type_: randomness.table_of(type_) for type_ in sorted(randomness.TYPES)},
 }
+PLANNED = [row for row in ROWS if row.key != "version"]
+"""All but that of a release's version, in whose place the provider puts the local chart's own."""
 MADE = [row for row in ROWS if not row.unmade]
 CLUSTER_ID = "rows"
 
@@ -167,14 +169,16 @@ def test_all_is_built(life: Life) -> None:
     assert {life.built.changes.get(resource) for resource in wanted} == {"create"}
 
 
-@each
+@pytest.mark.parametrize("row", PLANNED, ids=name_of)
 def test_a_changed_input_is_planned_as_its_row_says(life: Life, row: Row) -> None:
     assert life.planned.changes.get(row.id) == operation(row)
-    assert step(life.planned, row, operation(row)).changed == (row.key,)
+    changed = step(life.planned, row, operation(row)).changed
+    # The Kubernetes provider names each field in it.
+    assert {path[: len(row.key)] for path in changed} == {row.key}
 
 
 def test_nothing_else_is_planned(life: Life) -> None:
-    assert life.planned.changes.keys() == {row.id for row in ROWS}
+    assert life.planned.changes.keys() == {row.id for row in PLANNED}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if operation(row) == "replace"], ids=name_of)
@@ -192,12 +196,12 @@ def test_the_change_is_made_and_leaves_nothing_to_do(life: Life, row: Row) -> No
     assert row.id not in life.refreshed.changes
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.unmade], ids=name_of)
+@pytest.mark.parametrize("row", [row for row in PLANNED if row.unmade], ids=name_of)
 def test_a_change_that_cannot_be_made_stays_in_the_plan(life: Life, row: Row) -> None:
     assert row.id in life.planned_after.changes
 
 
 def test_nothing_else_is_changed_or_found_changed(life: Life) -> None:
-    unmade = {row.id for row in ROWS if row.unmade}
+    unmade = {row.id for row in PLANNED if row.unmade}
     assert life.planned_after.changes.keys() == unmade
     assert life.refreshed.changes.keys() <= unmade

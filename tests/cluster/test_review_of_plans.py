@@ -1,17 +1,28 @@
-"""The review of plans that the real engine printed, one for each kind of operation."""
+"""The review of plans that engine and Kubernetes provider printed, one for each kind of operation."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from controlplane import ControlPlane
+from emulator.client import Emulation
 from review.effects import KMS_KEY
 from review.errors import UsageError
 from review.model import Grade, Way
 from review.plan import Plan, read_plan, reviewed
-from tests.engine.conftest import NewRegion, Region, config
+from tests.cluster.stacks import RELEASE, OnCluster, on_cluster
+from tests.engine.conftest import Region, config
 
 PROJECT = "maestro-stack"
+
+
+@pytest.fixture
+def stack(emulation: Emulation, control_plane: ControlPlane, tmp_path: Path) -> Iterator[OnCluster]:
+    """A dev stack that isn't built yet."""
+    with on_cluster(emulation, control_plane, tmp_path / "stack", config()) as stack:
+        yield stack
 
 
 def _plan(stack: Region, folder: Path) -> Plan:
@@ -20,8 +31,8 @@ def _plan(stack: Region, folder: Path) -> Plan:
     return read_plan(file, PROJECT)
 
 
-def test_a_stack_that_is_not_there_yet_is_created(region: NewRegion, tmp_path: Path) -> None:
-    plan = _plan(region(), tmp_path)
+def test_a_stack_that_is_not_there_yet_is_created(stack: OnCluster, tmp_path: Path) -> None:
+    plan = _plan(stack.region, tmp_path)
     assert {change.way for change in plan.changes.values()} == {Way.CREATED}
     assert "aws:rds/instance:Instance instance" in plan.changes
     assert (plan.region, plan.errors, plan.unread) == ("us-east-1", (), ())
@@ -50,6 +61,13 @@ CASES: tuple[tuple[dict[str, object], str, Way, Grade, str], ...] = (
         "",
     ),
     (
+        {"server": {"image": {"tag": "0123456789abcdef0123456789abcdef01234567"}}},
+        RELEASE,
+        Way.UPDATED,
+        Grade.LOOK,
+        "values.image.tag",
+    ),
+    (
         {"database": {"kmsKeyArn": KMS_KEY}},
         "aws:rds/instance:Instance instance",
         Way.REPLACED,
@@ -60,9 +78,9 @@ CASES: tuple[tuple[dict[str, object], str, Way, Grade, str], ...] = (
 
 
 def test_each_kind_of_operation_is_read_and_graded_and_no_secret_told(
-    region: NewRegion, tmp_path: Path
+    stack: OnCluster, tmp_path: Path
 ) -> None:
-    built = region()
+    built = stack.region
     built.up()
     unchanged = reviewed(_plan(built, tmp_path))
     assert (unchanged.changes, unchanged.grade) == ((), Grade.SAFE)
@@ -72,6 +90,8 @@ def test_each_kind_of_operation_is_read_and_graded_and_no_secret_told(
         found = {change.subject: change for change in reviewed(plan).changes}[subject]
         assert (found.way, found.grade) == (way, grade), found
         assert path in [difference.path for difference in found.differences] or not path
+        if release := plan.changes.get(RELEASE):
+            assert "version" not in [difference.path for difference in release.differences]
         assert not [secret for secret in built.secrets() if secret in repr(plan)]
 
 
@@ -87,8 +107,8 @@ def _of_another(content: str) -> str:
     return content.replace(f"::{PROJECT}::", "::another::")
 
 
-def test_a_plan_that_cannot_be_read_is_refused(region: NewRegion, tmp_path: Path) -> None:
-    plan = region().engine.plan()
+def test_a_plan_that_cannot_be_read_is_refused(stack: OnCluster, tmp_path: Path) -> None:
+    plan = stack.region.engine.plan()
     file = tmp_path / "plan.json"
     for spoil, said in (
         (_cut, "is cut off"),
