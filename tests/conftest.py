@@ -27,7 +27,7 @@ TIERS = {
 }
 """By tier: the modules that it needs."""
 TOOLS = {
-    "engine": ("pulumi",),
+    "engine": ("pulumi", "pulumi-language-yaml"),
     "cluster": (
         "etcd",
         "kube-apiserver",
@@ -37,6 +37,7 @@ TOOLS = {
         "helm",
         "kubectl",
         "pulumi",
+        "pulumi-resource-kubernetes",
     ),
 }
 """By tier: the programs that it needs."""

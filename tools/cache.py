@@ -159,6 +159,8 @@ class Cache:
 
 def wrong_version(tool: Tool, executable: Executable, path: Path) -> str | None:
     """What the executable at `path` prints when asked for its version, if that isn't the tool's."""
+    if not executable.version_arguments:
+        return None
     status = path.stat()
     said = _version_of(str(path), executable.version_arguments, status.st_mtime_ns, status.st_size)
     return None if tool.says_its_version(said) else _first_line(said)

@@ -15,7 +15,7 @@ class Executable:
 
     name: str
     package: str
-    version_arguments: tuple[str, ...]  # make it print its version
+    version_arguments: tuple[str, ...]  # make it print its version; none: it can't be asked
 
 
 @dataclass(frozen=True, kw_only=True)

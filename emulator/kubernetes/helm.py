@@ -106,14 +106,17 @@ def complete(inputs: Mapping[str, Json], chart: Path) -> dict[str, Json]:
     if is_known and not chart.exists():
         problem = f'path "{inputs["chart"]}" not found; check the chart name and repository configuration.'
         raise InputError("chart", problem)
-    filled: dict[str, Json] = {**NOT_REHEARSED, **TABLES[RELEASE].defaults, "values": {}, "version": ""}
     given = {
         key: whole_numbers(value)
         for key, value in inputs.items()
-        if value is not None and key in (filled.keys() | TABLES[RELEASE].changes)
+        if value is not None and key in (_FILLED.keys() | TABLES[RELEASE].changes)
     }
     version: dict[str, Json] = {"version": chart_version(chart)} if is_known else {}
-    return {**filled, **given, **version}
+    return {**_FILLED, **given, **version}
+
+
+_FILLED: Mapping[str, Json] = {**NOT_REHEARSED, **TABLES[RELEASE].defaults, "values": {}, "version": ""}
+"""What Check gives a release where the program gives nothing."""
 
 
 def effective_values(inputs: Mapping[str, Json], current: Mapping[str, Json]) -> dict[str, Json]:
@@ -167,6 +170,7 @@ def known_inputs(outputs: Mapping[str, Json], status: Mapping[str, Json]) -> dic
     if kept:
         return kept
     imported: dict[str, Json] = {
+        **_FILLED,
         "name": status.get("name"),
         "namespace": status.get("namespace"),
         "chart": status.get("chart"),

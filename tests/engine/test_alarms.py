@@ -2,11 +2,9 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 import tools
@@ -45,10 +43,6 @@ def test_its_alarms_are_what_the_provider_takes() -> None:
         assert set(texts(resource, "requiredInputs")) <= properties.keys(), name
 
 
-@pytest.mark.skipif(
-    shutil.which("pulumi-language-yaml") is None,
-    reason="pulumi-language-yaml, which comes with an ordinary installation of Pulumi, isn't on PATH",
-)
 def test_on_the_engine_it_makes_five_alarms_of_what_the_region_exports(
     emulation: Emulation, tmp_path: Path
 ) -> None:
@@ -56,11 +50,13 @@ def test_on_the_engine_it_makes_five_alarms_of_what_the_region_exports(
     assert producer.engine.up().succeeded
     alarms = Alarms(emulation.cloud("us-east-1", "220000000001"))
     server, port = listen(alarms)
-    pulumi = tools.find("pulumi")
+    pulumi, language_host = tools.find("pulumi"), tools.find("pulumi-language-yaml")
     assert pulumi is not None
+    assert language_host is not None
     file = tmp_path / "Pulumi.test.yaml"
     file.write_text(yaml.safe_dump({"config": {"maestro-alarms:stack": "organization/maestro-stack/test"}}))
-    environment = {"PULUMI_DEBUG_PROVIDERS": f"aws:{port}", "PATH": os.environ["PATH"]}
+    path = os.pathsep.join([str(language_host.parent), os.environ["PATH"]])
+    environment = {"PULUMI_DEBUG_PROVIDERS": f"aws:{port}", "PATH": path}
     stack = load_stack(EXAMPLE, name="test", file=file)
     folder = beside(tmp_path / "alarms", producer.backend)
     engine = Engine(stack, folder, pulumi=pulumi, plugins=write_plugins, environment=environment)
