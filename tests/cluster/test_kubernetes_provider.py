@@ -1,5 +1,6 @@
 """The real provider on a real API server, asked what the clusters in memory are asked."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from common.json_values import Json, record, text
 from controlplane import MERGE_PATCH, Api, ApiError, ControlPlane
+from emulator.kubernetes import KubernetesError
 from tests.cluster.provider import RealProvider, real_provider
 from tests.cluster_contract import (
     CASES,
@@ -73,3 +75,14 @@ def test_the_real_provider_does_what_the_clusters_in_memory_do(
     case: Callable[[Subject], None], on: Subject
 ) -> None:
     case(on)
+
+
+def test_a_kubeconfig_that_points_elsewhere_is_refused_before_the_provider_sees_it(
+    root: Path, tmp_path: Path
+) -> None:
+    cluster = {"name": "theirs", "cluster": {"server": "https://192.0.2.1:6443"}}
+    with (
+        real_provider(root, tmp_path) as provider,
+        pytest.raises(KubernetesError, match=r"at https://192\.0\.2\.1:6443, which isn't on this machine"),
+    ):
+        provider.configure(json.dumps({"clusters": [cluster]}))

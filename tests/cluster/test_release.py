@@ -18,6 +18,7 @@ import pytest
 import tools
 from common.json_values import Json, number, record, records, text
 from controlplane import Api, ApiError, ControlPlane
+from engine.remedies import remedies_of
 from tests.cluster.objects import Tool, condition, pod, wait_until
 from tests.cluster.server import CHART, DATABASE, RELEASE, Server
 
@@ -343,8 +344,8 @@ def test_an_update_that_was_cut_off_is_rolled_back_by_the_commands_of_the_readme
         upgrade.send_signal(signal.SIGKILL)
     busy = "another operation (install/upgrade/rollback) is in progress"
     assert busy in server.upgrade(check=False)
-    readme = (CHART.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"| `{busy}` | an update was cut off while Helm worked | `helm history maestro-server -n" in readme
+    [remedy] = remedies_of([busy])
+    assert "`helm history maestro-server -n maestro`, then `helm rollback`" in remedy.do
     history = server.helm("history", RELEASE, "-n", server.namespace).splitlines()
     assert "deployed" in history[1]
     assert "pending-upgrade" in history[2]
