@@ -50,6 +50,13 @@ def test_there_is_a_tool_for_every_folder_and_a_folder_for_every_tool() -> None:
     assert all((tool.folder / "go.sum").is_file() for tool in load())
 
 
+@each_tool
+def test_a_clone_has_all_that_it_is_built_from(tool: Tool) -> None:
+    ours = ["main.go"] if "." in {executable.package for executable in tool.executables} else []
+    listed = subprocess.run(["git", "ls-files"], cwd=tool.folder, capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == ["go.mod", "go.sum", *ours]
+
+
 def test_the_executables_are_those_that_tests_and_linters_ask_for() -> None:
     assert sorted(executable.name for tool in load() for executable in tool.executables) == [
         "actionlint",
@@ -329,6 +336,15 @@ def test_an_executable_is_asked_for_its_version_once(workshop: Workshop) -> None
     # Another file under the same name is asked again.
     workshop.put("v1.2.4")
     assert Cache(workshop.cache, {}).find(tool, tool.executables[0]).path is None
+
+
+def test_an_executable_that_cannot_be_asked_is_what_its_folder_says(tmp_path: Path) -> None:
+    [tool] = [tool for tool in load() if tool.name == "pulumi-yaml"]
+    [executable] = tool.executables
+    cache = Cache(tmp_path, {"PATH": ""})
+    assert cache.find(tool, executable).path is None
+    place = script(cache.place(tool, executable.name), "exit 1")
+    assert cache.find(tool, executable).path == place
 
 
 def forbid(place: Path) -> None:
@@ -640,18 +656,6 @@ def test_settings_of_the_user_that_would_spoil_the_build_are_overruled(workshop:
 
 
 @needs_go
-def test_an_executable_that_cannot_be_asked_is_what_its_folder_says(tmp_path: Path) -> None:
-    [tool] = [tool for tool in load() if tool.name == "pulumi-yaml"]
-    [executable] = tool.executables
-    cache = Cache(tmp_path, {"PATH": ""})
-    assert cache.find(tool, executable).path is None
-    place = cache.place(tool, executable.name)
-    place.parent.mkdir(parents=True)
-    place.write_text("#!/bin/sh\nexit 1\n")
-    place.chmod(0o755)
-    assert cache.find(tool, executable).path == place
-
-
 def test_a_wrong_version_in_the_cache_is_told_and_built_anew(workshop: Workshop) -> None:
     workshop.put("v9.9.9")
     status, said = workshop.make()
