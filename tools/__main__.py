@@ -121,11 +121,12 @@ def _list(findings: Sequence[Finding], cache: Cache, as_json: bool) -> None:  # 
         )
         return
     width = max(len(found.executable.name) for found in findings)
+    wide = max(len(found.tool.version) for found in findings)
     for found in findings:
         where = f"{found.path}" if found.path else f"missing{f' ({found.problem})' if found.problem else ''}"
-        _print(f"{found.executable.name:{width}}  {found.tool.version:9}  {where}")
+        _print(f"{found.executable.name:{width}}  {found.tool.version:{wide}}  {where}")
         if found.note:
-            _print(f"{'':{width}}  {'':9}  {found.note}")
+            _print(f"{'':{width}}  {'':{wide}}  {found.note}")
     if any(found.path is None for found in findings):
         _print(f"\n`make tools` builds what is missing, with Go.\n{by_hand(findings, cache)}")
 

@@ -77,7 +77,8 @@ class Builder:
         for number, part in enumerate(parts, 1):
             # Counted again: the tools built before have compiled some of its packages.
             plan = go.plan(part.tool, part.executables)
-            self.progress.start(f"[{number}/{len(parts)}] {_label(part.tool)}", _before(part, plan))
+            later = sum(map(_seconds, parts[number:], plans[number:]))
+            self.progress.start(f"[{number}/{len(parts)}] {_label(part.tool)}", _before(part, plan, later))
             self._build_one(part, plan, go)
             self.progress.done(f"built in {self.progress.elapsed}")
 
@@ -152,10 +153,8 @@ def by_hand(findings: Sequence[Finding], cache: Cache) -> str:
     for found in findings:
         if found.path is None:
             tool, name = found.tool, found.executable.name
-            lines += [
-                f"  {name} {tool.version} from {tool.page(name)}",
-                f"      to {cache.place(tool, name)}",
-            ]
+            source = tool.page(name) or "another machine with Go: it isn't published"
+            lines += [f"  {name} {tool.version} from {source}", f"      to {cache.place(tool, name)}"]
             if tool.required_on_path:
                 lines += [f"      or {tool.required_on_path} or later to anywhere on PATH"]
     return "\n".join(lines)
@@ -177,12 +176,17 @@ def _label(tool: Tool) -> str:
     return f"{tool.name} {tool.version}"
 
 
-def _before(part: Part, plan: Plan) -> str:
+def _before(part: Part, plan: Plan, later: float) -> str:
+    """What a build starts with; `later` are the seconds of those after it."""
     names = [executable.name for executable in part.executables]
     what = "" if names == [part.tool.name] else f"{' '.join(names)}: "
-    seconds = part.tool.seconds * plan.share_to_compile
-    about = f", about {max(seconds / 60, 1):.0f} min" if seconds > 30 else ""
+    times = ((_seconds(part, plan), ", about {} min"), (later, ", then {} min for the rest"))
+    about = "".join(text.format(max(round(seconds / 60), 1)) for seconds, text in times if seconds > 30)
     return f"{what}{plan.to_compile} of {len(plan.packages)} packages to compile{about}"
+
+
+def _seconds(part: Part, plan: Plan) -> float:
+    return part.tool.seconds * plan.share_to_compile
 
 
 def _waiting(holder: str) -> str:

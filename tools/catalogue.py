@@ -28,7 +28,7 @@ class Tool:
     module: str
     version: str  # as Go writes it: v1.2.3
     link: tuple[str, ...]  # the linker's -X arguments
-    by_hand: str  # address of its makers' download page
+    by_hand: str  # address of its makers' download page; empty: they publish no such executable
     required_on_path: str | None  # the oldest version on PATH that will do; None: PATH isn't asked
     seconds: int  # of a cold build on two cores
     megabytes: int  # of its executables
@@ -36,7 +36,7 @@ class Tool:
     executables: tuple[Executable, ...]
 
     def page(self, executable: str) -> str:
-        """Where its makers publish `executable` for this machine."""
+        """Where its makers publish `executable` for this machine; empty if they don't."""
         machine = platform.machine().lower()
         return self.by_hand.format(
             version=self.version,

@@ -184,6 +184,9 @@ _OUT_OF_STEP = (
 )
 
 
+_OUT_OF_MEMORY = ("signal: killed", "cannot allocate memory", "out of memory")
+
+
 def explained(tool: Tool, said: str, *, proxy: str) -> ToolsError:
     """The error for a person, of what Go printed when it failed to fetch or build `tool`."""
     said = _indented(said)
@@ -193,6 +196,12 @@ def explained(tool: Tool, said: str, *, proxy: str) -> ToolsError:
             f"The disk is full; {name} isn't built:\n{said}\n"
             "What is compiled is kept. Free some space and run this again, or move what takes it: GOCACHE, "
             "GOMODCACHE and MAESTRO_TOOLS each name a folder."
+        )
+    if any(text in said for text in _OUT_OF_MEMORY):
+        return BuildFailed(
+            f"Go was killed or stopped for want of memory; {name} isn't built:\n{said}\n"
+            "Linking the largest tool takes 4 GB. What is compiled is kept: end other programs, or let Go do "
+            "less at once (GOFLAGS=-p=1), and run this again."
         )
     if "SECURITY ERROR" in said:
         return BuildFailed(

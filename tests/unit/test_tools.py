@@ -53,7 +53,8 @@ def test_there_is_a_tool_for_every_folder_and_a_folder_for_every_tool() -> None:
 @each_tool
 def test_a_clone_has_all_that_it_is_built_from(tool: Tool) -> None:
     ours = ["main.go"] if "." in {executable.package for executable in tool.executables} else []
-    listed = subprocess.run(["git", "ls-files"], cwd=tool.folder, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files"]
+    listed = subprocess.run(command, cwd=tool.folder, capture_output=True, text=True, check=True)
     assert listed.stdout.split() == ["go.mod", "go.sum", *ours]
 
 
@@ -112,7 +113,7 @@ def test_every_tool_is_told_its_version_and_is_documented() -> None:
         assert all(tool.version in text for text in own)
         for executable in tool.executables:
             assert f"`{executable.name}`" in documented
-            assert tool.page(executable.name).startswith("https://")
+            assert tool.page(executable.name).startswith("https://") is (tool.name != "pulumi-kubernetes")
         assert tool.version not in documented  # versions.toml is the one place
 
 
@@ -600,6 +601,14 @@ def test_too_little_space_is_said_before_anything_is_built(workshop: Workshop) -
             "Free some space and run this again",
         ),
         (
+            "example.com/tiny: /go/pkg/tool/linux_amd64/link: signal: killed",
+            "for want of memory",
+        ),
+        (
+            "fork/exec /go/pkg/tool/linux_amd64/compile: cannot allocate memory",
+            "end other programs",
+        ),
+        (
             "main.go:4:2: missing go.sum entry for module providing package example.com/a",
             "git checkout tools/tiny",
         ),
@@ -610,7 +619,17 @@ def test_too_little_space_is_said_before_anything_is_built(workshop: Workshop) -
         ),
         ("# example.com/tiny\n./main.go:1:1: syntax error", "install it by hand"),
     ],
-    ids=["no network", "proxy off", "disk full", "no sum", "go.mod", "wrong sum", "compiler"],
+    ids=[
+        "no network",
+        "proxy off",
+        "disk full",
+        "killed",
+        "no memory",
+        "no sum",
+        "go.mod",
+        "wrong sum",
+        "compiler",
+    ],
 )
 def test_what_go_says_is_shown_with_the_way_out(said: str, expected: str) -> None:
     error = explained(tiny_tool(), said, proxy="https://p")
@@ -639,6 +658,20 @@ def test_a_tool_is_built_once_with_its_version_and_nothing_else_is_left(workshop
     built = workshop.place.stat()
     assert workshop.make()[0] == 0
     assert workshop.place.stat().st_mtime_ns == built.st_mtime_ns
+
+
+@needs_go
+def test_each_build_says_how_long_it_and_the_rest_take(workshop: Workshop) -> None:
+    shutil.copytree(workshop.folder / "tiny", workshop.folder / "other")
+    table = VERSIONS.replace("seconds = 1\n", "seconds = 99999\n")
+    other = table.replace("[tiny", "[other").replace("\ntiny =", "\nother =")
+    (workshop.folder / "versions.toml").write_text(table + other)
+    status, said = workshop.make()
+    assert status == 0, said
+    first = r"\[1/2\] tiny v1\.2\.3: 2 of \d+ packages to compile, about \d+ min, then \d+ min for the rest"
+    assert re.search(rf"^{first}$", said, re.MULTILINE), said
+    second = r"\[2/2\] other v1\.2\.3: 0 of \d+ packages to compile"  # the first has compiled them
+    assert re.search(rf"^{second}$", said, re.MULTILINE), said
 
 
 @needs_go
