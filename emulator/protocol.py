@@ -406,7 +406,7 @@ def _connect_aws(environment: Mapping[str, str], configuration: Mapping[str, Jso
             "aws:region isn't set; for example: pulumi config set aws:region us-east-1"
         )
     allowed = configuration.get("allowedAccountIds")  # as JSON text, as the engine passes lists
-    if isinstance(allowed, str) and allowed and account not in json.loads(allowed):
+    if isinstance(allowed, str) and allowed and account not in map(str, json.loads(allowed)):
         raise ConfigurationRefusedError(f"AWS account ID not allowed: {account}")
     cloud = Emulation.attach(_url(environment)).cloud(region, account, patience=SECONDS_TO_RETRY)
     return AwsProvider(cloud)

@@ -79,8 +79,9 @@ def _without_file(fleet: Fleet, root: Path, stack: str) -> Problem:
 
 def _account(config: Mapping[str, str], settings: Settings) -> str:
     allowed = re.findall(r"\d{12}", config.get("aws:allowedAccountIds", ""))
-    assumed = re.findall(r"arn:[\w-]+:iam::(\d{12}):", settings.assume_role_arn or "")
-    return next(iter([*assumed, *(allowed if len(allowed) == 1 else [])]), settings.aws_profile or "")
+    assumed = re.findall(r"arn:[\w-]+:iam::(\d{12}):", settings.authentication.role_arn or "")
+    of_profile = settings.authentication.environment.get("AWS_PROFILE", "")
+    return next(iter([*assumed, *(allowed if len(allowed) == 1 else [])]), of_profile)
 
 
 def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:

@@ -100,7 +100,8 @@ def _get_cluster(settings: Settings) -> aws.eks.GetClusterResult:
 
 
 def _state_problems(settings: Settings, found: aws.eks.GetClusterResult) -> list[Problem]:
-    if found.status == "ACTIVE":
+    # Its API is there while EKS changes it.
+    if found.status in ("ACTIVE", "UPDATING"):
         return []
     problem = f'EKS cluster "{settings.cluster_name}" is {found.status}, not ACTIVE'
     example = f"wait for it: aws eks wait cluster-active --name {found.name} --region {settings.region}"
@@ -165,8 +166,8 @@ def kubernetes_provider(
                 region=cluster.region,
                 endpoint=cluster.endpoint,
                 certificate_authority=cluster.certificate_authority,
-                role_arn=settings.assume_role_arn,
-                profile=settings.aws_profile,
+                role_arn=settings.authentication.role_arn,
+                environment=settings.authentication.environment,
             )
         ),
         "kubeconfig": lambda: pulumi.Output.secret(access.kubeconfig),

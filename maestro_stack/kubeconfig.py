@@ -1,6 +1,8 @@
 """How to reach an EKS cluster."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 
 def eks_kubeconfig(  # noqa: PLR0913
@@ -11,11 +13,11 @@ def eks_kubeconfig(  # noqa: PLR0913
     endpoint: str,
     certificate_authority: str,
     role_arn: str | None = None,
-    profile: str | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """A kubeconfig that asks `aws eks get-token` for each token, so that its text never changes.
 
-    `endpoint` is a URL, `certificate_authority` PEM in base64.
+    `endpoint` is a URL, `certificate_authority` PEM in base64, `environment` what the AWS CLI gets besides.
 
     Source: Amazon EKS user guide, "Connect kubectl to an EKS cluster by creating a kubeconfig file".
     """
@@ -26,7 +28,7 @@ def eks_kubeconfig(  # noqa: PLR0913
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "aws",
         "args": [*arguments, "--output", "json"],
-        "env": [{"name": "AWS_PROFILE", "value": profile}] if profile else None,
+        "env": [{"name": name, "value": value} for name, value in environment.items()] or None,
         "interactiveMode": "Never",
     }
     server = {"server": endpoint, "certificate-authority-data": certificate_authority}

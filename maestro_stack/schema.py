@@ -52,7 +52,11 @@ PROFILE_DEFAULTS: Mapping[Profile, Tree] = {
 
 def _text(value: object) -> object:
     """`pulumi config set --path` stores 17 as a number; where text is meant, take it as such."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _engine_version(value: str) -> str:
@@ -106,7 +110,10 @@ ReleaseName = Annotated[
 CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d{1,3})?", "is no Kubernetes CPU quantity")]
 MemoryQuantity = Annotated[
     Text,
-    _matches(r"[1-9]\d*(\.\d{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)", "is no Kubernetes memory quantity with a unit"),
+    _matches(
+        r"(?!0+(\.0+)?[A-Za-z])\d+(\.\d{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)",
+        "is no Kubernetes memory quantity with a unit",
+    ),
 ]
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
 Day = r"(mon|tue|wed|thu|fri|sat|sun)"
@@ -196,6 +203,7 @@ class DatabaseSettings(Section):
     ]
     maintenance_window: Annotated[
         str,
+        BeforeValidator(_lower),  # as the provider does
         _matches(f"{Day}:{Clock}-{Day}:{Clock}", "is no window of the form ddd:hh:mm-ddd:hh:mm (UTC)"),
         Field(
             default="mon:04:30-mon:05:30",

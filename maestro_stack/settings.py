@@ -16,6 +16,12 @@ import pulumi.runtime.config as pulumi_config
 import pulumi_aws as aws
 from pydantic import ValidationError
 
+from maestro_stack.aws_configuration import (
+    Authentication,
+    authentication,
+    provider_problems,
+    token_problems,
+)
 from maestro_stack.constraints import broken_rules
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import did_you_mean, problem_of, shown
@@ -66,10 +72,8 @@ class Settings:
     tags: Mapping[str, str]
     ca_bundle: str | None
     """Text of `database.caBundleFile` (PEM); None where the chart's own is used."""
-    aws_profile: str | None
-    """The stack's `aws:profile`, which `aws eks get-token` must use too."""
-    assume_role_arn: str | None
-    """The last role of the stack's `aws:assumeRoles`, likewise: the one that it works by."""
+    authentication: Authentication
+    """How the stack's AWS provider authenticates, which `aws eks get-token` must do too."""
 
 
 def load() -> Settings:
@@ -111,9 +115,8 @@ def parse(
             configuration.database.ca_bundle_file, region, root, is_secret="database" in hidden
         )
         problems += ca_problems
-    assume_role_arn, access_problems = _assumed_role(
-        config.get("aws:assumeRoles"), configuration.kubernetes.mode
-    )
+    problems += provider_problems(config)
+    access_problems = list(token_problems(config)) if configuration.kubernetes.mode == "eks" else []
     if "profile" in broken:
         broken.add("database")  # its defaults may be the wrong profile's
     access = configuration.kubernetes
@@ -140,8 +143,7 @@ def parse(
         policy_exceptions=configuration.policies.exceptions,
         tags=configuration.tags,
         ca_bundle=ca_bundle,
-        aws_profile=config.get("aws:profile"),
-        assume_role_arn=assume_role_arn,
+        authentication=authentication(config),
     )
 
 
@@ -223,14 +225,3 @@ def _ca_bundle(
     if "-----BEGIN CERTIFICATE-----" not in text:
         return None, [Problem(key=key, problem=f"{name} holds no PEM certificate", example=example)]
     return text, []
-
-
-def _assumed_role(roles: str | None, mode: str) -> tuple[str | None, list[Problem]]:
-    """The last role, and whether `aws eks get-token` can assume it: it can't follow a chain of them."""
-    decoded = _decoded(roles) if roles else []
-    arns = [r.get("roleArn") for r in decoded if isinstance(r, dict)] if isinstance(decoded, list) else []
-    if len(arns) > 1 and mode == "eks":
-        problem = "is eks, but `aws eks get-token` can't follow the chain of several aws:assumeRoles"
-        example = "example: pulumi config set --path kubernetes.mode kubeconfig"
-        return None, [Problem(key="kubernetes.mode", problem=problem, example=example)]
-    return next((arn for arn in reversed(arns) if isinstance(arn, str)), None), []

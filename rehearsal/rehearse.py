@@ -99,7 +99,7 @@ def world_of(settings: Settings) -> World:
         subnet_ids=network.subnet_ids or (),
         security_group_ids=network.client_security_group_ids,
     )
-    if account := account_of_role(settings.assume_role_arn or ""):
+    if account := account_of_role(settings.authentication.role_arn or ""):
         world = world.model_copy(update={"account": account})
     if settings.bootstrap_config_map != "adopt":
         return world

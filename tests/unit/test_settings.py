@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 
+import pulumi_aws
 import pytest
 
 from maestro_stack.constraints import WIRED_VALUES
@@ -135,7 +136,26 @@ def test_a_kubeconfig_in_the_clear_is_refused() -> None:
 def test_the_role_and_the_profile_of_the_aws_provider_are_passed_on() -> None:
     arn = "arn:aws:iam::123456789012:role/deployer"
     found = settings(aws={"assumeRoles": json.dumps([{"roleArn": arn}]), "profile": "regional"})
-    assert (found.assume_role_arn, found.aws_profile) == (arn, "regional")
+    assert found.authentication.role_arn == arn
+    assert found.authentication.environment == {"AWS_PROFILE": "regional"}
+
+
+@pytest.mark.parametrize(
+    ("aws", "environment"),
+    [
+        (
+            {"assumeRoleWithWebIdentity": {"roleArn": "arn:x", "webIdentityTokenFile": "/token"}},
+            {"AWS_ROLE_ARN": "arn:x", "AWS_WEB_IDENTITY_TOKEN_FILE": "/token"},
+        ),
+        (
+            {"sharedConfigFiles": ["config"], "sharedCredentialsFiles": ["credentials"]},
+            {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"},
+        ),
+    ],
+)
+def test_the_token_is_fetched_as_the_provider_authenticates(aws: Tree, environment: Tree) -> None:
+    found = settings(aws={key: json.dumps(value) for key, value in aws.items()})
+    assert found.authentication.environment == environment
 
 
 def test_a_chain_of_roles_is_fine_where_no_token_is_fetched() -> None:
@@ -154,7 +174,7 @@ def test_a_bundle_makes_up_for_a_region_without_certificates(region: str, tmp_pa
 
 
 def test_keys_of_other_namespaces_are_not_ours() -> None:
-    assert settings(aws={"skipMetadataApiCheck": "true"}).aws_profile is None
+    assert not settings(aws={"skipMetadataApiCheck": "true"}).authentication.environment
 
 
 def test_chart_values_that_the_program_leaves_alone_are_accepted() -> None:
@@ -474,6 +494,71 @@ def test_a_chain_of_roles_is_refused_where_a_token_is_fetched() -> None:
     assert problem.key == "kubernetes.mode"
     assert "can't follow the chain of several aws:assumeRoles" in problem.problem
     assert problem.example == "example: pulumi config set --path kubernetes.mode kubeconfig"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (
+            "assumeRoles",
+            [{"roleArn": "a", "externalId": "7"}],
+            "can't pass the externalId of aws:assumeRoles",
+        ),
+        ("accessKey", "AKIDEXAMPLE", "doesn't see the keys of the stack's aws:accessKey"),
+        ("assumeRoleWithWebIdentity", {"roleArn": "a", "webIdentityToken": "x"}, "from a file only"),
+        ("sharedConfigFiles", ["a", "b"], "aws:sharedConfigFiles names several"),
+    ],
+)
+def test_a_mode_whose_token_is_fetched_by_somebody_else_is_refused(key: str, value: Json, words: str) -> None:
+    given = {key: value if isinstance(value, str) else json.dumps(value)}
+    problem = only(problems(aws=given))
+    assert problem.key == "kubernetes.mode"
+    assert words in problem.problem
+    assert settings({"kubernetes": {"mode": "ambient"}}, aws=given)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("regoin", "is no key of the AWS provider (did you mean region?)"),
+        ("assumeRole", "is no key of the AWS provider (renamed to assumeRoles)"),
+        ("somethingElse", "is no key of the AWS provider, which"),
+    ],
+)
+def test_keys_that_the_aws_provider_refuses_are_problems(key: str, hint: str) -> None:
+    problem = only(problems(aws={key: "AKIDSECRET"}))
+    assert problem.key == f"aws:{key}"
+    assert hint in problem.problem
+    assert "AKIDSECRET" not in str(problem)
+
+
+def test_every_key_of_the_aws_provider_is_known() -> None:
+    source = Path(pulumi_aws.__file__).parent.joinpath("config", "vars.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"__config__\.get\w*\('(\w+)'", source))
+    assert "defaultTags" in read
+    known = settings({"kubernetes": {"mode": "ambient"}}, aws=dict.fromkeys(read, "null"))
+    assert known.region == "us-east-1"
+
+
+@pytest.mark.parametrize("disabled", [["aws"], ["kubernetes", "*"]])
+def test_without_the_default_aws_provider_nothing_can_be_built(disabled: list[str]) -> None:
+    key = "pulumi:disable-default-providers"
+    config = {"aws:region": "us-east-1", key: json.dumps(disabled)}
+    config |= {f"{PROJECT}:{name}": str(value) for name, value in REQUIRED.items()}
+    with pytest.raises(ConfigurationError) as refused:
+        parse(config, project=PROJECT, root=ROOT)
+    assert only(refused.value.problems).key == key
+
+
+@pytest.mark.parametrize(("cpu", "memory"), [(0.5, "0.5Gi"), (1, "10Mi"), ("250m", "1.5Gi")])
+def test_quantities_are_taken_as_kubernetes_takes_them(cpu: Json, memory: str) -> None:
+    found = settings({"server": {"requests": {"cpu": cpu, "memory": memory}}}).server.requests
+    assert (found.cpu, found.memory) == (str(cpu), memory)
+
+
+def test_a_days_case_does_not_matter_as_for_the_provider() -> None:
+    own: Tree = {"database": {"maintenanceWindow": "Mon:00:00-Mon:03:00"}}
+    assert settings(own).database.maintenance_window == "mon:00:00-mon:03:00"
 
 
 def test_a_mode_that_is_none_is_not_also_called_eks() -> None:

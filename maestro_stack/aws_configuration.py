@@ -1,0 +1,120 @@
+"""The stack's `aws:*` keys: how the AWS provider authenticates, and `aws eks get-token` with it."""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import pulumi_aws as aws
+from pydantic.alias_generators import to_camel
+
+from maestro_stack.errors import Problem
+from maestro_stack.messages import did_you_mean
+from maestro_stack.schema import Json, Tree
+
+DISABLED_PROVIDERS = "pulumi:disable-default-providers"
+RENAMED = {"assumeRole": "assumeRoles"}
+"""Keys that the provider's version 7 gave another name. Source: pulumi-aws, migration guide to v7."""
+OTHER_MODES = "example: pulumi config set --path kubernetes.mode kubeconfig"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authentication:
+    """What `aws eks get-token` needs to be who the AWS provider is."""
+
+    role_arn: str | None
+    """The role of `aws:assumeRoles`: the last one, which the provider works by."""
+    environment: Mapping[str, str]
+    """The AWS CLI's variables: profile, web identity, shared configuration files."""
+
+
+def authentication(config: Mapping[str, str]) -> Authentication:
+    """Of the engine's flat configuration. Source: AWS CLI user guide, "Environment variables"."""
+    roles = [text for role in _objects(config, "assumeRoles") if (text := _text(role, "roleArn"))]
+    identity = _web_identity(config)
+    files = {variable: file for variable, key in _FILES.items() for file in _texts(config, key)[:1]}
+    variables = {
+        "AWS_PROFILE": config.get("aws:profile", ""),
+        "AWS_ROLE_ARN": _text(identity, "roleArn"),
+        "AWS_ROLE_SESSION_NAME": _text(identity, "sessionName"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE": _text(identity, "webIdentityTokenFile"),
+        **files,
+    }
+    return Authentication(
+        role_arn=roles[-1] if roles else None,
+        environment={name: value for name, value in variables.items() if value},
+    )
+
+
+_FILES = {"AWS_CONFIG_FILE": "sharedConfigFiles", "AWS_SHARED_CREDENTIALS_FILE": "sharedCredentialsFiles"}
+
+
+def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
+    """Keys that the provider refuses, and a default provider that there isn't. No value is repeated."""
+    known = [to_camel(name) for name in inspect.signature(aws.ProviderArgs).parameters]
+    for key in sorted(config):
+        namespace, _, name = key.partition(":")
+        if namespace == "aws" and name not in known:
+            renamed = RENAMED.get(name)
+            hint = f" (renamed to {renamed})" if renamed else did_you_mean(name, known)
+            yield Problem(
+                key=key,
+                problem=f"is no key of the AWS provider{hint}, which refuses it",
+                example=f"example: pulumi config rm {key}",
+            )
+    if disabled := {"aws", "*"} & set(_texts(config, DISABLED_PROVIDERS)):
+        yield Problem(
+            key=DISABLED_PROVIDERS,
+            problem=f'holds "{min(disabled)}", but the stack uses the default AWS provider',
+            example=f"example: pulumi config rm {DISABLED_PROVIDERS}",
+        )
+
+
+def token_problems(config: Mapping[str, str]) -> Iterator[Problem]:
+    """How the provider authenticates and `aws eks get-token` can't, so that kubernetes.mode can't be eks."""
+    roles = list(_objects(config, "assumeRoles"))
+    identity = _web_identity(config)
+    reasons = {
+        "can't follow the chain of several aws:assumeRoles": len(roles) > 1,
+        # aws-cli issue 5942
+        "can't pass the externalId of aws:assumeRoles": any(_text(role, "externalId") for role in roles),
+        "doesn't see the keys of the stack's aws:accessKey": "aws:accessKey" in config,
+        "takes a web identity's token from a file only: webIdentityTokenFile": "webIdentityToken" in identity,
+        **{
+            f"takes one file only, and aws:{key} names several": len(_texts(config, key)) > 1
+            for key in _FILES.values()
+        },
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            problem = f"is eks, but `aws eks get-token` {reason}"
+            yield Problem(key="kubernetes.mode", problem=problem, example=OTHER_MODES)
+
+
+def _decoded(config: Mapping[str, str], key: str) -> Json:
+    """The engine hands objects and lists on as JSON; what is neither is left to the provider to refuse."""
+    try:
+        return cast(Json, json.loads(config.get(key if ":" in key else f"aws:{key}", "null")))
+    except ValueError:
+        return None
+
+
+def _objects(config: Mapping[str, str], key: str) -> Iterator[Tree]:
+    found = _decoded(config, key)
+    yield from (each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
+
+
+def _web_identity(config: Mapping[str, str]) -> Tree:
+    nothing: Tree = {}
+    return next(_objects(config, "assumeRoleWithWebIdentity"), nothing)
+
+
+def _texts(config: Mapping[str, str], key: str) -> list[str]:
+    found = _decoded(config, key)
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+def _text(found: Tree, key: str) -> str:
+    value = found.get(key)
+    return value if isinstance(value, str) else ""
