@@ -4,6 +4,6 @@ In it: projects and stack files as the engine reads them, operations on a stack 
 and resources that programs and providers exchange with it, programs on its path (the real Kubernetes provider
 among them), and its death by SIGKILL.
 Not in it: what the providers do; which ones a stack runs against, its caller says.
-For others: `driver`, `events`, `kill`, `kubernetes_provider`, `programs`, `project`, `properties`,
+For others: `driver`, `events`, `go_yaml`, `kill`, `kubernetes_provider`, `programs`, `project`, `properties`,
 `remedies`, `run`, `shell`.
 """

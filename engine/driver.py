@@ -23,16 +23,16 @@ from pathlib import Path
 from typing import cast
 
 import grpc
-import yaml
 from pulumi import automation
 from pulumi.runtime import _grpc_settings
 from pulumi.runtime.proto import language_pb2_grpc
 
 from common.json_values import Json
+from engine import go_yaml
 from engine.events import NOTHING, EventLog, Observer, Step
 from engine.program_server import ProgramServer
 from engine.programs import WritePlugins
-from engine.project import PLACEHOLDER, Stack
+from engine.project import PLACEHOLDER, Stack, read_mapping, read_yaml
 from engine.remedies import remedies_of
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
@@ -245,21 +245,21 @@ class Engine:
         for folder in (self._project, self._backend, self.folder / "home"):
             folder.mkdir(parents=True, exist_ok=True)
         plugins = self._write_plugins(self.folder / "plugins", self.stack.root)
-        project = yaml.safe_load((self.stack.root / "Pulumi.yaml").read_text(encoding="utf-8"))
+        project = read_mapping(self.stack.root / "Pulumi.yaml", "name: maestro-stack")
         project["plugins"] = {
             "providers": [
                 {"name": name, "path": os.path.relpath(folder, self._project)}
                 for name, folder in plugins.items()
             ]
         }
-        (self._project / "Pulumi.yaml").write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+        (self._project / "Pulumi.yaml").write_text(go_yaml.dump(project), encoding="utf-8")
         file = self._project / f"Pulumi.{self.stack.name}.yaml"
         # The salt belongs to the passphrase; without it, what the state holds encrypted is lost.
-        kept = cast(object, yaml.safe_load(file.read_text(encoding="utf-8"))) if file.exists() else None
+        kept = read_yaml(file) if file.exists() else None
         before = cast(dict[str, object], kept) if isinstance(kept, dict) else {}
         salt = {key: value for key, value in before.items() if key == "encryptionsalt"}
         config = _without_placeholders(self.stack.own_config)
-        file.write_text(yaml.safe_dump({**salt, "config": config}, sort_keys=False), encoding="utf-8")
+        file.write_text(go_yaml.dump({**salt, "config": config}), encoding="utf-8")
 
 
 @cache

@@ -2,13 +2,16 @@
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import yaml
+
+from engine import go_yaml
 
 PLACEHOLDER = "placeholder-of-"
 """What the value of each encrypted configuration key begins with in a rehearsal."""
@@ -66,18 +69,25 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
         close = difflib.get_close_matches(str(unknown[0]), STACK_FILE_KEYS, n=1)
         hint = f" (did you mean {close[0]}?)" if close else f" (known: {', '.join(STACK_FILE_KEYS)})"
         raise UsageError(f"{file}: {unknown[0]} is no key of a stack's file{hint}")
-    stack_config = _section(found, file)
-    declared = _section(project, root / "Pulumi.yaml")
+    stack_config = _by_key(_section(found, file), project_name, file)
+    project_file = root / "Pulumi.yaml"
+    defaults = dict(_defaults(_by_key(_section(project, project_file), project_name, project_file)))
+    missing = [key for key, value in defaults.items() if value == "" and key not in stack_config]
+    if missing and (environment := found.get("environment")):
+        raise UsageError(
+            f"{file}: {', '.join(missing)} may come from environment: {json.dumps(environment)}, which isn't "
+            "read here. Write what it sets (pulumi env open) into a file's config, and name it by --config."
+        )
     config: dict[str, str] = {}
     own: dict[str, object] = {}
     secret: set[str] = set()
-    for key, value in {**dict(_defaults(declared, project_name)), **stack_config}.items():
-        if ":" not in key:
-            raise UsageError(f"{file}: config key {key} has no namespace; for example {project_name}:{key}")
-        plain, is_secret = _without_encryption(key, value)
-        config[key] = plain if isinstance(plain, str) else json.dumps(plain)
+    for key, value in {**defaults, **stack_config}.items():
+        given, is_secret = _without_encryption(key, value)
+        if not _is_finite(given):
+            raise UsageError(f"{file}: {key} holds .inf or .nan, which the engine can't keep")
+        config[key] = go_yaml.plain(given)
         if key in stack_config:
-            own[key] = plain
+            own[key] = given
         if is_secret:
             secret.add(key)
     return Stack(
@@ -96,59 +106,76 @@ def _stack_name(file: Path) -> str:
 
 
 def read_yaml(file: Path) -> object:
-    """What a YAML file holds. Raises FileError; a key that is given twice is no YAML either."""
+    """What a YAML file holds, as the engine would read it. Raises FileError."""
     try:
-        return cast(object, yaml.load(file.read_text(encoding="utf-8"), _Loader))  # noqa: S506 a safe one
+        return go_yaml.load(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FileError(file, "does not exist") from None
     except OSError as unreadable:
         raise FileError(file, f"can't be read: {unreadable.strerror}") from None
     except UnicodeDecodeError as wrong:
         byte = f"byte {wrong.start + 1} is 0x{wrong.object[wrong.start]:02x}"
-        raise FileError(file, f"is no UTF-8 text: {byte}") from None
+        raise FileError(file, f"must be UTF-8 text, but {byte}") from None
     except yaml.YAMLError as wrong:
         mark = wrong.problem_mark if isinstance(wrong, yaml.MarkedYAMLError) else None
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         what = wrong.problem if isinstance(wrong, yaml.MarkedYAMLError) else str(wrong)
-        raise FileError(file, f"is no YAML: {what}{where}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML lets a key that is given twice win silently the second time."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [key.value for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key} is there twice", problem_mark=node.value[index][0].start_mark
-                )
-        return super().construct_mapping(node, deep=deep)
+        raise FileError(file, f"can't be read as YAML: {what}{where}") from None
 
 
 def read_mapping(file: Path, example: str) -> dict[str, object]:
     """What a YAML file holds, if that is a mapping. Raises FileError, which otherwise shows the example."""
     parsed = read_yaml(file)
+    if parsed is None:
+        raise FileError(file, f"is empty; for example\n{example}")
     if not isinstance(parsed, dict):
         raise FileError(file, f"holds no mapping; for example\n{example}")
     return {str(key): value for key, value in cast(dict[object, object], parsed).items()}
 
 
-def _section(found: Mapping[str, object], file: Path) -> dict[str, object]:
+def _by_key(section: Mapping[object, object], project: str, file: Path) -> dict[str, object]:
+    """By `namespace:name`, also from the old form `namespace:config:name` and from `name` alone."""
+    keys: dict[str, object] = {}
+    for given, value in section.items():
+        names = str(given).split(":")
+        if len(names) == 3 and names[1] == "config":
+            names.pop(1)
+        if len(names) == 1:
+            names.insert(0, project)
+        if not isinstance(given, str) or len(names) != 2:
+            raise UsageError(
+                f"{file}: config key {given} must be namespace:name, such as {project}:clusterName"
+            )
+        key = ":".join(names)
+        if key in keys:
+            raise UsageError(f"{file}: config key {key} is given twice, once as {given}")
+        keys[key] = value
+    return keys
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, cast(dict[object, object], value).values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, cast(list[object], value)))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _section(found: Mapping[str, object], file: Path) -> dict[object, object]:
     config = found.get("config")
     if config is None:
         return {}
     if not isinstance(config, dict):
         raise UsageError(f"{file}: config is no mapping; for example\n{EXAMPLE}")
-    return {str(key): value for key, value in cast(dict[object, object], config).items()}
+    return cast(dict[object, object], config)
 
 
-def _defaults(declared: Mapping[str, object], project: str) -> Iterator[tuple[str, object]]:
+def _defaults(declared: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """Defaults of the project's `config:` block, which the engine passes on where a stack sets nothing."""
     for key, declaration in declared.items():
         if isinstance(declaration, dict) and "default" in declaration:
             default = cast(dict[str, object], declaration)["default"]
-            yield key if ":" in key else f"{project}:{key}", default
+            yield key, default
 
 
 def _without_encryption(path: str, value: object) -> tuple[object, bool]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from maestro_stack.errors import Problem
-from maestro_stack.messages import example, shown
+from maestro_stack.messages import example_at, shown
 from maestro_stack.schema import Configuration, DatabaseSettings, KubernetesSettings, Profile, Tree
 from maestro_stack.sizing import POOL_MIN, connection_pool
 
@@ -47,7 +47,7 @@ def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Pro
     yield from _window_problems(c.database)
     if c.server.namespace == "default" or c.server.namespace.startswith("kube-"):
         problem = f"{shown(c.server.namespace)} belongs to Kubernetes; Maestro gets a namespace of its own"
-        yield Problem(key="server.namespace", problem=problem, example=example("server", "namespace"))
+        yield Problem(key="server.namespace", problem=problem, example=example_at("server", "namespace"))
     for path in _wired_overrides(c.server.values):
         problem = "is set by the program; it can't be overridden"
         remedy = "remove it; settings of the same name exist for what may be changed"
@@ -74,7 +74,7 @@ def _kubernetes_problems(k: KubernetesSettings) -> Iterator[Problem]:
         yield Problem(
             key="kubernetes.kubeconfig",
             problem="is missing in mode kubeconfig",
-            example=example("kubernetes", "kubeconfig"),
+            example=example_at("kubernetes", "kubeconfig"),
         )
     if k.mode != "kubeconfig" and k.kubeconfig is not None:
         yield Problem(
@@ -120,7 +120,7 @@ def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
             yield Problem(
                 key=f"database.{key}",
                 problem=f"{value} is not between {least} and {greatest}",
-                example=example("database", key),
+                example=example_at("database", key),
             )
     throughput = d.storage_throughput or 0
     if size >= GP3_STRIPED_FROM_GIB and throughput > (d.iops or 0) * GP3_THROUGHPUT_PER_IOPS:
@@ -145,7 +145,7 @@ def _window_problems(d: DatabaseSettings) -> Iterator[Problem]:
         yield Problem(
             key="database.backupWindow",
             problem=f"{shown(d.backup_window)} is shorter than 30 minutes",
-            example=example("database", "backupWindow"),
+            example=example_at("database", "backupWindow"),
         )
     days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     first, last = (days.index(w[:3]) * day + _minutes(w[4:]) for w in d.maintenance_window.split("-"))
@@ -154,14 +154,14 @@ def _window_problems(d: DatabaseSettings) -> Iterator[Problem]:
         yield Problem(
             key="database.maintenanceWindow",
             problem=f"{shown(d.maintenance_window)} is not between 30 minutes and 24 hours long",
-            example=example("database", "maintenanceWindow"),
+            example=example_at("database", "maintenanceWindow"),
         )
     # Two windows overlap when one begins inside the other; the backup window recurs daily.
     elif (start - first) % day < length or (first - start) % day < backup_length:
         yield Problem(
             key="database.maintenanceWindow",
             problem=f"{shown(d.maintenance_window)} overlaps database.backupWindow ({d.backup_window})",
-            example=example("database", "maintenanceWindow"),
+            example=example_at("database", "maintenanceWindow"),
         )
 
 

@@ -39,7 +39,7 @@ def problem_of(error: ErrorDetails, *, is_secret: bool) -> Problem:
     """The problem that pydantic found, in the words of the configuration's user."""
     loc = [part for part in error["loc"] if part != "[key]"]
     is_secret = is_secret or loc == ["kubernetes", "kubeconfig"]
-    return problem_in(Configuration, loc, error, example(*loc), is_secret=is_secret)
+    return problem_in(Configuration, loc, error, example_at(*loc), is_secret=is_secret)
 
 
 def problem_in(
@@ -47,6 +47,11 @@ def problem_in(
 ) -> Problem:
     """The problem that pydantic found at a place in a file of this form."""
     if error["type"] == "extra_forbidden":
+        parts = str(loc[-1]).split(".")
+        if len(loc) == 1 and len(parts) > 1 and file is Configuration and _is_known(parts):
+            right = example_at(*parts).replace("example: ", f"example: pulumi config rm {loc[0]}; ")
+            problem = "is a key of its own: --path was left out"
+            return Problem(key=str(loc[0]), problem=problem, example=right)
         section = section_at(file, loc[:-1])
         known = [str(f.alias) for f in section.model_fields.values()] if section else []
         word = str(loc[-1])
@@ -70,6 +75,11 @@ def did_you_mean(word: str, known: Sequence[str], *, cutoff: float = 0.6) -> str
     lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=cutoff)
     return f" (did you mean {lower[close[0]]}?)" if close else ""
+
+
+def _is_known(loc: Sequence[str]) -> bool:
+    section = section_at(Configuration, loc[:-1])
+    return section is not None and any(f.alias == loc[-1] for f in section.model_fields.values())
 
 
 def _elsewhere(file: type[Section], word: str) -> str:
@@ -108,7 +118,7 @@ def _sections_in(annotation: object) -> Iterator[type[Section]]:
         yield from _sections_in(part)
 
 
-def example(*loc: str | int) -> str:
+def example_at(*loc: str | int) -> str:
     """What a right value for the key at `loc` looks like, as a command or a line of the stack file."""
     for depth in range(len(loc), 0, -1):
         above = section_at(Configuration, loc[: depth - 1])

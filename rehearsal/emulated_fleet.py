@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 import tools
 from common.json_values import Json
 from emulator.aws.cloud import DEFAULT_ACCOUNT
 from emulator.client import Emulation
 from emulator.executables import ACCOUNT, write_plugins
+from engine import go_yaml
 from engine.driver import EngineError
 from engine.programs import write_language_host
 from engine.project import load_stack
@@ -77,7 +76,7 @@ class EmulatedFleet:
 
     def configure(self, content: Mapping[str, Json]) -> None:
         """Give it another fleet file."""
-        self.file.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+        self.file.write_text(go_yaml.dump(content), encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
         """A command of the fleet's, to be run in the checkout with the environment."""
@@ -123,7 +122,7 @@ class EmulatedFleet:
             "maestro-stack:profile": "dev",
         }
         file = self.checkout / f"Pulumi.{stack}.yaml"
-        file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+        file.write_text(go_yaml.dump({"config": config}), encoding="utf-8")
         self.pulumi("stack", "init", stack, "--no-select")
 
     def _run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

@@ -55,7 +55,7 @@ def read_plan(file: Path, project: str) -> Plan:
         UsageError: the file can't be read, is no plan or is cut off, or is another project's.
     """
     try:
-        parsed = cast(object, json.loads(file.read_text(encoding="utf-8")))
+        parsed = cast(object, json.loads(file.read_bytes()))
     except OSError as refused:
         raise UsageError(f"--plan {file}: {refused.strerror}") from None
     except ValueError as broken:

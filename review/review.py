@@ -6,11 +6,9 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
-import yaml
-
-from common.json_values import Json, text
+from engine.project import UsageError as FileUsageError
+from engine.project import read_mapping
 from review.errors import UsageError
 from review.model import Change, Grade, Part, Review, StackReview, Way, worst_first
 from review.rehearsals import Interpreter, Progress, Task, rehearse_all
@@ -66,13 +64,12 @@ def review(request: Request, progress: Progress) -> Review:
 
 def _project(root: Path) -> str:
     """The project's name. Raises UsageError."""
+    if not (root / "Pulumi.yaml").is_file():
+        raise UsageError(f"there is no Pulumi.yaml in {root}; run it in the project's folder")
     try:
-        content = cast(object, yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8")))
-    except OSError:
-        raise UsageError(f"there is no Pulumi.yaml in {root}; run it in the project's folder") from None
-    except yaml.YAMLError as broken:
-        raise UsageError(f"Pulumi.yaml can't be read: {broken}") from None
-    return text(cast("dict[str, Json]", content), "name") if isinstance(content, dict) else ""
+        return str(read_mapping(root / "Pulumi.yaml", "name: maestro-stack").get("name", ""))
+    except FileUsageError as broken:
+        raise UsageError(str(broken)) from None
 
 
 def _planned(plans: Sequence[Path], project: str) -> Iterator[StackReview]:

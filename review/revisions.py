@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-import yaml
-
+from engine.project import FileError, read_yaml
 from review.errors import UsageError
 
 DEPLOYED = (
@@ -154,8 +153,8 @@ class Repository:
 
 def _parsed(file: Path) -> object:
     try:
-        return cast(object, yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        return read_yaml(file)
+    except FileError:
         return None  # the rehearsal says what is wrong with it
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from moto.core.responses import ActionResult
     from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
     from moto.ec2.models.subnets import Subnet
@@ -77,6 +79,19 @@ def install() -> None:
     _mend_subnet_groups()
     _mend_parameter_groups()
     _mend_instances()
+    _mend_windows()
+
+
+def _mend_windows() -> None:
+    """To moto, a window that begins when the other ends overlaps it."""
+    from moto.rds import utils
+
+    overlap = utils.get_overlap_between_two_date_ranges
+
+    def overlap_in_seconds(*ranges: datetime) -> int:
+        return overlap(*ranges) or -1
+
+    patch.object(utils, "get_overlap_between_two_date_ranges", overlap_in_seconds).start()
 
 
 def fingerprint(resource_id: str, password: str) -> str:
@@ -163,6 +178,7 @@ def _mend_subnet_groups() -> None:
 
 def _mend_parameter_groups() -> None:
     """moto has no ResetDBParameterGroup."""
+
     from moto.core.responses import ActionResult
     from moto.rds.exceptions import DBParameterGroupNotFoundError
     from moto.rds.responses import RDSResponse

@@ -102,6 +102,23 @@ def test_surroundings_that_do_not_fit(
     assert all(problem["example"] for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("keys", "world"),
+    [
+        ({}, {"clusters": [{**HERE, "status": "UPDATING"}]}),
+        ({"aws:allowedAccountIds": [123456789012]}, None),
+        ({"database": {"backupWindow": "03:00-06:00", "maintenanceWindow": "Mon:00:00-Mon:03:00"}}, None),
+        ({"server": {"requests": {"cpu": 0.5, "memory": "0.5Gi"}}}, None),
+        ({"aws:assumeRoleWithWebIdentity": {"roleArn": "arn:x", "webIdentityTokenFile": "/token"}}, None),
+    ],
+)
+def test_what_aws_and_kubernetes_take_is_taken(
+    rehearse: Rehearse, keys: dict[str, object], world: dict[str, object] | None
+) -> None:
+    of_aws = {key: keys.pop(key) for key in [*keys] if key.startswith("aws:")}
+    assert rehearse({**sound(**keys), **of_aws}, world=world).status == 0
+
+
 def test_a_region_without_aws_iot_is_named_with_all_else_that_it_lacks(rehearse: Rehearse) -> None:
     outcome = rehearse(sound("af-south-1"), world={"clusters": []})
     assert outcome.status == 2
@@ -162,13 +179,18 @@ def test_a_namespace_that_exists_is_explained(rehearse: Rehearse) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"config: [unclosed", "is no YAML"),
-        (b"config: {}\nconfig: {}", "config is there twice (line 2, column 1)"),
-        (b"\xff\xfe", "is no UTF-8 text"),
+        (b"config: [unclosed", "can't be read as YAML"),
+        (b"config: {}\nconfig: {}", 'mapping key "config" is already defined in line 1 (line 2, column 1)'),
+        (b"\xff\xfe", "must be UTF-8 text, but byte 1 is 0xff"),
+        (b"", "is empty"),
+        (b"config:\n  maestro-stack:rotation: {certificate: .inf}\n", "holds .inf"),
+        (b"config: {a:b:c: x}", "must be namespace:name"),
+        (b"config: {maestro-stack:profile: dev, profile: dev}", "given twice, once as profile"),
+        (b"environment: [maestro/dev]", 'may come from environment: ["maestro/dev"]'),
         (b"- a list", "holds no mapping"),
         (b"config: text", "config is no mapping"),
         (b"confg: {}", "did you mean config?"),
-        (b"config: {clusterName: x}", "has no namespace"),
+        (b"config: {1: x}", "must be namespace:name"),
     ],
 )
 def test_a_stack_file_that_cannot_be_used(

@@ -47,6 +47,13 @@ def test_what_is_no_plan_of_ours_is_refused_with_the_command_that_makes_one(
         read_plan(file, PROJECT)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_plan_is_read_however_the_shell_saved_it(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({"steps": [_step("same")]}), encoding=encoding)
+    assert read_plan(file, PROJECT).stack == "west"
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"plan\.json: No such file"):
         read_plan(tmp_path / "plan.json", PROJECT)

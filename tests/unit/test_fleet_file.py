@@ -112,8 +112,8 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("regions: [", "is no YAML"),
-        ("maxConcurrent: 4\nmaxConcurrent: 5\n", "maxConcurrent is there twice (line 2, column 1)"),
+        ("regions: [", "can't be read as YAML"),
+        ("maxConcurrent: 4\nmaxConcurrent: 5\n", "is already defined in line 1 (line 2, column 1)"),
         ("- a list", "holds no mapping"),
     ],
 )

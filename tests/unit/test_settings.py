@@ -550,6 +550,13 @@ def test_without_the_default_aws_provider_nothing_can_be_built(disabled: list[st
     assert only(refused.value.problems).key == key
 
 
+def test_a_key_whose_path_was_left_out_is_shown_the_command() -> None:
+    problem = only(problems({"server.replicas": "3"}))
+    assert (problem.key, problem.problem) == ("server.replicas", "is a key of its own: --path was left out")
+    commands = "pulumi config rm server.replicas; pulumi config set --path server.replicas 2"
+    assert problem.example == f"example: {commands}"
+
+
 @pytest.mark.parametrize(("cpu", "memory"), [(0.5, "0.5Gi"), (1, "10Mi"), ("250m", "1.5Gi")])
 def test_quantities_are_taken_as_kubernetes_takes_them(cpu: Json, memory: str) -> None:
     found = settings({"server": {"requests": {"cpu": cpu, "memory": memory}}}).server.requests
