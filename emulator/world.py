@@ -48,6 +48,7 @@ from emulator.aws.regions import closest_region, regions
 from engine.project import FileError, read_yaml
 
 IpFamily = Literal["ipv4", "ipv6"]
+ClusterKind = Literal["eks", "outposts", "connected"]
 ClusterStatus = Literal["CREATING", "ACTIVE", "DELETING", "FAILED", "UPDATING", "PENDING"]
 
 
@@ -140,6 +141,7 @@ class Cluster(_Model):
     zones: Annotated[list[str], Field(min_length=1)] | None = None  # None: the region's first three
     public_subnets: bool = True
     vpc_id: VpcId | None = None
+    kind: ClusterKind = "eks"
     endpoint: Annotated[str, AfterValidator(_loopback_url)] | None = None
     certificate_authority: Annotated[str, AfterValidator(_encoded_certificate)] | None = None
 

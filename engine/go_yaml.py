@@ -47,8 +47,8 @@ def load(text: str) -> object:
 
 
 def dump(content: Mapping[str, object]) -> str:
-    """YAML in which each text is quoted, so that it stays one: JSON."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    """YAML in which each text is quoted, so that it stays one."""
+    return yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
 
 
 def plain(value: object) -> str:
@@ -162,6 +162,22 @@ class _Loader(yaml.SafeLoader):
             ) from None
 
 
+class _Dumper(yaml.SafeDumper):
+    """What to Go is a number or a time, isn't always one to PyYAML, which leaves it unquoted then."""
+
+    def quoted(self, text: str) -> yaml.ScalarNode:
+        """The text in quotes."""
+        return yaml.ScalarNode(f"{_TAG}str", text, style='"')
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:  # noqa: FBT001
+        """Keys are quoted where they must be."""
+        node = super().represent_mapping(tag, mapping, flow_style)
+        for key, _ in node.value:
+            key.style = None if isinstance(_scalar(key.value), str) else '"'
+        return node
+
+
+_Dumper.add_representer(str, _Dumper.quoted)
 for _name in ("scalar", "int", "float", "bool", "null", "timestamp"):
     _Loader.add_constructor(f"{_TAG}{_name}", _Loader.scalar)
 _Loader.add_constructor(f"{_TAG}binary", _Loader.binary)

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from maestro_stack.errors import Problem
 from maestro_stack.messages import did_you_mean
+from maestro_stack.names import TAG_KEYS
 from maestro_stack.schema import Json, Tree
 
 DISABLED_PROVIDERS = "pulumi:disable-default-providers"
@@ -32,7 +33,7 @@ class Authentication:
 def authentication(config: Mapping[str, str]) -> Authentication:
     """Of the engine's flat configuration. Source: AWS CLI user guide, "Environment variables"."""
     roles = [text for role in _objects(config, "assumeRoles") if (text := _text(role, "roleArn"))]
-    identity = _web_identity(config)
+    identity = _object(config, "assumeRoleWithWebIdentity")
     files = {variable: file for variable, key in _FILES.items() for file in _texts(config, key)[:1]}
     variables = {
         "AWS_PROFILE": config.get("aws:profile", ""),
@@ -71,10 +72,25 @@ def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
         )
 
 
+def tag_problems(config: Mapping[str, str], tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Tag keys of the stack, its provider's default ones and ours that differ by case only.
+
+    Source: IAM user guide, "Tags for IAM resources": their keys are case-insensitive. The others' aren't.
+    """
+    defaults = _object(config, "defaultTags").get("tags")
+    spelt = {key.lower(): (key, "the program's own") for key in TAG_KEYS}
+    given = [("aws:defaultTags", key) for key in (defaults if isinstance(defaults, dict) else ())]
+    for setting, key in [*given, *(("tags", key) for key in tags)]:
+        other, whose = spelt.setdefault(key.lower(), (key, setting))
+        if other != key:
+            problem = f'"{key}" and "{other}" ({whose}) differ only by case, and IAM takes them for one key'
+            yield Problem(key=setting, problem=problem, example=f'spell it "{other}", or leave it out')
+
+
 def token_problems(config: Mapping[str, str]) -> Iterator[Problem]:
     """How the provider authenticates and `aws eks get-token` can't, so that kubernetes.mode can't be eks."""
     roles = list(_objects(config, "assumeRoles"))
-    identity = _web_identity(config)
+    identity = _object(config, "assumeRoleWithWebIdentity")
     reasons = {
         "can't follow the chain of several aws:assumeRoles": len(roles) > 1,
         # aws-cli issue 5942
@@ -105,9 +121,9 @@ def _objects(config: Mapping[str, str], key: str) -> Iterator[Tree]:
     yield from (each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
 
 
-def _web_identity(config: Mapping[str, str]) -> Tree:
+def _object(config: Mapping[str, str], key: str) -> Tree:
     nothing: Tree = {}
-    return next(_objects(config, "assumeRoleWithWebIdentity"), nothing)
+    return next(_objects(config, key), nothing)
 
 
 def _texts(config: Mapping[str, str], key: str) -> list[str]:

@@ -52,6 +52,8 @@ async def find_cluster(settings: Settings) -> Cluster:
         SurroundingsError: with everything that the region lacks.
     """
     found = _get_cluster(settings)
+    if lacking := _lacking(found):
+        raise SurroundingsError([lacking])
     network, account, partition = await asyncio.gather(
         _find_network(settings, found),
         aws.get_caller_identity_output().future(),
@@ -97,6 +99,30 @@ def _get_cluster(settings: Settings) -> aws.eks.GetClusterResult:
             "if it lives in another region: pulumi config set aws:region us-west-2"
         )
         raise SurroundingsError([Problem(key="clusterName", problem=problem, example=example)]) from None
+
+
+def _lacking(found: aws.eks.GetClusterResult) -> Problem | None:
+    """What every cluster has that EKS itself runs, once it is made.
+
+    Source: EKS API reference, Cluster: a connected cluster has no VPC, one that is local on Outposts no
+    cluster security group.
+    """
+    network = found.vpc_config  # None where there is none, whatever its type says
+    has = {
+        "VPC": bool(network and network.vpc_id),
+        "cluster security group": bool(network and network.cluster_security_group_id),
+        "certificate authority": bool(found.certificate_authorities),
+        "Kubernetes network": bool(found.kubernetes_network_configs),
+    }
+    missing = [f"no {what}" for what, is_there in has.items() if not is_there]
+    if not missing or found.status in ("CREATING", "PENDING", "FAILED", "DELETING"):
+        return None
+    return Problem(
+        key="clusterName",
+        problem=f'EKS cluster "{found.name}" has {", ".join(missing)}: connected clusters and those that are '
+        "local on Outposts can't be used",
+        example="name a cluster that EKS runs in the region: aws eks list-clusters",
+    )
 
 
 def _state_problems(settings: Settings, found: aws.eks.GetClusterResult) -> list[Problem]:

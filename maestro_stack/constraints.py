@@ -82,6 +82,12 @@ def _kubernetes_problems(k: KubernetesSettings) -> Iterator[Problem]:
             problem=f"is given, but mode {k.mode} doesn't use it",
             example="example: pulumi config set --path kubernetes.mode kubeconfig",
         )
+    if k.mode == "ambient" and k.context is None:
+        yield Problem(
+            key="kubernetes.context",
+            problem="is missing in mode ambient: nothing else says which cluster is meant",
+            example=example_at("kubernetes", "context"),
+        )
     if k.mode == "eks" and k.context is not None:
         yield Problem(
             key="kubernetes.context",

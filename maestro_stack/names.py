@@ -22,6 +22,9 @@ SERVICE_ACCOUNT = "maestro"
 HTTP_SERVICE = "maestro"
 GRPC_SERVICE = "maestro-grpc"
 
+TAG_KEYS = ("maestro:cluster", "maestro:stack", "managed-by")
+"""Tags of every taggable resource."""
+
 
 def slug(text: str, *, prefix: str, suffix: str = "", max_length: int) -> str:
     """`<prefix><text><suffix>` in lower-case letters, digits and single hyphens, at most `max_length` long.

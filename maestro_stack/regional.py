@@ -11,7 +11,7 @@ from maestro_stack.cluster import kubernetes_provider
 from maestro_stack.credentials import Credentials, CredentialsArgs
 from maestro_stack.database import Database, DatabaseArgs
 from maestro_stack.identity import Identity, IdentityArgs
-from maestro_stack.names import Names
+from maestro_stack.names import TAG_KEYS, Names
 from maestro_stack.outputs import CONTRACT_VERSION, MaestroOutputs
 from maestro_stack.server import Server, ServerArgs
 from maestro_stack.settings import Settings
@@ -40,12 +40,8 @@ class RegionalMaestro(pulumi.ComponentResource):
         settings, cluster = args.settings, args.surroundings.cluster
         names = Names(cluster.name, cluster.region)
         source = mqtt.Mqtt(settings.mqtt.source_id)
-        tags = {
-            **settings.tags,
-            "maestro:cluster": cluster.name,
-            "maestro:stack": pulumi.get_stack(),
-            "managed-by": "pulumi",
-        }
+        ours = (cluster.name, pulumi.get_stack(), "pulumi")
+        tags = {**settings.tags, **dict(zip(TAG_KEYS, ours, strict=True))}
 
         broker = Broker(
             "broker",

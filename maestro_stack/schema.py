@@ -393,10 +393,12 @@ class KubernetesSettings(Section):
     context: Annotated[
         str | None,
         Field(
-            default=None, min_length=1, description="Kubeconfig context; the current one when left out.",
+            default=None,
+            min_length=1,
+            description="Kubeconfig context: needed in mode `ambient`, else the kubeconfig's current one.",
             examples=["regional"],
         ),
-    ]  # fmt: skip
+    ]
 
 
 class RotationSettings(Section):

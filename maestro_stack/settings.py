@@ -20,6 +20,7 @@ from maestro_stack.aws_configuration import (
     Authentication,
     authentication,
     provider_problems,
+    tag_problems,
     token_problems,
 )
 from maestro_stack.constraints import broken_rules
@@ -116,6 +117,8 @@ def parse(
         )
         problems += ca_problems
     problems += provider_problems(config)
+    if not {"tags"} & {*broken, *hidden}:
+        problems += tag_problems(config, configuration.tags)
     access_problems = list(token_problems(config)) if configuration.kubernetes.mode == "eks" else []
     if "profile" in broken:
         broken.add("database")  # its defaults may be the wrong profile's

@@ -279,7 +279,7 @@ BASES: Mapping[Base, Tree] = {
             "storageThroughput": 500,
             "multiAz": False,
         },
-        "kubernetes": {"mode": "ambient"},
+        "kubernetes": {"mode": "ambient", "context": "regional-xyz"},
         "acknowledge": [{"key": "database.multiAz", "reason": "load test"}],
     },
 }
@@ -875,9 +875,9 @@ _NETWORK = (
 _KUBERNETES = (
     Row(
         key="kubernetes.mode",
-        to={"kubernetes": {"mode": "ambient"}},
+        to={"kubernetes": {"mode": "ambient", "context": "regional-xyz"}},
         touches=(updated(PROVIDER, "kubeconfig"),),
-        notes="The way to the cluster, not the cluster: nothing in it changes. The shell's context must lead "
+        notes="The way to the cluster, not the cluster: nothing in it changes. That context must lead "
         "to the cluster that `clusterName` names; nothing checks that.",
     ),
     Row(

@@ -13,7 +13,7 @@ from policies import types
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Grade, Way
 from review.permissions import PermissionChange
-from review.resources import BY_TRIGGER, ResourceChange, is_known, top
+from review.resources import BY_TRIGGER, ResourceChange, is_downgrade, is_known, top
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 UNSEEN = frozenset({"tags", "tagsAll", "description"})
@@ -145,6 +145,8 @@ def _updated(change: ResourceChange) -> Judgement:
         if difference.path == "protect" and difference.after is not True:
             return Judgement(_DANGEROUS, "a mistake in the program can now delete or replace it")
         weakens = _WEAKENS.get((type_, top(difference.path)))
+        if type_ == types.INSTANCE and is_downgrade(difference):
+            return Judgement(_DANGEROUS, "RDS can't go back to an older major version, so `up` fails")
         if weakens and difference.note == "" and weakens[0](difference.before, difference.after):
             return Judgement(_DANGEROUS, weakens[1])
     touched = {top(difference.path) for difference in change.differences}

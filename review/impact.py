@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from policies import types
 from review import effects
-from review.resources import ResourceChange
+from review.resources import ResourceChange, is_downgrade
 
 _CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
 """Of what a row of the table touches, its effect is told at the first of these: the field notices them."""
@@ -14,7 +14,10 @@ TOLD = 2
 def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> dict[str, str]:
     """By subject, the effects in words, the worst first; those that nobody notices are left out."""
     by_subject: dict[str, list[effects.Row]] = {}
+    goes_back = any(is_downgrade(each) for change in found.values() for each in change.differences)
     for row in effects.ROWS:
+        if row.key == "database.engineVersion" and goes_back:
+            continue  # RDS refuses it, and nothing happens
         carrier = _carrier(row, found)
         if carrier is not None:
             by_subject.setdefault(carrier, []).append(row)

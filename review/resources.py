@@ -160,6 +160,13 @@ def _is_of_kubernetes(resource: Resource) -> bool:
     return resource.type.startswith("kubernetes:")
 
 
+def is_downgrade(difference: Difference) -> bool:
+    """Whether an instance's major version is to be an older one, which RDS refuses."""
+    majors = [str(value).partition(".")[0] for value in (difference.before, difference.after)]
+    is_version = top(difference.path) == "engineVersion" and all(major.isdigit() for major in majors)
+    return is_version and int(majors[1]) < int(majors[0])
+
+
 def top(path: str) -> str:
     """The input that a dotted path begins with."""
     return path.partition(".")[0].partition("[")[0]

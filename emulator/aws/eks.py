@@ -137,7 +137,11 @@ class GetCluster:
             "accessConfigs": [
                 {"authenticationMode": "API_AND_CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True}
             ],
-            "certificateAuthorities": [{"data": text(record(cluster, "certificateAuthority"), "data")}],
+            "certificateAuthorities": [
+                {"data": text(record(cluster, key), "data")}
+                for key in ("certificateAuthority",)
+                if cluster.get(key) is not None
+            ],
             "clusterId": "",  # only clusters on Outposts have one
             "computeConfigs": [],
             "controlPlaneScalingConfigs": [],
@@ -156,6 +160,7 @@ class GetCluster:
                     "serviceIpv4Cidr": text(network, "serviceIpv4Cidr"),
                     "serviceIpv6Cidr": text(network, "serviceIpv6Cidr"),
                 }
+                for _ in range("kubernetesNetworkConfig" in cluster)
             ],
             "outpostConfigs": [],
             "platformVersion": text(cluster, "platformVersion"),
@@ -176,7 +181,9 @@ class GetCluster:
                 "securityGroupIds": json_list(texts(vpc, "securityGroupIds")),
                 "subnetIds": json_list(texts(vpc, "subnetIds")),
                 "vpcId": text(vpc, "vpcId"),
-            },
+            }
+            if vpc
+            else None,
             "zonalShiftConfigs": [],
         }
 

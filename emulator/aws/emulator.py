@@ -323,6 +323,12 @@ def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -
     made_up = f"https://{identity}.gr7.{cloud.region}.eks.{cloud.dns_suffix}" if is_reachable else ""
     record_of.endpoint = made_up
     record_of.certificate_authority = {"data": _certificate_authority()} if is_reachable else {}
+    if cluster.kind == "outposts":
+        del record_of.resources_vpc_config["clusterSecurityGroupId"]
+    elif cluster.kind == "connected":
+        record_of.resources_vpc_config = {}
+        record_of.kubernetes_network_config = None  # pyright: ignore[reportAttributeAccessIssue]
+        record_of.certificate_authority = None  # pyright: ignore[reportAttributeAccessIssue]
     move_cluster(cloud, cluster)
 
 

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import shutil
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
@@ -134,7 +135,7 @@ def test_a_values_file_with_endpoint_replicas_requests_tag_and_region_renders(re
 
 def test_every_value_has_a_default_and_a_row_in_this_files_table(chart: Chart) -> None:
     schema = cast("dict[str, Any]", chart.schema)
-    known = set(leaves(schema)) - {"global"}
+    known = set(leaves(schema)) - {"global", "enabled"}
     assert not (missing := known - set(OTHER_VALUES)), f"give {missing} another value in OTHER_VALUES here"
     assert sorted(OTHER_VALUES) == sorted(known)
     for path in OTHER_VALUES:
@@ -149,8 +150,21 @@ def test_every_value_changes_some_manifest(render: Render, path: str, value: obj
     assert render(values_at(path, value)).objects != render().objects
 
 
-def test_global_values_change_nothing(render: Render) -> None:
-    assert render({"global": {"anything": 1}}).objects == render().objects
+@pytest.mark.parametrize("values", [{"global": {"anything": 1}}, {"enabled": True}])
+def test_values_of_parent_charts_change_nothing(render: Render, values: Values) -> None:
+    assert render(values).objects == render().objects
+
+
+def test_the_chart_is_rendered_as_part_of_another(tmp_path: Path) -> None:
+    dependency = {"name": CHART.name, "version": "0.1.0", "condition": f"{CHART.name}.enabled"}
+    umbrella = {"apiVersion": "v2", "name": "region", "version": "0.1.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(json.dumps(umbrella))
+    shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
+    chart = Chart.load(tmp_path)
+    enabled = {"global": {"region": "us-east-1"}, CHART.name: {**MINIMAL, "enabled": True}}
+    assert release_of(chart, enabled).deployment
+    assert not chart.render({CHART.name: {"enabled": False}}, name="maestro-server", namespace="maestro")
+    chart.close()
 
 
 def test_helm_finds_nothing_to_complain_about() -> None:

@@ -161,7 +161,7 @@ def test_the_config_map_of_another_owner_and_other_ways_to_reach_the_cluster(
 ) -> None:
     """One stack: by way of the shell's kubeconfig, then of a given one; each way of bootstrapConfigMap."""
     theirs: dict[str, Json] = {"cluster_type": "regional", "api": "arn:theirs"}
-    settings = config(kubernetes={"mode": "ambient"})
+    settings = config(kubernetes={"mode": "ambient", "context": "rehearsal"})
     with on_cluster(emulation, control_plane, tmp_path / "region", settings) as stack:
         region = stack.region
         make_config_map(stack.api, theirs)

@@ -84,6 +84,8 @@ def test_configuration_mistake(rehearse: Rehearse, keys: dict[str, object], key:
         ({"clusters": []}, {}, "does not exist in us-east-1: there are none"),
         ({"clusters": [{**HERE, "region": "us-west-2"}]}, {}, "does not exist in us-east-1"),
         ({"clusters": [{**HERE, "status": "CREATING"}]}, {}, "is CREATING, not ACTIVE"),
+        ({"clusters": [{**HERE, "kind": "outposts"}]}, {}, "has no cluster security group"),
+        ({"clusters": [{**HERE, "kind": "connected"}]}, {}, "has no VPC, no cluster security group, no cert"),
         ({"clusters": [{**HERE, "zones": ["us-east-1a"]}]}, {}, "only in us-east-1a; RDS needs two zones"),
         (
             {"clusters": [HERE]},

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "maestro-stack"
 REQUIRED: Tree = {"clusterName": "regional-xyz", "profile": "dev"}
 PRODUCTION: Tree = {"profile": "production"}
+AMBIENT: Tree = {"kubernetes": {"mode": "ambient", "context": "regional"}}
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"
 
 
@@ -118,7 +119,6 @@ def test_fast_storage_is_accepted_from_400_gib(size: Tree) -> None:
     [
         ({}, "eks"),
         ({"mode": "kubeconfig", "kubeconfig": KUBECONFIG, "context": "regional"}, "kubeconfig"),
-        ({"mode": "ambient"}, "ambient"),
         ({"mode": "ambient", "context": "regional"}, "ambient"),
     ],
 )
@@ -161,7 +161,10 @@ def test_the_token_is_fetched_as_the_provider_authenticates(aws: Tree, environme
 def test_a_chain_of_roles_is_fine_where_no_token_is_fetched() -> None:
     chain = json.dumps([{"roleArn": "arn:aws:iam::123456789012:role/a"}, {"roleArn": "b"}])
     assert (
-        settings({"kubernetes": {"mode": "ambient"}}, aws={"assumeRoles": chain}).kubernetes.mode == "ambient"
+        settings(
+            {"kubernetes": {"mode": "ambient", "context": "regional"}}, aws={"assumeRoles": chain}
+        ).kubernetes.mode
+        == "ambient"
     )
 
 
@@ -365,12 +368,13 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"kubernetes": {"mode": "kubeconfig"}}, "kubernetes.kubeconfig", "is missing in mode kubeconfig"),
     ({"kubernetes": {"kubeconfig": KUBECONFIG}}, "kubernetes.kubeconfig", "but mode eks doesn't use it"),
     (
-        {"kubernetes": {"mode": "ambient", "kubeconfig": KUBECONFIG}},
+        {"kubernetes": {"mode": "ambient", "context": "x", "kubeconfig": KUBECONFIG}},
         "kubernetes.kubeconfig",
         "but mode ambient doesn't use it",
     ),
     ({"kubernetes": {"context": "x"}}, "kubernetes.context", "but mode eks makes its own"),
     ({"kubernetes": {"mode": "ambient", "context": ""}}, "kubernetes.context", "is empty"),
+    ({"kubernetes": {"mode": "ambient"}}, "kubernetes.context", "is missing in mode ambient"),
     ({"tags": {"aws:team": "x"}}, "tags.aws:team", "is no tag key"),
     ({"tags": {"a": "x" * 257}}, "tags.a", "is no tag value"),
     ({"tags": {f"k{i}": "x" for i in range(41)}}, "tags", "holds more than 40"),
@@ -514,7 +518,7 @@ def test_a_mode_whose_token_is_fetched_by_somebody_else_is_refused(key: str, val
     problem = only(problems(aws=given))
     assert problem.key == "kubernetes.mode"
     assert words in problem.problem
-    assert settings({"kubernetes": {"mode": "ambient"}}, aws=given)
+    assert settings(AMBIENT, aws=given)
 
 
 @pytest.mark.parametrize(
@@ -536,7 +540,9 @@ def test_every_key_of_the_aws_provider_is_known() -> None:
     source = Path(pulumi_aws.__file__).parent.joinpath("config", "vars.py").read_text(encoding="utf-8")
     read = set(re.findall(r"__config__\.get\w*\('(\w+)'", source))
     assert "defaultTags" in read
-    known = settings({"kubernetes": {"mode": "ambient"}}, aws=dict.fromkeys(read, "null"))
+    known = settings(
+        {"kubernetes": {"mode": "ambient", "context": "regional"}}, aws=dict.fromkeys(read, "null")
+    )
     assert known.region == "us-east-1"
 
 
@@ -555,6 +561,27 @@ def test_a_key_whose_path_was_left_out_is_shown_the_command() -> None:
     assert (problem.key, problem.problem) == ("server.replicas", "is a key of its own: --path was left out")
     commands = "pulumi config rm server.replicas; pulumi config set --path server.replicas 2"
     assert problem.example == f"example: {commands}"
+
+
+@pytest.mark.parametrize(
+    ("tags", "defaults", "setting"),
+    [
+        ({"Managed-By": "me"}, {}, "tags"),
+        ({"Team": "a", "team": "b"}, {}, "tags"),
+        ({"Team": "a"}, {"team": "b"}, "tags"),
+        ({}, {"MAESTRO:stack": "b"}, "aws:defaultTags"),
+    ],
+)
+def test_tag_keys_that_differ_by_case_are_one_key_to_iam(tags: Tree, defaults: Tree, setting: str) -> None:
+    given = {"defaultTags": json.dumps({"tags": defaults})}
+    problem = only(problems({"tags": tags}, aws=given))
+    assert problem.key == setting
+    assert "differ only by case" in problem.problem
+
+
+def test_a_default_tag_may_be_given_again() -> None:
+    given = {"defaultTags": json.dumps({"tags": {"team": "a"}})}
+    assert settings({"tags": {"team": "b"}}, aws=given).tags == {"team": "b"}
 
 
 @pytest.mark.parametrize(("cpu", "memory"), [(0.5, "0.5Gi"), (1, "10Mi"), ("250m", "1.5Gi")])
