@@ -876,7 +876,7 @@ _KUBERNETES = (
     Row(
         key="kubernetes.mode",
         to={"kubernetes": {"mode": "ambient", "context": "regional-xyz"}},
-        touches=(updated(PROVIDER, "kubeconfig"),),
+        touches=(updated(PROVIDER, "context", "kubeconfig"),),
         notes="The way to the cluster, not the cluster: nothing in it changes. That context must lead "
         "to the cluster that `clusterName` names; nothing checks that.",
     ),
