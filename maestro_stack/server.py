@@ -1,20 +1,18 @@
 """The Maestro server on the cluster: its namespace, and the Helm release of our chart."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from maestro_stack.bootstrap import TAKE_BACK
+from maestro_stack.chart import CHART_PATH, chart_digest, merge
 from maestro_stack.cluster import Cluster
 from maestro_stack.names import GRPC_SERVICE, HTTP_SERVICE
 from maestro_stack.schema import ServerSettings
-from maestro_stack.settings import CHART_PATH
 
 HTTP_PORT = 8000
 GRPC_PORT = 8090
@@ -23,34 +21,11 @@ REVISIONS_KEPT = 10
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
-def chart_digest(chart: Path) -> str:
-    """SHA-256 over the names and contents of the chart's files.
-
-    The Helm provider doesn't notice edits of a local chart; this value does.
-    """
-    digest = hashlib.sha256()
-    for file in sorted(path for path in chart.rglob("*") if path.is_file()):
-        digest.update(file.relative_to(chart).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
 def doubled(quantity: str) -> str:
     """Twice a Kubernetes quantity such as `512Mi`: the memory limit that goes with a request."""
     number = quantity.rstrip("KMGTik")
     # Exact, and without an exponent: the chart takes neither.
     return f"{(Decimal(number) * 2).normalize():f}{quantity[len(number) :]}"
-
-
-def merge(values: Mapping[str, object], more: Mapping[str, object]) -> dict[str, object]:
-    """`more` over `values`, as Helm merges values: objects key by key, everything else as a whole."""
-    return {**values, **{key: _merge_one(values.get(key), value) for key, value in more.items()}}
-
-
-def _merge_one(below: object, value: object) -> object:
-    if not (isinstance(below, Mapping) and isinstance(value, Mapping)):
-        return value
-    return merge(cast(Mapping[str, object], below), cast(Mapping[str, object], value))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from maestro_stack.aws_configuration import (
     tag_problems,
     token_problems,
 )
+from maestro_stack.chart import CHART_PATH, values_problems
 from maestro_stack.constraints import broken_rules
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import did_you_mean, problem_of, shown
@@ -42,7 +43,8 @@ from maestro_stack.schema import (
     Tree,
 )
 
-CHART_PATH = "charts/maestro-server-eso"
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""By how a region's name begins; all others are in partition aws."""
 
 # Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
 REQUIRED = [field.alias for field in Configuration.model_fields.values() if field.is_required()]
@@ -119,13 +121,17 @@ def parse(
     problems += provider_problems(config)
     if not {"tags"} & {*broken, *hidden}:
         problems += tag_problems(config, configuration.tags)
-    access_problems = list(token_problems(config)) if configuration.kubernetes.mode == "eks" else []
+    other_problems = list(token_problems(config)) if configuration.kubernetes.mode == "eks" else []
+    if region and "database" not in broken:
+        other_problems += _key_problems(configuration.database.kms_key_arn, region)
     if "profile" in broken:
         broken.add("database")  # its defaults may be the wrong profile's
     access = configuration.kubernetes
     if access.mode == "kubeconfig" and access.kubeconfig is not None and "kubernetes" not in hidden:
-        access_problems.append(PLAIN_KUBECONFIG)
-    checked = [*access_problems, *broken_rules(configuration, broken)]
+        other_problems.append(PLAIN_KUBECONFIG)
+    checked = [*other_problems, *broken_rules(configuration, broken)]
+    if not any(p.key.startswith("server.values.") for p in checked):
+        checked += values_problems(configuration.server.values, root)
     checked = [p for p in checked if _top(p.key) not in broken]
     quoted = hidden - {"kubernetes"}  # whose rules quote the mode only
     problems += [_without_values(p) if _top(p.key) in quoted else p for p in checked]
@@ -228,3 +234,19 @@ def _ca_bundle(
     if "-----BEGIN CERTIFICATE-----" not in text:
         return None, [Problem(key=key, problem=f"{name} holds no PEM certificate", example=example)]
     return text, []
+
+
+def _key_problems(arn: str | None, region: str) -> list[Problem]:
+    """A KMS key must be one of the database's region. Source: RDS user guide, "Encrypting RDS resources"."""
+    partition = next((p for start, p in PARTITIONS.items() if region.startswith(start)), "aws")
+    parts = (arn or "").split(":")
+    if arn is None or (parts[1], parts[3]) == (partition, region):
+        return []
+    right = ":".join(["arn", partition, "kms", region, *parts[4:]])
+    return [
+        Problem(
+            key="database.kmsKeyArn",
+            problem=f"{shown(arn)} is a key that RDS can't use in {region}",
+            example=f"example: pulumi config set --path database.kmsKeyArn {right}",
+        )
+    ]

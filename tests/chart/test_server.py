@@ -336,3 +336,9 @@ def test_pod_annotations_are_added_and_cannot_hide_a_changed_configuration(rende
     ]
     default = render().pod_template["metadata"]["annotations"]
     assert annotations == merged(default, {"example.com/version": "no"})
+
+
+def test_a_memory_request_above_the_limit_raises_it(render: Render) -> None:
+    values = {"deployment": {"requests": {"memory": "1.5Gi"}, "limits": {"memory": "1Gi"}}}
+    for container in render(values).pod_template["spec"]["containers"]:
+        assert container["resources"]["limits"] == {"memory": "1.5Gi"}

@@ -9,11 +9,11 @@ import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
 
+from maestro_stack.chart import CHART_PATH, chart_digest, merge
 from maestro_stack.cluster import Cluster
 from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.schema import ServerSettings
-from maestro_stack.server import ServerArgs, chart_digest, chart_values, doubled, merge
-from maestro_stack.settings import CHART_PATH
+from maestro_stack.server import ServerArgs, chart_values, doubled
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = Cluster(
@@ -137,6 +137,16 @@ def test_the_digest_changes_with_a_files_content(chart: Path) -> None:
     before = chart_digest(chart)
     (chart / "templates" / "service.yaml").write_text("# nothing\n", encoding="utf-8")
     assert chart_digest(chart) != before
+
+
+def test_what_no_release_is_made_of_does_not_change_the_digest(chart: Path) -> None:
+    before = chart_digest(chart)
+    (chart / "README.md").write_text("else", encoding="utf-8")
+    for name in (".service.yaml.swp", "service.yaml~", ".DS_Store", "#service.yaml#", ".#service.yaml"):
+        (chart / "templates" / name).write_text("else", encoding="utf-8")
+    service = chart / "templates" / "service.yaml"
+    service.write_bytes(service.read_bytes().replace(b"\n", b"\r\n"))
+    assert chart_digest(chart) == before
 
 
 def test_the_digest_changes_with_a_files_name(chart: Path) -> None:

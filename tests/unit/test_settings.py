@@ -556,6 +556,36 @@ def test_without_the_default_aws_provider_nothing_can_be_built(disabled: list[st
     assert only(refused.value.problems).key == key
 
 
+@pytest.mark.parametrize(
+    "key", ["arn:aws:kms:us-west-2:123456789012:key/a", "arn:aws-cn:kms:us-east-1:123456789012:key/a"]
+)
+def test_a_key_that_rds_cannot_reach_is_refused(key: str) -> None:
+    problem = only(problems({"database": {"kmsKeyArn": key}}))
+    assert problem.key == "database.kmsKeyArn"
+    assert "RDS can't use in us-east-1" in problem.problem
+    assert (
+        "pulumi config set --path database.kmsKeyArn arn:aws:kms:us-east-1:123456789012:key/a"
+        in problem.example
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "words"),
+    [
+        ({"deployment": {"replicaz": 1}}, "deployment", "'replicaz' was unexpected"),
+        ({"nodeSelector": {}}, "", "'nodeSelector' was unexpected"),
+        ({"deployment": {"limits": {"memory": "1GB"}}}, "deployment.limits.memory", '"1GB" does not match'),
+        ({"deployment": {"limits": None}}, "deployment", "'limits' is a required property"),
+    ],
+)
+def test_values_that_the_chart_refuses_are_problems_before_anything_is_built(
+    values: Tree, key: str, words: str
+) -> None:
+    problem = only(problems({"server": {"values": values}}))
+    assert problem.key == f"server.values.{key}".rstrip(".")
+    assert words in problem.problem
+
+
 def test_a_key_whose_path_was_left_out_is_shown_the_command() -> None:
     problem = only(problems({"server.replicas": "3"}))
     assert (problem.key, problem.problem) == ("server.replicas", "is a key of its own: --path was left out")

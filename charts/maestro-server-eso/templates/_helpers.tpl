@@ -87,5 +87,14 @@ requests:
   cpu: {{ .Values.deployment.requests.cpu | quote }}
   memory: {{ .Values.deployment.requests.memory | quote }}
 limits:
-  memory: {{ .Values.deployment.limits.memory | quote }}
+  {{- $request := include "maestro-server-eso.bytes" .Values.deployment.requests.memory | float64 }}
+  {{- $limit := include "maestro-server-eso.bytes" .Values.deployment.limits.memory | float64 }}
+  memory: {{ ternary .Values.deployment.requests.memory .Values.deployment.limits.memory (gt $request $limit) | quote }}
+{{- end }}
+
+{{/* A Kubernetes quantity such as 512Mi as a number of bytes. */}}
+{{- define "maestro-server-eso.bytes" -}}
+{{- $powers := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 }}
+{{- $unit := regexFind "[A-Za-z]+$" . }}
+{{- mulf (trimSuffix $unit .) (get $powers $unit) }}
 {{- end }}
