@@ -20,6 +20,7 @@ from emulator.world import World
 from rehearsal.environment import with_real_kubernetes
 from rehearsal.kubelet import Kubelet
 from tests.cluster.objects import CLUSTER, OURS, REGION, clean, condition
+from tests.engine.attached import Attached
 from tests.engine.conftest import Region
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ PODS = f"/api/v1/namespaces/{OURS}/pods"
 REPLICAS = 2
 """The program's default."""
 RELEASE = "kubernetes:helm.sh/v3:Release release"
+EMULATED = ("aws", "random")
 # The engine tier's begin at 200000000000; here each has its own API server in its world.
 _accounts = itertools.count(300_000_000_000)
 
@@ -226,6 +228,7 @@ def on_cluster(
             secrets=secrets,
             plugins=with_real_kubernetes(),
             program=program,
+            attached=ending.enter_context(Attached(EMULATED)),
             environment={"KUBECONFIG": str(control_plane.kubeconfig), "HOME": str(folder / "home")},
         )
         watch = ending.enter_context(Pods(control_plane.api()))

@@ -4,7 +4,7 @@ An operation starts three plugins, each of which takes a third of a second of a 
 told to use what runs already instead (PULUMI_DEBUG_PROVIDERS); the protocol is the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Self
 
@@ -18,14 +18,15 @@ from emulator.protocol import ProviderServicer, listen
 class Attached:
     """One server a package, from `with` on; `variables` make the engine use them."""
 
-    def __init__(self) -> None:
+    def __init__(self, packages: Iterable[str] = PACKAGES) -> None:
+        self._packages = packages
         self._environment: Mapping[str, str] = {}
         self._running = ExitStack()
         self.variables: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         addresses: list[str] = []
-        for package in PACKAGES:
+        for package in self._packages:
             server, port = listen(_PerInstance(lambda package=package: self._instance(package)))
             self._running.callback(server.stop, None)
             addresses.append(f"{package}:{port}")
