@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from benchmarks import ROOT, STACK_FILE
 from emulator.client import Emulation
 from emulator.executables import ACCOUNT, write_plugins
 from engine.driver import Engine
-from engine.project import Stack, load_stack
+from engine.project import Stack, load_stack, write_config
 
 OURS, FLAT = "__main__.py", "benchmarks/flat/__main__.py"
 _REGION, _CLUSTER = "us-east-1", "regional-xyz"  # the stack file's
@@ -89,8 +87,7 @@ class Places:
 
 def rotated(folder: Path) -> Stack:
     """The stack dev with its certificate's rotation asked for."""
-    content = yaml.safe_load(STACK_FILE.read_text(encoding="utf-8"))
-    content["config"]["maestro-stack:rotation"]["certificate"] += "+"
+    config = load_stack(ROOT, file=STACK_FILE).own_config
     file = folder / "Pulumi.dev.yaml"
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    write_config(file, {**config, "maestro-stack:rotation": {"certificate": "2", "database": "1"}})
     return load_stack(ROOT, name="dev", file=file)

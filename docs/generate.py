@@ -28,12 +28,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, cast
 
-import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
 from common.json_values import dig  # noqa: E402
+from engine import go_yaml  # noqa: E402
 from engine.remedies import REMEDIES, named  # noqa: E402
 from fleet.file import schema as fleet_schema  # noqa: E402
 from maestro_stack.constraints import WIRED_VALUES  # noqa: E402
@@ -222,7 +221,7 @@ def project(text: str) -> str:
     if not found:
         raise SystemExit(f"{PROJECT} lacks the line that the generated part begins with:\n{MARKER}")
     declarations = {name: declaration(part) for name, part in MODEL.get("properties", {}).items()}
-    block = yaml.safe_dump({"config": declarations}, sort_keys=False, allow_unicode=True, width=100)
+    block = go_yaml.dump({"config": declarations})
     return f"{head}{MARKER}\n{block}"
 
 

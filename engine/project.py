@@ -100,6 +100,11 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     )
 
 
+def write_config(file: Path, config: Mapping[str, object]) -> None:
+    """Write a stack's file that holds this configuration, as the engine reads it."""
+    file.write_text(go_yaml.dump({"config": config}), encoding="utf-8")
+
+
 def _stack_name(file: Path) -> str:
     found = re.fullmatch(r"Pulumi\.(.+)\.ya?ml", file.name)
     return found[1] if found else file.stem

@@ -16,7 +16,7 @@ from emulator.executables import ACCOUNT, write_plugins
 from engine import go_yaml
 from engine.driver import EngineError
 from engine.programs import write_language_host
-from engine.project import load_stack
+from engine.project import load_stack, write_config
 from engine.shell import copy_checkout, variables
 from maestro_stack.settings import parse
 from rehearsal.environment import seed_memory
@@ -121,8 +121,7 @@ class EmulatedFleet:
             "maestro-stack:clusterName": "regional-xyz",
             "maestro-stack:profile": "dev",
         }
-        file = self.checkout / f"Pulumi.{stack}.yaml"
-        file.write_text(go_yaml.dump({"config": config}), encoding="utf-8")
+        write_config(self.checkout / f"Pulumi.{stack}.yaml", config)
         self.pulumi("stack", "init", stack, "--no-select")
 
     def _run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

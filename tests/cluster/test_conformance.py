@@ -23,7 +23,7 @@ from emulator.executables import write_plugins
 from engine.driver import Engine
 from engine.events import NOTHING
 from engine.programs import WritePlugins
-from engine.project import load_stack
+from engine.project import load_stack, write_config
 from rehearsal.environment import with_real_kubernetes
 from tests.cluster.conftest import tool
 from tests.cluster.objects import Tool
@@ -375,8 +375,7 @@ def live(root: Path, engine_of: Callable[[Stack], Engine], side: Side) -> dict[s
 def configured(stack: Stack, kubeconfig: str) -> Any:
     file = stack.root / "Pulumi.life.yaml"
     config = {"kubeconfig": kubeconfig, "keeper": stack.keeper, "resources": stack.resources}
-    content = {"config": {f"conformance:{key}": value for key, value in config.items()}}
-    file.write_text(json.dumps(content))
+    write_config(file, {f"conformance:{key}": value for key, value in config.items()})
     return load_stack(stack.root, name="life", file=file)
 
 

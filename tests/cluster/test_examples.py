@@ -14,6 +14,7 @@ from helm_python import Chart
 
 from controlplane import Api, ApiError, ControlPlane
 from controlplane.api import MERGE_PATCH
+from engine.project import read_yaml
 from maestro_stack.outputs import documentation
 from maestro_stack.settings import parse
 from tests.checkouts import ROOT
@@ -162,7 +163,7 @@ def test_the_operators_stack_configures_the_program_and_holds_no_secret() -> Non
     config = {k: v if isinstance(v, str) else json.dumps(v) for k, v in spec["config"].items()}
     settings = parse(config, project="maestro-stack", root=ROOT)
     assert (settings.region, settings.is_production) == ("eu-west-1", True)
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    project: Any = read_yaml(ROOT / "Pulumi.yaml")
     image = spec["workspaceTemplate"]["spec"]["image"]
     assert image.startswith("pulumi/pulumi:")
     assert numbers(image) >= numbers(project["requiredPulumiVersion"])

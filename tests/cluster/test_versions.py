@@ -11,7 +11,7 @@ import yaml
 from helm_python import Chart
 
 from common.json_values import Json, record, text
-from engine.project import load_stack
+from engine.project import load_stack, write_config
 from rehearsal.rehearse import rehearse
 from tests.chart.rendering import Object, release_of
 from tests.cluster.objects import CLUSTER, OURS, Tool
@@ -43,7 +43,7 @@ def values(profile: str, region: str, tmp_path: Path, monkeypatch: pytest.Monkey
         "maestro-stack:profile": profile,
     }
     file = tmp_path / "Pulumi.test.yaml"
-    file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+    write_config(file, config)
     result = rehearse(load_stack(ROOT, file=file), world=None, progress=lambda _: None)
     assert result.holds
     release = result.update.one("kubernetes:helm.sh/v3:Release").inputs

@@ -21,7 +21,7 @@ from emulator.executables import ACCOUNT, write_plugins
 from emulator.world import World
 from engine.driver import Engine, Result
 from engine.programs import LOG, WritePlugins
-from engine.project import Stack, load_stack
+from engine.project import Stack, load_stack, write_config
 from maestro_stack.settings import parse
 from rehearsal.environment import seed_memory
 from rehearsal.rehearse import world_of
@@ -101,11 +101,9 @@ class Region:
             attached.heed(self.engine.variables)
 
     def _stack(self, settings: Mapping[str, object]) -> Stack:
-        import yaml
-
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"Pulumi.{self.name}.yaml"
-        file.write_text(yaml.safe_dump({"config": dict(settings)}))
+        write_config(file, settings)
         return load_stack(self.root, name=self.name, file=file)
 
     def configure(self, settings: Mapping[str, object], *, root: Path | None = None) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 import tools
 from emulator.executables import write_plugins
 from engine.driver import Engine
-from engine.project import load_stack
+from engine.project import load_stack, write_config
 
 EXPORTING = """
 import pulumi
@@ -50,7 +48,7 @@ class Small:
         """Another stack of the project."""
         file = self._root / f"Pulumi.{name}.yaml"
         values = {f"{self._project}:{key}": value for key, value in settings.items()}
-        file.write_text(yaml.safe_dump({"config": values}))
+        write_config(file, values)
         pulumi = tools.find("pulumi")
         assert pulumi is not None
         state = beside(self._root.parent / f"state-{name}", self.backend)

@@ -5,22 +5,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import tools
 from common.json_values import record, text, texts
 from emulator.client import Emulation
 from emulator.executables import write_plugins
 from emulator.protocol import listen
 from engine.driver import Engine
-from engine.project import load_stack
+from engine.project import load_stack, read_yaml, write_config
 from maestro_stack.outputs import documentation
 from tests.checkouts import ROOT
 from tests.engine.alarms import TOKEN, Alarms, schema
 from tests.engine.consumers import EXPORTING, Small, beside
 
 EXAMPLE = ROOT / "examples" / "alarms"
-PROGRAM: dict[str, Any] = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))
+PROGRAM: Any = read_yaml(EXAMPLE / "Pulumi.yaml")
 ALARMS: dict[str, dict[str, Any]] = {
     name: resource["properties"]
     for name, resource in PROGRAM["resources"].items()
@@ -54,7 +52,7 @@ def test_on_the_engine_it_makes_five_alarms_of_what_the_region_exports(
     assert pulumi is not None
     assert language_host is not None
     file = tmp_path / "Pulumi.test.yaml"
-    file.write_text(yaml.safe_dump({"config": {"maestro-alarms:stack": "organization/maestro-stack/test"}}))
+    write_config(file, {"maestro-alarms:stack": "organization/maestro-stack/test"})
     path = os.pathsep.join([str(language_host.parent), os.environ["PATH"]])
     environment = {"PULUMI_DEBUG_PROVIDERS": f"aws:{port}", "PATH": path}
     stack = load_stack(EXAMPLE, name="test", file=file)

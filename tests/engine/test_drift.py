@@ -5,13 +5,13 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
 import tools
 from common.json_values import Json, record, records, text
+from engine.project import read_yaml
 from tests.engine.conftest import CLUSTER, NewRegion, Region
 
 POLICY = "maestro-server"
@@ -111,7 +111,8 @@ def test_the_nightly_workflow_tells_drift_from_none_and_from_a_failure(
 ) -> None:
     """Its own script, as GitHub runs it."""
     root = Path(__file__).parents[2]
-    job = yaml.safe_load((root / ".github/workflows/drift.yml").read_text())["jobs"]["drift"]
+    workflow: Any = read_yaml(root / ".github/workflows/drift.yml")
+    job = workflow["jobs"]["drift"]
     [script] = [step["run"] for step in job["steps"] if step.get("id") == "refresh"]
     pulumi = tools.find("pulumi")
     assert pulumi is not None

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -19,7 +19,8 @@ from common.json_values import Json, record, records, text
 from emulator.aws.cloud import Cloud
 from emulator.client import Emulation
 from emulator.executables import ACCOUNT
-from engine.project import Stack, load_stack
+from engine import go_yaml
+from engine.project import Stack, load_stack, write_config
 from maestro_stack.mqtt import Agent, Mqtt
 from management_cluster.agent import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
 from rehearse import build_world, engine, faults, settings_of
@@ -88,7 +89,7 @@ class Agents:
     def configured(self, own: Mapping[str, object]) -> Stack:
         self.folder.mkdir(exist_ok=True)
         file = self.folder / "Pulumi.test.yaml"
-        file.write_text(yaml.safe_dump({"config": {f"{PROJECT}:{key}": value for key, value in own.items()}}))
+        write_config(file, {f"{PROJECT}:{key}": value for key, value in own.items()})
         return load_stack(EXAMPLE, name="test", file=file)
 
     def moved_to(self, *names: str) -> dict[str, str]:
@@ -222,7 +223,7 @@ def works(agents: Agents, name: str) -> None:
     data = record(config_map, "data")
     assert data["consumer-name"] == name
     assert f"{data['cloudevents-client-id']}-client" == agent.client_id
-    file = yaml.safe_load(text(data, "config.yaml"))
+    file: Any = go_yaml.load(text(data, "config.yaml"))
     assert file["brokerHost"] == f"{region.engine.outputs()['maestro_iot_mqtt_endpoint']}:8883"
     assert file["topics"] == {"sourceEvents": agent.source_events, "agentEvents": agent.agent_events}
     assert {file[key].rpartition("/")[2] for key in ("caFile", "clientCertFile", "clientKeyFile")} == {

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 import tools
 from emulator import randomness
@@ -103,7 +102,7 @@ def _live(folder: Path) -> Life:
 def _project(root: Path) -> Path:
     """A project whose program is that of the rows, with two charts."""
     root.mkdir()
-    (root / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "rows", "runtime": "python"}))
+    (root / "Pulumi.yaml").write_text("name: rows\nruntime: python\n")
     (root / "__main__.py").write_text("from tests.engine.rows import program\n\nprogram()\n")
     write_chart(root)
     shutil.copytree(root / CHART, root / OTHER_CHART)

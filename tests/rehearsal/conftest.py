@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-import yaml
 
+from engine import go_yaml
+from engine.project import write_config
 from rehearsal.__main__ import main
 from tests.checkouts import ROOT, checkout
 
@@ -59,11 +60,11 @@ def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
         root: Path = ROOT,
     ) -> Outcome:
         stack_file = tmp_path / "Pulumi.test.yaml"
-        stack_file.write_text(yaml.safe_dump({"config": sound() if config is None else dict(config)}))
+        write_config(stack_file, sound() if config is None else config)
         arguments = ["--json", "--config", str(stack_file)]
         if world is not None:
             world_file = tmp_path / "world.yaml"
-            world_file.write_text(yaml.safe_dump(dict(world)))
+            world_file.write_text(go_yaml.dump(world))
             arguments += ["--world", str(world_file)]
         monkeypatch.chdir(root)
         capsys.readouterr()

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from common.terminal import Colours
+from engine.project import write_config
 from rehearsal.__main__ import main
 from tests.checkouts import ROOT, STACK_FILE
 from tests.rehearsal.conftest import Break, sound
@@ -51,7 +51,7 @@ def test_exit_1_when_the_plan_has_a_problem(broken: Break) -> None:
 
 def test_exit_2_when_the_configuration_cannot_be_used(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.bad.yaml"
-    file.write_text(yaml.safe_dump({"config": sound(profile="prod", server={"replicas": "two"})}))
+    write_config(file, sound(profile="prod", server={"replicas": "two"}))
     done = command("--config", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert "2 problems" in done.stderr

@@ -14,13 +14,12 @@ from typing import cast
 
 import grpc
 import pytest
-import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from google.protobuf.message import Message
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from common.json_values import Json, merged, record, records, text
-from engine.project import load_stack
+from engine.project import load_stack, write_config
 from engine.properties import SECRET, SIGNATURE, UNKNOWN
 from engine.run import MASK, Resource
 from policies import types
@@ -133,7 +132,7 @@ def pack() -> Iterator[Pack]:
 def registered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Resource, ...]:
     """What a production stack registers."""
     file = tmp_path_factory.mktemp("stack") / "Pulumi.test.yaml"
-    file.write_text(yaml.safe_dump({"config": dict(CONFIG)}))
+    write_config(file, CONFIG)
     stack = load_stack(ROOT, name="test", file=file)
     rehearsed = rehearse(stack, world=None, progress=lambda _: None)
     return tuple(resource for resource in rehearsed.update.resources if not resource.is_component)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from engine import go_yaml
+from engine.project import read_yaml, write_config
 from tests.review.conftest import PullRequest
 
 CATALOGUE = Path(__file__).with_name("catalogue")
@@ -50,10 +50,10 @@ class Case:
         """Writes a stack file as it is `before` or `after`, from the development one's text."""
         if not self.settings:
             return
-        content = yaml.safe_load(development)
-        for key, value in self.settings.get(when, {}).items():
-            content["config"][key if ":" in key else f"maestro-stack:{key}"] = value
-        file.write_text(yaml.safe_dump(content))
+        content: Any = go_yaml.load(development)
+        changed = self.settings.get(when, {}).items()
+        own = {key if ":" in key else f"maestro-stack:{key}": value for key, value in changed}
+        write_config(file, {**content["config"], **own})
 
     def apply(self, request: PullRequest) -> None:
         """Does to a checkout what it does besides settings."""
@@ -67,5 +67,5 @@ class Case:
 
 def load() -> list[Case]:
     """All of them. An unknown key of a case is an error."""
-    content = yaml.safe_load((CATALOGUE / "cases.yaml").read_text(encoding="utf-8"))
+    content: Any = read_yaml(CATALOGUE / "cases.yaml")
     return [Case(name=name, **keys) for name, keys in content.items()]

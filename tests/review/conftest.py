@@ -6,10 +6,11 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
+from engine.project import read_yaml, write_config
 from review.__main__ import main
 from tests.checkouts import checkout
 
@@ -56,10 +57,9 @@ class PullRequest:
     def configure(self, **keys: object) -> None:
         """Changes the stack file's own keys."""
         path = self.root / "Pulumi.dev.yaml"
-        content = yaml.safe_load(path.read_text())
-        for key, value in keys.items():
-            content["config"][f"maestro-stack:{key}"] = value
-        path.write_text(yaml.safe_dump(content))
+        content: Any = read_yaml(path)
+        own = {f"maestro-stack:{key}": value for key, value in keys.items()}
+        write_config(path, {**content["config"], **own})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

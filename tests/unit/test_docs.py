@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from docs import generate
+from engine.project import read_yaml
 from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.errors import ConfigurationError
 from maestro_stack.outputs import documentation
@@ -17,7 +17,7 @@ from maestro_stack.schema import Configuration
 from maestro_stack.settings import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT: dict[str, Any] = yaml.safe_load((ROOT / generate.PROJECT).read_text(encoding="utf-8"))
+PROJECT: Any = read_yaml(ROOT / generate.PROJECT)
 CONFIGURATION = (ROOT / generate.CONFIGURATION).read_text(encoding="utf-8")
 OUTPUTS = (ROOT / generate.OUTPUTS).read_text(encoding="utf-8")
 TYPES = {"string": str, "array": list, "object": dict}
@@ -38,7 +38,7 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("path", "old"),
     [
-        (generate.PROJECT, "default: create"),
+        (generate.PROJECT, 'default: "create"'),
         (generate.CONFIGURATION, "| `database.iops` | integer"),
         (generate.OUTPUTS, "| `maestro_role_arn` | string"),
         (generate.EFFECTS, "| `database.kmsKeyArn` | none"),

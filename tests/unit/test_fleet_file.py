@@ -10,8 +10,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
+from engine import go_yaml
+from engine.project import read_yaml, write_config
 from fleet.__main__ import main
 from fleet.errors import FleetFileError
 from fleet.file import Fleet, load, schema, seconds
@@ -41,13 +42,12 @@ def project(tmp_path: Path) -> Path:
 
 def _configure(folder: Path, **stacks: Mapping[str, object]) -> None:
     for stack, config in stacks.items():
-        content = {"config": {"maestro-stack:profile": "dev", **config}}
-        (folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
+        write_config(folder / f"Pulumi.{stack}.yaml", {"maestro-stack:profile": "dev", **config})
 
 
 def _load(folder: Path, content: Mapping[str, Any]) -> Fleet:
     file = folder / "fleet.yaml"
-    file.write_text(yaml.safe_dump(dict(content)))
+    file.write_text(go_yaml.dump(content))
     return load(file)
 
 
@@ -205,7 +205,7 @@ def test_bad_input_ends_the_command_with_status_2_in_words_and_in_json(
 
 
 def test_the_example_is_sound_and_keeps_the_schema() -> None:
-    jsonschema.validate(yaml.safe_load(EXAMPLE.read_text()), schema())
+    jsonschema.validate(read_yaml(EXAMPLE), schema())
     assert len(load(EXAMPLE).stacks) == 5
 
 

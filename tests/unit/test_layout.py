@@ -43,6 +43,20 @@ ONLY = {
 """The libraries of those that may use these and no others."""
 NEVER = {package: {"boto3", "botocore", "moto"} for package in ("checks", "engine", "fleet", "policies")}
 """Libraries that must not be used."""
+PYYAML = (
+    "charts/",
+    "checks/",
+    "controlplane/",
+    "emulator/",
+    "engine/",
+    "maestro_stack/chart.py",
+    "tests/chart/",
+    "tests/cluster/",
+    "tests/unit/test_csi_provider.py",
+    "tests/unit/test_go_yaml.py",
+    "tests/unit/test_server.py",
+)
+"""What reads or writes YAML that Pulumi has no part in: manifests, charts, kubeconfigs."""
 
 
 class Import(NamedTuple):
@@ -117,6 +131,17 @@ def unplaced(folders: list[str]) -> list[str]:
 
 def test_every_import_points_down_and_at_what_is_offered() -> None:
     problems = [said for file in files() for each in imports_of(file) if (said := problem(each))]
+    assert not problems, "\n".join(problems)
+
+
+def test_a_stack_s_file_is_read_and_written_as_the_engine_does() -> None:
+    """PyYAML's `on` is true, and what it writes of the text 0o17 is a number to the engine."""
+    imports = [each for file in files() for each in imports_of(file) if each.name == "yaml"]
+    problems = [
+        f"{each.place}: take engine.go_yaml or engine.project, or give the file its place in PYYAML"
+        for each in imports
+        if not each.file.relative_to(ROOT).as_posix().startswith(PYYAML)
+    ]
     assert not problems, "\n".join(problems)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from engine import go_yaml
+from engine.project import read_yaml
 from maestro_stack.errors import ConfigurationError
 from management_cluster.agent import broker_config
 from management_cluster.settings import parse
@@ -99,17 +100,15 @@ def test_clusters_of_one_name_in_two_regions_or_accounts_are_two() -> None:
 
 
 def test_the_example_file_is_sound() -> None:
-    config: dict[str, Any] = yaml.safe_load((EXAMPLE / "Pulumi.dev.yaml").read_text(encoding="utf-8"))[
-        "config"
-    ]
-    assert len(parse({key.partition(":")[2]: value for key, value in config.items()}).clusters) == 2
+    file: Any = read_yaml(EXAMPLE / "Pulumi.dev.yaml")
+    assert len(parse({key.partition(":")[2]: value for key, value in file["config"].items()}).clusters) == 2
 
 
 def test_the_agents_file_has_only_keys_that_it_reads() -> None:
     text = broker_config(
         endpoint="host", port=8883, source_events="sources/m/consumers/c/sourceevents", agent_events="x"
     )
-    file = yaml.safe_load(text)
+    file: Any = go_yaml.load(text)
     # sdk-go, pkg/cloudevents/generic/options/mqtt/options.go: an unknown key would be ignored silently.
     assert file.keys() == {"brokerHost", "caFile", "clientCertFile", "clientKeyFile", "topics"}
     assert file["brokerHost"] == "host:8883"
