@@ -184,7 +184,7 @@ def _decoded(content: str, name: str) -> object:
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")  # Python would read NaN and Infinity
+    raise ValueError(f"{text} is not JSON")  # Python would read NaN and Infinity
 
 
 def _picked(data: object, entry: JmesEntry, name: str) -> str:

@@ -182,5 +182,5 @@ def _refusal(status: int, content: bytes) -> ApiError:
 def _object(content: bytes) -> dict[str, Json]:
     parsed = cast("Json", json.loads(content))
     if not isinstance(parsed, dict):
-        raise TypeError("the API server answered with something that is no object")
+        raise TypeError("the API server answered with something that isn't an object")
     return parsed

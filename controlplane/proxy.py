@@ -76,7 +76,7 @@ class Fault:
         try:
             re.compile(self.path)
         except re.error as error:
-            raise ValueError(f"{self.path} is no regular expression: {error}") from error
+            raise ValueError(f"{self.path} is not a regular expression: {error}") from error
 
 
 class ApiProxy:

@@ -422,7 +422,7 @@ def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
         return None
     arn = text(roles[-1], "roleArn")
     if (account := account_of_role(arn)) is None:
-        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} is no ARN of an IAM role")
+        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} is not the ARN of an IAM role")
     return account
 
 

@@ -158,7 +158,7 @@ class _Loader(yaml.SafeLoader):
             return base64.b64decode(node.value, validate=False).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise yaml.constructor.ConstructorError(
-                problem="!!binary holds no text in base64", problem_mark=node.start_mark
+                problem="!!binary must hold text in base64", problem_mark=node.start_mark
             ) from None
 
 

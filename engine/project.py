@@ -54,7 +54,7 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
         UsageError: a file is missing, unreadable or of the wrong shape.
     """
     if not (root / "Pulumi.yaml").is_file():
-        raise UsageError(f"{root} holds no Pulumi.yaml. Run from the project's folder.")
+        raise UsageError(f"there is no Pulumi.yaml in {root}. Run from the project's folder.")
     project = read_mapping(root / "Pulumi.yaml", "name: maestro-stack")
     project_name = str(project.get("name", ""))
     if file is None:
@@ -68,7 +68,7 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     if unknown:
         close = difflib.get_close_matches(str(unknown[0]), STACK_FILE_KEYS, n=1)
         hint = f" (did you mean {close[0]}?)" if close else f" (known: {', '.join(STACK_FILE_KEYS)})"
-        raise UsageError(f"{file}: {unknown[0]} is no key of a stack's file{hint}")
+        raise UsageError(f"{file}: {unknown[0]} is not a key of a stack's file{hint}")
     stack_config = _by_key(_section(found, file), project_name, file)
     project_file = root / "Pulumi.yaml"
     defaults = dict(_defaults(_by_key(_section(project, project_file), project_name, project_file)))
@@ -134,7 +134,7 @@ def read_mapping(file: Path, example: str) -> dict[str, object]:
     if parsed is None:
         raise FileError(file, f"is empty; for example\n{example}")
     if not isinstance(parsed, dict):
-        raise FileError(file, f"holds no mapping; for example\n{example}")
+        raise FileError(file, f"must hold a mapping; for example\n{example}")
     return {str(key): value for key, value in cast(dict[object, object], parsed).items()}
 
 
@@ -171,7 +171,7 @@ def _section(found: Mapping[str, object], file: Path) -> dict[object, object]:
     if config is None:
         return {}
     if not isinstance(config, dict):
-        raise UsageError(f"{file}: config is no mapping; for example\n{EXAMPLE}")
+        raise UsageError(f"{file}: config must be a mapping; for example\n{EXAMPLE}")
     return cast(dict[object, object], config)
 
 

@@ -54,7 +54,7 @@ class Cli:
         except FileNotFoundError:
             problem = Problem(
                 key="PATH",
-                problem="holds no pulumi",
+                problem="holds no `pulumi` command",
                 example="https://www.pulumi.com/docs/iac/download-install",
             )
             raise FleetFileError(TITLE, [problem]) from None

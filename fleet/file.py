@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from engine.project import FileError, read_mapping
 from fleet.errors import FleetFileError
 from maestro_stack.errors import Problem
 from maestro_stack.messages import did_you_mean, problem_in, section_at, shown
-from maestro_stack.schema import Section
+from maestro_stack.schema import Section, misfit
 
 TITLE = "The fleet can't be run"
 _DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
@@ -32,17 +32,14 @@ def seconds(duration: str) -> int:
 
 def _duration(value: str) -> str:
     if not value or not _DURATION.fullmatch(value):
-        raise PydanticCustomError(
-            "rule", "{problem}", {"problem": "is no duration in hours, minutes, seconds"}
-        )
+        raise misfit("must be a duration in hours, minutes, seconds")
     return value
 
 
 def _stack_name(value: str) -> str:
     # pulumi sdk/go/common/tokens/stackName.go
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value):
-        problem = "is no stack's name: letters, digits, dots, hyphens and underscores, 100 at most"
-        raise PydanticCustomError("rule", "{problem}", {"problem": problem})
+        raise misfit("must be a stack's name (up to 100 letters, digits, dots, hyphens or underscores)")
     return value
 
 

@@ -124,6 +124,6 @@ def _obstacles(known: Known, stack: str, *, destroys: bool) -> Iterator[Problem]
 def _missing(stack: str) -> Problem:
     return Problem(
         key=stack,
-        problem="is no stack yet",
+        problem="is not a stack yet",
         example=f'pulumi stack init {stack} --secrets-provider="awskms://alias/ALIAS?region=REGION"',
     )

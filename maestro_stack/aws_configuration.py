@@ -61,7 +61,7 @@ def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
             hint = f" (renamed to {renamed})" if renamed else did_you_mean(name, known)
             yield Problem(
                 key=key,
-                problem=f"is no key of the AWS provider{hint}, which refuses it",
+                problem=f"is not a key of the AWS provider{hint}, which refuses it",
                 example=f"example: pulumi config rm {key}",
             )
     if disabled := {"aws", "*"} & set(_texts(config, DISABLED_PROVIDERS)):

@@ -219,5 +219,5 @@ def _weak_settings(c: Configuration) -> Iterator[tuple[str, str]]:
     if c.server.image.digest is None and not FULL_SHA.fullmatch(c.server.image.tag):
         yield (
             "server.image.tag",
-            f"{shown(c.server.image.tag)} is no full commit SHA, and no digest is given",
+            f"{shown(c.server.image.tag)} is not a full commit SHA, and no digest is given",
         )

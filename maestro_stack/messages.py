@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
@@ -17,17 +18,18 @@ Location = Sequence[str | int]
 SENTENCES = {
     "missing": "is missing",
     "rule": "{value} {problem}",
-    "model_type": "{value} is no object",
-    "dict_type": "{value} is no object",
-    "list_type": "{value} is no list",
-    "tuple_type": "{value} is no list",
-    "int_type": "{value} is no whole number",
-    "int_from_float": "{value} is no whole number",
-    "bool_type": "{value} is neither true nor false",
-    "string_type": "{value} is no text",
+    "form": "{form}, not {value}",
+    "model_type": "must be an object, not {value}",
+    "dict_type": "must be an object, not {value}",
+    "list_type": "must be a list, not {value}",
+    "tuple_type": "must be a list, not {value}",
+    "int_type": "must be a whole number, not {value}",
+    "int_from_float": "must be a whole number, not {value}",
+    "bool_type": "must be true or false, not {value}",
+    "string_type": "must be text, not {value}",
     "greater_than_equal": "{value} is below {ge}, the least possible",
     "less_than_equal": "{value} is above {le}, the most possible",
-    "literal_error": "{value} is not {expected}",
+    "literal_error": "must be {expected}, not {value}",
     "string_too_short": "is empty",
     "too_short": "holds fewer than {min_length}",
     "too_long": "holds more than {max_length}",
@@ -56,12 +58,14 @@ def problem_in(
         known = [str(f.alias) for f in section.model_fields.values()] if section else []
         word = str(loc[-1])
         hint = did_you_mean(word, known, cutoff=0.8) or _elsewhere(file, word) or did_you_mean(word, known)
-        problem = f"is no known key{hint}"
+        problem = f"is not a known key{hint}"
         return Problem(key=_path(loc), problem=problem, example=f"known keys here: {', '.join(known)}")
     value = "the secret value" if is_secret else shown(error.get("input"))
     words = {**error.get("ctx", {}), "value": value, "message": error["msg"]}
-    sentence = SENTENCES.get(error["type"], "{value}: {message}").format(**words)
-    return Problem(key=_path(loc), problem=sentence, example=example)
+    sentence = SENTENCES.get(error["type"], "{value}: {message}")
+    if is_secret:  # "not the secret value" would say something else
+        sentence = re.sub("(.*), not {value}", r"{value} \1", sentence)
+    return Problem(key=_path(loc), problem=sentence.format(**words), example=example)
 
 
 def shown(value: object) -> str:

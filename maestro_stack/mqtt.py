@@ -21,7 +21,7 @@ def consumer_problem(name: str) -> str | None:
     """What is wrong with a consumer's name; None if nothing is."""
     if CONSUMER.fullmatch(name):
         return None
-    return "is no consumer's name: 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last"
+    return "must be a consumer's name: 1 to 63 lower-case letters, digits or hyphens, no hyphen at the ends"
 
 
 def amazon_root_cas() -> str:

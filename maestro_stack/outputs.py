@@ -241,7 +241,7 @@ def problems_of(stack: str, values: Mapping[str, object]) -> list[Problem]:
         return [Problem(key=stack, problem=problem, example=f"deploy it: pulumi up --stack {stack}")]
     if VERSION_OUTPUT not in values:
         there = ", ".join(sorted(values)[:5]) + (", …" if len(values) > 5 else "")
-        problem = f"is no stack of maestro-stack: it exports {there}, and no {VERSION_OUTPUT}"
+        problem = f"is not a stack of maestro-stack: it exports {there}, and no {VERSION_OUTPUT}"
         example = "name a region's stack, for example: ORGANIZATION/maestro-stack/us-east-1"
         return [Problem(key=stack, problem=problem, example=example)]
     version = values[VERSION_OUTPUT]

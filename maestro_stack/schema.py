@@ -73,13 +73,18 @@ def _wrong(problem: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{problem}", {"problem": problem})
 
 
-def _matches(pattern: str, problem: str) -> AfterValidator:
-    """The whole value matches `pattern`, or `problem` says what it should have been."""
+def misfit(form: str) -> PydanticCustomError:
+    """The error of a value that hasn't this form, such as "must be an image tag"."""
+    return PydanticCustomError("form", "{form}", {"form": form})
+
+
+def _matches(pattern: str, form: str) -> AfterValidator:
+    """The whole value matches `pattern`, or `form` says what it must be."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise _wrong(problem)
+            raise misfit(form)
         return value
 
     return AfterValidator(check)
@@ -88,31 +93,34 @@ def _matches(pattern: str, problem: str) -> AfterValidator:
 Text = Annotated[str, BeforeValidator(_text)]
 SourceId = Annotated[
     Text,
-    _matches(r"[a-z0-9-]{1,40}", "must be 1 to 40 lower-case letters, digits or hyphens"),
     # The policy of source x covers the client ids x-server-*: a source x-server would be within its reach.
-    _matches(r"(?!.*-server(-|$)).*", 'must not hold "-server", which other sources\' client ids do'),
+    _matches(
+        r"(?!.*-server(-|$))[a-z0-9-]{1,40}",
+        "must be 1 to 40 lower-case letters, digits or hyphens "
+        'without "-server" (which other sources\' client ids hold)',
+    ),
 ]
 DnsLabel = Annotated[
     str,
     _matches(
         r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
-        "is no DNS label (1 to 63 lower-case letters, digits or hyphens, no hyphen at the ends)",
+        "must be a DNS label (1 to 63 lower-case letters, digits or hyphens, no hyphen at the ends)",
     ),
 ]
 ReleaseName = Annotated[
     str,
     _matches(
         r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?",
-        "is no Helm release name (1 to 53 lower-case letters, digits or hyphens, no hyphen at the ends)",
+        "must be a Helm release name (1 to 53 lower-case letters, digits or hyphens, no hyphen at the ends)",
     ),
 ]
 # As the chart's schema has them: what it refuses must not get as far as the release.
-CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d{1,3})?", "is no Kubernetes CPU quantity")]
+CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d{1,3})?", "must be a Kubernetes CPU quantity")]
 MemoryQuantity = Annotated[
     Text,
     _matches(
         r"(?!0+(\.0+)?[A-Za-z])\d+(\.\d{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)",
-        "is no Kubernetes memory quantity with a unit",
+        "must be a Kubernetes memory quantity with a unit",
     ),
 ]
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
@@ -144,7 +152,8 @@ class DatabaseSettings(Section):
     instance_class: Annotated[
         str,
         _matches(
-            r"db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|\d*xlarge|metal)", "is no RDS instance class"
+            r"db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|\d*xlarge|metal)",
+            "must be an RDS instance class",
         ),
         Field(description="Instance class.", examples=["db.t4g.small"]),
     ]
@@ -198,13 +207,13 @@ class DatabaseSettings(Section):
     ]
     backup_window: Annotated[
         str,
-        _matches(f"{Clock}-{Clock}", "is no window of the form hh:mm-hh:mm (UTC)"),
+        _matches(f"{Clock}-{Clock}", "must be a window of the form hh:mm-hh:mm (UTC)"),
         Field(default="03:00-04:00", description="Daily backup window, UTC.", examples=["03:00-04:00"]),
     ]
     maintenance_window: Annotated[
         str,
         BeforeValidator(_lower),  # as the provider does
-        _matches(f"{Day}:{Clock}-{Day}:{Clock}", "is no window of the form ddd:hh:mm-ddd:hh:mm (UTC)"),
+        _matches(f"{Day}:{Clock}-{Day}:{Clock}", "must be a window of the form ddd:hh:mm-ddd:hh:mm (UTC)"),
         Field(
             default="mon:04:30-mon:05:30",
             description="Weekly maintenance window, UTC.",
@@ -221,7 +230,8 @@ class DatabaseSettings(Section):
         ),
     ]
     kms_key_arn: Annotated[
-        Annotated[str, _matches(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "is no KMS key ARN")] | None,
+        Annotated[str, _matches(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "must be a KMS key ARN")]
+        | None,
         Field(
             default=None,
             description="Key that encrypts the storage; the account's `aws/rds` key when left out. A change "
@@ -261,7 +271,7 @@ class ImageSettings(Section):
         str,
         _matches(
             r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+",
-            "is no image repository (registry/path, without tag or digest)",
+            "must be an image repository (registry/path, without tag or digest)",
         ),
         Field(
             default=DEFAULT_IMAGE_REPOSITORY,
@@ -271,7 +281,7 @@ class ImageSettings(Section):
     ]
     tag: Annotated[
         Text,
-        _matches(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "is no image tag"),
+        _matches(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "must be an image tag"),
         Field(
             default=DEFAULT_IMAGE_TAG,
             description="Tag: upstream publishes full commit SHAs.",
@@ -279,7 +289,7 @@ class ImageSettings(Section):
         ),
     ]
     digest: Annotated[
-        Annotated[str, _matches(r"sha256:[0-9a-f]{64}", "is no image digest")] | None,
+        Annotated[str, _matches(r"sha256:[0-9a-f]{64}", "must be an image digest")] | None,
         Field(
             default=None,
             description="Digest; wins over the tag.",
@@ -343,13 +353,13 @@ class NetworkSettings(Section):
     """Where the database is reached from."""
 
     vpc_id: Annotated[
-        Annotated[str, _matches(r"vpc-[0-9a-f]{8,17}", "is no VPC id")] | None,
+        Annotated[str, _matches(r"vpc-[0-9a-f]{8,17}", "must be a VPC id")] | None,
         Field(
             default=None, description="VPC; the cluster's when left out.", examples=["vpc-0123456789abcdef0"]
         ),
     ]
     subnet_ids: Annotated[
-        tuple[Annotated[str, _matches(r"subnet-[0-9a-f]{8,17}", "is no subnet id")], ...] | None,
+        tuple[Annotated[str, _matches(r"subnet-[0-9a-f]{8,17}", "must be a subnet id")], ...] | None,
         Field(
             default=None,
             strict=False,
@@ -359,7 +369,7 @@ class NetworkSettings(Section):
         ),
     ]
     client_security_group_ids: Annotated[
-        tuple[Annotated[str, _matches(r"sg-[0-9a-f]{8,17}", "is no security group id")], ...],
+        tuple[Annotated[str, _matches(r"sg-[0-9a-f]{8,17}", "must be a security group id")], ...],
         Field(
             default=(),
             strict=False,
@@ -450,18 +460,18 @@ ClusterName = Annotated[
     str,
     _matches(
         r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}",
-        "is no EKS cluster name (1 to 100 letters, digits, - or _, beginning with a letter or digit)",
+        "must be an EKS cluster name (1 to 100 letters, digits, - or _, beginning with a letter or digit)",
     ),
 ]
 TagKey = Annotated[
     str,
     _matches(
         r"(?!aws:)[\w .:/=+\-@]{1,128}",
-        "is no tag key (1 to 128 letters, digits, spaces or _.:/=+-@, not aws:…)",
+        "must be a tag key (1 to 128 letters, digits, spaces or _.:/=+-@, not aws:…)",
     ),
 ]
 TagValue = Annotated[
-    Text, _matches(r"[\w .:/=+\-@]{0,256}", "is no tag value (up to 256 letters, digits or _.:/=+-@)")
+    Text, _matches(r"[\w .:/=+\-@]{0,256}", "must be a tag value (up to 256 letters, digits or _.:/=+-@)")
 ]
 
 

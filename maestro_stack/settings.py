@@ -192,7 +192,7 @@ def _region(region: str | None, *, is_secret: bool) -> tuple[str, list[Problem]]
     if region not in known:
         value = "the secret value" if is_secret else shown(region)
         hint = "" if is_secret else did_you_mean(region, known)
-        problem = f"{value} is no AWS region{hint}"
+        problem = f"{value} is not an AWS region{hint}"
         return "", [Problem(key="aws:region", problem=problem, example=example)]
     return region, []
 
@@ -229,10 +229,10 @@ def _ca_bundle(
     try:
         text = (root / file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as unreadable:
-        reason = unreadable.strerror if isinstance(unreadable, OSError) else "it is no UTF-8 text"
+        reason = unreadable.strerror if isinstance(unreadable, OSError) else "it is not UTF-8 text"
         return None, [Problem(key=key, problem=f"{name} can't be read: {reason}", example=example)]
     if "-----BEGIN CERTIFICATE-----" not in text:
-        return None, [Problem(key=key, problem=f"{name} holds no PEM certificate", example=example)]
+        return None, [Problem(key=key, problem=f"{name} must hold PEM certificates", example=example)]
     return text, []
 
 

@@ -59,7 +59,7 @@ def read_plan(file: Path, project: str) -> Plan:
     except OSError as refused:
         raise UsageError(f"--plan {file}: {refused.strerror}") from None
     except ValueError as broken:
-        raise UsageError(f"--plan {file} is no JSON, or is cut off: {broken}; {_HOW}") from None
+        raise UsageError(f"--plan {file} is not JSON, or is cut off: {broken}; {_HOW}") from None
     content = cast("dict[str, Json]", parsed) if isinstance(parsed, dict) else {}
     errors = tuple(
         text(diagnostic, "message").strip()
@@ -68,7 +68,7 @@ def read_plan(file: Path, project: str) -> Plan:
     )
     # A preview that fails before its first step has none, and says why.
     if not isinstance(content.get("steps"), list) and not errors:
-        raise UsageError(f"--plan {file} is no plan: it has no steps; {_HOW}")
+        raise UsageError(f"--plan {file} is not a plan: it has no steps; {_HOW}")
     steps = records(content, "steps")
     stacks = {tuple(text(step, "urn").split("::")[:2]) for step in steps}
     names = {name for name in stacks if len(name) == 2}

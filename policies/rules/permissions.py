@@ -25,7 +25,7 @@ def _judged(resource: Resource, key: str, judge: _Judge) -> Iterator[str]:
         return
     statements = allowing(document)
     if statements is None:
-        yield f"its {key} is no policy document"
+        yield f"its {key} is not a policy document"
         return
     for statement in statements:
         for problem in judge(statement):

@@ -56,7 +56,7 @@ def test_everything_wrong_with_a_configuration_is_told_at_once_and_once(region: 
     said = _said(stack.engine.up())
     assert "clusterName: is missing\n    example: pulumi config set clusterName" in said
     assert "profile: is missing\n    example: pulumi config set profile" in said
-    assert "replicas: is no known key (did you mean server.replicas?)" in said
+    assert "replicas: is not a known key (did you mean server.replicas?)" in said
     assert "server.zoneCount: 0 is below 1" in said
     assert "Traceback" not in said
 

@@ -29,9 +29,9 @@ def _reviewed(folder: Path, plan: Json) -> StackReview:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "is no JSON, or is cut off"),
-        ('{"steps": [', "is no JSON, or is cut off"),
-        ('{"event": 1}\n{"event": 2}', "is no JSON, or is cut off"),
+        ("", "is not JSON, or is cut off"),
+        ('{"steps": [', "is not JSON, or is cut off"),
+        ('{"event": 1}\n{"event": 2}', "is not JSON, or is cut off"),
         ("[]", "it has no steps"),
         ('{"steps": {}}', "it has no steps"),
         ('{"stdout": "error: no stack"}', "it has no steps"),

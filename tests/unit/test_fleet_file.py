@@ -87,14 +87,14 @@ def _waves(*more: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"wave": []}, "wave: is no known key (did you mean waves?)"),
+        ({"wave": []}, "wave: is not a known key (did you mean waves?)"),
         ({"maxConcurrent": 0}, "maxConcurrent: 0 is below 1"),
         (_waves({"name": "x", "stacks": []}), "waves[2].stacks: holds fewer than 1"),
-        (_waves({"name": "x", "stacks": ["a"], "soak": "soon"}), 'waves[2].soak: "soon" is no duration'),
-        (_waves({"name": "x", "stacks": ["a"], "sok": "1m"}), "sok: is no known key (did you mean soak?)"),
+        (_waves({"name": "x", "stacks": ["a"], "soak": "soon"}), "waves[2].soak: must be a duration in"),
+        (_waves({"name": "x", "stacks": ["a"], "sok": "1m"}), "sok: is not a known key (did you mean soak?)"),
         (_waves({"name": "x", "stacks": ["west"]}), "west is 2 times in rest and x"),
         (_waves({"name": "rest", "stacks": ["west"]}), "name rest is there 2 times"),
-        (_waves({"name": "x", "stacks": ["a/b"]}), 'waves[2].stacks[0]: "a/b" is no stack\'s name'),
+        (_waves({"name": "x", "stacks": ["a/b"]}), "waves[2].stacks[0]: must be a stack's name"),
         ({"regions": [{"stack": "east"}]}, "regions: configures stacks, which their own files do now"),
         ({"defaults": {}, "regions": []}, "delete the key"),
     ],
@@ -114,7 +114,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     [
         ("regions: [", "can't be read as YAML"),
         ("maxConcurrent: 4\nmaxConcurrent: 5\n", "is already defined in line 1 (line 2, column 1)"),
-        ("- a list", "holds no mapping"),
+        ("- a list", "must hold a mapping"),
     ],
 )
 def test_a_file_that_is_no_fleet_file_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
@@ -136,7 +136,7 @@ def test_every_configuration_is_checked_as_the_program_does_for_all_stacks_at_on
     fleet = _three(project, {"aws:region": "moon-1", "maestro-stack:clusterName": "c"})
     said = _refused(fleet, project)
     assert said.startswith("The fleet can't be run: 2 problems.")
-    assert 'third, aws:region: "moon-1" is no AWS region' in said
+    assert 'third, aws:region: "moon-1" is not an AWS region' in said
     assert "east, server.replicas: -1 is below" in said
 
 
@@ -231,4 +231,4 @@ def test_a_pipeline_needs_no_more_than_the_program(project: Path) -> None:
         cwd=project, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "PATH: holds no pulumi" in done.stderr
+    assert "PATH: holds no `pulumi`" in done.stderr

@@ -51,17 +51,22 @@ def test_a_region_may_have_no_management_cluster_yet() -> None:
     ("clusters", "region", "key", "problem"),
     [
         (None, {}, "region.stack", "is missing"),
-        (None, "us-east-1", "region", "is no object"),
-        (None, {"stack": "us-east-1"}, "region.stack", '"us-east-1" names no stack as'),
+        (None, "us-east-1", "region", "must be an object"),
+        (None, {"stack": "us-east-1"}, "region.stack", 'must be a stack: ORGANIZATION/PROJECT/STACK, not "us-east-1"'),
         (None, {"stack": STACK, "rolearn": ROLE}, "region.rolearn", "did you mean roleArn?"),
-        (None, {"stack": STACK, "roleArn": "admin"}, "region.roleArn", '"admin" is no ARN of an IAM role'),
-        ([], None, "clusters", "is no object"),
+        (
+            None,
+            {"stack": STACK, "roleArn": "admin"},
+            "region.roleArn",
+            'must be the ARN of an IAM role, not "admin"',
+        ),
+        ([], None, "clusters", "must be an object"),
         ({"mc": {}}, None, "clusters.mc.region", "is missing"),
         ({"mc": None}, None, "clusters.mc", "is missing"),
-        ({"mc": {"region": "east"}}, None, "clusters.mc.region", '"east" is no AWS region'),
-        ({"mc": {"region": 1}}, None, "clusters.mc.region", "1 is no AWS region"),
-        ({"mc*": {"region": "us-east-1"}}, None, "clusters.mc*", "is no consumer's name"),
-        ({"Mc_1": {"region": "us-east-1"}}, None, "clusters.Mc_1", "is no consumer's name"),
+        ({"mc": {"region": "east"}}, None, "clusters.mc.region", 'must be an AWS region, not "east"'),
+        ({"mc": {"region": 1}}, None, "clusters.mc.region", "must be an AWS region, not 1"),
+        ({"mc*": {"region": "us-east-1"}}, None, "clusters.mc*", "must be a consumer's name"),
+        ({"Mc_1": {"region": "us-east-1"}}, None, "clusters.Mc_1", "must be a consumer's name"),
         (
             {"mc": {"region": "us-east-1"}, "mc-2": {"region": "us-east-1", "cluster": "mc"}},
             None,
@@ -77,7 +82,7 @@ def test_a_wrong_configuration_is_told_by_its_key(
 
 
 def test_an_unknown_key_is_told_with_the_closest_known_one() -> None:
-    with pytest.raises(ConfigurationError, match=r"cluster: is no known key \(did you mean clusters\?\)"):
+    with pytest.raises(ConfigurationError, match=r"cluster: is not a known key \(did you mean clusters\?\)"):
         parse({**given(), "cluster": None})
 
 

@@ -28,12 +28,12 @@ EXAMPLES = {
     "clusters.cluster": "cluster: management-east",
 }
 RULES = {
-    "stack": (re.compile(r"[^/]+/[^/]+/[^/]+"), "names no stack as ORGANIZATION/PROJECT/STACK"),
-    "roleArn": (ROLE, "is no ARN of an IAM role"),
-    "region": (REGION, "is no AWS region"),
-    "cluster": (CLUSTER, "is no name of an EKS cluster"),
+    "stack": (re.compile(r"[^/]+/[^/]+/[^/]+"), "a stack: ORGANIZATION/PROJECT/STACK"),
+    "roleArn": (ROLE, "the ARN of an IAM role"),
+    "region": (REGION, "an AWS region"),
+    "cluster": (CLUSTER, "the name of an EKS cluster"),
 }
-"""By key: what its value must look like, and the problem if it doesn't."""
+"""By key: what its value must look like, in a pattern and in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,20 +140,20 @@ def _section(
         elif isinstance(value, str) and RULES[name][0].fullmatch(value):
             sound[name] = value
         else:
-            problems.append(_problem(f"{key}.{name}", f"{json.dumps(value)} {RULES[name][1]}"))
+            problems.append(_problem(f"{key}.{name}", f"must be {RULES[name][1]}, not {json.dumps(value)}"))
     return sound
 
 
 def _mapping(key: str, value: object, problems: list[Problem]) -> Mapping[str, object] | None:
     if isinstance(value, dict):
         return cast(dict[str, object], value)
-    problems.append(_problem(key, "is missing" if value is None else "is no object"))
+    problems.append(_problem(key, "is missing" if value is None else "must be an object"))
     return None
 
 
 def _unknown(key: str, name: str, known: tuple[str, ...]) -> Problem:
     close = difflib.get_close_matches(name, known, n=1)
-    problem = f"is no known key (did you mean {close[0]}?)" if close else "is no known key"
+    problem = f"is not a known key (did you mean {close[0]}?)" if close else "is not a known key"
     return Problem(key=key, problem=problem, example=f"known keys here: {', '.join(known)}")
 
 
