@@ -5,5 +5,5 @@ and resources that programs and providers exchange with it, programs on its path
 among them), and its death by SIGKILL.
 Not in it: what the providers do; which ones a stack runs against, its caller says.
 For others: `driver`, `events`, `go_yaml`, `kill`, `kubernetes_provider`, `programs`, `project`, `properties`,
-`remedies`, `run`, `shell`.
+`remedies`, `run`, `settings`, `shell`.
 """

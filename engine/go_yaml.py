@@ -5,7 +5,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -39,11 +39,29 @@ def load(text: str) -> object:
     Source: gopkg.in/yaml.v3, resolve.go and decode.go; Pulumi's sdk/go/common/workspace.
     """
     loader = _Loader(text)
-    try:
-        node = loader.get_node() if loader.check_node() else None
-        return None if node is None else loader.document(node)
-    finally:
-        loader.dispose()
+    node = loader.first()
+    return None if node is None else loader.document(node)
+
+
+def lines_along(text: str, path: Sequence[str | int]) -> list[int]:
+    """The lines, from 1, of the keys and list members on a path, as far as the document has them."""
+    node = _Loader(text).first()
+    lines: list[int] = []
+    for part in path:
+        there = next((pair for name, pair in _members(node) if name == part), None)
+        if there is None:
+            break
+        begin, node = there
+        lines.append(begin.start_mark.line + 1)
+    return lines
+
+
+def _members(node: yaml.Node | None) -> Iterator[tuple[str | int, tuple[yaml.Node, yaml.Node]]]:
+    """By its name or number, what each member of a mapping or a list begins with, and its value."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((key.value, (key, value)) for key, value in node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((number, (member, member)) for number, member in enumerate(node.value))
 
 
 def dump(content: Mapping[str, object]) -> str:
@@ -143,6 +161,10 @@ class _Loader(yaml.SafeLoader):
                     problem_mark=node.value[index][0].start_mark,
                 )
         return super().construct_mapping(node, deep=deep)
+
+    def first(self) -> yaml.Node | None:
+        """The first document, if there is one."""
+        return self.get_node() if self.check_node() else None
 
     def document(self, node: yaml.Node) -> object:
         """What a document holds."""

@@ -4,7 +4,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -27,7 +27,7 @@ class FileError(UsageError):
     """A file can't be used."""
 
     def __init__(self, file: Path, problem: str) -> None:
-        super().__init__(f"{file} {problem}")
+        super().__init__(f"{_short(file)} {problem}")
         self.problem = problem
 
 
@@ -39,10 +39,36 @@ class Stack:
     name: str
     root: Path
     """Folder of Pulumi.yaml, in which the program runs."""
+    file: Path
     config: Mapping[str, str]
     secret_keys: frozenset[str]
     own_config: Mapping[str, object]
     """What the stack's own file sets, as it is written there but for encrypted values."""
+
+    def place(self, key: str) -> str:
+        """Where its file has a key such as `server.replicas`, or else what that would be in."""
+        top, *below = path_of(key)
+        whole = [["config", each] for each in _spellings(key, self.project)]
+        parts = [["config", each, *below] for each in _spellings(str(top), self.project)]
+        return place(self.file, *whole, *parts)
+
+
+def path_of(key: str) -> list[str | int]:
+    """The parts of `network.subnetIds[0]`."""
+    return [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
+
+
+def place(file: Path, *paths: Sequence[str | int]) -> str:
+    """Where a file has what is deepest on one of these paths: `Pulumi.dev.yaml:12`."""
+    text = file.read_text(encoding="utf-8-sig")
+    lines = max((go_yaml.lines_along(text, path) for path in paths), key=len)
+    return ":".join([_short(file), *map(str, lines[-1:])])
+
+
+def _short(file: Path) -> str:
+    """As one would name it here."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def load_stack(root: Path, *, name: str | None = None, file: Path | None = None) -> Stack:
@@ -68,14 +94,15 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     if unknown:
         close = difflib.get_close_matches(str(unknown[0]), STACK_FILE_KEYS, n=1)
         hint = f" (did you mean {close[0]}?)" if close else f" (known: {', '.join(STACK_FILE_KEYS)})"
-        raise UsageError(f"{file}: {unknown[0]} is not a key of a stack's file{hint}")
+        raise UsageError(f"{place(file, [unknown[0]])}: {unknown[0]} is not a key of a stack's file{hint}")
     stack_config = _by_key(_section(found, file), project_name, file)
     project_file = root / "Pulumi.yaml"
     defaults = dict(_defaults(_by_key(_section(project, project_file), project_name, project_file)))
     missing = [key for key, value in defaults.items() if value == "" and key not in stack_config]
     if missing and (environment := found.get("environment")):
+        named = f"environment: {json.dumps(environment)}"
         raise UsageError(
-            f"{file}: {', '.join(missing)} may come from environment: {json.dumps(environment)}, which isn't "
+            f"{place(file, ['environment'])}: {', '.join(missing)} may come from {named}, which isn't "
             "read here. Write what it sets (pulumi env open) into a file's config, and name it by --config."
         )
     config: dict[str, str] = {}
@@ -84,7 +111,8 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
     for key, value in {**defaults, **stack_config}.items():
         given, is_secret = _without_encryption(key, value)
         if not _is_finite(given):
-            raise UsageError(f"{file}: {key} holds .inf or .nan, which the engine can't keep")
+            where = place(file, *(["config", each] for each in _spellings(key, project_name)))
+            raise UsageError(f"{where}: {key} holds .inf or .nan, which the engine can't keep")
         config[key] = go_yaml.plain(given)
         if key in stack_config:
             own[key] = given
@@ -94,6 +122,7 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
         project=project_name,
         name=name or _stack_name(file),
         root=root,
+        file=file,
         config=config,
         secret_keys=frozenset(secret),
         own_config=own,
@@ -148,14 +177,21 @@ def _by_key(section: Mapping[object, object], project: str, file: Path) -> dict[
         if len(names) == 1:
             names.insert(0, project)
         if not isinstance(given, str) or len(names) != 2:
-            raise UsageError(
-                f"{file}: config key {given} must be namespace:name, such as {project}:clusterName"
-            )
+            where, example = place(file, ["config", str(given)]), f"{project}:clusterName"
+            raise UsageError(f"{where}: config key {given} must be namespace:name, such as {example}")
         key = ":".join(names)
         if key in keys:
-            raise UsageError(f"{file}: config key {key} is given twice, once as {given}")
+            where = place(file, ["config", str(given)])
+            raise UsageError(f"{where}: config key {key} is given twice, once as {given}")
         keys[key] = value
     return keys
+
+
+def _spellings(key: str, project: str) -> list[str]:
+    """The ways in which a file may give a key."""
+    namespace, _, name = key.rpartition(":")
+    namespace = namespace or project
+    return [f"{namespace}:{name}", f"{namespace}:config:{name}", *([name] if namespace == project else [])]
 
 
 def _is_finite(value: object) -> bool:
@@ -171,7 +207,7 @@ def _section(found: Mapping[str, object], file: Path) -> dict[object, object]:
     if config is None:
         return {}
     if not isinstance(config, dict):
-        raise UsageError(f"{file}: config must be a mapping; for example\n{EXAMPLE}")
+        raise UsageError(f"{place(file, ['config'])}: config must be a mapping; for example\n{EXAMPLE}")
     return cast(dict[object, object], config)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.project import FileError, read_mapping
+from engine.project import FileError, path_of, place, read_mapping
 from fleet.errors import FleetFileError
 from maestro_stack.errors import Problem
 from maestro_stack.messages import did_you_mean, problem_in, section_at, shown
@@ -173,15 +173,20 @@ def load(file: Path) -> Fleet:
         problem = Problem(key=str(file), problem=unusable.problem, example="docs/fleet.md shows one")
         raise FleetFileError(TITLE, [problem]) from None
     if moved := [key for key in ("defaults", "regions") if key in content]:
-        raise FleetFileError(f"{file} can't be used", [_moved(key) for key in moved])
+        raise _unusable(file, [_moved(key) for key in moved])
     try:
         read = FleetFile.model_validate(content)
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
-        raise FleetFileError(f"{file} can't be used", [_problem(error) for error in errors]) from None
+        raise _unusable(file, [_problem(error) for error in errors]) from None
     if problems := list(_contradictions(read)):
-        raise FleetFileError(f"{file} can't be used", problems)
+        raise _unusable(file, problems)
     return Fleet(file=file, waves=tuple(read.waves), max_concurrent=read.max_concurrent)
+
+
+def _unusable(file: Path, problems: Sequence[Problem]) -> FleetFileError:
+    placed = [replace(each, where=place(file, path_of(each.key))) for each in problems]
+    return FleetFileError(f"{file} can't be used", placed)
 
 
 def _moved(key: str) -> Problem:

@@ -66,7 +66,9 @@ def as_json(report: Report) -> dict[str, Json]:
         "version": FORMAT_VERSION,
         "command": report.command,
         "result": _RESULTS[report.status],
-        "problems": [{"key": p.key, "problem": p.problem, "example": p.example} for p in problems],
+        "problems": [
+            {"where": p.where, "key": p.key, "problem": p.problem, "example": p.example} for p in problems
+        ],
         "regions": [_region(run, report.known) for run in report.runs],
         "next": json_list(_next(report)),
     }

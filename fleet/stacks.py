@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.project import UsageError, load_stack
+from engine.settings import settings_of
 from fleet.errors import FleetFileError
 from fleet.file import TITLE, Fleet
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import did_you_mean
-from maestro_stack.settings import Settings, parse
+from maestro_stack.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +41,12 @@ def check(fleet: Fleet, root: Path) -> list[Region]:
             continue
         try:
             read = load_stack(root, name=stack)
-            settings = parse(read.config, project=read.project, root=root, secret=read.secret_keys)
+            settings = settings_of(read)
         except UsageError as unusable:
             problems.append(Problem(key=stack, problem=str(unusable), example="docs/configuration.md"))
             continue
         except ConfigurationError as unusable:
-            problems += [
-                Problem(key=f"{stack}, {each.key}", problem=each.problem, example=each.example)
-                for each in unusable.problems
-            ]
+            problems += unusable.problems
             continue
         regions.append(
             Region(
@@ -71,6 +69,7 @@ def _without_file(fleet: Fleet, root: Path, stack: str) -> Problem:
         key=f"waves, {fleet.wave_of(stack).name}",
         problem=f"names {stack}, but there is no Pulumi.{stack}.yaml{did_you_mean(stack, there)}",
         example=f"pulumi stack init {stack}, and configure it there: docs/configuration.md",
+        where=str(fleet.file),
     )
 
 

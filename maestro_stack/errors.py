@@ -7,8 +7,9 @@ MaestroError                 printed as text, once, and never as a traceback
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
+from typing import Self
 
 import pulumi
 
@@ -26,9 +27,11 @@ class Problem:
     key: str
     problem: str
     example: str
+    where: str = ""
+    """The file, and the line where it is known: `Pulumi.dev.yaml:12`."""
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.problem}\n    {self.example}"
+        return f"{self.where and f'{self.where}: '}{self.key}: {self.problem}\n    {self.example}"
 
 
 class MaestroError(pulumi.RunError):
@@ -49,6 +52,10 @@ class ConfigurationError(MaestroError):
     """The stack's configuration is not usable."""
 
     title = "The stack's configuration is not usable"
+
+    def placed(self, place: Callable[[str], str]) -> Self:
+        """The same, with where each key is."""
+        return type(self)([replace(problem, where=place(problem.key)) for problem in self.problems])
 
 
 class SurroundingsError(MaestroError):

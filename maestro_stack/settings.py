@@ -90,7 +90,11 @@ def load() -> Settings:
     config = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
     secret = {k for k in config if pulumi_config.is_config_secret(k)}
     secret.update(pulumi_config.get_config_secret_keys_env())
-    return parse(config, project=pulumi.get_project(), root=Path(), secret=secret)
+    try:
+        return parse(config, project=pulumi.get_project(), root=Path(), secret=secret)
+    except ConfigurationError as unusable:
+        # The engine hands on values, without their lines.
+        raise unusable.placed(lambda _: f"Pulumi.{pulumi.get_stack()}.yaml") from None
 
 
 def parse(

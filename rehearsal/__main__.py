@@ -98,7 +98,7 @@ def _explain(unusable: Exception, *, as_json: bool) -> int:
         from rehearsal.report import FORMAT_VERSION
 
         problems = [
-            {"key": p.key, "problem": p.problem, "example": p.example}
+            {"where": p.where, "key": p.key, "problem": p.problem, "example": p.example}
             for p in getattr(unusable, "problems", ())
         ]
         answer = {

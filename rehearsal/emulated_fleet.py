@@ -17,8 +17,8 @@ from engine import go_yaml
 from engine.driver import EngineError
 from engine.programs import write_language_host
 from engine.project import load_stack, write_config
+from engine.settings import settings_of
 from engine.shell import copy_checkout, variables
-from maestro_stack.settings import parse
 from rehearsal.environment import seed_memory
 from rehearsal.rehearse import world_of
 
@@ -109,8 +109,7 @@ class EmulatedFleet:
     def build_worlds(self) -> None:
         """Make in AWS what each region's configuration names, as the stacks' files have it now."""
         for stack in self.stacks:
-            read = load_stack(self.checkout, name=stack)
-            settings = parse(read.config, project=read.project, root=self.checkout)
+            settings = settings_of(load_stack(self.checkout, name=stack))
             world = world_of(settings).model_copy(update={"account": self.account})
             self.emulation.build(account=world.account, region=settings.region, world=world)
             seed_memory(self.emulation, settings, world)

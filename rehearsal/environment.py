@@ -17,7 +17,8 @@ from engine.driver import Engine, EngineError
 from engine.kubernetes_provider import PROVIDER, write_provider
 from engine.programs import LOG, WritePlugins
 from engine.project import Stack
-from maestro_stack.settings import Settings, parse
+from engine.settings import settings_of
+from maestro_stack.settings import Settings
 from rehearsal.kubelet import Kubelet
 from rehearsal.rehearse import Progress, world_of
 
@@ -62,7 +63,7 @@ def surroundings(
         emulator.client.EmulationError, controlplane.ControlPlaneError: something can't start.
         emulator.world.WorldError: no world can be built.
     """
-    settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
+    settings = settings_of(stack)
     world = world or world_of(settings)
     if with_cluster:
         with_real_kubernetes()  # says at once that it isn't there

@@ -16,8 +16,9 @@ from emulator.packages import Providers
 from emulator.world import World, default_world
 from engine.project import Stack
 from engine.run import Failure, Run
+from engine.settings import settings_of
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
-from maestro_stack.settings import Settings, parse
+from maestro_stack.settings import Settings
 from rehearsal.gather import gather
 
 Progress = Callable[[str], None]
@@ -60,7 +61,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         emulator.world.WorldError: no world can be built.
     """
     begun = time.monotonic()
-    settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
+    settings = settings_of(stack)
     world = world or world_of(settings)
     progress("building the emulated AWS")
     with in_process_cloud(settings.region, world) as cloud:

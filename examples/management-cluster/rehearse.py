@@ -27,9 +27,9 @@ from emulator.aws.cloud import Cloud  # noqa: E402
 from emulator.client import Emulation, EmulationError  # noqa: E402
 from emulator.executables import ACCOUNT, write_plugins  # noqa: E402
 from emulator.world import World, default_world  # noqa: E402
+from engine import settings as regional  # noqa: E402
 from engine.driver import Engine, EngineError, Result  # noqa: E402
 from engine.project import Stack, UsageError, load_stack  # noqa: E402
-from maestro_stack import settings as regional  # noqa: E402
 from maestro_stack.errors import MaestroError  # noqa: E402
 from maestro_stack.mqtt import Agent, Mqtt  # noqa: E402
 from management_cluster.settings import Cluster, Settings, parse  # noqa: E402
@@ -131,7 +131,7 @@ def rehearse(name: str) -> int:
     stack = load_stack(HERE, name=name)
     settings = settings_of(stack)
     region = load_stack(ROOT, name=settings.region.stack.rpartition("/")[2])
-    configured = regional.parse(region.config, project=region.project, root=ROOT, secret=region.secret_keys)
+    configured = regional.settings_of(region)
     world = world_of(configured)
     with (
         tempfile.TemporaryDirectory(prefix="maestro-agents-") as made,

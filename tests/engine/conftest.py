@@ -22,7 +22,7 @@ from emulator.world import World
 from engine.driver import Engine, Result
 from engine.programs import LOG, WritePlugins
 from engine.project import Stack, load_stack, write_config
-from maestro_stack.settings import parse
+from engine.settings import settings_of
 from rehearsal.environment import seed_memory
 from rehearsal.rehearse import world_of
 from tests.checkouts import ROOT
@@ -67,7 +67,7 @@ class Region:
         self.root = root
         self.settings = dict(settings)
         stack = self._stack(settings)
-        parsed = parse(stack.config, project=stack.project, root=stack.root)
+        parsed = settings_of(stack)
         self.region = parsed.region
         self.world = world(world_of(parsed).model_copy(update={"account": account}))
         if build:

@@ -115,7 +115,15 @@ def _stack(root: Path) -> Stack:
         "kubernetes:clusterIdentifier": CLUSTER_ID,
         "rows:changed": "false",
     }
-    return Stack(project="rows", name="rows", root=root, config={}, secret_keys=frozenset(), own_config=own)
+    return Stack(
+        project="rows",
+        name="rows",
+        root=root,
+        file=root / "Pulumi.rows.yaml",
+        config={},
+        secret_keys=frozenset(),
+        own_config=own,
+    )
 
 
 def _after(stack: Stack) -> Stack:

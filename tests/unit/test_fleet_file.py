@@ -136,8 +136,8 @@ def test_every_configuration_is_checked_as_the_program_does_for_all_stacks_at_on
     fleet = _three(project, {"aws:region": "moon-1", "maestro-stack:clusterName": "c"})
     said = _refused(fleet, project)
     assert said.startswith("The fleet can't be run: 2 problems.")
-    assert 'third, aws:region: "moon-1" is not an AWS region' in said
-    assert "east, server.replicas: -1 is below" in said
+    assert 'Pulumi.third.yaml:3: aws:region: "moon-1" is not an AWS region' in said
+    assert "Pulumi.east.yaml:6: server.replicas: -1 is below" in said
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,12 @@ def test_a_region_may_have_no_management_cluster_yet() -> None:
     [
         (None, {}, "region.stack", "is missing"),
         (None, "us-east-1", "region", "must be an object"),
-        (None, {"stack": "us-east-1"}, "region.stack", 'must be a stack: ORGANIZATION/PROJECT/STACK, not "us-east-1"'),
+        (
+            None,
+            {"stack": "us-east-1"},
+            "region.stack",
+            'must be a stack: ORGANIZATION/PROJECT/STACK, not "us-east-1"',
+        ),
         (None, {"stack": STACK, "rolearn": ROLE}, "region.rolearn", "did you mean roleArn?"),
         (
             None,

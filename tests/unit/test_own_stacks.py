@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from engine.project import UsageError, load_stack
+from engine.settings import settings_of
 from fleet.errors import FleetFileError
 from fleet.file import load
 from fleet.stacks import check
 from maestro_stack.errors import ConfigurationError
-from maestro_stack.settings import parse
 from tests.checkouts import ROOT
 
 STACKS = sorted(file.name.split(".", 1)[1].removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml"))
@@ -32,8 +32,7 @@ def demand(sound: Callable[[], object]) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_s_file_is_sound(stack: str) -> None:
     def sound() -> None:
-        read = load_stack(ROOT, name=stack)
-        parse(read.config, project=read.project, root=ROOT, secret=read.secret_keys)
+        settings_of(load_stack(ROOT, name=stack))
 
     demand(sound)
 

@@ -636,7 +636,8 @@ def test_a_days_case_does_not_matter_as_for_the_provider() -> None:
 def test_a_mode_that_is_none_is_not_also_called_eks() -> None:
     chain = json.dumps([{"roleArn": "a"}, {"roleArn": "b"}])
     assert (
-        "must be 'eks'" in only(problems({"kubernetes": {"mode": "kube"}}, aws={"assumeRoles": chain})).problem
+        "must be 'eks'"
+        in only(problems({"kubernetes": {"mode": "kube"}}, aws={"assumeRoles": chain})).problem
     )
 
 
