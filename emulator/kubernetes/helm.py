@@ -159,9 +159,30 @@ def outputs(
 def _manifests(rendered: Mapping[str, str]) -> Iterator[Manifest]:
     for template, content in sorted(rendered.items()):
         if template.endswith((".yaml", ".yml")):
-            for document in yaml.load_all(content, Loader=yaml.CSafeLoader):  # libyaml: ten times faster
-                if document is not None:
-                    yield Manifest(template=template, content=cast("Mapping[str, Json]", document))
+            for document in _documents(template, content):
+                yield Manifest(template=template, content=cast("Mapping[str, Json]", document))
+
+
+def _documents(template: str, content: str) -> Iterator[object]:
+    """The objects in what a template renders.
+
+    Raises KubernetesError where it renders no YAML, or YAML that is no object, in Helm's words; the text may
+    hold a secret, and isn't repeated. Source: Helm 3.20.2, pkg/releaseutil/manifest_sorter.go.
+    """
+    about = f"YAML parse error on {template}: error"
+    try:
+        for document in yaml.load_all(content, Loader=yaml.CSafeLoader):  # libyaml: ten times faster
+            if document is None:
+                continue
+            if not isinstance(document, dict):
+                raise KubernetesError(f"{about} unmarshaling JSON: it renders something else than an object")
+            yield cast(object, document)
+    except yaml.MarkedYAMLError as refused:
+        mark = refused.problem_mark
+        where = f"line {mark.line + 1} of what it renders" if mark else "what it renders"
+        raise KubernetesError(f"{about} converting YAML to JSON: yaml: {where}: {refused.problem}") from None
+    except yaml.YAMLError as refused:  # a character that YAML doesn't allow
+        raise KubernetesError(f"{about} converting YAML to JSON: yaml: {refused}") from None
 
 
 def known_inputs(outputs: Mapping[str, Json], status: Mapping[str, Json]) -> dict[str, Json]:

@@ -141,3 +141,24 @@ def test_a_look_up_without_a_handler_names_the_file_to_add_it_in(rehearse: Rehea
 def test_the_unbroken_copy_holds(rehearse: Rehearse, broken: Break) -> None:
     root = broken("maestro_stack/names.py", '"""Every physical name', '"""Each physical name')
     assert rehearse(root=root).status == 0
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("automountServiceAccountToken: false: true", "error converting YAML to JSON: yaml: line "),
+        ("automountServiceAccountToken: [false", "error converting YAML to JSON: yaml: line "),
+        ('automountServiceAccountToken: "\x07"', "control characters are not allowed"),
+        ("---\njust words", "error unmarshaling JSON"),
+    ],
+)
+def test_a_template_that_renders_no_object_is_named(
+    rehearse: Rehearse, broken: Break, new: str, said: str
+) -> None:
+    root = broken(f"{CHART}/serviceaccount.yaml", "automountServiceAccountToken: false", new)
+    outcome = rehearse(root=root)
+    assert outcome.status == 1
+    [failure] = outcome.report["failures"]
+    assert "YAML parse error on maestro-server-eso/templates/serviceaccount.yaml: " in failure["message"]
+    assert said in failure["message"]
+    assert "Error in" not in failure["message"]

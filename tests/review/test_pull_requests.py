@@ -48,6 +48,17 @@ def test_a_template_that_changes_pods_shows_the_field_and_says_that_they_roll_an
     assert "pods roll because the pod template's spec.terminationGracePeriodSeconds" in change["reason"]
 
 
+def test_a_template_that_renders_no_yaml_is_named_with_its_line(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.replace(DEPLOYMENT, "serviceAccountName: maestro", "serviceAccountName: [maestro")
+    outcome = review("--json")
+    assert json.loads(outcome.stdout)["verdict"] == "dangerous"
+    (change,) = _changes(outcome).values()
+    assert "YAML parse error on maestro-server-eso/templates/deployment.yaml: " in change["quoted"]
+    assert "yaml: line " in change["quoted"]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "grade", "said"),
     [
