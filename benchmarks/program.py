@@ -10,6 +10,7 @@ import time
 
 from benchmarks import ROOT, STACK_FILE
 from emulator.aws.in_process import in_process_cloud
+from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import Kubernetes
 from emulator.mocks import run
 from emulator.packages import Providers
@@ -22,7 +23,7 @@ def timed(program: str) -> tuple[float, Run]:
     """Seconds of both runs together, and the second one."""
     stack = load_stack(ROOT, file=STACK_FILE)
     with in_process_cloud("us-east-1", default_world("regional-xyz", "us-east-1")) as cloud:
-        providers = Providers(cloud, Kubernetes(root=ROOT, version="1.33", config_maps={}))
+        providers = Providers(cloud, Kubernetes(root=ROOT, version="1.33", config_maps={}), DefaultTags({}))
         begun = time.perf_counter()
         run(stack, providers, preview=True, listener=lambda _: None, program=program)
         update = run(stack, providers, preview=False, listener=lambda _: None, program=program)

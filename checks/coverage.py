@@ -15,7 +15,8 @@ def check(evidence: Evidence, findings: Findings) -> None:
         for each in resources
         if each.unverified
     )
-    for reason in unknown:
+    followed = (f"what {key} changes: nothing here follows it" for key in evidence.not_followed)
+    for reason in (*unknown, *followed):
         findings.unverified(reason, PREVIEW)
     if not unknown:
         findings.holds(f"each of {len(resources)} resources is emulated")

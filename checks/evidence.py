@@ -43,6 +43,8 @@ class Evidence:
     update: Run
     region: Region
     installed: Release | Missing
+    not_followed: tuple[str, ...] = ()
+    """Keys of the configuration that change what is built, and that nothing here follows."""
 
     @property
     def release(self) -> Release:

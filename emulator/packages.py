@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 
 from common.json_values import Json
-from emulator.aws import RESOURCE_TYPES, AwsError, NoHandlerError, function_handler, resource_handler
+from emulator.aws import (
+    RESOURCE_TYPES,
+    TAGGABLE_TYPES,
+    AwsError,
+    NoHandlerError,
+    function_handler,
+    resource_handler,
+)
 from emulator.aws.cloud import Cloud
+from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import TABLES, Cluster, KubernetesError
 from emulator.lifecycle import Difference, Provider, State, TakenAsGiven, live_inputs
 from emulator.randomness import TYPES as RANDOM_TYPES
@@ -15,6 +23,10 @@ PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem", "__inputs"})
 
 TYPES = RESOURCE_TYPES | TABLES.keys() | RANDOM_TYPES
 """Every resource type that has a handler."""
+
+
+NOT_FOLLOWED = ("aws:ignoreTags",)
+"""Keys of the AWS provider's configuration that change what it builds, and that aren't emulated."""
 
 
 def is_emulated(type_: str) -> bool:
@@ -29,20 +41,30 @@ _NAMES = ("name", "identifier")
 class AwsProvider(TakenAsGiven):
     """The AWS provider's resources and look-ups, over one emulated account in one region."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, default_tags: DefaultTags) -> None:
         self._cloud = cloud
+        self._default_tags = default_tags
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
         """By the type's handler, as all that follows."""
-        return resource_handler(type_).create(self._cloud, inputs)
+        handler, tags = resource_handler(type_), self._default_tags
+        if type_ not in TAGGABLE_TYPES:
+            return handler.create(self._cloud, inputs)
+        return tags.left_out(handler.create(self._cloud, tags.under(inputs)), inputs)
 
     def read(self, type_: str, state: State) -> State | None:
         """The resource as AWS has it."""
-        return resource_handler(type_).read(self._cloud, state)
+        found = resource_handler(type_).read(self._cloud, state)
+        if found is None or type_ not in TAGGABLE_TYPES:
+            return found
+        return self._default_tags.left_out(found, state.outputs)
 
     def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
         """Change it in place."""
-        return resource_handler(type_).update(self._cloud, state, inputs)
+        handler, tags = resource_handler(type_), self._default_tags
+        if type_ not in TAGGABLE_TYPES:
+            return handler.update(self._cloud, state, inputs)
+        return tags.left_out(handler.update(self._cloud, tags.at_aws(state), tags.under(inputs)), inputs)
 
     def delete(self, type_: str, state: State) -> None:
         """Delete it."""
@@ -50,7 +72,10 @@ class AwsProvider(TakenAsGiven):
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """By the type's table."""
-        return resource_handler(type_).difference(state, inputs)
+        handler, tags = resource_handler(type_), self._default_tags
+        if type_ not in TAGGABLE_TYPES:
+            return handler.difference(state, inputs)
+        return tags.told(handler.difference(tags.at_aws(state), tags.under(inputs)), state, inputs)
 
     def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
         """Where the program gave the physical name, and keeps it.
@@ -81,10 +106,10 @@ class AwsProvider(TakenAsGiven):
 class Providers:
     """The aws, kubernetes and random providers over one emulated cloud and cluster."""
 
-    def __init__(self, cloud: Cloud, cluster: Cluster) -> None:
+    def __init__(self, cloud: Cloud, cluster: Cluster, default_tags: DefaultTags) -> None:
         self.cloud = cloud
         self.cluster = cluster
-        self._aws = AwsProvider(cloud)
+        self._aws = AwsProvider(cloud, default_tags)
         self._packages: dict[str, Provider] = {
             "aws": self._aws,
             "kubernetes": cluster,

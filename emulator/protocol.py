@@ -396,6 +396,7 @@ def _refuse_partly(  # noqa: PLR0913, PLR0917
 
 def _connect_aws(environment: Mapping[str, str], configuration: Mapping[str, Json]) -> Provider:
     from emulator.aws.cloud import DEFAULT_ACCOUNT
+    from emulator.aws.tags import DefaultTags
     from emulator.client import Emulation
     from emulator.packages import AwsProvider
 
@@ -409,7 +410,7 @@ def _connect_aws(environment: Mapping[str, str], configuration: Mapping[str, Jso
     if isinstance(allowed, str) and allowed and account not in map(str, json.loads(allowed)):
         raise ConfigurationRefusedError(f"AWS account ID not allowed: {account}")
     cloud = Emulation.attach(_url(environment)).cloud(region, account, patience=SECONDS_TO_RETRY)
-    return AwsProvider(cloud)
+    return AwsProvider(cloud, DefaultTags.configured(configuration.get("defaultTags")))
 
 
 def _assumed_account(configuration: Mapping[str, Json]) -> str | None:

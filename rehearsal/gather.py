@@ -1,7 +1,7 @@
 """The checks' evidence, from the emulated AWS and the cluster in memory."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from checks.csi_provider import MountError, parse_class
@@ -11,6 +11,7 @@ from common.json_values import Json, flag, number, record, records, text, texts
 from emulator import kubernetes
 from emulator.aws import AwsError, function_handler
 from emulator.aws.cloud import Cloud
+from emulator.packages import NOT_FOLLOWED
 from engine.run import Run, UnverifiedError
 from maestro_stack.settings import Settings
 from policies import types
@@ -22,10 +23,15 @@ OF_CERTIFICATE = (types.CERTIFICATE, types.IOT_POLICY, "aws:iot/policyAttachment
 OF_DATABASE = (types.INSTANCE, types.SECURITY_GROUP, types.INGRESS_RULE, types.PARAMETER_GROUP)
 
 
-def gather(
-    settings: Settings, preview: Run, update: Run, cloud: Cloud, cluster: kubernetes.Kubernetes
+def gather(  # noqa: PLR0913, PLR0917 all that a rehearsal has
+    settings: Settings,
+    config: Mapping[str, str],
+    preview: Run,
+    update: Run,
+    cloud: Cloud,
+    cluster: kubernetes.Kubernetes,
 ) -> Evidence:
-    """All that there is. What AWS doesn't answer is missing, and the checks that need it say why."""
+    """All that there is; `config` is what the settings were read from. What AWS doesn't answer is missing, and the checks that need it say why."""
 
     def part(gathered: Callable[[], T], *types: str) -> T | Missing:
         """What is gathered of resources of these types."""
@@ -50,6 +56,7 @@ def gather(
         preview=preview,
         update=update,
         installed=release,
+        not_followed=tuple(key for key in NOT_FOLLOWED if key in config),
         region=Region(
             name=cloud.region,
             partition=cloud.partition,

@@ -10,6 +10,7 @@ from checks.finding import Check, Status
 from checks.questions import run_checks
 from emulator.aws.account import account_of_role
 from emulator.aws.in_process import in_process_cloud
+from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import Kubernetes, Release
 from emulator.mocks import run
 from emulator.packages import Providers
@@ -71,13 +72,14 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
             version=clusters[0].version if clusters else "",
             config_maps=world.config_maps,
         )
-        providers = Providers(cloud, cluster)
+        default_tags = DefaultTags.configured(stack.config.get("aws:defaultTags"))
+        providers = Providers(cloud, cluster, default_tags)
         preview = _run("preview", stack, providers, progress)
         update = preview if preview.failures else _run("update", stack, providers, progress)
         checks: tuple[Check, ...] = ()
         if not update.failures:
             progress("checking")
-            checks = run_checks(gather(settings, preview, update, cloud, cluster))
+            checks = run_checks(gather(settings, stack.config, preview, update, cloud, cluster))
     return Rehearsal(
         stack=stack,
         settings=settings,

@@ -1,9 +1,12 @@
 """Tags of resources: as the provider reads them back, and which calls an update makes."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 from common.json_values import Json, record, records, text
+from emulator.lifecycle import Difference, State
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,51 @@ def tags_of(tags: Mapping[str, Json]) -> dict[str, Json]:
     """`tags` and `tagsAll` from a map, without AWS's own tags (aws:…)."""
     own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
     return {"tags": own, "tagsAll": dict(own)}
+
+
+@dataclass(frozen=True)
+class DefaultTags:
+    """The tags that the provider gives every taggable resource, unless the program gives it others.
+
+    AWS and `tagsAll` have them, `tags` hasn't. Handlers know one set of tags: what AWS has.
+    Source: pulumi-aws, provider/tags.go; terraform-provider-aws, internal/tags/key_value_tags.go
+    (ResolveDuplicates).
+    """
+
+    tags: Mapping[str, Json]
+
+    @classmethod
+    def configured(cls, value: Json) -> "DefaultTags":
+        """From the provider's `defaultTags`, which is JSON text, as the engine passes objects."""
+        try:
+            decoded = cast(Json, json.loads(value)) if isinstance(value, str) else None
+        except ValueError:
+            decoded = None
+        return cls(record(decoded, "tags") if isinstance(decoded, dict) else {})
+
+    def under(self, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The inputs with all tags that AWS is to have."""
+        tags = {**self.tags, **record(inputs, "tags")}
+        return {**inputs, "tags": tags} if tags else dict(inputs)
+
+    @staticmethod
+    def at_aws(state: State) -> State:
+        """The state with all tags that AWS has."""
+        return replace(state, outputs={**state.outputs, "tags": record(state.outputs, "tagsAll")})
+
+    def left_out(self, state: State, own: Mapping[str, Json]) -> State:
+        """The state as the provider tells it: of the defaults, `tags` has those that are among its `own`."""
+        kept = {
+            key: value
+            for key, value in record(state.outputs, "tagsAll").items()
+            if key in record(own, "tags") or self.tags.get(key) != value
+        }
+        return replace(state, outputs={**state.outputs, "tags": kept})
+
+    @staticmethod
+    def told(found: Difference, state: State, inputs: Mapping[str, Json]) -> Difference:
+        """A difference in the tags that AWS is to have, as one in `tagsAll` where `tags` is as it was."""
+        if "tags" not in found.updates or record(state.outputs, "tags") != record(inputs, "tags"):
+            return found
+        updates = tuple("tagsAll" if key == "tags" else key for key in found.updates)
+        return replace(found, updates=updates, kinds={**found.kinds, "tagsAll": "update"})

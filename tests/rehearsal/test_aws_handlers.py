@@ -30,7 +30,9 @@ from emulator.aws import (
 from emulator.aws.cloud import Clients, Cloud, OutsideWorldError
 from emulator.aws.in_process import in_process_cloud
 from emulator.aws.regions import UnknownRegionError
+from emulator.aws.tags import DefaultTags
 from emulator.lifecycle import State
+from emulator.packages import AwsProvider
 from emulator.world import World, default_world
 
 CLUSTER = "regional-xyz"
@@ -275,6 +277,39 @@ def test_outputs_hold_the_tags_and_the_region(account: Account) -> None:
             assert created.outputs["tagsAll"] == {"team": "platform"}, type_token
         if not type_token.startswith("aws:iam/"):
             assert created.outputs["region"] == "us-east-1", type_token
+
+
+class Tagging(Account):
+    """By way of the provider, which has default tags."""
+
+    @property
+    def provider(self) -> AwsProvider:
+        return AwsProvider(self.cloud, DefaultTags.configured('{"tags": {"owner": "us", "team": "default"}}'))
+
+    def create(self, type_token: str, inputs: Mapping[str, Json]) -> State:
+        return self.provider.create(type_token, inputs)
+
+
+def test_default_tags_are_at_aws_and_in_tags_all_of_everything_that_takes_tags(account: Account) -> None:
+    tagging = Tagging(account.cloud)
+    provider, without = tagging.provider, AwsProvider(account.cloud, DefaultTags({}))
+    for type_token, created in everything(tagging).items():
+        if type_token not in TAGGABLE_TYPES:
+            assert "owner" not in record(created.outputs, "tagsAll")
+            continue
+        own = record(created.outputs, "tags")
+        assert created.outputs["tagsAll"] == {"owner": "us", "team": "default", **own}, type_token
+        at_aws = without.read(type_token, created)
+        assert at_aws is not None
+        assert at_aws.outputs["tags"] == created.outputs["tagsAll"], type_token
+        read = provider.read(type_token, created)
+        assert read is not None
+        assert (read.outputs["tags"], read.outputs["tagsAll"]) == (own, created.outputs["tagsAll"]), type_token
+        wanted = provider.live_inputs(type_token, created, {})
+        assert not provider.difference(type_token, created, wanted), type_token
+        assert without.difference(type_token, created, wanted).updates == ("tagsAll",), type_token
+        updated = without.update(type_token, created, wanted)
+        assert (updated.outputs["tags"], updated.outputs["tagsAll"]) == (own, own), type_token
 
 
 def test_outputs_have_the_names_that_the_provider_gives_them(account: Account) -> None:

@@ -6,13 +6,18 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from checks.finding import Status
+from common.json_values import record
 from common.terminal import Colours
-from engine.project import write_config
+from emulator.aws import TAGGABLE_TYPES
+from engine.project import load_stack, write_config
 from rehearsal.__main__ import main
+from rehearsal.rehearse import rehearse
 from tests.checkouts import ROOT, STACK_FILE
 from tests.rehearsal.conftest import Break, sound
 
@@ -145,3 +150,24 @@ def test_manifests_that_cannot_be_written_are_an_error(
     monkeypatch.chdir(ROOT)
     assert main(["--config", str(STACK_FILE), "--manifests", str(tmp_path / "file")]) == 2
     assert "File exists" in capsys.readouterr().err
+
+
+def test_default_tags_reach_aws_and_what_ignore_tags_changes_is_unverified() -> None:
+    stack = load_stack(ROOT, file=STACK_FILE)
+    config = {
+        **stack.config,
+        "aws:defaultTags": '{"tags": {"owner": "us", "team": "default"}}',
+        "aws:ignoreTags": '{"keys": ["cost"]}',
+        "maestro-stack:tags": '{"team": "ours"}',
+    }
+    rehearsal = rehearse(replace(stack, config=config), world=None, progress=lambda _: None)
+    tagged = [r for r in rehearsal.update.resources if r.type in TAGGABLE_TYPES]
+    assert tagged
+    for resource in tagged:
+        own = record(resource.inputs, "tags")
+        assert own["team"] == "ours"
+        assert resource.outputs["tagsAll"] == {"owner": "us", **own}, resource.urn
+        assert resource.outputs["tags"] == own, resource.urn
+    coverage = next(check for check in rehearsal.checks if check.name == "coverage")
+    unverified = [f.text for f in coverage.findings if f.status is Status.UNVERIFIED]
+    assert unverified == ["what aws:ignoreTags changes: nothing here follows it"]
