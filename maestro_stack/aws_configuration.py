@@ -17,6 +17,8 @@ from maestro_stack.schema import Json, Tree
 DISABLED_PROVIDERS = "pulumi:disable-default-providers"
 RENAMED = {"assumeRole": "assumeRoles"}
 """Keys that the provider's version 7 gave another name. Source: pulumi-aws, migration guide to v7."""
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""By how a region's name begins; all others are in partition aws."""
 OTHER_MODES = "example: pulumi config set --path kubernetes.mode kubeconfig"
 
 
@@ -51,6 +53,11 @@ def authentication(config: Mapping[str, str]) -> Authentication:
 _FILES = {"AWS_CONFIG_FILE": "sharedConfigFiles", "AWS_SHARED_CREDENTIALS_FILE": "sharedCredentialsFiles"}
 
 
+def partition_of(region: str) -> str:
+    """The partition that a region is in."""
+    return next((partition for start, partition in PARTITIONS.items() if region.startswith(start)), "aws")
+
+
 def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
     """Keys that the provider refuses, and a default provider that there isn't. No value is repeated."""
     known = [to_camel(name) for name in inspect.signature(aws.ProviderArgs).parameters]
@@ -70,6 +77,25 @@ def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
             problem=f'holds "{min(disabled)}", but the stack uses the default AWS provider',
             example=f"example: pulumi config rm {DISABLED_PROVIDERS}",
         )
+
+
+def role_problems(config: Mapping[str, str], region: str) -> Iterator[Problem]:
+    """Roles, and their sessions' policies, of a partition that the region isn't in. No value is repeated.
+
+    Source: whitepaper "AWS Fault Isolation Boundaries", "Partitions": each has identities of its own.
+    """
+    partition = partition_of(region)
+    for key in ("assumeRoles", "assumeRoleWithWebIdentity"):
+        for role in _objects(config, key):
+            policies = role.get("policyArns")
+            named = [role.get("roleArn"), *(policies if isinstance(policies, list) else [])]
+            parts = [arn.split(":") for arn in named if isinstance(arn, str) and arn.startswith("arn:")]
+            if any(len(part) > 5 and part[1] != partition for part in parts):
+                yield Problem(
+                    key=f"aws:{key}",
+                    problem=f"names what is in another partition than {region}, which is in {partition}",
+                    example=f"example: arn:{partition}:iam::123456789012:role/deployer",
+                )
 
 
 def tag_problems(config: Mapping[str, str], tags: Mapping[str, str]) -> Iterator[Problem]:

@@ -19,7 +19,9 @@ from pydantic import ValidationError
 from maestro_stack.aws_configuration import (
     Authentication,
     authentication,
+    partition_of,
     provider_problems,
+    role_problems,
     tag_problems,
     token_problems,
 )
@@ -42,9 +44,6 @@ from maestro_stack.schema import (
     ServerSettings,
     Tree,
 )
-
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-"""By how a region's name begins; all others are in partition aws."""
 
 # Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
 REQUIRED = [field.alias for field in Configuration.model_fields.values() if field.is_required()]
@@ -126,6 +125,8 @@ def parse(
     if not {"tags"} & {*broken, *hidden}:
         problems += tag_problems(config, configuration.tags)
     other_problems = list(token_problems(config)) if configuration.kubernetes.mode == "eks" else []
+    if region:
+        problems += role_problems(config, region)
     if region and "database" not in broken:
         other_problems += _key_problems(configuration.database.kms_key_arn, region)
     if "profile" in broken:
@@ -242,7 +243,7 @@ def _ca_bundle(
 
 def _key_problems(arn: str | None, region: str) -> list[Problem]:
     """A KMS key must be one of the database's region. Source: RDS user guide, "Encrypting RDS resources"."""
-    partition = next((p for start, p in PARTITIONS.items() if region.startswith(start)), "aws")
+    partition = partition_of(region)
     parts = (arn or "").split(":")
     if arn is None or (parts[1], parts[3]) == (partition, region):
         return []

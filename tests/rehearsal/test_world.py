@@ -40,7 +40,7 @@ deletedSecrets: [regional-xyz/maestro/db-credentials]
     ("role", "account"),
     [
         ("arn:aws:iam::210987654321:role/deployer", "210987654321"),
-        ("arn:aws-cn:iam::210987654321:role/path/deployer", "210987654321"),
+        ("arn:aws:iam::210987654321:role/path/deployer", "210987654321"),
         ("deployer", "123456789012"),
     ],
 )

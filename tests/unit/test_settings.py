@@ -20,6 +20,7 @@ PROJECT = "maestro-stack"
 REQUIRED: Tree = {"clusterName": "regional-xyz", "profile": "dev"}
 PRODUCTION: Tree = {"profile": "production"}
 AMBIENT: Tree = {"kubernetes": {"mode": "ambient", "context": "regional"}}
+ROLE = "arn:aws:iam::123456789012:role/deployer"
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"
 
 
@@ -134,9 +135,8 @@ def test_a_kubeconfig_in_the_clear_is_refused() -> None:
 
 
 def test_the_role_and_the_profile_of_the_aws_provider_are_passed_on() -> None:
-    arn = "arn:aws:iam::123456789012:role/deployer"
-    found = settings(aws={"assumeRoles": json.dumps([{"roleArn": arn}]), "profile": "regional"})
-    assert found.authentication.role_arn == arn
+    found = settings(aws={"assumeRoles": json.dumps([{"roleArn": ROLE}]), "profile": "regional"})
+    assert found.authentication.role_arn == ROLE
     assert found.authentication.environment == {"AWS_PROFILE": "regional"}
 
 
@@ -575,6 +575,22 @@ def test_a_key_that_rds_cannot_reach_is_refused(key: str) -> None:
         "pulumi config set --path database.kmsKeyArn arn:aws:kms:us-east-1:123456789012:key/a"
         in problem.example
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("assumeRoles", [{"roleArn": "arn:aws-cn:iam::123456789012:role/deployer"}]),
+        ("assumeRoles", [{"roleArn": ROLE, "policyArns": ["arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess"]}]),
+        ("assumeRoleWithWebIdentity", {"roleArn": "arn:aws-cn:iam::123456789012:role/deployer"}),
+    ],
+)
+def test_a_role_of_another_partition_is_refused(key: str, value: Json) -> None:
+    problem = only(problems(aws={key: json.dumps(value)}))
+    assert problem.key == f"aws:{key}"
+    assert problem.problem.endswith("another partition than us-east-1, which is in aws")
+    assert "deployer" not in problem.problem
+    assert problem.example == f"example: {ROLE}"
 
 
 @pytest.mark.parametrize(
