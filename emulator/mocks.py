@@ -79,6 +79,7 @@ def run(
         outputs=monitor.outputs,
         secret_outputs=frozenset(monitor.secret_outputs),
         messages=tuple(engine.messages),
+        warnings=tuple(engine.warnings),
         failures=tuple(monitor.failures),
         secrets=frozenset(monitor.secrets),
     )
@@ -146,10 +147,13 @@ class _Engine(mocks.MockEngine):
     def __init__(self) -> None:
         super().__init__(logging.getLogger("emulator.mocks"))
         self.messages: list[str] = []
+        self.warnings: list[str] = []
 
     def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802 the protocol's name
         if request.severity != engine_pb2.DEBUG:
             self.messages.append(request.message)
+        if request.severity == engine_pb2.WARNING:
+            self.warnings.append(request.message)
 
 
 class _Monitor(mocks.MockMonitor):

@@ -5,7 +5,7 @@ A world file is YAML; every key is optional:
     account: "123456789012"
     clusters:
       - {name: regional-xyz, region: us-east-1, status: ACTIVE, ipFamily: ipv4, version: "1.33",
-         zones: [us-east-1a, us-east-1b], publicSubnets: true,
+         zones: [us-east-1a, us-east-1b], publicSubnets: true, kind: eks, endpointAccess: private,
          endpoint: "https://127.0.0.1:6443", certificateAuthority: LS0tLS1CRUdJTi…}
     vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]
     subnets: [{id: subnet-0123456789abcdef0, vpcId: vpc-0123456789abcdef0, zone: us-east-1a, public: false}]
@@ -49,6 +49,7 @@ from engine.project import FileError, read_yaml
 
 IpFamily = Literal["ipv4", "ipv6"]
 ClusterKind = Literal["eks", "outposts", "connected"]
+EndpointAccess = Literal["public", "private"]
 ClusterStatus = Literal["CREATING", "ACTIVE", "DELETING", "FAILED", "UPDATING", "PENDING"]
 
 
@@ -142,6 +143,7 @@ class Cluster(_Model):
     public_subnets: bool = True
     vpc_id: VpcId | None = None
     kind: ClusterKind = "eks"
+    endpoint_access: EndpointAccess = "public"
     endpoint: Annotated[str, AfterValidator(_loopback_url)] | None = None
     certificate_authority: Annotated[str, AfterValidator(_encoded_certificate)] | None = None
 
@@ -274,6 +276,8 @@ _EXAMPLES: Mapping[str, str] = {
     "version": 'version: "1.33"',
     "zones": "zones: [us-east-1a, us-east-1b]",
     "publicSubnets": "publicSubnets: true",
+    "kind": "kind: eks",
+    "endpointAccess": "endpointAccess: private",
     "endpoint": f'endpoint: "{_ENDPOINT_EXAMPLE}"',
     "certificateAuthority": "certificateAuthority: LS0tLS1CRUdJTi…",
     "vpcs": "vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]",

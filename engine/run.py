@@ -67,6 +67,8 @@ class Run:
     secret_outputs: frozenset[str]
     messages: tuple[str, ...]
     """Everything logged."""
+    warnings: tuple[str, ...]
+    """What of it are warnings."""
     failures: tuple[Failure, ...]
     secrets: frozenset[str] = field(repr=False)
     """Values that must show nowhere: the configuration's secrets and what providers mark as such."""

@@ -34,6 +34,8 @@ class Cluster:
     """`ipv4` or `ipv6`."""
     endpoint: str
     """URL of the API server."""
+    endpoint_is_private: bool
+    """Whether the API server is reached from the cluster's network only."""
     certificate_authority: str
     """The API server's CA certificate, PEM in base64."""
 
@@ -73,6 +75,7 @@ async def find_cluster(settings: Settings) -> Cluster:
         security_group_id=found.vpc_config.cluster_security_group_id,
         ip_family=found.kubernetes_network_configs[0].ip_family,
         endpoint=found.endpoint,
+        endpoint_is_private=not found.vpc_config.endpoint_public_access,
         certificate_authority=found.certificate_authorities[0].data,
     )
 

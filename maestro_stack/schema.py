@@ -13,7 +13,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Tree: TypeAlias = dict[str, Json]
 """JSON object, as configuration and chart values hold it."""
 
-# RDS for PostgreSQL release calendar: 13 left standard support on 2026-02-28, and we refuse extended support.
+# Those that left RDS standard support before our first release are refused. One that leaves it later is
+# warned of (support.py): refusing it would keep a region from rotating its credentials.
 ENGINE_VERSIONS = ("14", "15", "16", "17", "18")
 ENGINE_VERSIONS_ENDED = ("9", "10", "11", "12", "13")
 

@@ -1,14 +1,18 @@
 """What is there before the program: looked up and judged as a whole, before anything is registered."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+import pulumi
 import pulumi_aws as aws
 
 from maestro_stack.broker import find_endpoint
 from maestro_stack.cluster import Cluster, find_cluster
 from maestro_stack.errors import Problem, SurroundingsError
 from maestro_stack.settings import Settings
+from maestro_stack.support import support_warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,7 @@ class Surroundings:
 
 
 async def look_up(settings: Settings) -> Surroundings:
-    """Find them.
+    """Find them, and warn of what can't be known to stand in the way.
 
     Raises:
         SurroundingsError: with everything that the region lacks.
@@ -32,6 +36,8 @@ async def look_up(settings: Settings) -> Surroundings:
     _ = aws.ec2.SecurityGroup, aws.rds.Instance
     endpoint, cluster = await looking
     if isinstance(endpoint, str) and isinstance(cluster, Cluster):
+        for warning in _warnings(settings, cluster):
+            pulumi.log.warn(str(warning))
         return Surroundings(cluster=cluster, mqtt_endpoint=endpoint)
     problems: list[Problem] = []
     for found in (endpoint, cluster):
@@ -40,3 +46,15 @@ async def look_up(settings: Settings) -> Surroundings:
         elif isinstance(found, BaseException):
             raise found
     raise SurroundingsError(problems)
+
+
+def _warnings(settings: Settings, cluster: Cluster) -> Iterator[Problem]:
+    if cluster.endpoint_is_private and settings.kubernetes.mode == "eks":
+        yield Problem(
+            key="kubernetes.mode",
+            problem=f'is eks, and the API endpoint of "{cluster.name}" is private: only what is in its VPC, '
+            "or in a network connected to that, reaches it",
+            example="run pulumi there: a hosted CI runner is outside, where a preview works and `up` doesn't",
+        )
+    if leaving := support_warning(settings.database.engine_version, datetime.now(UTC).date()):
+        yield leaving

@@ -31,7 +31,10 @@ def gather(  # noqa: PLR0913, PLR0917 all that a rehearsal has
     cloud: Cloud,
     cluster: kubernetes.Kubernetes,
 ) -> Evidence:
-    """All that there is; `config` is what the settings were read from. What AWS doesn't answer is missing, and the checks that need it say why."""
+    """All that there is; `config` is what the settings were read from.
+
+    What AWS doesn't answer is missing, and the checks that need it say why.
+    """
 
     def part(gathered: Callable[[], T], *types: str) -> T | Missing:
         """What is gathered of resources of these types."""

@@ -51,6 +51,14 @@ def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
     yield colour("What `pulumi up` would build", "1")
     yield from _tree(rehearsal, colour)
     yield ""
+    if rehearsal.update.warnings:
+        yield colour("What the program warns of", "1")
+        for warning in rehearsal.update.warnings:
+            what, *more = warning.splitlines()
+            yield from _wrapped(f"{colour('!', '33')} ", what, indent="    ")
+            for line in more:
+                yield from _wrapped("    ", line.strip(), indent="      ")
+        yield ""
     if rehearsal.failures:
         yield colour("What stands in the way", "1")
         for failure in rehearsal.failures:
@@ -188,6 +196,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
             }
             for r in sorted(rehearsal.update.resources, key=lambda r: r.urn)
         ],
+        "warnings": list[Json](rehearsal.update.warnings),
         "failures": [
             {
                 "urn": f.urn,

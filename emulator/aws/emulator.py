@@ -304,7 +304,7 @@ def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -
         "clusterSecurityGroupId": group,
         "vpcId": vpc_id,
         "securityGroupIds": [],
-        "endpointPublicAccess": True,
+        "endpointPublicAccess": cluster.endpoint_access == "public",
         "endpointPrivateAccess": True,
         "publicAccessCidrs": ["0.0.0.0/0"],
     }

@@ -304,7 +304,8 @@ def test_default_tags_are_at_aws_and_in_tags_all_of_everything_that_takes_tags(a
         assert at_aws.outputs["tags"] == created.outputs["tagsAll"], type_token
         read = provider.read(type_token, created)
         assert read is not None
-        assert (read.outputs["tags"], read.outputs["tagsAll"]) == (own, created.outputs["tagsAll"]), type_token
+        assert read.outputs["tags"] == own, type_token
+        assert read.outputs["tagsAll"] == created.outputs["tagsAll"], type_token
         wanted = provider.live_inputs(type_token, created, {})
         assert not provider.difference(type_token, created, wanted), type_token
         assert without.difference(type_token, created, wanted).updates == ("tagsAll",), type_token

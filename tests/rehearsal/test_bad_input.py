@@ -121,6 +121,33 @@ def test_what_aws_and_kubernetes_take_is_taken(
     assert rehearse({**sound(**keys), **of_aws}, world=world).status == 0
 
 
+AMBIENT = {"kubernetes": {"mode": "ambient", "context": "regional"}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "access", "is_warned_of"),
+    [({}, "private", True), ({}, "public", False), (AMBIENT, "private", False)],
+)
+def test_who_must_reach_a_private_endpoint_is_said(
+    rehearse: Rehearse,
+    keys: dict[str, object],
+    access: str,
+    is_warned_of: bool,  # noqa: FBT001 a table's column
+) -> None:
+    outcome = rehearse(sound(**keys), world={"clusters": [{**HERE, "endpointAccess": access}]})
+    assert outcome.status == 0
+    said = [w for w in outcome.report["warnings"] if "only what is in its VPC" in w and "hosted" in w]
+    assert bool(said) is is_warned_of
+
+
+def test_a_version_that_leaves_support_is_warned_of_and_not_refused(rehearse: Rehearse) -> None:
+    outcome = rehearse(sound(database={"engineVersion": "14"}))
+    assert outcome.status == 0
+    [warning] = outcome.report["warnings"]
+    assert warning.startswith("database.engineVersion: RDS supports PostgreSQL 14 until 2027-02-28")
+    assert rehearse().report["warnings"] == []
+
+
 def test_a_region_without_aws_iot_is_named_with_all_else_that_it_lacks(rehearse: Rehearse) -> None:
     outcome = rehearse(sound("af-south-1"), world={"clusters": []})
     assert outcome.status == 2

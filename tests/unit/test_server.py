@@ -27,6 +27,7 @@ CLUSTER = Cluster(
     security_group_id="sg-0123456789abcdef0",
     ip_family="ipv4",
     endpoint="https://example.invalid",
+    endpoint_is_private=False,
     certificate_authority="",
 )
 
