@@ -7,14 +7,17 @@ A world file is YAML; every key is optional:
       - {name: regional-xyz, region: us-east-1, status: ACTIVE, ipFamily: ipv4, version: "1.33",
          zones: [us-east-1a, us-east-1b], publicSubnets: true, kind: eks, endpointAccess: private,
          endpoint: "https://127.0.0.1:6443", certificateAuthority: LS0tLS1CRUdJTi…}
-    vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]
-    subnets: [{id: subnet-0123456789abcdef0, vpcId: vpc-0123456789abcdef0, zone: us-east-1a, public: false}]
+    vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16, public: false}]
+    subnets: [{id: subnet-0123456789abcdef0, vpcId: vpc-0123456789abcdef0, zone: us-east-1-bos-1a,
+               public: true, publicIps: false, outpost: false, ofCluster: false}]
     securityGroups: [{id: sg-0123456789abcdef0, name: batch-clients, vpcId: vpc-0123456789abcdef0}]
     configMaps: {kube-system/bootstrap-output: {cluster_name: other}}
     iotPolicies: [maestro-server]
     deletedSecrets: [regional-xyz/maestro/db-credentials]
 
-A subnet or security group without `vpcId` is in the VPC of the region's first cluster. Subnets, VPCs,
+A subnet or security group without `vpcId` is in the VPC of the region's first cluster, and one with
+`ofCluster` among that cluster's own. What is public has a route to an internet gateway: a subnet by a route
+table of its own, or, where it doesn't say, by the VPC's main one. Subnets, VPCs,
 security groups, policies and secrets exist in the region that is rehearsed; clusters in their own region
 only.
 """
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -127,6 +131,30 @@ def _encoded_certificate(text: str) -> str:
     return text
 
 
+_ZONE_NAMES = {
+    "availability-zone": r"[a-z]",
+    "local-zone": r"-[a-z]+-\d+[a-z]",
+    "wavelength-zone": r"-wl\d+-[a-z]+-wlz-\d+",
+}
+
+
+def zone_type(zone: str) -> str | None:
+    """What a zone is, as DescribeAvailabilityZones says it, by its name; None for no zone's name.
+
+    Sources: EC2 user guide, "Regions and Zones"; Wavelength developer guide, "Available Wavelength Zones".
+    """
+    region = r"[a-z]+(?:-[a-z]+)+-\d+"
+    types = (kind for kind, name in _ZONE_NAMES.items() if re.fullmatch(region + name, zone))
+    return next(types, None)
+
+
+def _known_zone(zone: str) -> str:
+    if zone_type(zone) is None:
+        problem = f"{zone} is not the name of a zone; for example zone: us-east-1a"
+        raise PydanticCustomError("world", "{problem}", {"problem": problem})
+    return zone
+
+
 class Cluster(_Model):
     """An EKS cluster with its own network, unless `vpcId` names one of the world's VPCs.
 
@@ -152,7 +180,7 @@ class Cluster(_Model):
     def _zones_of_the_region(cls, zones: list[str] | None, info: ValidationInfo) -> list[str] | None:
         region = str(info.data.get("region", ""))
         for zone in zones or ():
-            if region and not (zone.startswith(region) and zone.removeprefix(region).isalpha()):
+            if region and (not zone.startswith(region) or zone_type(zone) is None):
                 problem = f"{zone} is not a zone of {region}; for example zones: [{region}a]"
                 raise PydanticCustomError("world", "{problem}", {"problem": problem})
         return zones
@@ -162,16 +190,20 @@ class Vpc(_Model):
     """A VPC with a given id, for a cluster or for `network.vpcId`."""
 
     id: VpcId
+    public: bool = False
     cidr: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/(1[6-9]|2[0-8])$")] = "10.0.0.0/16"
 
 
 class Subnet(_Model):
-    """A subnet with a given id, for `network.subnetIds`."""
+    """A subnet with a given id, for `network.subnetIds` or of the cluster."""
 
     id: SubnetId
     vpc_id: VpcId | None = None
-    zone: str | None = None  # None: one zone after the other
-    public: bool = False
+    zone: Annotated[str, AfterValidator(_known_zone)] | None = None  # None: one zone after the other
+    public: bool | None = None  # None: as the VPC's main route table has it
+    public_ips: bool | None = None  # whether instances get public addresses; None: as `public`
+    outpost: bool = False
+    of_cluster: bool = False
 
 
 class SecurityGroup(_Model):
@@ -286,6 +318,9 @@ _EXAMPLES: Mapping[str, str] = {
     "subnets": "subnets: [{id: subnet-0123456789abcdef0, zone: us-east-1a}]",
     "zone": "zone: us-east-1a",
     "public": "public: false",
+    "publicIps": "publicIps: false",
+    "outpost": "outpost: true",
+    "ofCluster": "ofCluster: true",
     "securityGroups": "securityGroups: [{id: sg-0123456789abcdef0, name: clients}]",
     "configMaps": "configMaps: {kube-system/bootstrap-output: {cluster_name: other}}",
     "iotPolicies": "iotPolicies: [maestro-server]",
@@ -346,6 +381,9 @@ def _content_problems(world: World) -> Iterator[Problem]:
     for key, vpc_id in placed:
         if vpc_id is not None and vpc_id not in named:
             yield Problem(f"{key}.vpcId", f"{vpc_id} is not among vpcs", f"vpcs: [{{id: {vpc_id}}}]")
+    for index, subnet in enumerate(world.subnets):
+        if subnet.of_cluster and not world.clusters:
+            yield Problem(f"subnets[{index}].ofCluster", "there is no cluster", _EXAMPLES["clusters"])
     yield from _doubles("clusters", [f"{item.name} in {item.region}" for item in world.clusters])
     yield from _doubles("vpcs", [item.id for item in world.vpcs])
     yield from _doubles("subnets", [item.id for item in world.subnets])

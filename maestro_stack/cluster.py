@@ -1,8 +1,11 @@
 """The EKS cluster we deploy to: its identity facts, and the Kubernetes provider that reaches it."""
 
+from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
+
 import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 import pulumi_aws as aws
@@ -11,6 +14,9 @@ import pulumi_kubernetes as kubernetes
 from maestro_stack.errors import Problem, SurroundingsError
 from maestro_stack.kubeconfig import eks_kubeconfig
 from maestro_stack.settings import Settings
+
+if TYPE_CHECKING:
+    from pulumi_aws.ec2.outputs import GetRouteTableAssociationResult
 
 T = TypeVar("T")
 
@@ -138,36 +144,91 @@ def _state_problems(settings: Settings, found: aws.eks.GetClusterResult) -> list
 
 
 async def _find_network(settings: Settings, found: aws.eks.GetClusterResult) -> _Network:
-    """The database's subnets: the configured ones, or the cluster's that give instances no public address."""
+    """The database's subnets: the configured ones, or those of the cluster's that suit a database."""
     vpc_id = settings.network.vpc_id or found.vpc_config.vpc_id
     wanted = settings.network.subnet_ids or tuple(found.vpc_config.subnet_ids)
-    # By filter first: an id that doesn't exist is then left out, and can be named in our own words.
-    by_id = aws.ec2.GetSubnetsFilterArgs(name="subnet-id", values=list(wanted))
-    existing = set(_known(await aws.ec2.get_subnets_output(filters=[by_id]).future()).ids)
-    subnets = [
-        _known(subnet)
-        for subnet in await asyncio.gather(
-            *(aws.ec2.get_subnet_output(id=id_).future() for id_ in wanted if id_ in existing)
+    if settings.network.subnet_ids:
+        subnets, unsuitable = await _find_subnets(wanted), dict[str, str]()
+    else:
+        subnets, zones, public = await asyncio.gather(
+            _find_subnets(wanted), _ordinary_zones(), _public_subnets(found.vpc_config.vpc_id, wanted)
         )
-    ]
-    if settings.network.subnet_ids is None:
-        subnets = [subnet for subnet in subnets if not subnet.map_public_ip_on_launch]
+        reasons = {subnet.id: _why_unsuitable(subnet, zones, public) for subnet in subnets}
+        unsuitable = {id_: reason for id_, reason in reasons.items() if reason}
+    existing = {subnet.id for subnet in subnets}
+    subnets = [subnet for subnet in subnets if subnet.id not in unsuitable]
     problems = [_subnet_problem(f'subnet "{id_}" does not exist') for id_ in wanted if id_ not in existing]
     problems += [
         _subnet_problem(f'subnet "{subnet.id}" is in {subnet.vpc_id}, not in {vpc_id}')
         for subnet in subnets
         if subnet.vpc_id != vpc_id
     ]
-    zones = sorted({subnet.availability_zone for subnet in subnets})
-    if not problems and len(zones) < RDS_ZONES_MIN:
-        where = f"only in {zones[0]}" if zones else "in no zone"
+    zones_left = sorted({subnet.availability_zone for subnet in subnets})
+    if not problems and len(zones_left) < RDS_ZONES_MIN:
+        where = f"only in {zones_left[0]}" if zones_left else "in no zone"
         kind = "the subnets given are" if settings.network.subnet_ids else "the cluster has private subnets"
-        problems.append(_subnet_problem(f"{kind} {where}; RDS needs two zones"))
+        left_out = "".join(f"; {id_} is left out: {reason}" for id_, reason in sorted(unsuitable.items()))
+        problems.append(_subnet_problem(f"{kind} {where}; RDS needs two zones{left_out}"))
     return _Network(
         vpc_id=vpc_id,
         private_subnet_ids=tuple(sorted(subnet.id for subnet in subnets)),
         problems=tuple(problems),
     )
+
+
+async def _find_subnets(ids: Sequence[str]) -> list[aws.ec2.GetSubnetResult]:
+    """Those that exist."""
+    # By filter first: an id that doesn't exist is then left out, and can be named in our own words.
+    by_id = aws.ec2.GetSubnetsFilterArgs(name="subnet-id", values=list(ids))
+    existing = set(_known(await aws.ec2.get_subnets_output(filters=[by_id]).future()).ids)
+    found = (aws.ec2.get_subnet_output(id=id_).future() for id_ in ids if id_ in existing)
+    return [_known(subnet) for subnet in await asyncio.gather(*found)]
+
+
+async def _ordinary_zones() -> frozenset[str]:
+    """The region's zones that are neither local nor wavelength zones."""
+    ordinary = aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])
+    zones = _known(await aws.get_availability_zones_output(filters=[ordinary]).future())
+    return frozenset(zones.names)
+
+
+async def _public_subnets(vpc_id: str, ids: Sequence[str]) -> frozenset[str]:
+    """Those with a route to an internet gateway: by their route table, or by the VPC's main one.
+
+    Source: VPC user guide, "Subnet types" and "Subnet route tables".
+    """
+    # Most VPCs have one such table, and none of the others matters.
+    to_internet = aws.ec2.GetRouteTablesFilterArgs(name="route.gateway-id", values=["igw-*"])
+    associations = await _associations(vpc_id, [to_internet])
+    public = {association.subnet_id for association in associations}
+    if any(association.main for association in associations):
+        public |= set(ids) - {association.subnet_id for association in await _associations(vpc_id, [])}
+    return frozenset(public)
+
+
+async def _associations(
+    vpc_id: str, filters: Sequence[aws.ec2.GetRouteTablesFilterArgs]
+) -> list[GetRouteTableAssociationResult]:
+    """What the VPC's route tables that match are associated with."""
+    ids = _known(await aws.ec2.get_route_tables_output(vpc_id=vpc_id, filters=filters).future()).ids
+    tables = await asyncio.gather(
+        *(aws.ec2.get_route_table_output(route_table_id=id_).future() for id_ in ids)
+    )
+    return [association for table in tables for association in _known(table).associations]
+
+
+def _why_unsuitable(
+    subnet: aws.ec2.GetSubnetResult, zones: Collection[str], public: Collection[str]
+) -> str | None:
+    """Why the database isn't put into one of the cluster's subnets unless it is asked for.
+
+    Source: RDS user guide, "Working with a DB instance in a VPC", "Working with Amazon RDS on AWS Outposts".
+    """
+    if subnet.outpost_arn:
+        return "it is on an Outpost"
+    if subnet.availability_zone not in zones:
+        return f"{subnet.availability_zone} is a local or wavelength zone"
+    return "it is public, with a route to an internet gateway" if subnet.id in public else None
 
 
 def _subnet_problem(problem: str) -> Problem:

@@ -1,11 +1,12 @@
-"""Look-ups about the account itself: partition, region, caller, service principals."""
+"""Look-ups about the account itself: partition, region and zones, caller, service principals."""
 
 import re
 from collections.abc import Mapping
 
-from common.json_values import Json, text
+from common.json_values import Json, json_list, records, text
 from emulator.aws.cloud import Cloud
-from emulator.aws.handler import FunctionHandler, read_inputs
+from emulator.aws.ec2 import filters_of
+from emulator.aws.handler import FunctionHandler, api_parameters, read_inputs
 
 # China's services that go by China's domain; everywhere else a principal ends in amazonaws.com.
 # Source: hashicorp/terraform-provider-aws, internal/service/meta/service_principal_data_source.go.
@@ -51,6 +52,28 @@ class GetRegion:
         }
 
 
+class GetAvailabilityZones:
+    """The region's zones that match."""
+
+    token = "aws:index/getAvailabilityZones:getAvailabilityZones"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """DescribeAvailabilityZones; finding none is no error."""
+        given = read_inputs(self.token, cloud, args, ("filters", "state"))
+        query = filters_of(given, api_parameters(given, {"state": "state"}))
+        zones = records(cloud.call("ec2", "DescribeAvailabilityZones", query), "AvailabilityZones")
+        zones.sort(key=lambda zone: text(zone, "ZoneName"))
+        return {
+            "id": cloud.region,
+            "filters": given.get("filters"),
+            "groupNames": json_list(sorted({text(zone, "GroupName") for zone in zones} - {""})),
+            "names": json_list(text(zone, "ZoneName") for zone in zones),
+            "region": cloud.region,
+            "state": given.get("state"),
+            "zoneIds": json_list(text(zone, "ZoneId") for zone in zones),
+        }
+
+
 class GetCallerIdentity:
     """Who the credentials belong to."""
 
@@ -91,6 +114,7 @@ class GetServicePrincipal:
 FUNCTIONS: tuple[FunctionHandler, ...] = (
     GetPartition(),
     GetRegion(),
+    GetAvailabilityZones(),
     GetCallerIdentity(),
     GetServicePrincipal(),
 )

@@ -349,7 +349,7 @@ class GetSubnets:
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
         """DescribeSubnets; finding none is no error."""
         given = read_inputs(self.token, cloud, args, ("filters", "tags"))
-        found = records(cloud.call("ec2", "DescribeSubnets", _filters(given)), "Subnets")
+        found = records(cloud.call("ec2", "DescribeSubnets", filters_of(given)), "Subnets")
         return {
             "id": cloud.region,
             "ids": json_list(sorted(text(subnet, "SubnetId") for subnet in found)),
@@ -380,7 +380,7 @@ class GetSubnet:
             for key, name in simple.items()
             if key in given
         }
-        parameters = _filters(given, extra)
+        parameters = filters_of(given, extra)
         if "id" in given:
             parameters["SubnetIds"] = [given["id"]]
         found = records(cloud.call("ec2", "DescribeSubnets", parameters), "Subnets")
@@ -413,7 +413,7 @@ class GetSubnet:
             "ipv6Native": flag(subnet, "Ipv6Native"),
             "mapCustomerOwnedIpOnLaunch": False,
             "mapPublicIpOnLaunch": flag(subnet, "MapPublicIpOnLaunch"),
-            "outpostArn": "",
+            "outpostArn": text(subnet, "OutpostArn"),
             "ownerId": text(subnet, "OwnerId"),
             "privateDnsHostnameTypeOnLaunch": text(dns, "HostnameType"),
             "region": cloud.region,
@@ -421,6 +421,96 @@ class GetSubnet:
             "tags": _tag_map(subnet),
             "vpcId": text(subnet, "VpcId"),
         }
+
+
+class GetRouteTables:
+    """The ids of the route tables that match."""
+
+    token = "aws:ec2/getRouteTables:getRouteTables"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """DescribeRouteTables; finding none is no error."""
+        given = read_inputs(self.token, cloud, args, ("filters", "tags", "vpcId"))
+        query = filters_of(given, api_parameters(given, {"vpcId": "vpc-id"}))
+        found = records(cloud.call("ec2", "DescribeRouteTables", query), "RouteTables")
+        return {
+            "id": cloud.region,
+            "ids": json_list(text(table, "RouteTableId") for table in found),
+            "filters": given.get("filters"),
+            "tags": record(given, "tags"),
+            "vpcId": given.get("vpcId"),
+            "region": cloud.region,
+        }
+
+
+class GetRouteTable:
+    """The routes of one route table, and the subnets that it is associated with."""
+
+    token = "aws:ec2/getRouteTable:getRouteTable"  # noqa: S105
+
+    def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
+        """DescribeRouteTables; exactly one must match."""
+        names = {
+            "gatewayId": "association.gateway-id",
+            "routeTableId": "route-table-id",
+            "subnetId": "association.subnet-id",
+            "vpcId": "vpc-id",
+        }
+        given = read_inputs(self.token, cloud, args, (*names, "filters", "tags"))
+        query = filters_of(given, api_parameters(given, names))
+        found = records(cloud.call("ec2", "DescribeRouteTables", query), "RouteTables")
+        if len(found) != 1:
+            problem = "multiple Route Tables matched" if found else "no matching Route Table found"
+            raise cloud.refuse("ec2", "DescribeRouteTables", "InvalidRouteTableID.NotFound", problem)
+        (table,) = found
+        table_id = text(table, "RouteTableId")
+        return {
+            "id": table_id,
+            "arn": cloud.arn("ec2", f"route-table/{table_id}"),
+            "associations": [
+                {
+                    "gatewayId": text(each, "GatewayId"),
+                    "main": flag(each, "Main"),
+                    "routeTableAssociationId": text(each, "RouteTableAssociationId"),
+                    "routeTableId": table_id,
+                    "subnetId": text(each, "SubnetId"),
+                }
+                for each in records(table, "Associations")
+            ],
+            "filters": given.get("filters"),
+            "gatewayId": text(given, "gatewayId"),
+            "ownerId": text(table, "OwnerId"),
+            "region": cloud.region,
+            "routeTableId": table_id,
+            "routes": [
+                {key: text(route, name) for key, name in _ROUTE.items()}
+                for route in records(table, "Routes")
+                if text(route, "GatewayId") != "local"
+            ],
+            "subnetId": text(given, "subnetId"),
+            "tags": _tag_map(table),
+            "vpcId": text(table, "VpcId"),
+        }
+
+
+# Of a route, as the provider and AWS call it.
+_ROUTE: Mapping[str, str] = {
+    "carrierGatewayId": "CarrierGatewayId",
+    "cidrBlock": "DestinationCidrBlock",
+    "coreNetworkArn": "CoreNetworkArn",
+    "destinationPrefixListId": "DestinationPrefixListId",
+    "egressOnlyGatewayId": "EgressOnlyInternetGatewayId",
+    "gatewayId": "GatewayId",
+    "instanceId": "InstanceId",
+    "ipv6CidrBlock": "DestinationIpv6CidrBlock",
+    "localGatewayId": "LocalGatewayId",
+    "natGatewayId": "NatGatewayId",
+    "networkInterfaceId": "NetworkInterfaceId",
+    "odbNetworkArn": "OdbNetworkArn",
+    "transitGatewayId": "TransitGatewayId",
+    "vpcEndpointId": "VpcEndpointId",
+    "vpcPeeringConnectionId": "VpcPeeringConnectionId",
+}
 
 
 class GetSecurityGroups:
@@ -431,7 +521,7 @@ class GetSecurityGroups:
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
         """DescribeSecurityGroups; finding none is no error."""
         given = read_inputs(self.token, cloud, args, ("filters", "tags"))
-        found = records(cloud.call("ec2", "DescribeSecurityGroups", _filters(given)), "SecurityGroups")
+        found = records(cloud.call("ec2", "DescribeSecurityGroups", filters_of(given)), "SecurityGroups")
         ids = [text(group, "GroupId") for group in found]
         return {
             "id": cloud.region,
@@ -473,7 +563,7 @@ def _tag_map(described: Mapping[str, Json]) -> dict[str, Json]:
     return {text(tag, "Key"): text(tag, "Value") for tag in records(described, "Tags")}
 
 
-def _filters(given: Mapping[str, Json], extra: Mapping[str, Json] | None = None) -> dict[str, Json]:
+def filters_of(given: Mapping[str, Json], extra: Mapping[str, Json] | None = None) -> dict[str, Json]:
     """The provider's `filters` and `tags` arguments as EC2's Filters."""
     wanted: list[tuple[str, list[Json]]] = [
         *((name, [value]) for name, value in (extra or {}).items()),
@@ -504,5 +594,11 @@ def _check_group_name(cloud: Cloud, name: str) -> None:
 
 
 RESOURCES: tuple[ResourceHandler, ...] = (SecurityGroup(), SecurityGroupIngressRule())
-FUNCTIONS: tuple[FunctionHandler, ...] = (GetSubnets(), GetSubnet(), GetSecurityGroups())
+FUNCTIONS: tuple[FunctionHandler, ...] = (
+    GetSubnets(),
+    GetSubnet(),
+    GetRouteTables(),
+    GetRouteTable(),
+    GetSecurityGroups(),
+)
 TAGGABLE = frozenset({SecurityGroup.type, SecurityGroupIngressRule.type})

@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import ipaddress
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from moto.core.botocore_stubber import BotocoreStubber
 
-    from emulator.world import Cluster, World
+    from emulator.world import Cluster, Subnet, World
 
 
 @cache
@@ -181,8 +181,11 @@ def _stubber() -> BotocoreStubber:
 
 def build(cloud: Cloud, world: World) -> None:
     """Creates in the emulated account what the world describes, through the API wherever moto lets one."""
+    _default_vpc(cloud)  # moto makes it at the first call: it would take the id that is meant for another
     for vpc in world.vpcs:
         _create_vpc(cloud, vpc.cidr, vpc.id)
+        if vpc.public:
+            _open(cloud, vpc.id, _main_table(cloud, vpc.id))
     for cluster in world.clusters:
         with _reproducible(f"{cloud.account_id}/{cluster.region}/{cluster.name}"):
             _create_cluster(cloud.in_region(cluster.region), cluster)
@@ -191,9 +194,13 @@ def build(cloud: Cloud, world: World) -> None:
     zones = _zones(cloud) if world.subnets else []
     for index, subnet in enumerate(world.subnets):
         network = _Network(cloud, subnet.vpc_id or next(homes))
+        has_public_ips = bool(subnet.public if subnet.public_ips is None else subnet.public_ips)
         network.create_subnet(
-            subnet.zone or zones[index % len(zones)], is_public=subnet.public, subnet_id=subnet.id
+            subnet.zone or zones[index % len(zones)], has_public_ips=has_public_ips, subnet_id=subnet.id
         )
+        if subnet.public is not None:
+            network.route([subnet.id], is_public=subnet.public)
+        _complete_subnet(cloud, subnet, own[0].name if own else "")
     for group in world.security_groups:
         name = group.name or f"group-{group.id}"
         _create_security_group(cloud, group.vpc_id or next(homes), name, group.id)
@@ -228,9 +235,10 @@ def _create_cluster(cloud: Cloud, cluster: Cluster) -> None:
         network_config["serviceIpv4Cidr"] = "172.20.0.0/16"
     network = _Network(cloud, vpc_id)
     zones = cluster.zones or _zones(cloud)[:3]
-    subnets = [network.create_subnet(zone, is_public=False) for zone in zones]
+    subnets = [network.create_subnet(zone, has_public_ips=False) for zone in zones]
     if cluster.public_subnets:
-        subnets += [network.create_subnet(zone, is_public=True) for zone in zones]
+        subnets += [network.create_subnet(zone, has_public_ips=True) for zone in zones]
+    private, public = subnets[: len(zones)], subnets[len(zones) :]
     group = _create_security_group(cloud, vpc_id, f"eks-cluster-sg-{cluster.name}-{_digest(cluster.name, 8)}")
     cloud.call(
         "eks",
@@ -244,6 +252,9 @@ def _create_cluster(cloud: Cloud, cluster: Cluster) -> None:
         },
     )
     _complete_cluster(cloud, cluster, vpc_id, group)
+    network.route(private, is_public=False)
+    if public:
+        network.route(public, is_public=True)
 
 
 class _Network:
@@ -260,34 +271,100 @@ class _Network:
         ipv6 = next(iter(records(vpc, "Ipv6CidrBlockAssociationSet")), None)
         self._ipv6 = ipaddress.IPv6Network(text(ipv6, "Ipv6CidrBlock")) if ipv6 else None
 
-    def create_subnet(self, zone: str, *, is_public: bool, subnet_id: str | None = None) -> str:
+    def create_subnet(self, zone: str, *, has_public_ips: bool, subnet_id: str | None = None) -> str:
         """A subnet in the next free block, with an IPv6 block too if the VPC has one."""
         parameters: dict[str, Json] = {
             "VpcId": self._vpc_id,
             "AvailabilityZone": zone,
-            "CidrBlock": str(self._take(is_public=is_public)),
+            "CidrBlock": str(self._take(is_small=has_public_ips)),
         }
         if self._ipv6:
             blocks = self._ipv6.subnets(new_prefix=64)
             parameters["Ipv6CidrBlock"] = str(next(islice(blocks, len(self._taken), None)))
-        with _next_id("moto.ec2.models.subnets.random_subnet_id", subnet_id):
+        with (
+            _next_id("moto.ec2.models.subnets.random_subnet_id", subnet_id),
+            _zone_is_there(self._cloud, zone),
+        ):
             made = record(self._cloud.call("ec2", "CreateSubnet", parameters), "Subnet")
-        if flag(made, "MapPublicIpOnLaunch") != is_public:
+        if flag(made, "MapPublicIpOnLaunch") != has_public_ips:
             change: dict[str, Json] = {
                 "SubnetId": text(made, "SubnetId"),
-                "MapPublicIpOnLaunch": {"Value": is_public},
+                "MapPublicIpOnLaunch": {"Value": has_public_ips},
             }
             self._cloud.call("ec2", "ModifySubnetAttribute", change)
         return text(made, "SubnetId")
 
-    def _take(self, *, is_public: bool) -> ipaddress.IPv4Network:
+    def route(self, subnets: Sequence[str], *, is_public: bool) -> None:
+        """A route table for these subnets, with a way to the internet or without."""
+        made = self._cloud.call("ec2", "CreateRouteTable", {"VpcId": self._vpc_id})
+        table = text(record(made, "RouteTable"), "RouteTableId")
+        if is_public:
+            _open(self._cloud, self._vpc_id, table)
+        for subnet in subnets:
+            self._cloud.call("ec2", "AssociateRouteTable", {"RouteTableId": table, "SubnetId": subnet})
+
+    def _take(self, *, is_small: bool) -> ipaddress.IPv4Network:
         """Of a /16: a /19 from its start, enough addresses for pods, or a /24 from its end."""
-        longer = 8 if is_public else 3
+        longer = 8 if is_small else 3
         candidates = [*self._block.subnets(prefixlen_diff=min(longer, 28 - self._block.prefixlen))]
-        ordered = reversed(candidates) if is_public else candidates
+        ordered = reversed(candidates) if is_small else candidates
         block = next(free for free in ordered if not any(free.overlaps(other) for other in self._taken))
         self._taken.append(block)
         return block
+
+
+def _main_table(cloud: Cloud, vpc_id: str) -> str:
+    filters: Json = [
+        {"Name": "vpc-id", "Values": [vpc_id]},
+        {"Name": "association.main", "Values": ["true"]},
+    ]
+    (table,) = records(cloud.call("ec2", "DescribeRouteTables", {"Filters": filters}), "RouteTables")
+    return text(table, "RouteTableId")
+
+
+def _open(cloud: Cloud, vpc_id: str, table: str) -> None:
+    """A route to the VPC's internet gateway, of which it can have one."""
+    filters: Json = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
+    found = records(cloud.call("ec2", "DescribeInternetGateways", {"Filters": filters}), "InternetGateways")
+    if found:
+        gateway = text(found[0], "InternetGatewayId")
+    else:
+        made = cloud.call("ec2", "CreateInternetGateway", {})
+        gateway = text(record(made, "InternetGateway"), "InternetGatewayId")
+        cloud.call("ec2", "AttachInternetGateway", {"InternetGatewayId": gateway, "VpcId": vpc_id})
+    route: dict[str, Json] = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
+    cloud.call("ec2", "CreateRoute", {"RouteTableId": table, **route})
+
+
+@contextmanager
+def _zone_is_there(cloud: Cloud, name: str) -> Generator[None]:
+    """Makes moto, which knows no local and no wavelength zones, take one for a subnet."""
+    from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
+
+    from emulator.world import zone_type  # which imports this package
+
+    zones = RegionsAndZonesBackend.zones
+    known, kind = zones.get(cloud.region, []), zone_type(name)
+    if kind is None or any(zone.name == name for zone in known):
+        yield
+        return
+    new = Zone(name, cloud.region, f"{name}-id", kind)
+    with patch.dict(zones, {cloud.region: [*known, new]}):
+        yield
+
+
+def _complete_subnet(cloud: Cloud, subnet: Subnet, cluster: str) -> None:
+    """What no call of moto's tells of a subnet: that it is on an Outpost, and that it is a cluster's."""
+    import moto.ec2.models
+    import moto.eks.models
+
+    if subnet.outpost:
+        record_of = moto.ec2.models.ec2_backends[cloud.account_id][cloud.region].get_subnet(subnet.id)
+        arn = cloud.arn("outposts", "outpost/op-0123456789abcdef0")
+        record_of.outpost_arn = arn  # pyright: ignore[reportAttributeAccessIssue]
+    if subnet.of_cluster:
+        eks = moto.eks.models.eks_backends[cloud.account_id][cloud.region]
+        eks.clusters[cluster].resources_vpc_config["subnetIds"].append(subnet.id)
 
 
 def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -> None:
@@ -375,7 +452,8 @@ def _certificate_authority() -> str:
 
 
 def _zones(cloud: Cloud) -> list[str]:
-    answer = cloud.call("ec2", "DescribeAvailabilityZones", {})
+    filters: Json = [{"Name": "zone-type", "Values": ["availability-zone"]}]
+    answer = cloud.call("ec2", "DescribeAvailabilityZones", {"Filters": filters})
     return [text(zone, "ZoneName") for zone in records(answer, "AvailabilityZones")]
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from moto.core.responses import ActionResult
+    from moto.ec2.models import EC2Backend
+    from moto.ec2.models.availability_zones_and_regions import Zone
     from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
     from moto.ec2.models.subnets import Subnet
     from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
@@ -75,11 +77,29 @@ _NO_CHANGES = frozenset({"allow_major_version_upgrade", "apply_immediately", "db
 @cache
 def install() -> None:
     """Mends moto in this process, once."""
+    _mend_zones()
     _mend_security_group_rules()
     _mend_subnet_groups()
     _mend_parameter_groups()
     _mend_instances()
     _mend_windows()
+
+
+def _mend_zones() -> None:
+    """moto knows no local or wavelength zones: one that a subnet is in is there."""
+    from moto.ec2.models import EC2Backend
+
+    find = cast("Callable[..., list[Zone]]", EC2Backend.describe_availability_zones)
+
+    def describe_availability_zones(self: EC2Backend, *args: object, **given: object) -> list[Zone]:
+        subnets = [subnet for of_zone in self.subnets.values() for subnet in of_zone.values()]
+        used = [cast("Zone", vars(subnet)["_availability_zone"]) for subnet in subnets]
+        known = self.zones.get(self.region_name, [])
+        by_name = {zone.name: zone for zone in (*known, *used)}
+        with patch.dict(self.zones, {self.region_name: list(by_name.values())}):
+            return find(self, *args, **given)
+
+    patch.object(EC2Backend, "describe_availability_zones", describe_availability_zones).start()
 
 
 def _mend_windows() -> None:

@@ -24,9 +24,10 @@ clusters:
     publicSubnets: false
     vpcId: vpc-0123456789abcdef0
 vpcs:
-  - {id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}
+  - {id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16, public: false}
 subnets:
   - {id: subnet-0123456789abcdef0, vpcId: vpc-0123456789abcdef0, zone: us-east-1a, public: true}
+  - {id: subnet-0123456789abcdef1, zone: us-east-1-bos-1a, publicIps: true, outpost: true, ofCluster: true}
 securityGroups:
   - {id: sg-01234567, name: clients}
 configMaps:
@@ -77,6 +78,7 @@ def test_a_complete_file_is_read(tmp_path: Path) -> None:
     assert world.clusters[0].zones == ["us-east-1a", "us-east-1b"]
     assert (world.clusters[0].status, world.clusters[0].ip_family) == ("UPDATING", "ipv6")
     assert world.subnets[0].public
+    assert world.subnets[1].of_cluster
     assert world.security_groups[0].id == "sg-01234567"
     assert world.config_maps == {"kube-system/bootstrap-output": {"cluster_name": "other"}}
     assert world.iot_policies == ["maestro-server"]
@@ -162,6 +164,15 @@ def test_the_default_world_refuses_what_aws_cannot_have_given_out() -> None:
         (
             cluster(zones=["eu-west-1a"]),
             "clusters[0].zones: eu-west-1a is not a zone of us-east-1; for example",
+        ),
+        (cluster(endpointAccess="none"), "clusters[0].endpointAccess: must be 'public' or 'private', not"),
+        (
+            {"subnets": [{"id": "subnet-11111111", "zone": "bos-1a"}]},
+            "subnets[0].zone: bos-1a is not the name of a zone; for example zone: us-east-1a",
+        ),
+        (
+            {"subnets": [{"id": "subnet-11111111", "ofCluster": True}]},
+            "subnets[0].ofCluster: there is no cluster; for example clusters: [{name: regional-xyz",
         ),
         (cluster(publicSubnets="yes"), 'clusters[0].publicSubnets: must be a valid boolean, not "yes"'),
         (
