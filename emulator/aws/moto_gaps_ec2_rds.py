@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from emulator.aws import rds_catalogue as catalogue
 
+if TYPE_CHECKING:
     from moto.core.responses import ActionResult
     from moto.ec2.models import EC2Backend
     from moto.ec2.models.availability_zones_and_regions import Zone
@@ -69,6 +71,13 @@ _FORGOTTEN = (
     "performance_insights_kms_key_id",
     "performance_insights_retention_period",
 )
+
+# What RDS calls a change of the storage, which it takes once in six hours. Source: RDS user guide, "Working
+# with storage for Amazon RDS DB instances".
+_STORAGE = frozenset({"allocated_storage", "iops", "storage_throughput", "storage_type"})
+_OPTIMIZING = timedelta(hours=6)
+# In which an instance takes a change. Source: RDS user guide, "Viewing DB instance status".
+_AVAILABLE = frozenset({"available", "storage-optimization"})
 
 # Parameters that say which instance and how, not what to change.
 _NO_CHANGES = frozenset({"allow_major_version_upgrade", "apply_immediately", "db_instance_identifier"})
@@ -180,7 +189,8 @@ def _complete_rule(rule: SecurityGroupRule, wanted: Mapping[str, str]) -> None:
 
 
 def _mend_subnet_groups() -> None:
-    """moto deletes the group that it modifies."""
+    """moto deletes the group that it modifies, and takes any subnets for it."""
+    from moto.rds.exceptions import RDSClientError
     from moto.rds.models import RDSBackend
 
     modify = RDSBackend.modify_db_subnet_group
@@ -188,7 +198,16 @@ def _mend_subnet_groups() -> None:
     def modify_db_subnet_group(
         self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
     ) -> DBSubnetGroup:
-        self.describe_db_subnet_groups(subnet_name)  # raises what AWS answers if there is none
+        (group,) = self.describe_db_subnet_groups(subnet_name)  # raises what AWS answers if there is none
+        # Both messages: terraform-provider-aws #27459, #36441.
+        if {subnet.vpc_id for subnet in subnets} - {group.vpc_id}:
+            message = "The new Subnets are not in the same Vpc as the existing subnet group"
+            raise RDSClientError("InvalidParameterValue", message)
+        members = [one for one in self.databases.values() if _group_of(one) == subnet_name]
+        lived_in = {home for one in members for home in _homes(one)}
+        if gone := sorted(lived_in - {subnet.id for subnet in subnets}):
+            message = f"Some of the subnets to be deleted are currently in use: {', '.join(gone)}"
+            raise RDSClientError("SubnetAlreadyInUse", message)
         group = modify(self, subnet_name, description, subnets)
         self.subnet_groups[subnet_name] = group
         return group
@@ -196,11 +215,42 @@ def _mend_subnet_groups() -> None:
     patch.object(RDSBackend, "modify_db_subnet_group", modify_db_subnet_group).start()
 
 
+def _group_of(instance: DBInstance) -> str | None:
+    group = getattr(instance, "db_subnet_group", None)
+    return group.name if group else None
+
+
+def _homes(instance: DBInstance) -> list[str]:
+    """The subnets that the instance and its standby live in."""
+    return cast("list[str]", vars(instance).get("rehearsal_homes", []))
+
+
+def _settle(instance: DBInstance, homes: list[str]) -> None:
+    """Takes a subnet of the group for the instance, and one of another zone for a standby, where it has none.
+
+    Source: RDS user guide, "Working with a DB instance in a VPC".
+    """
+    group = getattr(instance, "db_subnet_group", None)
+    if group is None:
+        return
+    zones = {
+        str(subnet["SubnetIdentifier"]): str(subnet["SubnetAvailabilityZone"]["Name"])
+        for subnet in group.subnets
+    }
+    # Where it is; in its zone; anywhere.
+    own = min(zones, key=lambda id_: (id_ not in homes[:1], zones[id_] != instance.availability_zone, id_))
+    instance.availability_zone = zones[own]
+    others = [id_ for id_ in zones if zones[id_] != zones[own]] if instance.multi_az else []
+    standby = min(others, key=lambda id_: (id_ not in homes[1:], id_), default=None)
+    instance.rehearsal_homes = [own, *([standby] if standby else [])]  # type: ignore[attr-defined]
+
+
 def _mend_parameter_groups() -> None:
-    """moto has no ResetDBParameterGroup."""
+    """moto has no ResetDBParameterGroup, and tells how a parameter was set."""
 
     from moto.core.responses import ActionResult
     from moto.rds.exceptions import DBParameterGroupNotFoundError
+    from moto.rds.models import DBParameterGroup
     from moto.rds.responses import RDSResponse
 
     def reset_db_parameter_group(self: RDSResponse) -> ActionResult:
@@ -215,12 +265,28 @@ def _mend_parameter_groups() -> None:
             group.parameters.pop(parameter["ParameterName"], None)
         return ActionResult({"DBParameterGroupName": name})
 
+    update = DBParameterGroup.update_parameters
+
+    def update_parameters(self: DBParameterGroup, new_parameters: list[dict[str, str]]) -> None:
+        update(self, new_parameters)
+        # RDS tells a parameter that has its family's default as one that waits for a reboot, however it was
+        # set: terraform-provider-aws, documentation of aws_db_parameter_group, "Problematic Plan Changes".
+        forced = self.parameters.get("rds.force_ssl")
+        if forced and forced["ParameterValue"] == _default_of_force_ssl(str(self.family)):
+            forced["ApplyMethod"] = "pending-reboot"
+
+    patch.object(DBParameterGroup, "update_parameters", update_parameters).start()
     patch.object(RDSResponse, "reset_db_parameter_group", reset_db_parameter_group, create=True).start()
+
+
+def _default_of_force_ssl(family: str) -> str:
+    """Source: RDS user guide, "Using SSL with a PostgreSQL DB instance"."""
+    return "1" if int(family.removeprefix("postgres")) >= 15 else "0"
 
 
 def _mend_instances() -> None:
     """Instances keep an id of their own, all that they were given, and what waits for the window."""
-    from moto.rds.exceptions import DBInstanceAlreadyExists, DBSnapshotAlreadyExistsError
+    from moto.rds.exceptions import DBInstanceAlreadyExists, DBSnapshotAlreadyExistsError, RDSClientError
     from moto.rds.models import DBInstance, RDSBackend
 
     make, modify, save = DBInstance.__init__, RDSBackend.modify_db_instance, DBInstance.save_automated_backup
@@ -232,24 +298,39 @@ def _mend_instances() -> None:
         for parameter in _FORGOTTEN:
             if given.get(parameter) is not None:
                 setattr(self, _ATTRIBUTES.get(parameter, parameter), given[parameter])
+        self.engine_version = catalogue.full_version(self.engine_version) or self.engine_version
+        _give_baseline(self)
+        _settle(self, [])
         _note_password(self)
+        _open_log_groups(self)
 
     def modify_db_instance(
         self: RDSBackend, db_instance_identifier: str, db_kwargs: Mapping[str, object]
     ) -> DBInstance:
         instance = self.describe_db_instances(db_instance_identifier)[0]
+        if instance.status not in _AVAILABLE:
+            raise RDSClientError("InvalidDBInstanceState", "Database instance is not in available state.")
         asked = {
             key: value for key, value in db_kwargs.items() if key not in _NO_CHANGES and value is not None
         }
+        asked |= _rounded_up(instance, asked)
+        if "engine_version" in asked:
+            version = str(asked["engine_version"])
+            asked["engine_version"] = catalogue.full_version(version) or version
         if str(asked.get("new_db_instance_identifier", "")) in self.databases:  # moto would overwrite it
             raise DBInstanceAlreadyExists
         changes = _due(instance, asked, is_immediate=db_kwargs.get("apply_immediately") is True)
+        if any(_value(instance, key) != changes[key] for key in _STORAGE & changes.keys()):
+            _change_storage(instance)
         changes = {_ATTRIBUTES.get(key, key): value for key, value in changes.items()}
         # First, since moto drops a throughput that the storage type doesn't have.
         storage = {"storage_type": changes.pop("storage_type")} if "storage_type" in changes else {}
         own = {"db_instance_identifier": instance.db_instance_identifier}
         changed = modify(self, instance.db_instance_identifier, {**own, **storage, **changes})
+        _give_baseline(changed)
+        _settle(changed, [] if "db_subnet_group_name" in changes else _homes(changed))
         _note_password(changed)
+        _open_log_groups(changed)
         return changed
 
     def save_automated_backup(self: DBInstance) -> None:
@@ -262,6 +343,66 @@ def _mend_instances() -> None:
     patch.object(DBInstance, "__init__", __init__).start()
     patch.object(DBInstance, "save_automated_backup", save_automated_backup).start()
     patch.object(RDSBackend, "modify_db_instance", modify_db_instance).start()
+
+
+def _give_baseline(instance: DBInstance) -> None:
+    """What a gp3 volume has at least, by its size.
+
+    Source: RDS user guide, "Amazon RDS DB instance storage", gp3 storage.
+    """
+    if instance.storage_type != "gp3":
+        return
+    threshold = catalogue.STORAGE["gp3"].tunable_from
+    if threshold and instance.allocated_storage < threshold:
+        iops, throughput = catalogue.GP3_SMALL
+    else:
+        iops, throughput = catalogue.GP3_IOPS.start, catalogue.GP3_THROUGHPUT.start
+    instance.iops = str(max(int(instance.iops or 0), iops))
+    instance.storage_throughput = max(instance.storage_throughput or 0, throughput)
+
+
+def _rounded_up(instance: DBInstance, asked: Mapping[str, object]) -> dict[str, object]:
+    """Storage and IOPS grow by a tenth at least. Source: RDS API reference, ModifyDBInstance."""
+    rounded: dict[str, object] = {}
+    for key in ("allocated_storage", "iops"):
+        now, wanted = int(_value(instance, key) or 0), int(cast("str | int", asked.get(key, 0)))
+        if now < wanted < now * 1.1:
+            rounded[key] = math.ceil(now * 1.1)
+    return rounded
+
+
+def _value(instance: DBInstance, key: str) -> str | int | None:
+    value = getattr(instance, key)
+    return int(value) if key == "iops" and value else value
+
+
+def _change_storage(instance: DBInstance) -> None:
+    """Raises what RDS answers while it still works on the last change."""
+    from moto.rds.exceptions import RDSClientError
+
+    last: datetime | None = vars(instance).get("rehearsal_storage_changed")
+    now = datetime.now(UTC)
+    if last and now < last + _OPTIMIZING:
+        message = (
+            "You can't currently modify the storage of this DB instance because the previous storage change "
+            "is being optimized."
+        )
+        raise RDSClientError("InvalidParameterCombination", message)
+    instance.rehearsal_storage_changed = now  # type: ignore[attr-defined]
+
+
+def _open_log_groups(instance: DBInstance) -> None:
+    """RDS makes a log group for each log that it exports, without retention, and never deletes one.
+
+    Source: terraform-provider-aws #5348.
+    """
+    from moto.logs.models import logs_backends
+
+    backend = logs_backends[instance.account_id][instance.region]
+    for log in instance.enabled_cloudwatch_logs_exports:
+        name = f"/aws/rds/instance/{instance.db_instance_identifier}/{log}"
+        if name not in backend.groups:
+            backend.create_log_group(name, {})
 
 
 def _due(instance: DBInstance, asked: Mapping[str, object], *, is_immediate: bool) -> dict[str, object]:

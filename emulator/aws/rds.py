@@ -70,7 +70,6 @@ class SubnetGroup(ResourceHandler):
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         if set(self.difference(state, given).updates) - {"tags"}:
             self._check_subnets(cloud, operation, texts(given, "subnetIds"))
-            self._check_subnets_in_use(cloud, state.id, texts(given, "subnetIds"))
             cloud.call(
                 "rds",
                 operation,
@@ -154,16 +153,6 @@ class SubnetGroup(ResourceHandler):
                 f"Current AZ coverage: {', '.join(zones)}. Add subnets to cover at least 2 AZs.",
             )
 
-    def _check_subnets_in_use(self, cloud: Cloud, name: str, subnet_ids: list[str]) -> None:
-        """An instance's own zone must stay covered. Source: RDS API reference, ModifyDBSubnetGroup."""
-        subnets = describe_subnets(cloud, "ModifyDBSubnetGroup", subnet_ids)
-        zones = {text(subnet, "AvailabilityZone") for subnet in subnets}
-        for instance in records(cloud.call("rds", "DescribeDBInstances", {}), "DBInstances"):
-            zone = text(instance, "AvailabilityZone")
-            if text(record(instance, "DBSubnetGroup"), "DBSubnetGroupName") == name and zone not in zones:
-                message = f"Some of the subnets to be deleted are currently in use: {zone}"
-                raise cloud.refuse("rds", "ModifyDBSubnetGroup", "SubnetAlreadyInUse", message)
-
 
 class ParameterGroup(ResourceHandler):
     """Settings of the database engine."""
@@ -206,9 +195,11 @@ class ParameterGroup(ResourceHandler):
         """ModifyDBParameterGroup for new and changed parameters, ResetDBParameterGroup for the others."""
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         old, new = self._settings(cloud, state.outputs), self._settings(cloud, given)
-        names = {text(setting, "ParameterName") for setting in new}
-        removed = [setting for setting in old if text(setting, "ParameterName") not in names]
-        self._call(cloud, "ModifyDBParameterGroup", state.id, [item for item in new if item not in old])
+        names = {_meaning(setting)[0] for setting in new}
+        removed = [setting for setting in old if _meaning(setting)[0] not in names]
+        there = {_meaning(setting) for setting in old}
+        changed = [setting for setting in new if _meaning(setting) not in there]
+        self._call(cloud, "ModifyDBParameterGroup", state.id, changed)
         self._call(cloud, "ResetDBParameterGroup", state.id, removed)
         update_tags(cloud, state, given)
         found = self._find(cloud, state.id)
@@ -224,7 +215,10 @@ class ParameterGroup(ResourceHandler):
             retrying(cloud, lambda: self._delete(cloud, state.id), while_=in_use)
 
     def is_same(self, key: str, found: Json, wanted: Json) -> bool:
-        """Parameters are a set; their names and methods are kept in lower case."""
+        """Parameters are a set; their names are kept in lower case, and how they were set doesn't count.
+
+        Source: pulumi-aws, provider/pkg/rds/parameter_group.go.
+        """
         return key == "parameters" and _as_set(found) == _as_set(wanted)
 
     def _delete(self, cloud: Cloud, name: str) -> None:
@@ -318,9 +312,14 @@ def _users(cloud: Cloud, part: str, name: str) -> list[str]:
     ]
 
 
-def _as_set(parameters: Json) -> set[tuple[str, str, str]]:
+def _meaning(setting: Mapping[str, Json]) -> tuple[str, str]:
+    """A parameter's name and value, as the API has them."""
+    return text(setting, "ParameterName").lower(), text(setting, "ParameterValue")
+
+
+def _as_set(parameters: Json) -> set[tuple[str, str]]:
     return {
-        (text(item, "name").lower(), text(item, "value"), text(item, "applyMethod", "immediate").lower())
+        (text(item, "name").lower(), text(item, "value"))
         for item in records({"parameters": parameters}, "parameters")
     }
 

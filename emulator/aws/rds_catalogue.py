@@ -10,14 +10,29 @@ PostgreSQL.
 
 from dataclasses import dataclass
 
-# Major version -> the newest minor when this was written; asking for a major gets one of its newer minors.
-NEWEST_MINORS = {"13": "23", "14": "20", "15": "15", "16": "11", "17": "7", "18": "1"}
 
-# Major version -> the oldest minor that can still be created; earlier ones left standard support on
-# 2026-05-31.
-OLDEST_MINORS = {"13": 18, "14": 18, "15": 13, "16": 9, "17": 5, "18": 1}
+@dataclass(frozen=True)
+class Minors:
+    """Of a major version of PostgreSQL."""
 
-PARAMETER_GROUP_FAMILIES = frozenset(f"postgres{major}" for major in NEWEST_MINORS)
+    oldest: int
+    """That can still be created; earlier ones left standard support on 2026-05-31."""
+    default: int
+    """That a bare major stands for: AWS's choice, often months behind the newest."""
+    ahead: int
+    """Of PostgreSQL 17's, by count: 17.5, 16.9 and 14.18 came out on one day."""
+
+
+MINORS = {
+    "13": Minors(18, 22, 16),
+    "14": Minors(18, 19, 13),
+    "15": Minors(13, 14, 8),
+    "16": Minors(9, 10, 4),
+    "17": Minors(5, 6, 0),
+    "18": Minors(1, 1, -6),
+}
+
+PARAMETER_GROUP_FAMILIES = frozenset(f"postgres{major}" for major in MINORS)
 
 _TO_16 = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge")
 _TO_24, _TO_32, _TO_48 = (
@@ -67,18 +82,33 @@ STORAGE = {
     "io2": StorageLimits(100, 65536),
     "standard": StorageLimits(5, 3072),
 }
+# From there on; the least are what a volume has for nothing.
 GP3_IOPS = range(12000, 64001)
 GP3_THROUGHPUT = range(500, 4001)  # MiB/s
+GP3_SMALL = (3000, 125)
+"""IOPS and MiB/s of a gp3 volume below that."""
 
 
 def full_version(version: str) -> str | None:
     """The full version that RDS runs for a major or a full one; None if it can't be created."""
     major, _, minor = version.partition(".")
-    if major not in NEWEST_MINORS:
+    if major not in MINORS:
         return None
     if not minor:
-        return f"{major}.{NEWEST_MINORS[major]}"
-    return version if minor.isdigit() and int(minor) >= OLDEST_MINORS[major] else None
+        return f"{major}.{MINORS[major].default}"
+    return version if minor.isdigit() and int(minor) >= MINORS[major].oldest else None
+
+
+def can_upgrade(running: str, wanted: str) -> bool:
+    """Whether RDS upgrades one full version to another: only to what was released with it or later.
+
+    RDS answers the targets of each version in DescribeDBEngineVersions; PostgreSQL releases a minor of every
+    major on the same day. Source: RDS user guide, "Upgrade of the RDS for PostgreSQL DB engine".
+    """
+    (old_major, old_minor), (major, minor) = (version.split(".") for version in (running, wanted))
+    if int(major) < int(old_major):
+        return False
+    return int(old_minor) - MINORS[old_major].ahead <= int(minor) - MINORS[major].ahead
 
 
 def is_instance_class(name: str) -> bool:

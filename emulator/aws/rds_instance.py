@@ -176,10 +176,12 @@ class Instance(ResourceHandler):
         found = _described(cloud, state.id)
         changed = set(self.difference(state, given).updates) - {*_STEERS, "tags"}
         if changed:
+            given = merged(_performance(state.outputs, given, changed), given)
             check_changed_instance(cloud, found, given, changed)
             parameters = self._modification(state, given, changed)
             parameters["DBInstanceIdentifier"] = text(found, "DBInstanceIdentifier")
-            cloud.call("rds", "ModifyDBInstance", parameters)
+            modify = partial(cloud.call, "rds", "ModifyDBInstance", parameters)
+            retrying(cloud, modify, while_=_is_optimizing)
         found = _described(cloud, state.id)
         arn: dict[str, Json] = {"arn": _arn(cloud, found)}  # a rename changed it
         update_tags(cloud, State(state.id, state.outputs | arn), given)
@@ -223,12 +225,11 @@ class Instance(ResourceHandler):
             unless_gone(lambda: cloud.call("rds", "DeleteDBInstance", parameters), *_GONE)
 
     def is_same(self, key: str, found: Json, wanted: Json) -> bool:
-        """Sets in another order, names in other letters, and a version that a major version allows."""
+        """Sets in another order, and names in other letters."""
         if key in _SETS:
             return set(texts({key: found}, key)) == set(texts({key: wanted}, key))
-        if key in ("engine", "identifier", "maintenanceWindow"):
-            return str(found).lower() == str(wanted).lower()
-        return key == "engineVersion" and str(found).startswith(f"{wanted}.")
+        is_name = key in ("engine", "identifier", "maintenanceWindow")
+        return is_name and str(found).lower() == str(wanted).lower()
 
     def difference(self, state: State, inputs: Mapping[str, Json]) -> Difference:
         """Storage that grew by itself, as maxAllocatedStorage lets it, is no change."""
@@ -302,6 +303,27 @@ _OFF: Mapping[str, Json] = {
 }
 
 
+def _performance(
+    state: Mapping[str, Json], given: Mapping[str, Json], changed: Collection[str]
+) -> dict[str, Json]:
+    """The IOPS that the provider sends with a new size: the state's, if the program has none of its own.
+
+    Below the threshold it sends none. Source: internal/service/rds/instance.go, resourceInstanceUpdate;
+    terraform-provider-aws #28382.
+    """
+    threshold = catalogue.STORAGE["gp3"].tunable_from or 0
+    is_small = text(given, "storageType") == "gp3" and number(given, "allocatedStorage") < threshold
+    return {"iops": state.get("iops")} if "allocatedStorage" in changed and not is_small else {}
+
+
+def _is_optimizing(error: AwsError) -> bool:
+    # For as long as an update may take, 80 minutes. Source: internal/service/rds/instance.go, dbInstanceModify.
+    return (
+        error.code == "InvalidParameterCombination"
+        and "previous storage change is being optimized" in error.message
+    )
+
+
 def _find(cloud: Cloud, id_: str) -> dict[str, Json] | None:
     """By DbiResourceId, which a rename leaves alone; an import may give the identifier instead."""
     by_id: dict[str, Json] = {"Filters": [{"Name": "dbi-resource-id", "Values": [id_]}]}
@@ -324,10 +346,9 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
     """What the provider reads back; moto's answer, mended where it isn't RDS's."""
     address = _address(cloud, text(found, "DBInstanceIdentifier"))
     port = number(record(found, "Endpoint"), "Port", catalogue.DEFAULT_PORT)
-    actual = catalogue.full_version(text(found, "EngineVersion")) or text(found, "EngineVersion")
+    actual = text(found, "EngineVersion")
     major = actual.partition(".")[0]
     is_encrypted = flag(found, "StorageEncrypted")
-    storage_type = text(found, "StorageType")
     # moto answers rds-ca-default, which is no CA of RDS's.
     ca = text(found, "CACertificateIdentifier")
     groups = [text(group, "VpcSecurityGroupId") for group in records(found, "VpcSecurityGroups")]
@@ -364,7 +385,7 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
         "identifier": text(found, "DBInstanceIdentifier"),
         "identifierPrefix": "",
         "instanceClass": text(found, "DBInstanceClass"),
-        "iops": number(found, "Iops", 3000 if storage_type == "gp3" else 0),
+        "iops": number(found, "Iops"),
         # Encryption without a key of one's own uses the account's key for RDS.
         "kmsKeyId": _kms_key(cloud, text(found, "KmsKeyId")) if is_encrypted else "",
         "latestRestorableTime": _restorable(kept, found),
@@ -392,8 +413,8 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
         "snapshotIdentifier": "",
         "status": text(found, "DBInstanceStatus"),
         "storageEncrypted": is_encrypted,
-        "storageThroughput": number(found, "StorageThroughput", 125 if storage_type == "gp3" else 0),
-        "storageType": storage_type,
+        "storageThroughput": number(found, "StorageThroughput"),
+        "storageType": text(found, "StorageType"),
         "timezone": "",
         "upgradeRolloutOrder": "second",
         "username": text(found, "MasterUsername"),
@@ -411,7 +432,7 @@ def _version(kept: Mapping[str, Json], found: Mapping[str, Json], actual: str) -
     """
     own = text(kept, "engineVersion")
     waiting = text(record(found, "PendingModifiedValues"), "EngineVersion")
-    if own and own == (catalogue.full_version(waiting) or waiting):
+    if own and own == waiting:
         return own
     return own if own and actual.startswith(f"{own}.") else actual
 

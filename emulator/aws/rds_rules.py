@@ -75,7 +75,7 @@ def _combination(message: str) -> Problem:
 
 def _engine_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
     name, version = text(given, "instanceClass"), text(given, "engineVersion")
-    full = catalogue.full_version(version) if version else f"{max(catalogue.NEWEST_MINORS)}"
+    full = catalogue.full_version(version) if version else catalogue.full_version(max(catalogue.MINORS))
     if full is None:
         yield _combination(f"Cannot find version {version} for postgres")
     if name and not catalogue.is_instance_class(name):
@@ -92,19 +92,16 @@ def _engine_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
 
 
 def _upgrade_problems(actual: Mapping[str, Json], given: Mapping[str, Json]) -> Iterator[Problem]:
-    running = catalogue.full_version(text(actual, "EngineVersion")) or text(actual, "EngineVersion")
-    wanted = catalogue.full_version(text(given, "engineVersion")) or text(given, "engineVersion")
-    old, new = _version(running), _version(wanted)
-    if new < old:
+    running, wanted = text(actual, "EngineVersion"), catalogue.full_version(text(given, "engineVersion"))
+    if wanted is None:
+        return  # which is a problem of the engine's
+    if not catalogue.can_upgrade(running, wanted):
         yield _combination(f"Cannot upgrade postgres from {running} to {wanted}")
-    if new[0] > old[0] and not flag(given, "allowMajorVersionUpgrade"):
+    is_major = wanted.partition(".")[0] != running.partition(".")[0]
+    if is_major and not flag(given, "allowMajorVersionUpgrade"):
         yield _combination(
             "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
         )
-
-
-def _version(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _storage_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
