@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -286,7 +285,7 @@ def _default_of_force_ssl(family: str) -> str:
 
 def _mend_instances() -> None:
     """Instances keep an id of their own, all that they were given, and what waits for the window."""
-    from moto.rds.exceptions import DBInstanceAlreadyExists, DBSnapshotAlreadyExistsError, RDSClientError
+    from moto.rds.exceptions import DBInstanceAlreadyExists, DBSnapshotAlreadyExistsError
     from moto.rds.models import DBInstance, RDSBackend
 
     make, modify, save = DBInstance.__init__, RDSBackend.modify_db_instance, DBInstance.save_automated_backup
@@ -308,15 +307,7 @@ def _mend_instances() -> None:
         self: RDSBackend, db_instance_identifier: str, db_kwargs: Mapping[str, object]
     ) -> DBInstance:
         instance = self.describe_db_instances(db_instance_identifier)[0]
-        if instance.status not in _AVAILABLE:
-            raise RDSClientError("InvalidDBInstanceState", "Database instance is not in available state.")
-        asked = {
-            key: value for key, value in db_kwargs.items() if key not in _NO_CHANGES and value is not None
-        }
-        asked |= _rounded_up(instance, asked)
-        if "engine_version" in asked:
-            version = str(asked["engine_version"])
-            asked["engine_version"] = catalogue.full_version(version) or version
+        asked = _asked(instance, db_kwargs)
         if str(asked.get("new_db_instance_identifier", "")) in self.databases:  # moto would overwrite it
             raise DBInstanceAlreadyExists
         changes = _due(instance, asked, is_immediate=db_kwargs.get("apply_immediately") is True)
@@ -345,6 +336,25 @@ def _mend_instances() -> None:
     patch.object(RDSBackend, "modify_db_instance", modify_db_instance).start()
 
 
+def _asked(instance: DBInstance, given: Mapping[str, object]) -> dict[str, object]:
+    """What a modification asks for, as RDS understands it: full versions, and growth by a tenth at least.
+
+    Source: RDS API reference, ModifyDBInstance. Raises what RDS answers while it is at work.
+    """
+    from moto.rds.exceptions import RDSClientError
+
+    if instance.status not in _AVAILABLE:
+        raise RDSClientError("InvalidDBInstanceState", "Database instance is not in available state.")
+    asked = {key: value for key, value in given.items() if key not in _NO_CHANGES and value is not None}
+    for key in {"allocated_storage", "iops"} & asked.keys():
+        now, wanted = int(_value(instance, key) or 0), int(cast("str | int", asked[key]))
+        asked[key] = max(wanted, -(-now * 11 // 10)) if wanted > now else wanted
+    if "engine_version" in asked:
+        version = str(asked["engine_version"])
+        asked["engine_version"] = catalogue.full_version(version) or version
+    return asked
+
+
 def _give_baseline(instance: DBInstance) -> None:
     """What a gp3 volume has at least, by its size.
 
@@ -359,16 +369,6 @@ def _give_baseline(instance: DBInstance) -> None:
         iops, throughput = catalogue.GP3_IOPS.start, catalogue.GP3_THROUGHPUT.start
     instance.iops = str(max(int(instance.iops or 0), iops))
     instance.storage_throughput = max(instance.storage_throughput or 0, throughput)
-
-
-def _rounded_up(instance: DBInstance, asked: Mapping[str, object]) -> dict[str, object]:
-    """Storage and IOPS grow by a tenth at least. Source: RDS API reference, ModifyDBInstance."""
-    rounded: dict[str, object] = {}
-    for key in ("allocated_storage", "iops"):
-        now, wanted = int(_value(instance, key) or 0), int(cast("str | int", asked.get(key, 0)))
-        if now < wanted < now * 1.1:
-            rounded[key] = math.ceil(now * 1.1)
-    return rounded
 
 
 def _value(instance: DBInstance, key: str) -> str | int | None:

@@ -317,7 +317,7 @@ def _performance(
 
 
 def _is_optimizing(error: AwsError) -> bool:
-    # For as long as an update may take, 80 minutes. Source: internal/service/rds/instance.go, dbInstanceModify.
+    # For up to 80 minutes, as long as an update may take. Source: internal/service/rds/instance.go.
     return (
         error.code == "InvalidParameterCombination"
         and "previous storage change is being optimized" in error.message

@@ -37,12 +37,13 @@ def check_changed_instance(
     Sources: RDS API reference, ModifyDBInstance; RDS user guide, "Upgrading a PostgreSQL DB engine version".
     """
     operation = "ModifyDBInstance"
-    problems = [*_storage_problems(given), *_login_problems(given), *_operation_problems(given)]
+    size, actual_size = number(given, "allocatedStorage"), number(actual, "AllocatedStorage")
+    storage: dict[str, Json] = {**given, "allocatedStorage": max(size, actual_size)}
+    problems = [*_storage_problems(storage), *_login_problems(given), *_operation_problems(given)]
     if "engineVersion" in changed or "instanceClass" in changed:
         problems += _engine_problems(given)
     if "engineVersion" in changed:
         problems += _upgrade_problems(actual, given)
-    size, actual_size = number(given, "allocatedStorage"), number(actual, "AllocatedStorage")
     if "allocatedStorage" in changed and size < actual_size:
         kind = text(actual, "StorageType")
         problems.append(

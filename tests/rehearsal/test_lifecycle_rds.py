@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 
 import pytest
-from moto.rds.models import rds_backends
+from moto.logs.models import logs_backends
+from moto.rds.models import DBInstance, rds_backends
 
 from common.json_values import Json, json_list, record, records, text
 from emulator.aws import AwsError, resource_handler
@@ -160,7 +162,8 @@ def network() -> Iterator[Cloud]:
 @pytest.fixture
 def database(network: Cloud) -> Iterator[Database]:
     yield Database(network)
-    rds_backends[network.account_id][network.region].reset()
+    for backends in (rds_backends, logs_backends):
+        backends[network.account_id][network.region].reset()
 
 
 @pytest.fixture
@@ -315,7 +318,9 @@ def test_what_waits_for_the_window_reads_as_before_until_it_has_passed(database:
     now = INSTANCE.read(database.cloud, updated)
     assert now is not None
     assert now.id == state.id
-    assert not INSTANCE.difference(now, new)
+    # A refresh takes the full version down, and the next update names the major once more.
+    assert set(INSTANCE.difference(now, new).updates) == {"engineVersion"} & {key}
+    assert not INSTANCE.difference(database.update(now, new), new)
     assert {name: now.outputs[name] for name in readable(row)} == readable(
         row | ({"engineVersion": "18.1"} if key == "engineVersion" else {})
     )
@@ -730,6 +735,141 @@ def test_a_network_type_that_the_subnets_lack_is_refused_at_an_update(database: 
     assert code_of(caught) == ("ModifyDBInstance", "InvalidVPCNetworkStateFault")
 
 
+# -- instances: what AWS makes of what was sent --------------------------------------------------------------
+
+
+def test_a_bare_major_stands_for_its_default_minor_which_may_be_out_of_reach(database: Database) -> None:
+    inputs = database.inputs(engineVersion="16.13", parameterGroupName="database-16")
+    database.parameter_group(name="database-16", family="postgres16")
+    state = database.create(inputs)
+    to_17: dict[str, Json] = {"parameterGroupName": "database-17", "allowMajorVersionUpgrade": True}
+
+    with pytest.raises(AwsError, match=r"Cannot upgrade postgres from 16\.13 to 17\.6") as caught:
+        database.update(state, {**inputs, **to_17, "engineVersion": "17"})
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidParameterCombination")
+    upgraded = database.update(state, {**inputs, **to_17, "engineVersion": "17.9"})
+
+    assert upgraded.outputs["engineVersion"] == "17.9"
+    assert not INSTANCE.difference(upgraded, {**inputs, **to_17, "engineVersion": "17.9"})
+    with pytest.raises(AwsError, match=r"Cannot upgrade postgres from 17\.9 to 17\.6"):
+        database.update(upgraded, {**inputs, **to_17, "engineVersion": "17"})
+
+
+def test_a_full_version_goes_back_to_its_major_once_that_stands_for_it(database: Database) -> None:
+    inputs = database.inputs(engineVersion="17.5")
+    state = database.create(inputs)
+
+    updated = database.update(state, {**inputs, "engineVersion": "17"})
+
+    assert updated.outputs["engineVersionActual"] == "17.6"
+    assert not INSTANCE.difference(updated, {**inputs, "engineVersion": "17"})
+
+
+def storage(database: Database, size: float, **changes: Json) -> dict[str, Json]:
+    return database.inputs(allocatedStorage=size, maxAllocatedStorage=None, **changes)
+
+
+@pytest.mark.parametrize(("size", "performance"), [(399.0, (3000, 125)), (400.0, (12000, 500))])
+def test_gp3_has_a_baseline_by_size(database: Database, size: float, performance: tuple[int, int]) -> None:
+    state = database.create(storage(database, size))
+
+    assert (state.outputs["iops"], state.outputs["storageThroughput"]) == performance
+
+
+def test_storage_grows_past_400_gib_only_with_iops_of_its_own(database: Database) -> None:
+    inputs = storage(database, 100.0)
+    state = database.create(inputs)
+    own: dict[str, Json] = {"iops": 12000.0, "storageThroughput": 500.0}
+
+    with pytest.raises(AwsError, match=r"Invalid iops value .* gp3: 3000"):
+        database.update(state, {**inputs, "allocatedStorage": 400.0})
+    grown = database.update(state, {**inputs, **own, "allocatedStorage": 400.0})
+
+    assert not INSTANCE.difference(grown, {**inputs, **own, "allocatedStorage": 400.0})
+
+
+def test_storage_grows_by_a_tenth_at_least(database: Database) -> None:
+    inputs = storage(database, 100.0)
+    state = database.create(inputs)
+    wanted: dict[str, Json] = {**inputs, "allocatedStorage": 105.0}
+
+    grown = database.update(state, wanted)
+
+    assert database.imported(state)["allocatedStorage"] == 110
+    assert INSTANCE.difference(grown, wanted).updates == ("allocatedStorage",)
+    # With autoscaling it counts as grown by itself.
+    assert not INSTANCE.difference(grown, {**wanted, "maxAllocatedStorage": 200.0}).updates[1:]
+    with pytest.raises(AwsError, match="can't be reduced from 110 GiB"):
+        database.update(grown, wanted)
+
+
+def test_iops_grow_by_a_tenth_at_least(database: Database) -> None:
+    inputs = storage(database, 400.0)
+    state = database.create(inputs)
+
+    database.update(state, {**inputs, "iops": 12001.0})
+
+    assert database.imported(state)["iops"] == 13200
+
+
+def test_storage_changes_once_in_six_hours(
+    database: Database, calls: list[tuple[str, Mapping[str, Json]]]
+) -> None:
+    inputs = storage(database, 100.0)
+    state = database.create(inputs)
+    grown = database.update(state, {**inputs, "allocatedStorage": 200.0})
+    larger: dict[str, Json] = {**inputs, "allocatedStorage": 300.0, "password": "another-password-2"}
+
+    with pytest.raises(AwsError, match="previous storage change is being optimized") as caught:
+        database.update(grown, larger)
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidParameterCombination")
+    # With it failed all that was in the same call.
+    assert is_password_in_force(database.cloud, "xyz-maestro", "correct-horse-battery")
+    database.update(grown, {**inputs, "allocatedStorage": 200.0, "password": "another-password-2"})
+
+    vars(only_instance(database))["rehearsal_storage_changed"] -= timedelta(hours=6)
+    assert database.update(grown, larger).outputs["allocatedStorage"] == 300
+    assert [operation for operation, _ in calls].count("ModifyDBInstance") == 4
+
+
+def only_instance(database: Database) -> DBInstance:
+    (found,) = rds_backends[database.cloud.account_id][database.cloud.region].databases.values()
+    return found
+
+
+def test_the_maximum_is_a_tenth_above_what_has_grown_already(database: Database) -> None:
+    inputs = database.inputs(allocatedStorage=100.0, maxAllocatedStorage=500.0)
+    state = database.create(inputs)
+    only_instance(database).allocated_storage = 300
+    seen = INSTANCE.read(database.cloud, state)
+    assert seen is not None
+
+    with pytest.raises(AwsError, match="Invalid max storage size") as caught:
+        database.update(seen, {**inputs, "maxAllocatedStorage": 320.0})
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidParameterCombination")
+    assert database.update(seen, {**inputs, "maxAllocatedStorage": 330.0}).outputs["allocatedStorage"] == 300
+
+
+def test_an_instance_that_is_being_modified_takes_no_other_change(database: Database) -> None:
+    inputs = database.inputs()
+    state = database.create(inputs)
+    only_instance(database).status = "modifying"
+
+    with pytest.raises(AwsError) as caught:
+        database.update(state, {**inputs, "backupRetentionPeriod": 14.0})
+    assert code_of(caught) == ("ModifyDBInstance", "InvalidDBInstanceState")
+
+
+def test_each_exported_log_gets_a_group_that_outlives_the_instance(database: Database) -> None:
+    state = database.create(database.inputs())
+    INSTANCE.delete(database.cloud, state)
+
+    found = records(database.cloud.call("logs", "DescribeLogGroups", {}), "logGroups")
+    named = [text(group, "logGroupName") for group in found]
+    assert named == [f"/aws/rds/instance/xyz-maestro/{log}" for log in ("postgresql", "upgrade")]
+    assert "retentionInDays" not in found[0]
+
+
 # -- instances: deletion -------------------------------------------------------------------------------------
 
 
@@ -882,6 +1022,16 @@ def test_parameters_in_another_order_or_case_are_no_change(database: Database) -
     assert not PARAMETERS.difference(group, {**PARAMETER_GROUP, "parameters": turned})
 
 
+def test_how_a_parameter_was_set_is_no_change_and_not_what_rds_tells(database: Database) -> None:
+    group = database.parameter_group()
+    told = {text(item, "name"): text(item, "applyMethod") for item in records(group.outputs, "parameters")}
+    assert told == {"rds.force_ssl": "pending-reboot", "max_connections": "pending-reboot"}
+
+    now: list[Json] = [{"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"}]
+    later: list[Json] = [{"name": "max_connections", "value": "100", "applyMethod": "immediate"}]
+    assert not PARAMETERS.difference(group, {**PARAMETER_GROUP, "parameters": [*now, *later]})
+
+
 def test_a_parameter_set_behind_our_back_is_drift_that_an_update_resets(database: Database) -> None:
     group = database.parameter_group()
     foreign: Json = [{"ParameterName": "work_mem", "ParameterValue": "9", "ApplyMethod": "immediate"}]
@@ -1008,22 +1158,48 @@ def test_a_subnet_group_must_go_on_covering_two_zones(database: Database) -> Non
     assert code_of(caught) == ("ModifyDBSubnetGroup", "DBSubnetGroupDoesNotCoverEnoughAZs")
 
 
-def test_the_subnets_of_an_instances_zone_stay(database: Database) -> None:
-    instance = database.create(database.inputs())
+@pytest.mark.parametrize("multi_az", [True, False])
+def test_the_subnets_that_an_instance_and_its_standby_live_in_stay(
+    database: Database, *, multi_az: bool
+) -> None:
+    twins = twins_of(database.cloud, database.vpc_id)
+    database.create(database.inputs(multiAz=multi_az))
     group = SUBNETS.read(database.cloud, State("database", {}))
     assert group is not None
-    found = records(
-        database.cloud.call("ec2", "DescribeSubnets", {"SubnetIds": database.subnets()}), "Subnets"
-    )
-    others = [
-        text(subnet, "SubnetId")
-        for subnet in found
-        if subnet["AvailabilityZone"] != instance.outputs["availabilityZone"]
-    ]
+    living: list[str] = vars(only_instance(database))["rehearsal_homes"]
+    assert len(living) == (2 if multi_az else 1)
 
-    with pytest.raises(AwsError) as caught:
-        SUBNETS.update(database.cloud, group, database.subnet_group_inputs(subnetIds=json_list(others)))
-    assert code_of(caught) == ("ModifyDBSubnetGroup", "SubnetAlreadyInUse")
+    for kept in (twins, [*twins, *living[1:]]):  # the zones are covered all the time
+        with pytest.raises(AwsError, match=f"currently in use: .*{living[0]}") as caught:
+            SUBNETS.update(database.cloud, group, database.subnet_group_inputs(subnetIds=json_list(kept)))
+        assert code_of(caught) == ("ModifyDBSubnetGroup", "SubnetAlreadyInUse")
+    moved = database.subnet_group_inputs(subnetIds=json_list([*twins, *living]))
+    assert SUBNETS.update(database.cloud, group, moved).outputs["subnetIds"] == moved["subnetIds"]
+
+
+@cache
+def twins_of(cloud: Cloud, vpc_id: str) -> list[str]:
+    """For each private subnet another one in its zone."""
+    query: dict[str, Json] = {"SubnetIds": json_list(subnets_of(cloud, vpc_id))}
+    twins: list[str] = []
+    for index, subnet in enumerate(records(cloud.call("ec2", "DescribeSubnets", query), "Subnets")):
+        wanted: dict[str, Json] = {
+            "VpcId": vpc_id,
+            "AvailabilityZone": subnet["AvailabilityZone"],
+            "CidrBlock": f"10.0.{200 + index}.0/28",
+        }
+        made = record(cloud.call("ec2", "CreateSubnet", wanted), "Subnet")
+        twins.append(text(made, "SubnetId"))
+    return twins
+
+
+def test_a_subnet_group_stays_in_its_vpc(database: Database) -> None:
+    group = database.subnet_group()
+    elsewhere = json_list(subnets_of(database.cloud, vpc_of(database.cloud, "six")))
+
+    with pytest.raises(AwsError, match="not in the same Vpc as the existing subnet group") as caught:
+        SUBNETS.update(database.cloud, group, database.subnet_group_inputs(subnetIds=elsewhere))
+    assert code_of(caught) == ("ModifyDBSubnetGroup", "InvalidParameterValue")
 
 
 def test_a_deleted_subnet_group_is_gone_and_deleting_it_again_is_no_error(database: Database) -> None:
