@@ -27,6 +27,7 @@ def install() -> None:
         return
     _tag_iot_policies()
     _update_role_partly()
+    _match_keys_of_role_tags_in_any_case()
     _refuse_deleted_secrets_as_aws()
     _clear_descriptions_of_secrets()
     _follow_the_current_version()
@@ -96,6 +97,27 @@ def _update_role_partly() -> None:
         return update(backend, role_name, description, max_session_duration)
 
     patch.object(IAMBackend, "update_role", update_role).start()
+
+
+def _match_keys_of_role_tags_in_any_case() -> None:
+    """To moto, keys that differ by case are different ones, but when a role is made.
+
+    Source: IAM user guide, "Rules for tagging in IAM and AWS STS".
+    """
+    untag = IAMBackend.untag_role
+    tag = IAMBackend.tag_role
+
+    def untag_role(backend: IAMBackend, role_name: str, tag_keys: list[str]) -> None:
+        lower = {key.lower() for key in tag_keys}
+        there = [str(tag["Key"]) for tag in backend.get_role(role_name).tags]
+        untag(backend, role_name, [*tag_keys, *(key for key in there if key.lower() in lower)])
+
+    def tag_role(backend: IAMBackend, role_name: str, tags: list[dict[str, str]]) -> None:
+        untag_role(backend, role_name, [tag["Key"] for tag in tags])
+        tag(backend, role_name, tags)
+
+    for replacement in (tag_role, untag_role):
+        patch.object(IAMBackend, replacement.__name__, replacement).start()
 
 
 def _refuse_deleted_secrets_as_aws() -> None:

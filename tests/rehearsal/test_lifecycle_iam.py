@@ -57,6 +57,23 @@ def found_role(cloud: Cloud) -> dict[str, Json]:
 # -- roles ---------------------------------------------------------------------------------------------------
 
 
+def test_tag_keys_that_differ_by_case_are_refused_at_a_creation(cloud: Cloud) -> None:
+    with pytest.raises(AwsError, match="Duplicate tag keys found") as caught:
+        role(cloud, tags={"Team": "a", "team": "b"})
+    assert caught.value.code == "InvalidInput"
+
+
+def test_another_spelling_takes_an_existing_tags_place_and_comes_back_with_each_update(cloud: Cloud) -> None:
+    life = role(cloud, tags={"team": "a"})
+
+    both = life.updated({"tags": {"team": "a", "Team": "b"}})
+
+    assert both["tags"] == {"Team": "b"}
+    assert both.changed({}).updates == ("tags",)
+    assert both.updated({})["tags"] == {"team": "a"}
+    assert both.updated({"tags": {}})["tags"] == {}
+
+
 @pytest.mark.parametrize(
     "change",
     [
