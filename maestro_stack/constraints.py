@@ -6,11 +6,15 @@ from collections.abc import Collection, Iterator, Sequence
 from maestro_stack.errors import Problem
 from maestro_stack.messages import example_at, shown
 from maestro_stack.schema import Configuration, DatabaseSettings, KubernetesSettings, Profile, Tree
-from maestro_stack.sizing import POOL_MIN, connection_pool
+from maestro_stack.sizing import (
+    GP3_IOPS,
+    GP3_STRIPED_FROM_GIB,
+    GP3_THROUGHPUT,
+    POOL_MIN,
+    connection_pool,
+    storage_performance,
+)
 
-GP3_STRIPED_FROM_GIB = 400  # RDS user guide, "gp3 storage": below it IOPS and throughput are fixed
-GP3_IOPS = (12000, 64000)
-GP3_THROUGHPUT = (500, 4000)  # MiB/s
 GP3_THROUGHPUT_PER_IOPS = 0.25
 STORAGE_HEADROOM_PERCENT = 10  # RDS user guide, "Storage autoscaling": the least that the maximum is above
 PRODUCTION_BACKUP_DAYS_MIN = 7
@@ -128,9 +132,9 @@ def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
                 problem=f"{value} is not between {least} and {greatest}",
                 example=example_at("database", key),
             )
-    throughput = d.storage_throughput or 0
-    if size >= GP3_STRIPED_FROM_GIB and throughput > (d.iops or 0) * GP3_THROUGHPUT_PER_IOPS:
-        needed = max(int(throughput / GP3_THROUGHPUT_PER_IOPS), GP3_IOPS[0])
+    iops, throughput = storage_performance(d)
+    if iops and throughput and throughput > iops * GP3_THROUGHPUT_PER_IOPS:
+        needed = int(throughput / GP3_THROUGHPUT_PER_IOPS)
         yield Problem(
             key="database.storageThroughput",
             problem=f"{throughput} MiB/s needs database.iops of at least {needed}",

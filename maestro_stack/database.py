@@ -11,6 +11,7 @@ import pulumi_random as random
 from maestro_stack.cluster import Cluster
 from maestro_stack.names import Names
 from maestro_stack.schema import DatabaseSettings
+from maestro_stack.sizing import storage_performance
 
 PORT = 5432
 DATABASE_NAME = "maestro"
@@ -28,6 +29,8 @@ class DatabaseArgs:
     cluster: Cluster
     names: Names
     settings: DatabaseSettings
+    follows_cluster: bool
+    """Whether the subnets are the cluster's: then they are chosen once, since AWS takes none away in use."""
     client_security_group_ids: tuple[str, ...]
     """Admitted besides the cluster's own group."""
     is_production: bool
@@ -103,9 +106,12 @@ class Database(pulumi.ComponentResource):
             description="Maestro database",
             subnet_ids=list(args.cluster.private_subnet_ids),
             tags=args.tags,
-            opts=child,
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["subnetIds"] if args.follows_cluster else None
+            ),
         )
-        family = f"postgres{settings.engine_version}"
+        major, _, minor = settings.engine_version.partition(".")
+        family = f"postgres{major}"
         parameter_group = aws.rds.ParameterGroup(
             "parameter-group",
             name=names.database_parameter_group(family),
@@ -123,6 +129,7 @@ class Database(pulumi.ComponentResource):
                 "final-snapshot", byte_length=4, keepers={"instance": names.database}, opts=child
             )
             final_snapshot = suffix.hex.apply(names.final_snapshot)
+        iops, throughput = storage_performance(settings)
         autoscaling = settings.max_allocated_storage_gib > settings.allocated_storage_gib
         return aws.rds.Instance(
             "instance",
@@ -130,14 +137,15 @@ class Database(pulumi.ComponentResource):
             engine="postgres",
             engine_version=settings.engine_version,
             engine_lifecycle_support="open-source-rds-extended-support-disabled",  # billed otherwise
-            auto_minor_version_upgrade=True,
+            # RDS must not pass a full version: the next plan would go back to it, which RDS refuses.
+            auto_minor_version_upgrade=not minor,
             allow_major_version_upgrade=True,
             instance_class=settings.instance_class,
             storage_type=STORAGE_TYPE,
             allocated_storage=settings.allocated_storage_gib,
             max_allocated_storage=settings.max_allocated_storage_gib if autoscaling else None,
-            iops=settings.iops,
-            storage_throughput=settings.storage_throughput,
+            iops=iops,
+            storage_throughput=throughput,
             storage_encrypted=True,
             kms_key_id=settings.kms_key_arn,
             db_name=self.database_name,

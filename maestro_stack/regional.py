@@ -60,6 +60,7 @@ class RegionalMaestro(pulumi.ComponentResource):
                 cluster=cluster,
                 names=names,
                 settings=settings.database,
+                follows_cluster=settings.network.subnet_ids is None,
                 client_security_group_ids=settings.network.client_security_group_ids,
                 is_production=settings.is_production,
                 rotation=settings.rotation.database,

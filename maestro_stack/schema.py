@@ -60,14 +60,21 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _version_text(value: object) -> object:
+    if isinstance(value, float):
+        raise _wrong("is a number: write it in quotes, since 17.10 would be read as 17.1")
+    return _text(value)
+
+
 def _engine_version(value: str) -> str:
-    if value in ENGINE_VERSIONS:
-        return value
-    if value in ENGINE_VERSIONS_ENDED:
+    major = value.partition(".")[0]
+    if major in ENGINE_VERSIONS_ENDED:
         raise _wrong("is a PostgreSQL version out of RDS standard support")
-    if value.partition(".")[0] in ENGINE_VERSIONS:
-        raise _wrong("names a minor version; RDS retires those, so give the major alone")
-    raise _wrong("is a PostgreSQL version without an RDS parameter-group family")
+    if major not in ENGINE_VERSIONS:
+        raise _wrong("is a PostgreSQL version without an RDS parameter-group family")
+    if not re.fullmatch(r"\d+(\.\d+)?", value):
+        raise _wrong('must be a major version, or a full one such as "17.6"')
+    return value
 
 
 def _wrong(problem: str) -> PydanticCustomError:
@@ -159,10 +166,14 @@ class DatabaseSettings(Section):
         Field(description="Instance class.", examples=["db.t4g.small"]),
     ]
     engine_version: Annotated[
-        Text,
+        str,
+        BeforeValidator(_version_text),
         AfterValidator(_engine_version),
         Field(
-            default="17", description="PostgreSQL major version; minor ones come with RDS.", examples=["17"]
+            default="17",
+            description="PostgreSQL major version, whose minors come with RDS; or a full version, in quotes, "
+            "where RDS refuses the major alone.",
+            examples=["17", "17.6"],
         ),
     ]
     allocated_storage_gib: Annotated[
@@ -189,7 +200,7 @@ class DatabaseSettings(Section):
         int | None,
         Field(
             default=None,
-            description="Provisioned gp3 IOPS; from 400 GiB on.",
+            description="Provisioned gp3 IOPS; from 400 GiB on, where 12000 come with it.",
             examples=[16000],
         ),
     ]
@@ -197,7 +208,7 @@ class DatabaseSettings(Section):
         int | None,
         Field(
             default=None,
-            description="Provisioned gp3 throughput in MiB/s; from 400 GiB on, together with `iops`.",
+            description="Provisioned gp3 throughput in MiB/s; from 400 GiB on, where 500 come with it.",
             examples=[1000],
         ),
     ]

@@ -1,6 +1,13 @@
-"""How many database connections a server may hold, from the instance class and the number of servers."""
+"""What follows from the database's size: a server's connections, and what its storage performs."""
 
 import re
+
+from maestro_stack.schema import DatabaseSettings
+
+# RDS user guide, "gp3 storage": below it IOPS and throughput are fixed, above it the least of both is free.
+GP3_STRIPED_FROM_GIB = 400
+GP3_IOPS = (12000, 64000)
+GP3_THROUGHPUT = (500, 4000)  # MiB/s
 
 # RDS user guide, "Maximum number of database connections": DBInstanceClassMemory / 9531392, at most 5000.
 BYTES_PER_CONNECTION = 9531392
@@ -41,3 +48,14 @@ def connection_pool(instance_class: str, replicas: int) -> int:
     memory = memory_gib(instance_class) * 1024**3 * USABLE_MEMORY
     most = min(int(memory / BYTES_PER_CONNECTION), CONNECTIONS_MAX) - RESERVED_CONNECTIONS
     return min(POOL_MAX, most // (replicas + 1) - LISTENERS_PER_SERVER)
+
+
+def storage_performance(database: DatabaseSettings) -> tuple[int | None, int | None]:
+    """IOPS and throughput to ask for; None where gp3 has fixed ones.
+
+    The free baseline is asked for, too: when storage grows past the threshold, the provider would otherwise
+    send the IOPS of the smaller volume, which RDS refuses (terraform-provider-aws #28382).
+    """
+    if database.allocated_storage_gib < GP3_STRIPED_FROM_GIB:
+        return None, None
+    return database.iops or GP3_IOPS[0], database.storage_throughput or GP3_THROUGHPUT[0]

@@ -14,6 +14,7 @@ from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.schema import PROFILE_DEFAULTS, Json, Profile, Tree
 from maestro_stack.settings import Settings, parse
+from maestro_stack.sizing import storage_performance
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "maestro-stack"
@@ -101,6 +102,27 @@ def test_whole_numbers_are_taken_where_text_is_meant() -> None:
     assert (found.rotation.database, found.rotation.certificate) == ("2", "20261123")
     assert (found.mqtt.source_id, found.server.image.tag, found.server.requests.cpu) == ("7", "1234567", "1")
     assert found.tags == {"cost-centre": "4711"}
+
+
+@pytest.mark.parametrize("version", ["17", "17.6", "17.10"])
+def test_a_version_is_a_major_or_a_full_one(version: str) -> None:
+    assert settings({"database": {"engineVersion": version}}).database.engine_version == version
+
+
+@pytest.mark.parametrize(
+    ("storage", "performance"),
+    [
+        ({"allocatedStorageGiB": 399}, (None, None)),
+        ({"allocatedStorageGiB": 400}, (12000, 500)),
+        ({"allocatedStorageGiB": 400, "iops": 16000}, (16000, 500)),
+        ({"allocatedStorageGiB": 400, "storageThroughput": 3000}, (12000, 3000)),
+    ],
+)
+def test_the_free_baseline_of_gp3_is_asked_for_from_400_gib_on(
+    storage: Tree, performance: tuple[int | None, int | None]
+) -> None:
+    found = settings({"database": {**storage, "maxAllocatedStorageGiB": 1000}})
+    assert storage_performance(found.database) == performance
 
 
 @pytest.mark.parametrize("name", ["a", "9", "A_b-C", "x" * 100, "Regional_XYZ", "1-", "0_"])
@@ -325,14 +347,17 @@ BAD: list[tuple[Tree, str, str]] = [
         "3000 is not between 12000 and 64000",
     ),
     (
-        {"database": {"allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "storageThroughput": 1000}},
+        {"database": {"allocatedStorageGiB": 400, "maxAllocatedStorageGiB": 400, "storageThroughput": 4000}},
         "database.storageThroughput",
-        "needs database.iops of at least 12000",
+        "needs database.iops of at least 16000",
     ),
     ({"database": {"instanceClass": "t4g.micro"}}, "database.instanceClass", "must be an RDS instance class"),
     ({"database": {"engineVersion": 13}}, "database.engineVersion", "13 is a PostgreSQL version out of RDS"),
     ({"database": {"engineVersion": "9"}}, "database.engineVersion", "out of RDS standard support"),
-    ({"database": {"engineVersion": "17.4"}}, "database.engineVersion", "names a minor version"),
+    ({"database": {"engineVersion": "13.23"}}, "database.engineVersion", "out of RDS standard support"),
+    ({"database": {"engineVersion": "17.6.1"}}, "database.engineVersion", 'a full one such as "17.6"'),
+    ({"database": {"engineVersion": "17."}}, "database.engineVersion", 'a full one such as "17.6"'),
+    ({"database": {"engineVersion": 17.10}}, "database.engineVersion", "17.10 would be read as 17.1"),
     ({"database": {"engineVersion": 99}}, "database.engineVersion", "without an RDS parameter-group family"),
     ({"database": {"backupRetentionDays": 0}}, "database.backupRetentionDays", "0 is below 1"),
     ({"database": {"backupRetentionDays": 36}}, "database.backupRetentionDays", "36 is above 35"),
