@@ -160,6 +160,62 @@ REMEDIES = (
         "set --path database.applyImmediately true`, and `pulumi up`",
     ),
     Remedy(
+        sign="`Cannot upgrade postgres from … to …`, `Cannot find upgrade path`",
+        message=r"cannot (?:upgrade postgres|find upgrade path) from",
+        because="RDS takes a major version for its default minor, which is older than what runs, or which "
+        "the running minor has no way to; and it never goes back",
+        do="give a full version that `aws rds describe-db-engine-versions --engine postgres --engine-version "
+        "RUNNING --query 'DBEngineVersions[].ValidUpgradeTarget[].EngineVersion'` names, or the running one: "
+        "`pulumi config set --path database.engineVersion 17.9`",
+        page="README.md#upgrading",
+    ),
+    Remedy(
+        sign="`previous storage change is being optimized`",
+        message=r"previous storage change is being optimized",
+        because="RDS changes storage once in six hours, and all that was in the same change failed with it, "
+        "a rotation too",
+        do="set the old size again and `pulumi up` for the rest; the new size after six hours",
+    ),
+    Remedy(
+        sign="storage `can't be reduced`, `Invalid storage size`",
+        message=r"storage can't be reduced|invalid storage size",
+        because="RDS never shrinks storage, and it rounds growth up to a tenth of what there is",
+        do="set `database.allocatedStorageGiB` to what there is: `aws rds describe-db-instances --query "
+        "'DBInstances[].[DBInstanceIdentifier,AllocatedStorage]'`",
+    ),
+    Remedy(
+        sign="`Invalid max storage size`",
+        message=r"invalid max storage size",
+        because="storage has grown by itself, and its maximum must be a tenth above what there is",
+        do="raise `database.maxAllocatedStorageGiB`: `aws rds describe-db-instances --query "
+        "'DBInstances[].[DBInstanceIdentifier,AllocatedStorage]'` says what there is",
+    ),
+    Remedy(
+        sign="`subnets to be deleted are currently in use`",
+        message=r"subnets to be deleted are currently in use",
+        because="the database or its standby lives in a subnet that `network.subnetIds` no longer has",
+        do="give the old subnets as well as the new ones",
+    ),
+    Remedy(
+        sign="`not in the same Vpc as the existing subnet group`",
+        message=r"not in the same vpc as the existing subnet group",
+        because="the database can't leave its VPC",
+        do="take `network.subnetIds` back; another network is another stack: `pulumi stack init`",
+    ),
+    Remedy(
+        sign="`InvalidDBInstanceState`",
+        message=r"InvalidDBInstanceState",
+        because="RDS is still at work on the database, as after an update that was cut off",
+        do="`aws rds wait db-instance-available --db-instance-identifier maestro-CLUSTER`, then `pulumi up`",
+    ),
+    Remedy(
+        sign="`DeleteConflictException` at an IoT policy's deletion",
+        message=r"DeletePolicy.*DeleteConflictException",
+        because="AWS may hold on to a policy for five minutes after it was detached, and the provider tries "
+        "for two",
+        do="run it again",
+    ),
+    Remedy(
         sign="`Cannot delete protected DB Instance`, `because it is protected`",
         message=r"cannot delete protected|because it is protected|marked for protection",
         because="a production stack keeps its data from being deleted or replaced by mistake",

@@ -322,6 +322,11 @@ _EARLIER_POOL = (
     "between they may ask for more connections than it has."
 )
 _WAITS = "`database.applyImmediately: true` in the same `pulumi up` makes it at once."
+_PINNED = "Automatic minor upgrades are off until the key is a major again."
+_GROWS = (
+    "RDS changes storage once in six hours (until then `pulumi up` waits, up to 80 minutes, and fails), by a "
+    "tenth at least, and never shrinks it."
+)
 _MIGRATE = (
     "To move the data: copy the database (snapshot and restore, or `pg_dump`), and build a new stack with "
     "the new setting."
@@ -346,7 +351,6 @@ _REGION = (
             replaced(SECURITY_GROUP, "vpcId"),
             created(INGRESS),
             deleted(INGRESS),
-            updated(SUBNET_GROUP, "subnetIds"),
             updated(INSTANCE, "vpcSecurityGroupIds"),
             replaced(ROLE, "assumeRolePolicy", "description", "name"),
             replaced(ROLE_POLICY, "role"),
@@ -372,7 +376,7 @@ _REGION = (
             replaced(SECURITY_GROUP, "name", "tags", "vpcId"),
             created(INGRESS),
             deleted(INGRESS),
-            replaced(SUBNET_GROUP, "name", "subnetIds", "tags"),
+            replaced(SUBNET_GROUP, "name", "tags"),
             replaced(PARAMETER_GROUP, "name", "tags"),
             updated(
                 INSTANCE,
@@ -402,10 +406,11 @@ _REGION = (
         ),
         restarts_pods=True,
         outage=Downtime.OUTAGE,
-        interruption="the old cluster loses its server, and the database is renamed, which restarts it, and "
-        "moved",
-        at_risk="the old cluster's secrets, deleted at once; the database itself is moved, not copied",
-        notes="Don't. Another cluster is another stack: `pulumi stack init`.",
+        interruption="half of the stack on each cluster until it is undone",
+        refusal=Refusal.AWS,
+        notes="Don't. The database stays in its subnets, and RDS refuses it another network's security "
+        "group. Another cluster is another stack: `pulumi stack init`. To undo: set the old name again, "
+        "`pulumi up`.",
     ),
     Row(
         key="clusterName",
@@ -541,6 +546,26 @@ _DATABASE = (
     ),
     Row(
         key="database.engineVersion",
+        to=_database(engineVersion="18.3"),
+        touches=(
+            replaced(PARAMETER_GROUP, "family", "name"),
+            updated(INSTANCE, "autoMinorVersionUpgrade", "engineVersion", "parameterGroupName"),
+        ),
+        outage=Downtime.OUTAGE,
+        interruption="the database is away for the upgrade: minutes, with its size",
+        notes="For where RDS refuses the major alone ([README.md](../README.md#upgrading)). There is no way "
+        f"back but the snapshot that RDS takes before it. {_PINNED}",
+    ),
+    Row(
+        key="database.engineVersion",
+        to=_database(engineVersion="17.9"),
+        touches=(updated(INSTANCE, "autoMinorVersionUpgrade", "engineVersion"),),
+        outage=Downtime.RESTART,
+        interruption="the database restarts with the new minor version, for some minutes",
+        notes=_PINNED,
+    ),
+    Row(
+        key="database.engineVersion",
         to=_database(engineVersion="16"),
         touches=(
             replaced(PARAMETER_GROUP, "family", "name"),
@@ -553,7 +578,7 @@ _DATABASE = (
         key="database.allocatedStorageGiB",
         to=_database(allocatedStorageGiB=50),
         touches=(updated(INSTANCE, "allocatedStorage"),),
-        notes="Slower while it grows. It can't be changed again for six hours, and never shrinks.",
+        notes=f"Slower while it grows. {_GROWS}",
     ),
     Row(
         key="database.allocatedStorageGiB",
@@ -561,7 +586,16 @@ _DATABASE = (
         to=_database(allocatedStorageGiB=200),
         touches=(updated(INSTANCE, "allocatedStorage"),),
         when=When.WINDOW,
-        notes=f"{_WAITS} Slower while it grows. It can't be changed again for six hours, and never shrinks.",
+        notes=f"{_WAITS} Slower while it grows. {_GROWS}",
+    ),
+    Row(
+        key="database.allocatedStorageGiB",
+        base=Base.PRODUCTION,
+        to=_database(allocatedStorageGiB=400),
+        touches=(updated(INSTANCE, "allocatedStorage", "iops", "storageThroughput"),),
+        when=When.WINDOW,
+        notes=f"{_WAITS} From 400 GiB on gp3 has 12000 IOPS and 500 MiB/s for nothing; the program asks for "
+        f"them, since RDS would refuse the growth. {_GROWS}",
     ),
     Row(
         key="database.allocatedStorageGiB",
@@ -861,8 +895,10 @@ _NETWORK = (
         key="network.subnetIds",
         to={"network": {"subnetIds": list(MORE_SUBNETS)}},
         touches=(updated(SUBNET_GROUP, "subnetIds"),),
-        notes="The database stays where it is. AWS refuses to take away a zone that it uses "
-        "(SubnetAlreadyInUse).",
+        refusal=Refusal.AWS,
+        notes="The database stays where it is, and AWS refuses to take away a subnet that it or its standby "
+        "lives in (SubnetAlreadyInUse): give the old ones, too. Without the key the subnets are those that "
+        "the cluster had at the first `pulumi up`.",
     ),
     Row(
         key="network.clientSecurityGroupIds",

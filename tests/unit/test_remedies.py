@@ -55,6 +55,36 @@ ERRORS = {
     "applyImmediately true": [
         "operation error RDS: DeleteDBParameterGroup, InvalidDBParameterGroupState: One"
     ],
+    "ValidUpgradeTarget": [
+        "api error InvalidParameterCombination: Cannot upgrade postgres from 16.13 to 17.6",
+        "InvalidParameterCombination: Cannot find upgrade path from 16.13 to 16.8.",
+    ],
+    "after six hours": [
+        (
+            "You can't currently modify the storage of this DB instance because the previous storage change is "
+            "being optimized."
+        )
+    ],
+    "set `database.allocatedStorageGiB` to": [
+        "InvalidParameterCombination: Invalid storage size for engine name postgres and storage type gp3: 105"
+    ],
+    "raise `database.maxAllocatedStorageGiB`": [
+        "Invalid max storage size for engine name postgres and storage type gp3: 320"
+    ],
+    "old subnets as well": ["Some of the subnets to be deleted are currently in use: subnet-1"],
+    "another network is another stack": [
+        "InvalidParameterValue: The new Subnets are not in the same Vpc as the existing subnet group"
+    ],
+    "db-instance-available": [
+        "InvalidDBInstanceState: Database instance is not in available state.",
+        "api error InvalidDBInstanceStateFault: Database instance is not in available state.",
+    ],
+    "run it again": [
+        (
+            "operation error IoT: DeletePolicy, https response error StatusCode: 409, DeleteConflictException: "
+            "Cannot delete the policy because it is attached to one or more certificates or users"
+        )
+    ],
     "lift the guards": [
         "InvalidParameterCombination: Cannot delete protected DB Instance, please disable",
         'resource "urn:pulumi:…" cannot be deleted\nbecause it is protected.',
