@@ -2,12 +2,14 @@
 
 import base64
 import binascii
+import itertools
 import json
 import math
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, cast
 
 import yaml
@@ -27,6 +29,12 @@ _TIME = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:([Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?(Z|[-+]\d\d:\d\d)?)?"
 )
+DEPTH = 100
+"""So deep may a file be nested; 10,000 to the engine."""
+VISITS = 100_000
+"""So many nodes may a file have when its aliases are followed; to the engine, some 400,000."""
+_MERGE = f"{_TAG}merge"
+_BREAKS = {"\r", "\n", "\x85", "\u2028", "\u2029"}
 _EXPONENT_FROM = 1e21
 _EXPONENT_BELOW = 1e-6
 
@@ -38,9 +46,8 @@ def load(text: str) -> object:
 
     Source: gopkg.in/yaml.v3, resolve.go and decode.go; Pulumi's sdk/go/common/workspace.
     """
-    loader = _Loader(text)
-    node = loader.first()
-    return None if node is None else loader.document(node)
+    node = _Loader(text).first()
+    return None if node is None else _Decoder().value(node)
 
 
 def lines_along(text: str, path: Sequence[str | int]) -> list[int]:
@@ -78,14 +85,15 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return _number(value)
     is_one = isinstance(value, bool | int)
-    return json.dumps(value if is_one else _decoded(value), separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value if is_one else _decoded(value), separators=(",", ":"), ensure_ascii=False)
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _decoded(value: object) -> object:
     """Numbers within objects have been through JSON: floats, and integers again where they are whole."""
     if isinstance(value, dict):
-        items = cast(dict[str, object], value).items()
-        return {key: _decoded(inner) for key, inner in sorted(items)}
+        items = cast(dict[object, object], value).items()
+        return dict(sorted(((_key(key), _decoded(inner)) for key, inner in items), key=itemgetter(0)))
     if isinstance(value, list):
         return [_decoded(inner) for inner in cast(list[object], value)]
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -95,6 +103,7 @@ def _decoded(value: object) -> object:
 
 def _number(value: float) -> str:
     """As Go's encoding/json writes it."""
+    value += 0.0  # no -0
     size = abs(value)
     if size >= _EXPONENT_FROM or 0 < size < _EXPONENT_BELOW:
         return re.sub(r"e([-+])0", r"e\1", repr(value))
@@ -123,7 +132,7 @@ def _scalar(text: str) -> object:
     return float(number) if _FLOAT.fullmatch(number) and math.isfinite(float(number)) else text
 
 
-def _time(found: re.Match[str]) -> str | None:
+def _time(found: re.Match[str]) -> "_Time | None":
     """As Go prints a time, or None if it is none."""
     year, month, day, letter, hour, minute, second, fraction, zone = found.groups()
     # With a T, a zone is needed; with a space, there is none.
@@ -138,50 +147,146 @@ def _time(found: re.Match[str]) -> str | None:
     rest = f".{fraction}".rstrip("0").rstrip(".") if fraction else ""
     offset = (zone or "Z").replace(":", "")
     shown = "+0000 UTC" if offset in ("Z", "+0000") else f"{offset} {offset}"
-    return f"{date:%Y-%m-%d %H:%M:%S}{rest} {shown}"
+    return _Time(f"{date:%Y-%m-%d %H:%M:%S}{rest} {shown}")
+
+
+class _Time(str):
+    """A time, as Go prints it."""
+
+    __slots__ = ()
+
+
+_TAGGED: Mapping[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "float": (float, int),
+    "int": (int,),
+    "null": (type(None),),
+    "timestamp": (_Time,),
+}
+"""By tag, the types that fit it."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's parser, with Go's scalars; a key that is given twice is an error."""
+    """PyYAML's parser, which tells what is quoted and takes tabs as yaml.v3 does."""
+
+    _depth = 0
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is not yaml.ScalarNode:
             return f"{_TAG}{'map' if kind is yaml.MappingNode else 'seq'}"
         if not implicit[0]:
             return f"{_TAG}str"
-        return f"{_TAG}merge" if value == "<<" else f"{_TAG}scalar"
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        keys = [key.value for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                first = node.value[keys.index(key)][0].start_mark.line + 1
-                raise yaml.constructor.ConstructorError(
-                    problem=f'mapping key "{key}" is already defined in line {first}',
-                    problem_mark=node.value[index][0].start_mark,
-                )
-        return super().construct_mapping(node, deep=deep)
+        return _MERGE if value == "<<" else f"{_TAG}scalar"
 
     def first(self) -> yaml.Node | None:
         """The first document, if there is one."""
         return self.get_node() if self.check_node() else None
 
-    def document(self, node: yaml.Node) -> object:
-        """What a document holds."""
-        return cast(object, self.construct_document(node))  # pyright: ignore[reportUnknownMemberType]
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise _wrong(f"it is nested more than {DEPTH} deep", self.get_mark())
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
-    def scalar(self, node: yaml.ScalarNode) -> object:
-        """What a scalar is that has no tag, or one that says what it is."""
-        return _scalar(node.value)
+    def scan_to_next_token(self) -> None:
+        super().scan_to_next_token()
+        while self._ahead(0) == "\t" and (self.flow_level or not self.allow_simple_key):
+            self.forward()
+            super().scan_to_next_token()
 
-    def binary(self, node: yaml.ScalarNode) -> str:
-        """Go's text of bytes is those bytes."""
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        length = next(number for number in itertools.count() if self._ahead(number) not in {" ", "\t"})
+        blanks = cast(str, self.prefix(length))  # pyright: ignore[reportUnknownMemberType]
+        self.forward(length)
+        if self._ahead(0) in _BREAKS:
+            return super().scan_plain_spaces(indent, start_mark)  # pyright: ignore[reportUnknownMemberType]
+        return [blanks] if blanks else []
+
+    def _ahead(self, count: int) -> str:
+        return cast(str, self.peek(count))  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Decoder:
+    """The value of a node. Source: yaml.v3, decode.go."""
+
+    def __init__(self) -> None:
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
+        self._visits = 0
+
+    def value(self, node: yaml.Node) -> object:
+        """What Go's `any` becomes."""
+        if id(node) in self._begun - self._ended:
+            raise _wrong("an anchor's value contains itself", node.start_mark)
+        self._begun.add(id(node))
+        self._visits += 1
+        if self._visits > VISITS:
+            raise _wrong("too much of it is repeated by aliases", node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            value = self._mapping(node)
+        elif isinstance(node, yaml.SequenceNode):
+            value = [self.value(member) for member in node.value]
+        else:
+            value = _tagged(node)
+        self._ended.add(id(node))
+        return value
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[object, object]:
+        keys = [key.value for key, _ in node.value]
+        given: dict[object, object] = {}
+        merged: dict[object, object] = {}
+        for index, (key, value) in enumerate(node.value):
+            if key.value in keys[:index]:
+                first = node.value[keys.index(key.value)][0].start_mark.line + 1
+                raise _wrong(f'mapping key "{key.value}" is already defined in line {first}', key.start_mark)
+            if key.tag == _MERGE:
+                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for source in reversed(sources):
+                    if not isinstance(source, yaml.MappingNode):
+                        raise _wrong("<< must be a mapping or a list of mappings", source.start_mark)
+                    merged |= self._mapping(source)
+            elif isinstance(key, yaml.ScalarNode):
+                given[_tagged(key)] = self.value(value)
+            else:
+                raise _wrong("a key can't be a list or a mapping", key.start_mark)
+        return {**merged, **given}
+
+
+def _wrong(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=mark)
+
+
+def _tagged(node: yaml.Node) -> object:
+    """A scalar: of no tag, of one that it must fit, or of one that Go doesn't know."""
+    tag, text = node.tag.removeprefix(_TAG), cast(str, node.value)
+    if tag == "binary":
         try:
-            return base64.b64decode(node.value, validate=False).decode()
+            return base64.b64decode(text, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise yaml.constructor.ConstructorError(
-                problem="!!binary must hold text in base64", problem_mark=node.start_mark
-            ) from None
+            raise _wrong("!!binary must hold text in base64", node.start_mark) from None
+    if tag != "scalar" and tag not in _TAGGED:
+        return text
+    value = _scalar(text)
+    if tag in _TAGGED and type(value) not in _TAGGED[tag]:
+        raise _wrong(f"{text} is not of type !!{tag}", node.start_mark)
+    return float(cast(int, value)) if tag == "float" else value
+
+
+def _key(value: object) -> str:
+    """As Go's fmt prints a key that is no text."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value):
+        return (
+            repr(value)
+            if value and not 1e-4 <= abs(value) < 1e21
+            else re.sub(r"\.0$", "", f"{Decimal(repr(value)):f}")
+        )
+    return str(value)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -200,6 +305,3 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.quoted)
-for _name in ("scalar", "int", "float", "bool", "null", "timestamp"):
-    _Loader.add_constructor(f"{_TAG}{_name}", _Loader.scalar)
-_Loader.add_constructor(f"{_TAG}binary", _Loader.binary)

@@ -4,19 +4,22 @@ import difflib
 import json
 import math
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import yaml
+from yaml.reader import ReaderError
 
 from engine import go_yaml
 
 PLACEHOLDER = "placeholder-of-"
 """What the value of each encrypted configuration key begins with in a rehearsal."""
 EXAMPLE = "  config:\n    aws:region: us-east-1"
-STACK_FILE_KEYS = ("config", "environment", "secretsprovider", "encryptionsalt", "encryptedkey")
+TEXTS = ("secretsprovider", "encryptionsalt", "encryptedkey")
+STACK_FILE_KEYS = ("config", "environment", *TEXTS)
 
 
 class UsageError(Exception):
@@ -53,6 +56,23 @@ class Stack:
         return place(self.file, *whole, *parts)
 
 
+def read_project(root: Path) -> dict[str, object]:
+    """Pulumi.yaml of the project in `root`. Raises UsageError."""
+    if not (root / "Pulumi.yaml").is_file():
+        raise UsageError(f"there is no Pulumi.yaml in {root}; run it in the project's folder")
+    return read_mapping(root / "Pulumi.yaml", "name: maestro-stack")
+
+
+def stack_name(given: str, project: str) -> str:
+    """The last part of what `pulumi --stack` takes, too: `organization/project/stack`. Raises UsageError."""
+    *owner, name = given.split("/")
+    if not name or len(owner) > 2:
+        raise UsageError(f"--stack must be STACK or ORGANIZATION/PROJECT/STACK, not {json.dumps(given)}")
+    if len(owner) == 2 and owner[1] != project:
+        raise UsageError(f"--stack {given} is of project {owner[1]}, and this is {project}")
+    return name
+
+
 def path_of(key: str) -> list[str | int]:
     """The parts of `network.subnetIds[0]`."""
     return [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
@@ -60,7 +80,7 @@ def path_of(key: str) -> list[str | int]:
 
 def place(file: Path, *paths: Sequence[str | int]) -> str:
     """Where a file has what is deepest on one of these paths: `Pulumi.dev.yaml:12`."""
-    text = file.read_text(encoding="utf-8-sig")
+    text = _decoded(file)
     lines = max((go_yaml.lines_along(text, path) for path in paths), key=len)
     return ":".join([_short(file), *map(str, lines[-1:])])
 
@@ -72,17 +92,16 @@ def _short(file: Path) -> str:
 
 
 def load_stack(root: Path, *, name: str | None = None, file: Path | None = None) -> Stack:
-    """A stack of the project in `root`: `Pulumi.<name>.yaml`, or `file`.
+    """A stack of the project in `root`: `Pulumi.<name>.yaml`, or `file`. An organization may precede it.
 
     Encrypted values can't be read here; each becomes a placeholder that is as secret as the value.
 
     Raises:
         UsageError: a file is missing, unreadable or of the wrong shape.
     """
-    if not (root / "Pulumi.yaml").is_file():
-        raise UsageError(f"there is no Pulumi.yaml in {root}. Run from the project's folder.")
-    project = read_mapping(root / "Pulumi.yaml", "name: maestro-stack")
+    project = read_project(root)
     project_name = str(project.get("name", ""))
+    name = None if name is None else stack_name(name, project_name)
     if file is None:
         file = root / f"Pulumi.{name or 'dev'}.yaml"
     if not file.exists():
@@ -90,11 +109,7 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
         others = f"; there are {there}" if there else ""
         raise FileError(file, f"does not exist{others}. Name another with --stack or --config.")
     found = read_mapping(file, EXAMPLE)
-    unknown = [key for key in found if key not in STACK_FILE_KEYS]
-    if unknown:
-        close = difflib.get_close_matches(str(unknown[0]), STACK_FILE_KEYS, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else f" (known: {', '.join(STACK_FILE_KEYS)})"
-        raise UsageError(f"{place(file, [unknown[0]])}: {unknown[0]} is not a key of a stack's file{hint}")
+    _check_keys(found, file)
     stack_config = _by_key(_section(found, file), project_name, file)
     project_file = root / "Pulumi.yaml"
     defaults = dict(_defaults(_by_key(_section(project, project_file), project_name, project_file)))
@@ -142,7 +157,7 @@ def _stack_name(file: Path) -> str:
 def read_yaml(file: Path) -> object:
     """What a YAML file holds, as the engine would read it. Raises FileError."""
     try:
-        return go_yaml.load(file.read_text(encoding="utf-8-sig"))
+        return go_yaml.load(_decoded(file))
     except FileNotFoundError:
         raise FileError(file, "does not exist") from None
     except OSError as unreadable:
@@ -151,10 +166,21 @@ def read_yaml(file: Path) -> object:
         byte = f"byte {wrong.start + 1} is 0x{wrong.object[wrong.start]:02x}"
         raise FileError(file, f"must be UTF-8 text, but {byte}") from None
     except yaml.YAMLError as wrong:
-        mark = wrong.problem_mark if isinstance(wrong, yaml.MarkedYAMLError) else None
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        what = wrong.problem if isinstance(wrong, yaml.MarkedYAMLError) else str(wrong)
-        raise FileError(file, f"can't be read as YAML: {what}{where}") from None
+        raise FileError(file, f"can't be read as YAML: {_said(wrong)}") from None
+
+
+def _said(wrong: yaml.YAMLError) -> str:
+    if isinstance(wrong, yaml.MarkedYAMLError) and (mark := wrong.problem_mark):
+        return f"{wrong.problem} (line {mark.line + 1}, column {mark.column + 1})"
+    if isinstance(wrong, ReaderError):
+        return f"U+{wrong.character:04X} can't be in it (character {wrong.position + 1})"
+    return str(wrong)
+
+
+def _decoded(file: Path) -> str:
+    """UTF-8, or the UTF-16 that PowerShell's `>` writes."""
+    content = file.read_bytes()
+    return content.decode("utf-16" if content.startswith((BOM_UTF16_BE, BOM_UTF16_LE)) else "utf-8-sig")
 
 
 def read_mapping(file: Path, example: str) -> dict[str, object]:
@@ -165,6 +191,17 @@ def read_mapping(file: Path, example: str) -> dict[str, object]:
     if not isinstance(parsed, dict):
         raise FileError(file, f"must hold a mapping; for example\n{example}")
     return {str(key): value for key, value in cast(dict[object, object], parsed).items()}
+
+
+def _check_keys(found: Mapping[str, object], file: Path) -> None:
+    """What a stack's file holds besides its configuration."""
+    for key, value in found.items():
+        if key not in STACK_FILE_KEYS:
+            close = difflib.get_close_matches(key, STACK_FILE_KEYS, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else f" (known: {', '.join(STACK_FILE_KEYS)})"
+            raise UsageError(f"{place(file, [key])}: {key} is not a key of a stack's file{hint}")
+        if key in TEXTS and isinstance(value, dict | list):
+            raise UsageError(f"{place(file, [key])}: {key} must be text")
 
 
 def _by_key(section: Mapping[object, object], project: str, file: Path) -> dict[str, object]:
@@ -223,9 +260,9 @@ def _without_encryption(path: str, value: object) -> tuple[object, bool]:
     """The value with each `secure:` replaced by a placeholder, and whether there was one."""
     if isinstance(value, dict):
         items = cast(dict[str, object], value)
-        if set(items) == {"secure"}:
+        if set(items) == {"secure"} and isinstance(items["secure"], str):
             return f"{PLACEHOLDER}{re.sub(r'[^A-Za-z0-9]+', '-', path)}", True
-        inner = {str(k): _without_encryption(f"{path}.{k}", v) for k, v in items.items()}
+        inner = {k: _without_encryption(f"{path}.{k}", v) for k, v in items.items()}
         return {k: v for k, (v, _) in inner.items()}, any(is_secret for _, is_secret in inner.values())
     if isinstance(value, list):
         members = [_without_encryption(f"{path}.{i}", v) for i, v in enumerate(cast(list[object], value))]

@@ -85,11 +85,11 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
     from fleet.errors import FleetError
     from fleet.file import load
     from fleet.report import Report, as_json, as_text
-    from fleet.stacks import check
+    from fleet.stacks import check, names
 
     try:
         fleet = load(options.file)
-        chosen = fleet.only(stacks=options.stack, wave=getattr(options, "wave", None))
+        chosen = fleet.only(stacks=names(options.stack, Path.cwd()), wave=getattr(options, "wave", None))
         if options.command == "set":
             assignment = [*(["--path"] if options.path else []), options.key, options.value]
             report = set_key(fleet, chosen, assignment, again=again, progress=progress)

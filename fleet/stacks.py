@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.project import UsageError, load_stack
+from engine.project import UsageError, load_stack, read_project, stack_name
 from engine.settings import settings_of
 from fleet.errors import FleetFileError
 from fleet.file import TITLE, Fleet
@@ -61,6 +61,16 @@ def check(fleet: Fleet, root: Path) -> list[Region]:
     if problems:
         raise FleetFileError(TITLE, problems)
     return regions
+
+
+def names(given: Sequence[str], root: Path) -> list[str]:
+    """The stacks that `--stack` names, which may be by `pulumi`'s longer name. Raises FleetFileError."""
+    try:
+        project = str(read_project(root).get("name", "")) if given else ""
+        return [stack_name(each, project) for each in given]
+    except UsageError as wrong:
+        problem = Problem(key="--stack", problem=str(wrong), example="example: --stack us-east-1")
+        raise FleetFileError(TITLE, [problem]) from None
 
 
 def _without_file(fleet: Fleet, root: Path, stack: str) -> Problem:

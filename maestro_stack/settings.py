@@ -6,7 +6,7 @@ in a message.
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -113,7 +113,7 @@ def parse(
     hidden = {k.split(":", 1)[1] for k in secret if k.startswith(f"{project}:")}
     region, problems = _region(config.get("aws:region"), is_secret="aws:region" in secret)
     configuration, own_problems = _configuration(own, hidden)
-    problems += own_problems
+    problems += [*own_problems, *_strays(config, project)]
     broken = {_top(p.key) for p in problems}
     ca_bundle: str | None = None
     if "database" not in broken:
@@ -159,6 +159,16 @@ def parse(
         ca_bundle=ca_bundle,
         authentication=authentication(config),
     )
+
+
+def _strays(config: Mapping[str, str], project: str) -> Iterator[Problem]:
+    """Keys of ours in a namespace that is almost the project's."""
+    known = [field.alias for field in Configuration.model_fields.values()]
+    for key in sorted(config):
+        namespace, _, name = key.partition(":")
+        if namespace != project and name.partition(".")[0] in known and did_you_mean(namespace, [project]):
+            problem = f"is in a namespace that nothing reads (did you mean {project}:{name}?)"
+            yield Problem(key=key, problem=problem, example=f"example: pulumi config rm {key}")
 
 
 def _top(key: str) -> str:

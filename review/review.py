@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.project import UsageError as FileUsageError
-from engine.project import read_mapping
+from engine.project import read_project, stack_name
 from review.errors import UsageError
 from review.model import Change, Grade, Part, Review, StackReview, Way, worst_first
 from review.rehearsals import Interpreter, Progress, Task, rehearse_all
@@ -39,7 +39,11 @@ def review(request: Request, progress: Progress) -> Review:
     Raises:
         UsageError: there is no such revision, stack, plan or subject.
     """
-    project = _project(request.root)
+    try:
+        project = str(read_project(request.root).get("name", ""))
+        request = replace(request, stacks=[stack_name(each, project) for each in request.stacks])
+    except FileUsageError as wrong:
+        raise UsageError(str(wrong)) from None
     repository = Repository(root=request.root)
     base, notes = "a plan", list[str]()
     reviews = [*_planned(request.plans, project)]
@@ -60,16 +64,6 @@ def review(request: Request, progress: Progress) -> Review:
         notes=tuple(notes),
         stacks=tuple(sorted(settled, key=lambda each: (-each.grade, each.stack))),
     )
-
-
-def _project(root: Path) -> str:
-    """The project's name. Raises UsageError."""
-    if not (root / "Pulumi.yaml").is_file():
-        raise UsageError(f"there is no Pulumi.yaml in {root}; run it in the project's folder")
-    try:
-        return str(read_mapping(root / "Pulumi.yaml", "name: maestro-stack").get("name", ""))
-    except FileUsageError as broken:
-        raise UsageError(str(broken)) from None
 
 
 def _planned(plans: Sequence[Path], project: str) -> Iterator[StackReview]:

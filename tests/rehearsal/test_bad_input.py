@@ -210,7 +210,7 @@ def test_a_namespace_that_exists_is_explained(rehearse: Rehearse) -> None:
     [
         (b"config: [unclosed", "can't be read as YAML"),
         (b"config: {}\nconfig: {}", 'mapping key "config" is already defined in line 1 (line 2, column 1)'),
-        (b"\xff\xfe", "must be UTF-8 text, but byte 1 is 0xff"),
+        (b"\xe9\xfe", "must be UTF-8 text, but byte 1 is 0xe9"),
         (b"", "is empty"),
         (b"config:\n  maestro-stack:rotation: {certificate: .inf}\n", "holds .inf"),
         (b"config: {a:b:c: x}", "must be namespace:name"),
@@ -246,6 +246,24 @@ def test_a_missing_stack_names_those_that_are_there(
     monkeypatch.chdir(tmp_path)
     assert main(["--stack", "nope"]) == 2
     assert "Pulumi.dev.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nowhere/maestro-stack/nope", "Pulumi.nope.yaml does not exist"),
+        ("nowhere/nope", "Pulumi.nope.yaml does not exist"),
+        ("nowhere/other/dev", "is of project other, and this is maestro-stack"),
+        ("a/b/c/d", "must be STACK or ORGANIZATION/PROJECT/STACK"),
+        ("nowhere/", "must be STACK or ORGANIZATION/PROJECT/STACK"),
+    ],
+)
+def test_a_stack_may_have_the_name_that_pulumi_takes(
+    name: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["--stack", name]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_stack_file_that_cannot_be_read(

@@ -149,6 +149,8 @@ def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
         ((), "no-such-branch", 'there is no revision "no-such-branch"'),
         ((), "--help", 'there is no revision "--help"'),
         (("--stack", "other"), "main", 'there is no stack "other"; there are dev'),
+        (("--stack", "me/maestro-stack/other"), "main", 'there is no stack "other"; there are dev'),
+        (("--stack", "me/theirs/dev"), "main", "is of project theirs, and this is maestro-stack"),
         (("--acknowledge", "nonsense"), "main", 'isn\'t "<subject>: <reason>"'),
         (("--acknowledge", "a b: c"), "main", 'nothing happens to "a b"'),
     ],

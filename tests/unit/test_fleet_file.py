@@ -202,6 +202,10 @@ def test_bad_input_ends_the_command_with_status_2_in_words_and_in_json(
     assert (told["result"], len(told["problems"])) == ("unusable", 2)
     assert main(["status", "--file", "nowhere.yaml"]) == 2
     assert "nowhere.yaml: does not exist" in capsys.readouterr().err
+    assert main(["status", "--stack", "me/maestro-stack/wst"]) == 2
+    assert "--stack wst: isn't in the file (did you mean west?)" in capsys.readouterr().err
+    assert main(["status", "--stack", "me/theirs/west"]) == 2
+    assert "is of project theirs, and this is maestro-stack" in capsys.readouterr().err
 
 
 def test_the_example_is_sound_and_keeps_the_schema() -> None:

@@ -554,6 +554,21 @@ def test_a_mode_whose_token_is_fetched_by_somebody_else_is_refused(key: str, val
     assert settings(AMBIENT, aws=given)
 
 
+def test_a_key_in_a_namespace_that_is_almost_the_projects_is_a_problem() -> None:
+    config = {
+        "aws:region": "us-east-1",
+        "maestro-stack:profile": "dev",
+        "datadog:tags": "a",
+        "maestro:x": "y",
+    }
+    with pytest.raises(ConfigurationError) as unusable:
+        parse({**config, "maestro:clusterName": "x"}, project="maestro-stack", root=ROOT)
+    stray, missing = sorted(unusable.value.problems, key=lambda problem: problem.key, reverse=True)
+    assert (missing.key, missing.problem) == ("clusterName", "is missing")
+    assert stray.key == "maestro:clusterName"
+    assert stray.problem.endswith("(did you mean maestro-stack:clusterName?)")
+
+
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
