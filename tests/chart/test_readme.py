@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from helm_python import HelmValuesError
 
 from charts import generate
-from tests.chart.rendering import CHART, Render, values_at
+from tests.chart.rendering import CHART, MINIMAL, Render, Values, values_at
 
 README = CHART.joinpath("README.md").read_text(encoding="utf-8")
 CODE_BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE)
@@ -89,6 +90,29 @@ def test_the_argocd_sample_needs_no_cluster(render: Render) -> None:
     assert source["path"] == "charts/maestro-server-eso"
     release = render(yaml.safe_load(source["helm"]["values"]), only=True)
     assert release.secret_parameters["region"] == "us-east-1"
+
+
+def test_values_that_several_charts_share_are_refused_until_the_sample_leaves_the_others_out(
+    render: Render,
+) -> None:
+    shared = {"global": {"environment": "integration"}, "siblingApi": {"replicas": 1}, **MINIMAL}
+    with pytest.raises(HelmValuesError, match="additional properties 'siblingApi' not allowed"):
+        render(shared, only=True)
+    [sample] = [block for block in YAML_BLOCKS if block.get("kind") == "ApplicationSet"]
+    templated = yaml.safe_dump(sample["spec"]["template"]["spec"]["source"]["helm"]["valuesObject"])
+    filled = re.sub(r"{{ ([.\w]+) }}", lambda found: at(shared, found[1]), templated)
+    assert "{{" not in filled
+    release = render(yaml.safe_load(filled), only=True)
+    assert release.objects == render(MINIMAL, only=True).objects
+
+
+def at(values: Values, path: str) -> str:
+    """The text at a dotted path, as `{{ .a.b }}` gives it."""
+    found: Any = values
+    for key in path.strip(".").split("."):
+        found = found[key]
+    assert isinstance(found, str)
+    return found
 
 
 def test_the_files_and_headings_that_it_links_to_are_there() -> None:

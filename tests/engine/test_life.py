@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.json_values import record, records, text
+from emulator.aws import TAGGABLE_TYPES
 from emulator.world import World
 from engine.remedies import remedies_of
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_NAMESPACE
@@ -165,3 +166,21 @@ def test_a_foreign_config_map_is_not_taken_over_and_what_to_do_is_known(region: 
     stack.configure(config(bootstrapConfigMap="adopt"))
     stack.up()
     assert stack.preview().changes == {}
+
+
+def test_default_tags_come_and_go_with_the_configuration(region: NewRegion) -> None:
+    tagged = {**config(), "aws:defaultTags": {"tags": {"owner": "us", "managed-by": "default"}}}
+    stack = region(tagged)
+    stack.up()
+    assert stack.up().changes == {}
+    assert stack.refresh().changes == {}
+    instances = records(stack.call("rds", "DescribeDBInstances"), "DBInstances")
+    tags = {each["Key"]: each["Value"] for each in records(instances[0], "TagList")}
+    assert (tags["owner"], tags["managed-by"]) == ("us", "pulumi")
+    stack.configure(config())
+    without = stack.up()
+    assert set(without.changes.values()) == {"update"}
+    assert {step.partition(" ")[0] for step in without.changes} == {*TAGGABLE_TYPES, "pulumi:providers:aws"}
+    instances = records(stack.call("rds", "DescribeDBInstances"), "DBInstances")
+    assert "owner" not in {each["Key"] for each in records(instances[0], "TagList")}
+    assert stack.up().changes == {}

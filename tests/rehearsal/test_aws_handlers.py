@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from common.json_values import Json, number, record, records, text, texts, whole_numbers
+from common.json_values import Json, json_list, number, record, records, text, texts, whole_numbers
 from emulator.aws import (
     FUNCTION_TOKENS,
     RESOURCE_TYPES,
@@ -33,7 +33,7 @@ from emulator.aws.regions import UnknownRegionError
 from emulator.aws.tags import DefaultTags
 from emulator.lifecycle import State
 from emulator.packages import AwsProvider
-from emulator.world import World, default_world
+from emulator.world import World, default_world, parse_world
 
 CLUSTER = "regional-xyz"
 
@@ -353,6 +353,49 @@ def test_an_input_that_nothing_maps_is_refused_and_not_dropped(bare: Account) ->
     for type_token in RESOURCE_TYPES:
         with pytest.raises(UnmappedInputError, match=rf"{type_token}.*colour.*emulator/aws/\w+\.py"):
             bare.create(type_token, {"colour": "blue"})
+
+
+def test_route_tables_are_found_by_their_routes_and_say_what_they_are_associated_with(
+    account: Account,
+) -> None:
+    vpc = account.network["vpcId"]
+    to_internet: Json = [{"name": "route.gateway-id", "values": ["igw-*"]}]
+    every, public = (
+        texts(account.call("aws:ec2/getRouteTables:getRouteTables", vpcId=vpc, filters=filters), "ids")
+        for filters in ([], to_internet)
+    )
+    assert (len(every), len(public)) == (3, 1)
+    tables = {id_: account.call("aws:ec2/getRouteTable:getRouteTable", routeTableId=id_) for id_ in every}
+    gateways = {id_: [text(r, "gatewayId")[:4] for r in records(tables[id_], "routes")] for id_ in every}
+    assert gateways == {id_: ["igw-"] if id_ in public else [] for id_ in every}
+    mains = [id_ for id_, table in tables.items() if any(a["main"] for a in records(table, "associations"))]
+    assert len(mains) == 1
+    assert mains != public
+    associated = {
+        text(association, "subnetId")
+        for id_ in every
+        if id_ not in (*public, *mains)
+        for association in records(tables[id_], "associations")
+    }
+    assert associated == set(account.private_subnets())
+    with pytest.raises(AwsError, match="no matching Route Table found"):
+        account.call("aws:ec2/getRouteTable:getRouteTable", routeTableId="rtb-0123456789abcdef0")
+
+
+def test_zones_are_told_by_their_type() -> None:
+    zones = ["us-east-1a", "us-east-1b", "us-east-1-bos-1a", "us-east-1-wl1-bos-wlz-1"]
+    cluster: Json = {"name": CLUSTER, "region": "us-east-1", "zones": json_list(zones)}
+    with in_process_cloud("us-east-1", parse_world({"clusters": [cluster]})) as cloud:
+        account = Account(cloud)
+
+        def names(*types: str) -> set[str]:
+            filters: list[Json] = [{"name": "zone-type", "values": json_list(types)}] if types else []
+            token = "aws:index/getAvailabilityZones:getAvailabilityZones"  # noqa: S105
+            return set(texts(account.call(token, filters=filters), "names"))
+
+        assert names("local-zone", "wavelength-zone") == set(zones[2:])
+        assert names("availability-zone") >= set(zones[:2])
+        assert names("availability-zone") | set(zones[2:]) == names()
 
 
 def test_an_argument_that_nothing_maps_is_refused_and_not_dropped(bare: Account) -> None:
