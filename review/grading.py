@@ -6,14 +6,17 @@ rotated is looked at; one that is replaced otherwise is dangerous (docs/rotation
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from common.json_values import Json
 from emulator.kubernetes import NAMESPACE
+from maestro_stack.support import leaving_support
 from policies import types
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Grade, Way
 from review.permissions import PermissionChange
 from review.resources import BY_TRIGGER, ResourceChange, is_downgrade, is_known, top
+from review.snapshot import Resource
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 UNSEEN = frozenset({"tags", "tagsAll", "description"})
@@ -108,7 +111,16 @@ def judged(change: ResourceChange, permissions: PermissionChange | None) -> Judg
     return _updated(change)
 
 
+def leaving(resource: Resource) -> str | None:
+    """What there is to say of the version of a new database, where RDS doesn't support it much longer."""
+    if resource.type != types.INSTANCE:
+        return None
+    return leaving_support(str(resource.inputs.get("engineVersion")), datetime.now(UTC).date())
+
+
 def _created(change: ResourceChange) -> Judgement:
+    if soon := leaving(change.resource):
+        return Judgement(_DANGEROUS, soon)
     if change.resource.type == types.INGRESS_RULE:
         return Judgement(_DANGEROUS, "more can reach the database than before")
     if change.resource.type.startswith("random:"):
@@ -148,7 +160,8 @@ def _updated(change: ResourceChange) -> Judgement:
         if type_ == types.INSTANCE and is_downgrade(difference):
             return Judgement(_DANGEROUS, "RDS can't go back to an older major version, so `up` fails")
         if weakens and difference.note == "" and weakens[0](difference.before, difference.after):
-            return Judgement(_DANGEROUS, weakens[1])
+            soon = leaving(change.resource) if top(difference.path) == "engineVersion" else None
+            return Judgement(_DANGEROUS, "; ".join(filter(None, (weakens[1], soon))))
     touched = {top(difference.path) for difference in change.differences}
     if touched <= UNSEEN:
         return Judgement(_SAFE, "nobody who uses the region notices it")

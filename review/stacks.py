@@ -1,8 +1,10 @@
 """A stack's rehearsals at both revisions as its review, also where one is missing, fails, or is refused."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from review.compare import compare, failures
+from review.grading import leaving
 from review.model import Change, Grade, Part, StackReview, Way, worst_first
 from review.rehearsals import Rehearsed
 from review.snapshot import Snapshot, SnapshotError, read
@@ -53,10 +55,23 @@ def _built(after: Snapshot) -> StackReview:
         Grade.LOOK,
         "it costs, and nothing uses it yet",
     )
-    refused = failures(after)
-    return replace(
-        review, region=after.region, profile=after.profile, changes=worst_first([*refused, *review.changes])
-    )
+    told = [*failures(after), *_leaving(after), *review.changes]
+    return replace(review, region=after.region, profile=after.profile, changes=worst_first(told))
+
+
+def _leaving(after: Snapshot) -> Iterator[Change]:
+    """A new database of a version that RDS doesn't support much longer."""
+    for subject, resource in after.resources.items():
+        if soon := leaving(resource):
+            yield Change(
+                part=Part.RESOURCE,
+                subject=subject,
+                way=Way.CREATED,
+                sentence=f"{subject} is created",
+                effect="",
+                grade=Grade.DANGEROUS,
+                reason=soon,
+            )
 
 
 def _alone(  # noqa: PLR0913, PLR0917 a change's parts

@@ -3,6 +3,8 @@
 import time
 from dataclasses import replace
 
+import pytest
+
 from common.json_values import Json
 from review.compare import compare
 from review.markdown import LIMIT, as_markdown
@@ -54,6 +56,25 @@ def test_other_options_and_other_dependencies_are_told() -> None:
     told = {difference.path: difference.after for difference in change.differences}
     assert told == {"options.deleteBeforeReplace": True, "dependsOn": [other.subject]}
     assert change.grade is Grade.LOOK
+
+
+INSTANCE = "aws:rds/instance:Instance"
+
+
+def _database(version: str) -> Snapshot:
+    return _with(replace(RESOURCE, type=INSTANCE, name="instance", inputs={"engineVersion": version}))
+
+
+@pytest.mark.parametrize("version", ["13", "14", "14.20"])
+def test_a_version_that_leaves_support_is_dangerous_where_it_is_chosen(version: str) -> None:
+    chosen, said = _database(version), f"PostgreSQL {version[:2]} until"
+    created = {change.subject: change for change in compare(STACK, chosen).changes}[f"{INSTANCE} instance"]
+    assert (created.grade, said in created.reason) == (Grade.DANGEROUS, True)
+    (upgraded,) = compare(_database("12"), chosen).changes
+    assert (upgraded.grade, said in upgraded.reason) == (Grade.DANGEROUS, True)
+    assert compare(chosen, chosen).changes == ()
+    later = {change.subject: change for change in compare(STACK, _database("18")).changes}
+    assert later[f"{INSTANCE} instance"].grade is Grade.LOOK
 
 
 def test_what_an_older_revision_did_not_tell_is_no_difference() -> None:
