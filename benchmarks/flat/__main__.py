@@ -15,14 +15,14 @@ account = aws.get_caller_identity().account_id
 partition = aws.get_partition().partition
 ids = [("subnet-id", cluster.vpc_config.subnet_ids)]
 found = aws.ec2.get_subnets(filters=[{"name": n, "values": v} for n, v in ids])
-ordinary = [{"name": "zone-type", "values": ["availability-zone"]}]
-zones = aws.get_availability_zones(filters=ordinary).names
-to_internet = [{"name": "route.gateway-id", "values": ["igw-*"]}]
-tables = aws.ec2.get_route_tables(vpc_id=cluster.vpc_config.vpc_id, filters=to_internet).ids
-routed = [a for i in tables for a in aws.ec2.get_route_table(route_table_id=i).associations]
-public = {a.subnet_id for a in routed}
-subnets = [s for s in (aws.ec2.get_subnet(id=i) for i in found.ids) if s.id not in public]
-subnets = [s for s in subnets if s.availability_zone in zones]
+zones = aws.get_availability_zones(filters=[{"name": "zone-type", "values": ["availability-zone"]}]).names
+tables = aws.ec2.get_route_tables(
+    vpc_id=cluster.vpc_config.vpc_id, filters=[{"name": "route.gateway-id", "values": ["igw-*"]}]
+)
+routes = [aws.ec2.get_route_table(route_table_id=i) for i in tables.ids]
+public = {a.subnet_id for r in routes for a in r.associations}
+asked = [aws.ec2.get_subnet(id=i) for i in found.ids]
+subnets = [s for s in asked if s.id not in public and s.availability_zone in zones]
 principal = aws.get_service_principal(service_name="pods.eks").name
 endpoint = aws.iot.get_endpoint(endpoint_type="iot:Data-ATS").endpoint_address
 iot = f"arn:{partition}:iot:us-east-1:{account}"
