@@ -30,8 +30,8 @@ def leaving_support(engine_version: str, today: date) -> str | None:
     if end is None or end - today > SOON:
         return None
     return (
-        f"RDS supports PostgreSQL {major} until {end} as standard; then it upgrades the instance to the next "
-        "major version by itself, because extended support is off"
+        f"RDS standard support for PostgreSQL {major} ends on {end}; RDS then upgrades the instance to "
+        "another major version by itself, because extended support is off"
     )
 
 

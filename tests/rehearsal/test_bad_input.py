@@ -144,7 +144,7 @@ def test_a_version_that_leaves_support_is_warned_of_and_not_refused(rehearse: Re
     outcome = rehearse(sound(database={"engineVersion": "14"}))
     assert outcome.status == 0
     [warning] = outcome.report["warnings"]
-    assert warning.startswith("database.engineVersion: RDS supports PostgreSQL 14 until 2027-02-28")
+    assert warning.startswith("database.engineVersion: RDS standard support for PostgreSQL 14 ends on")
     assert rehearse().report["warnings"] == []
 
 

@@ -67,7 +67,7 @@ def _database(version: str) -> Snapshot:
 
 @pytest.mark.parametrize("version", ["13", "14", "14.20"])
 def test_a_version_that_leaves_support_is_dangerous_where_it_is_chosen(version: str) -> None:
-    chosen, said = _database(version), f"PostgreSQL {version[:2]} until"
+    chosen, said = _database(version), f"PostgreSQL {version[:2]} ends on"
     created = {change.subject: change for change in compare(STACK, chosen).changes}[f"{INSTANCE} instance"]
     assert (created.grade, said in created.reason) == (Grade.DANGEROUS, True)
     (upgraded,) = compare(_database("12"), chosen).changes

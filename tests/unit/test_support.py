@@ -23,7 +23,7 @@ END = STANDARD_SUPPORT_ENDS["16"]
 def test_a_version_is_leaving_from_a_year_before_its_end(version: str, today: date, is_leaving: bool) -> None:  # noqa: FBT001
     said = leaving_support(version, today)
     assert (said is not None) is is_leaving
-    assert said is None or f"PostgreSQL 16 until {END}" in said
+    assert said is None or f"PostgreSQL 16 ends on {END}" in said
 
 
 def test_what_is_advised_is_not_leaving_itself() -> None:
