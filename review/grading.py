@@ -15,7 +15,7 @@ from policies import types
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Grade, Way
 from review.permissions import PermissionChange
-from review.resources import BY_TRIGGER, ResourceChange, is_downgrade, is_known, top
+from review.resources import BY_TRIGGER, ResourceChange, is_downgrade, is_known, is_minor_upgrade, top
 from review.snapshot import Resource
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
@@ -73,6 +73,7 @@ _MEANS: Mapping[tuple[str, str], str] = {
     ("", "options"): "Pulumi will treat it otherwise",
     ("", "urn"): "its aliases say that it is the same resource; the real preview says whether they hold",
     (types.INSTANCE, "allocatedStorage"): "more storage costs more, and can't be made smaller again",
+    (types.INSTANCE, "engineVersion"): "another minor version restarts the database",
     (types.INSTANCE, "instanceClass"): "another size has another price, and the instance restarts",
     (types.INSTANCE, "password"): "a rotation: new connections need the new password at once",
     (types.RELEASE, "timeout"): "Helm waits for ready pods for another time",
@@ -158,7 +159,9 @@ def _updated(change: ResourceChange) -> Judgement:
             return Judgement(_DANGEROUS, "a mistake in the program can now delete or replace it")
         weakens = _WEAKENS.get((type_, top(difference.path)))
         if type_ == types.INSTANCE and is_downgrade(difference):
-            return Judgement(_DANGEROUS, "RDS can't go back to an older major version, so `up` fails")
+            return Judgement(_DANGEROUS, "RDS can't go back to an older version, so `up` fails")
+        if type_ == types.INSTANCE and is_minor_upgrade(difference):
+            continue
         if weakens and difference.note == "" and weakens[0](difference.before, difference.after):
             soon = leaving(change.resource) if top(difference.path) == "engineVersion" else None
             return Judgement(_DANGEROUS, "; ".join(filter(None, (weakens[1], soon))))

@@ -161,10 +161,25 @@ def _is_of_kubernetes(resource: Resource) -> bool:
 
 
 def is_downgrade(difference: Difference) -> bool:
-    """Whether an instance's major version is to be an older one, which RDS refuses."""
-    majors = [str(value).partition(".")[0] for value in (difference.before, difference.after)]
-    is_version = top(difference.path) == "engineVersion" and all(major.isdigit() for major in majors)
-    return is_version and int(majors[1]) < int(majors[0])
+    """Whether an instance is to have an older version of its engine, which RDS refuses."""
+    versions = _versions(difference)
+    # A major alone stands for any of its minors.
+    parts = min(map(len, versions)) if versions else 0
+    return versions is not None and versions[1][:parts] < versions[0][:parts]
+
+
+def is_minor_upgrade(difference: Difference) -> bool:
+    """Whether an instance keeps the major version of its engine."""
+    versions = _versions(difference)
+    return versions is not None and versions[0][0] == versions[1][0]
+
+
+def _versions(difference: Difference) -> tuple[list[int], list[int]] | None:
+    """An instance's old and new version, major first; None if that isn't what differs."""
+    old, new = (str(value).split(".") for value in (difference.before, difference.after))
+    if top(difference.path) != "engineVersion" or not all(part.isdigit() for part in [*old, *new]):
+        return None
+    return [int(part) for part in old], [int(part) for part in new]
 
 
 def top(path: str) -> str:

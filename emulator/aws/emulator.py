@@ -23,12 +23,16 @@ from unittest.mock import patch
 from common.json_values import Json, flag, json_list, record, records, text
 from emulator.aws import moto_gaps_ec2_rds
 from emulator.aws.cloud import Cloud
+from emulator.aws.regions import find_region
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from moto.core.botocore_stubber import BotocoreStubber
 
     from emulator.world import Cluster, Subnet, World
+
+# Where `iot:Data-ATS` isn't `<account>-ats.iot…`. Source: the AWS SDKs' own endpoint rules for iot-data.
+_DOTTED_ATS_REGIONS = frozenset({"cn-north-1"})
 
 
 @cache
@@ -117,17 +121,21 @@ def _skip_url_builders() -> None:
 
 
 def _keep_endpoints() -> None:
-    """moto makes up a new IoT endpoint at each call; an account's in a region never changes."""
+    """moto makes up a new IoT endpoint at each call, and forgets China; an account's never changes."""
     from moto.iot.models import FakeEndpoint, IoTBackend
 
     describe_endpoint = IoTBackend.describe_endpoint
 
     def describe(backend: IoTBackend, endpoint_type: str) -> FakeEndpoint:
         found = describe_endpoint(backend, endpoint_type)
-        made_up = found.endpoint.split(".")[0].removesuffix("-ats")
-        # As emulator.aws.iot has it: 14 characters, beginning with an a.
-        kept = "a" + _digest(f"{backend.account_id}/{backend.region_name}", 13)
-        found.endpoint = found.endpoint.replace(made_up, kept, 1)
+        region = find_region(backend.region_name)
+        _, _, rest = found.endpoint.partition(".")
+        # 14 characters, beginning with an a.
+        account = "a" + _digest(f"{backend.account_id}/{backend.region_name}", 13)
+        is_ats = endpoint_type == "iot:Data-ATS"
+        separator = "." if backend.region_name in _DOTTED_ATS_REGIONS else "-"
+        service = rest.removesuffix(".amazonaws.com")
+        found.endpoint = f"{account}{separator + 'ats' if is_ats else ''}.{service}.{region.dns_suffix}"
         return found
 
     patch.object(IoTBackend, "describe_endpoint", describe).start()

@@ -1,6 +1,5 @@
 """AWS IoT Core: certificates, policies, their attachment, and the account's endpoints."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 
@@ -28,9 +27,6 @@ _POLICY_CHARACTERS = 2048
 
 _is_conflict = has_code("DeleteConflictException")
 _GONE = "ResourceNotFoundException"
-
-# Where `iot:Data-ATS` isn't `<prefix>-ats.iot…`. Source: the AWS SDKs' own endpoint rules for iot-data.
-_DOTTED_ATS_REGIONS = frozenset({"cn-north-1"})
 
 
 class Certificate(ResourceHandler):
@@ -252,30 +248,18 @@ class GetEndpoint:
     token = "aws:iot/getEndpoint:getEndpoint"  # noqa: S105
 
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
-        """DescribeEndpoint.
-
-        moto makes up a new host at each call and forgets China's suffix; an account's endpoint never changes.
-        """
+        """DescribeEndpoint."""
         given = read_inputs(self.token, cloud, args, ("endpointType",))
         parameters = api_parameters(given, {"endpointType": "endpointType"})
         # Without a type the provider sends none, and AWS takes iot:Data.
         answer = cloud.call("iot", "DescribeEndpoint", {"endpointType": "iot:Data"} | parameters)
-        _, _, rest = text(answer, "endpointAddress").partition(".")
-        is_ats = text(given, "endpointType") == "iot:Data-ATS"
-        separator = "." if cloud.region in _DOTTED_ATS_REGIONS else "-"
-        prefix = _account_prefix(cloud) + (f"{separator}ats" if is_ats else "")
-        address = f"{prefix}.{rest.removesuffix('.amazonaws.com')}.{cloud.dns_suffix}"
+        address = text(answer, "endpointAddress")
         return {
             "id": address,
             "endpointAddress": address,
             "endpointType": given.get("endpointType"),
             "region": cloud.region,
         }
-
-
-def _account_prefix(cloud: Cloud) -> str:
-    """Stands for the 14 characters, beginning with an a, that AWS gives an account in a region."""
-    return "a" + hashlib.sha256(f"{cloud.account_id}/{cloud.region}".encode()).hexdigest()[:13]
 
 
 def _check_name(cloud: Cloud, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
 from emulator.aws import rds_catalogue as catalogue
+from emulator.aws.regions import find_region
 
 if TYPE_CHECKING:
     from moto.core.responses import ActionResult
@@ -124,7 +125,7 @@ def _mend_windows() -> None:
 
 def fingerprint(resource_id: str, password: str) -> str:
     """What PASSWORD_TAG holds for a password of the instance with that DbiResourceId."""
-    return hashlib.sha256(f"{resource_id}/{password}".encode()).hexdigest()
+    return _digest(f"{resource_id}/{password}")
 
 
 def _mend_security_group_rules() -> None:
@@ -297,11 +298,7 @@ def _mend_instances() -> None:
         for parameter in _FORGOTTEN:
             if given.get(parameter) is not None:
                 setattr(self, _ATTRIBUTES.get(parameter, parameter), given[parameter])
-        self.engine_version = catalogue.full_version(self.engine_version) or self.engine_version
-        _give_baseline(self)
-        _settle(self, [])
-        _note_password(self)
-        _open_log_groups(self)
+        _fill_in(self, has_own_key=bool(given.get("kms_key_id")))
 
     def modify_db_instance(
         self: RDSBackend, db_instance_identifier: str, db_kwargs: Mapping[str, object]
@@ -318,10 +315,8 @@ def _mend_instances() -> None:
         storage = {"storage_type": changes.pop("storage_type")} if "storage_type" in changes else {}
         own = {"db_instance_identifier": instance.db_instance_identifier}
         changed = modify(self, instance.db_instance_identifier, {**own, **storage, **changes})
-        _give_baseline(changed)
         _settle(changed, [] if "db_subnet_group_name" in changes else _homes(changed))
-        _note_password(changed)
-        _open_log_groups(changed)
+        _complete(changed)
         return changed
 
     def save_automated_backup(self: DBInstance) -> None:
@@ -332,6 +327,7 @@ def _mend_instances() -> None:
             self.add_event("DB_INSTANCE_BACKUP_FINISH")
 
     patch.object(DBInstance, "__init__", __init__).start()
+    patch.object(DBInstance, "address", property(_address)).start()
     patch.object(DBInstance, "save_automated_backup", save_automated_backup).start()
     patch.object(RDSBackend, "modify_db_instance", modify_db_instance).start()
 
@@ -353,6 +349,50 @@ def _asked(instance: DBInstance, given: Mapping[str, object]) -> dict[str, objec
         version = str(asked["engine_version"])
         asked["engine_version"] = catalogue.full_version(version) or version
     return asked
+
+
+def _fill_in(instance: DBInstance, *, has_own_key: bool) -> None:
+    """What RDS says of a new instance where nothing was asked for, or not so exactly."""
+    instance.engine_version = catalogue.full_version(instance.engine_version) or instance.engine_version
+    instance.license_model = "postgresql-license"
+    if instance.ca_certificate_identifier not in catalogue.CA_IDENTIFIERS:
+        instance.ca_certificate_identifier = catalogue.DEFAULT_CA_IDENTIFIER
+    if instance.storage_encrypted and not has_own_key:
+        instance.kms_key_id = _own_key(instance)
+    _settle(instance, [])
+    _complete(instance)
+
+
+def _complete(instance: DBInstance) -> None:
+    """What follows from how an instance is now."""
+    if instance.option_group_name.startswith("default:"):
+        instance.option_group_name = f"default:postgres-{instance.engine_version.partition('.')[0]}"
+    _give_baseline(instance)
+    _note_password(instance)
+    _open_log_groups(instance)
+
+
+def _own_key(instance: DBInstance) -> str:
+    """The account's key for RDS, which encrypts where no other is given."""
+    digest = _digest(f"{instance.account_id}/{instance.region}/rds")
+    key = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+    partition = find_region(instance.region).partition
+    return f"arn:{partition}:kms:{instance.region}:{instance.account_id}:key/{key}"
+
+
+def _address(instance: DBInstance) -> str:
+    """`<identifier>.<account's part>.<region>.rds.amazonaws.com`.
+
+    In China the service comes before the region.
+    """
+    region = find_region(instance.region)
+    part = "c" + _digest(f"{instance.account_id}/{instance.region}")[:11]
+    service = f"rds.{instance.region}" if region.partition == "aws-cn" else f"{instance.region}.rds"
+    return f"{instance.db_instance_identifier}.{part}.{service}.{region.dns_suffix}"
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
 
 
 def _give_baseline(instance: DBInstance) -> None:

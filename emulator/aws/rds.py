@@ -184,12 +184,12 @@ class ParameterGroup(ResourceHandler):
         as_made: dict[str, Json] = merged(given, tag_outputs(given), {"parameters": []})
         with completing(State(name, as_made)):
             self._call(cloud, "ModifyDBParameterGroup", name, settings)
-            return self._state(cloud, given, made)
+            return self._state(cloud, name, given, made)
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeDBParameterGroups, DescribeDBParameters and ListTagsForResource."""
         found = self._find(cloud, state.id)
-        return self._state(cloud, state.outputs, found) if found else None
+        return self._state(cloud, state.id, state.outputs, found) if found else None
 
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
         """ModifyDBParameterGroup for new and changed parameters, ResetDBParameterGroup for the others."""
@@ -206,7 +206,7 @@ class ParameterGroup(ResourceHandler):
         if found is None:
             message = f"DBParameterGroup not found: {state.id}"
             raise cloud.refuse("rds", "DescribeDBParameterGroups", "DBParameterGroupNotFound", message)
-        return self._state(cloud, given, found)
+        return self._state(cloud, state.id, given, found)
 
     def delete(self, cloud: Cloud, state: State) -> None:
         """DeleteDBParameterGroup, again while an instance uses it; nothing at all with skipDestroy."""
@@ -241,10 +241,9 @@ class ParameterGroup(ResourceHandler):
         # moto answers with an empty list where RDS says that there is none.
         return next(iter(records(answer or {}, "DBParameterGroups")), None)
 
-    def _state(self, cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
-        name = text(found, "DBParameterGroupName")
-        arn = cloud.arn("rds", f"pg:{name}")
-        query: dict[str, Json] = {"DBParameterGroupName": name}
+    def _state(self, cloud: Cloud, id_: str, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
+        arn = cloud.arn("rds", f"pg:{id_}")
+        query: dict[str, Json] = {"DBParameterGroupName": id_}
         # RDS also tells the hundreds that nobody set; the provider leaves them out, and moto has none.
         described = {
             text(setting, "ParameterName"): setting
@@ -255,7 +254,7 @@ class ParameterGroup(ResourceHandler):
             "arn": arn,
             "description": text(found, "Description"),
             "family": text(found, "DBParameterGroupFamily"),
-            "name": name,
+            "name": text(found, "DBParameterGroupName"),
             "namePrefix": "",
             "parameters": [
                 {
@@ -268,7 +267,7 @@ class ParameterGroup(ResourceHandler):
             "region": cloud.region,
             "skipDestroy": flag(kept, "skipDestroy"),
         }
-        return State(name, outputs | read_tags(cloud, arn))
+        return State(id_, outputs | read_tags(cloud, arn))
 
     def _settings(self, cloud: Cloud, values: Mapping[str, Json]) -> list[dict[str, Json]]:
         return [self._setting(cloud, setting) for setting in records(values, "parameters")]

@@ -343,14 +343,9 @@ def _described(cloud: Cloud, id_: str) -> dict[str, Json]:
 
 
 def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) -> dict[str, Json]:
-    """What the provider reads back; moto's answer, mended where it isn't RDS's."""
-    address = _address(cloud, text(found, "DBInstanceIdentifier"))
-    port = number(record(found, "Endpoint"), "Port", catalogue.DEFAULT_PORT)
+    """What the provider reads back."""
+    address, port = text(record(found, "Endpoint"), "Address"), number(record(found, "Endpoint"), "Port")
     actual = text(found, "EngineVersion")
-    major = actual.partition(".")[0]
-    is_encrypted = flag(found, "StorageEncrypted")
-    # moto answers rds-ca-default, which is no CA of RDS's.
-    ca = text(found, "CACertificateIdentifier")
     groups = [text(group, "VpcSecurityGroupId") for group in records(found, "VpcSecurityGroups")]
     logs = texts(found, "EnabledCloudwatchLogsExports")
     largest = number(found, "MaxAllocatedStorage")
@@ -363,7 +358,7 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
         "backupRetentionPeriod": number(found, "BackupRetentionPeriod"),
         "backupTarget": text(found, "BackupTarget", "region"),
         "backupWindow": text(found, "PreferredBackupWindow"),
-        "caCertIdentifier": ca if ca in catalogue.CA_IDENTIFIERS else catalogue.DEFAULT_CA_IDENTIFIER,
+        "caCertIdentifier": text(found, "CACertificateIdentifier"),
         "characterSetName": "",
         "copyTagsToSnapshot": flag(found, "CopyTagsToSnapshot"),
         "databaseInsightsMode": text(found, "DatabaseInsightsMode", "standard"),
@@ -376,20 +371,19 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
             in_order_of(texts(kept, "enabledCloudwatchLogsExports"), logs)
         ),
         "endpoint": f"{address}:{port}",
-        "engine": "postgres",
+        "engine": text(found, "Engine"),
         "engineLifecycleSupport": text(found, "EngineLifecycleSupport", "open-source-rds-extended-support"),
         "engineVersion": _version(kept, found, actual),
         "engineVersionActual": actual,
-        "hostedZoneId": "Z" + _digest(cloud.region)[:13].upper(),
+        "hostedZoneId": "Z" + hashlib.sha256(cloud.region.encode()).hexdigest()[:13].upper(),
         "iamDatabaseAuthenticationEnabled": flag(found, "IAMDatabaseAuthenticationEnabled"),
         "identifier": text(found, "DBInstanceIdentifier"),
         "identifierPrefix": "",
         "instanceClass": text(found, "DBInstanceClass"),
         "iops": number(found, "Iops"),
-        # Encryption without a key of one's own uses the account's key for RDS.
-        "kmsKeyId": _kms_key(cloud, text(found, "KmsKeyId")) if is_encrypted else "",
+        "kmsKeyId": text(found, "KmsKeyId"),
         "latestRestorableTime": _restorable(kept, found),
-        "licenseModel": "postgresql-license",
+        "licenseModel": text(found, "LicenseModel"),
         "listenerEndpoints": [],
         "maintenanceWindow": text(found, "PreferredMaintenanceWindow"),
         "masterUserSecretKmsKeyId": "",
@@ -399,8 +393,8 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
         "multiAz": flag(found, "MultiAZ"),
         "ncharCharacterSetName": "",
         "networkType": text(found, "NetworkType", "IPV4"),
-        "optionGroupName": _option_group(found, major),
-        "parameterGroupName": _parameter_group(found, major),
+        "optionGroupName": _only(found, "OptionGroupMemberships", "OptionGroupName"),
+        "parameterGroupName": _only(found, "DBParameterGroups", "DBParameterGroupName"),
         "performanceInsightsEnabled": flag(found, "PerformanceInsightsEnabled"),
         "performanceInsightsKmsKeyId": text(found, "PerformanceInsightsKMSKeyId"),
         "performanceInsightsRetentionPeriod": number(found, "PerformanceInsightsRetentionPeriod"),
@@ -412,7 +406,7 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
         "resourceId": text(found, "DbiResourceId"),
         "snapshotIdentifier": "",
         "status": text(found, "DBInstanceStatus"),
-        "storageEncrypted": is_encrypted,
+        "storageEncrypted": flag(found, "StorageEncrypted"),
         "storageThroughput": number(found, "StorageThroughput"),
         "storageType": text(found, "StorageType"),
         "timezone": "",
@@ -444,16 +438,9 @@ def _restorable(kept: Mapping[str, Json], found: Mapping[str, Json]) -> str:
     return text(kept, "latestRestorableTime") or text(found, "LatestRestorableTime")
 
 
-def _parameter_group(found: Mapping[str, Json], major: str) -> str:
-    names = [text(group, "DBParameterGroupName") for group in records(found, "DBParameterGroups")]
-    own = next((name for name in names if not name.startswith("default.")), "")
-    return own or f"default.postgres{major}"
-
-
-def _option_group(found: Mapping[str, Json], major: str) -> str:
-    names = [text(group, "OptionGroupName") for group in records(found, "OptionGroupMemberships")]
-    own = next((name for name in names if not name.startswith("default:")), "")
-    return own or f"default:postgres-{major}"
+def _only(found: Mapping[str, Json], key: str, name: str) -> str:
+    """The name of the one member that PostgreSQL's instances have in a list."""
+    return next((text(member, name) for member in records(found, key)), "")
 
 
 def _arn(cloud: Cloud, found: Mapping[str, Json]) -> str:
@@ -463,25 +450,3 @@ def _arn(cloud: Cloud, found: Mapping[str, Json]) -> str:
 def _whole(values: Mapping[str, Json], key: str) -> float:
     value = values.get(key)
     return value if isinstance(value, int | float) else 0
-
-
-def _address(cloud: Cloud, identifier: str) -> str:
-    """`<identifier>.<account's part>.<region>.rds.amazonaws.com`.
-
-    In China the service comes before the region.
-    """
-    part = "c" + _digest(f"{cloud.account_id}/{cloud.region}")[:11]
-    service = f"rds.{cloud.region}" if cloud.partition == "aws-cn" else f"{cloud.region}.rds"
-    return f"{identifier}.{part}.{service}.{cloud.dns_suffix}"
-
-
-def _kms_key(cloud: Cloud, found: str) -> str:
-    if found.startswith("arn:"):
-        return found
-    digest = _digest(f"{cloud.account_id}/{cloud.region}/rds")
-    key = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
-    return cloud.arn("kms", f"key/{key}")
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()

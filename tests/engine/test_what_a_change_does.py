@@ -361,6 +361,99 @@ def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(fresh: B
     assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
 
 
+@pytest.mark.parametrize("base", BASES)
+def test_after_the_first_up_a_second_a_refresh_and_a_third_change_nothing(fresh: Built, base: Base) -> None:
+    stack = fresh(base)
+    assert stack.up().changes == {}
+    assert stack.refresh().changes == {}
+    assert stack.up().changes == {}
+
+
+def set_database(stack: Region, **values: Json) -> None:
+    """Give the stack these settings of its database besides its base's."""
+    stack.configure({**stack.settings, "maestro-stack:database": values})
+
+
+def is_settled(stack: Region) -> bool:
+    """Whether nothing is left to do, before and after a refresh."""
+    return not (stack.preview().changes or stack.refresh().changes or stack.up().changes)
+
+
+def test_storage_grows_past_400_gib(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    set_database(stack, allocatedStorageGiB=400, maxAllocatedStorageGiB=500)
+    assert stack.up().changes == {INSTANCE: "update"}
+    grown = database(stack)
+    assert (grown["AllocatedStorage"], grown["Iops"], grown["StorageThroughput"]) == (400, 12000, 500)
+    assert is_settled(stack)
+
+
+def test_growth_that_rds_rounds_up_is_settled_with_autoscaling(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    set_database(stack, allocatedStorageGiB=21)
+    stack.up()
+    assert database(stack)["AllocatedStorage"] == 22
+    assert is_settled(stack)
+
+
+def test_a_refused_major_upgrade_is_made_by_a_full_version(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    stack.destroy()
+    set_database(stack, engineVersion="16.13")
+    stack.up()
+    set_database(stack, engineVersion="17")
+    refused = stack.engine.up()
+    assert not refused.succeeded
+    assert "Cannot upgrade postgres from 16.13 to 17.6" in refused.text
+    [remedy] = remedies_of(refused.diagnostics)
+    assert "pulumi config set --path database.engineVersion 17.9" in remedy.do
+
+    set_database(stack, engineVersion="17.9")
+    stack.up()
+    assert database(stack)["EngineVersion"] == "17.9"
+    assert database(stack)["AutoMinorVersionUpgrade"] is False
+    assert is_settled(stack)
+
+
+def test_a_full_version_is_taken_back_to_its_major_once_that_is_as_new(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    stack.destroy()
+    set_database(stack, engineVersion="17.5")
+    stack.up()
+    set_database(stack, engineVersion="17")
+    stack.up()
+    assert database(stack)["EngineVersion"] == "17.6"
+    assert database(stack)["AutoMinorVersionUpgrade"] is True
+    assert is_settled(stack)
+
+
+def test_default_subnets_stay_whatever_they_would_be_now(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    own = subnets(stack)
+    more = {**stack.settings, "maestro-stack:network": {"subnetIds": [*own, *MORE_SUBNETS]}}
+    without = stack.settings
+    stack.configure(more)
+    assert stack.up().changes == {"aws:rds/subnetGroup:SubnetGroup subnet-group": "update"}
+    assert subnets(stack) == sorted([*own, *MORE_SUBNETS])
+    stack.configure(without)
+    assert is_settled(stack)
+    assert subnets(stack) == sorted([*own, *MORE_SUBNETS])
+
+
+def test_a_subnet_that_the_database_lives_in_stays(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    refused = changed(stack, row("network.subnetIds", Base.DEV, list(MORE_SUBNETS)))
+    assert not refused.succeeded
+    assert "SubnetAlreadyInUse" in refused.text
+    [remedy] = remedies_of(refused.diagnostics)
+    assert "the old subnets as well" in remedy.do
+
+
+def subnets(stack: Region) -> list[str]:
+    (group,) = records(stack.call("rds", "DescribeDBSubnetGroups"), "DBSubnetGroups")
+    return sorted(text(subnet, "SubnetIdentifier") for subnet in records(group, "Subnets"))
+
+
 def test_a_configmap_that_is_handed_over_by_its_key_alone_is_lost(fresh: Built) -> None:
     stack = fresh(Base.DEV)
     assert "bootstrap-output" in config_maps(stack)

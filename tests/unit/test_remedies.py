@@ -61,8 +61,8 @@ ERRORS = {
     ],
     "after six hours": [
         (
-            "You can't currently modify the storage of this DB instance because the previous storage change is "
-            "being optimized."
+            "You can't currently modify the storage of this DB instance because the previous storage change "
+            "is being optimized."
         )
     ],
     "set `database.allocatedStorageGiB` to": [
@@ -81,8 +81,9 @@ ERRORS = {
     ],
     "run it again": [
         (
-            "operation error IoT: DeletePolicy, https response error StatusCode: 409, DeleteConflictException: "
-            "Cannot delete the policy because it is attached to one or more certificates or users"
+            "operation error IoT: DeletePolicy, https response error StatusCode: 409, "
+            "DeleteConflictException: Cannot delete the policy because it is attached to one or more "
+            "certificates or users"
         )
     ],
     "lift the guards": [
