@@ -22,7 +22,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, cast
 
-PolicyKind = Literal["identity", "trust", "iot"]
+PolicyKind = Literal["identity", "trust", "key", "iot"]
 PrincipalType = Literal["Service", "AWS"]
 ContextValue = str | tuple[str, ...]
 
@@ -69,11 +69,13 @@ _IAM_KEYS: Final[Mapping[str, _KeyType]] = MappingProxyType(
         "aws:resourcetag/": "string",
         "secretsmanager:resourcetag/": "string",
         "kms:viaservice": "string",  # for example secretsmanager.us-east-1.amazonaws.com
+        "kms:calleraccount": "string",
+        "kms:encryptioncontext:secretarn": "string",  # which secret's value is decrypted
     }
 )
 _KEYS: Final[Mapping[PolicyKind, Mapping[str, _KeyType]]] = MappingProxyType(
     # IoT policies have condition keys of their own, and none is needed here.
-    {"identity": _IAM_KEYS, "trust": _IAM_KEYS, "iot": MappingProxyType({})}
+    {"identity": _IAM_KEYS, "trust": _IAM_KEYS, "key": _IAM_KEYS, "iot": MappingProxyType({})}
 )
 
 
@@ -127,6 +129,8 @@ _OPERATORS: Final[Mapping[str, _Operator]] = MappingProxyType(
         "Bool": _Operator(matches=_bool_equals, key_types=_BOOL),
     }
 )
+_WITH_PRINCIPAL: Final = frozenset[PolicyKind]({"trust", "key"})
+_WITH_RESOURCE: Final = frozenset[PolicyKind]({"identity", "key", "iot"})
 _SET_OPERATORS: Final = frozenset({"StringEquals", "StringLike"})
 
 _Quantifier = Literal["one", "any", "all"]
@@ -148,8 +152,9 @@ class Request:
     """One call to be judged.
 
     ``resource`` is an ARN; a trust policy has no resource, because it belongs to the role. ``principal`` is
-    for trust policies only. ``context`` holds what AWS would know about the call; a key that isn't there is
-    treated as AWS treats a missing one, and key names are compared without regard to case.
+    for trust policies and those of KMS keys. ``context`` holds what AWS would know about the call; a key
+    that isn't there is treated as AWS treats a missing one, and key names are compared without regard to
+    case.
     """
 
     action: str
@@ -208,6 +213,8 @@ class Decision:
 
     outcome: Outcome
     statement: Statement | None = None
+    by: str = ""
+    """Whose documents said so, where it isn't plain."""
 
     @property
     def allowed(self) -> bool:
@@ -216,7 +223,7 @@ class Decision:
 
     def __str__(self) -> str:
         if self.statement is None:
-            return f"{self.outcome.value}: no statement applies"
+            return f"{self.outcome.value}: no statement{self.by and f' of {self.by}'} applies"
         return f"{self.outcome.value} by {self.statement}"
 
 
@@ -250,10 +257,10 @@ def is_allowed(documents: Sequence[PolicyDocument], request: Request) -> Decisio
 def _check_request(documents: Sequence[PolicyDocument], request: Request) -> None:
     if not documents:
         return
-    is_trust = documents[0].kind == "trust"
-    if is_trust != (request.principal is not None):
-        raise ValueError("a trust policy is asked with a principal, any other policy without")
-    if is_trust == bool(request.resource):
+    kind = documents[0].kind
+    if (kind in _WITH_PRINCIPAL) != (request.principal is not None):
+        raise ValueError("policies of roles and keys are asked with a principal, any other without")
+    if (kind in _WITH_RESOURCE) != bool(request.resource):
         raise ValueError("a trust policy is asked without a resource, any other policy with one")
     principal = request.principal
     if principal is not None and principal.type == "AWS" and ":iam:" not in principal.value:
@@ -268,8 +275,10 @@ def _applies(
         return False
     if not all(_holds(condition, context) for condition in statement.conditions):
         return False
-    if kind != "trust":
-        return _covers(statement, request.resource)
+    if kind in _WITH_RESOURCE and not _covers(statement, request.resource):
+        return False
+    if kind not in _WITH_PRINCIPAL:
+        return True
     asking = request.principal
     return asking is not None and any(_principal_matches(known, asking) for known in statement.principals)
 
@@ -363,11 +372,12 @@ def _statement(raw: object, kind: PolicyKind, where: str) -> Statement:
     sid = entry.get("Sid", "")
     if not isinstance(sid, str) or (kind != "iot" and not _SID.fullmatch(sid)):
         raise MalformedPolicyError(f"{where}.Sid", "must be letters and digits")
-    required, forbidden = ("Principal", "Resource") if kind == "trust" else ("Resource", "Principal")
-    if forbidden in entry:
-        raise MalformedPolicyError(f"{where}.{forbidden}", f"has no place in {_KIND_NAMES[kind]}")
-    for element in ("Action", required):
-        if element not in entry:
+    wants = {"Action": True, "Principal": kind in _WITH_PRINCIPAL, "Resource": kind in _WITH_RESOURCE}
+    for element, is_wanted in wants.items():
+        if element in entry and not is_wanted:
+            raise MalformedPolicyError(f"{where}.{element}", f"has no place in {_KIND_NAMES[kind]}")
+    for element, is_wanted in wants.items():
+        if is_wanted and element not in entry:
             raise MalformedPolicyError(where, f"has no {element}")
     return Statement(
         where=where,
@@ -376,12 +386,12 @@ def _statement(raw: object, kind: PolicyKind, where: str) -> Statement:
         actions=tuple(
             _action(text, kind, f"{where}.Action") for text in _texts(entry["Action"], f"{where}.Action")
         ),
-        resources=()
-        if kind == "trust"
-        else tuple(
+        resources=tuple(
             _resource(text, f"{where}.Resource") for text in _texts(entry["Resource"], f"{where}.Resource")
-        ),
-        principals=_principals(entry["Principal"], f"{where}.Principal") if kind == "trust" else (),
+        )
+        if kind in _WITH_RESOURCE
+        else (),
+        principals=_principals(entry["Principal"], f"{where}.Principal") if kind in _WITH_PRINCIPAL else (),
         conditions=tuple(_conditions(entry["Condition"], kind, f"{where}.Condition"))
         if "Condition" in entry
         else (),
@@ -389,7 +399,12 @@ def _statement(raw: object, kind: PolicyKind, where: str) -> Statement:
 
 
 _KIND_NAMES: Final[Mapping[PolicyKind, str]] = MappingProxyType(
-    {"identity": "an identity policy", "trust": "a trust policy", "iot": "an IoT policy"}
+    {
+        "identity": "an identity policy",
+        "trust": "a trust policy",
+        "key": "a key policy",
+        "iot": "an IoT policy",
+    }
 )
 
 

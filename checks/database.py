@@ -40,10 +40,12 @@ def check(evidence: Evidence, findings: Findings) -> None:
 
 
 def _check_reach(evidence: Evidence, database: Database, findings: Findings) -> None:
-    """Port 5432 is open to the cluster's group and the configured ones, and to nobody else."""
+    """Port 5432 is open to the cluster's group and the configured clients, and to nobody else."""
+    network = evidence.settings.network
     wanted = {
         had(evidence.region.cluster_security_group),
-        *evidence.settings.network.client_security_group_ids,
+        *network.client_security_group_ids,
+        *network.client_cidrs,
     }
     ingress = [rule for rule in database.rules if not rule.is_egress]
     admitted = {rule.source for rule in ingress}

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from checks.aws_policy import PolicyError
 from checks.csi_provider import MOUNT_PATH, MountError, parse_class
 from checks.evidence import Evidence
 from checks.finding import Findings
-from checks.region import had
+from checks.pod import known_policy
+from checks.region import Missing, had
 
 NAME = "mount"
 QUESTION = f"Would the pod find its files at {MOUNT_PATH}?"
@@ -33,6 +35,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
             not unused, "every key of both secrets is mounted", f"not mounted: {', '.join(unused)}"
         )
         _check_reach(evidence, findings)
+        _check_others_policies(evidence, findings)
 
 
 def _unused_keys(evidence: Evidence) -> Iterator[str]:
@@ -63,8 +66,36 @@ def _check_reach(evidence: Evidence, findings: Findings) -> None:
         for arn in arns
         if evidence.session.may(action, arn).allowed
     ]
+    for secret in had(evidence.region.secrets).values():
+        other = replace(secret, arn=foreign)
+        if secret.key and evidence.session.may_decrypt(other, secret.key, evidence.region.name).allowed:
+            excess.append(f"kms:Decrypt of {foreign} with {secret.key.arn}")
     findings.expect(
         not excess,
         f"role {evidence.session.role_name} may read these two secrets and do nothing else",
         f"role {evidence.session.role_name} may do more than read its secrets: {'; '.join(excess)}",
     )
+
+
+def _check_others_policies(evidence: Evidence, findings: Findings) -> None:
+    """What the role's boundary and the secrets' keys say, which are not the stack's."""
+    session, secrets = evidence.session, had(evidence.region.secrets)
+    boundary = session.boundary
+    if isinstance(boundary, Missing):
+        arns = " ".join(sorted(secret.arn for secret in secrets.values()))
+        findings.unverified(
+            f"that the role's permissions boundary lets it read them: {boundary.reason}",
+            f"aws iam simulate-principal-policy --policy-source-arn {session.role_arn} --action-names "
+            f"secretsmanager:GetSecretValue --resource-arns {arns}",
+        )
+    elif boundary is not None:
+        findings.holds(f"its boundary lets it: {boundary.name}")
+    for key in {each.key.arn: each.key for each in secrets.values() if each.key}.values():
+        policy = known_policy(key, "key")
+        if isinstance(policy, Missing):
+            findings.unverified(
+                f"that the key's policy lets the role decrypt them: {policy.reason}",
+                f"aws kms get-key-policy --key-id {key.arn} --policy-name default",
+            )
+        else:
+            findings.holds(f"their key lets it decrypt them: {key.arn}")

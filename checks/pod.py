@@ -1,11 +1,11 @@
 """The server's pod as the rendered release describes it, and what AWS lets it do."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checks import aws_policy
 from checks.csi_provider import MountError, access_denied, secret_not_found
-from checks.region import Association, Secret
+from checks.region import Association, Document, Missing, Secret
 from common.json_values import Json, record, records, text, texts
 
 POD_NAME = "maestro-6d5f7c9b4d-x2x7q"
@@ -73,14 +73,55 @@ class Session:
 
     identity: aws_policy.PodIdentity
     role_name: str
+    role_arn: str
     policies: tuple[aws_policy.PolicyDocument, ...]
+    boundary: aws_policy.PolicyDocument | Missing | None
     tags_disabled: bool
 
-    def may(self, action: str, resource: str) -> aws_policy.Decision:
-        """Whether the role's policies allow a call."""
-        context = aws_policy.session_context(self.identity, tags_disabled=self.tags_disabled)
-        request = aws_policy.Request(action=action, resource=resource, context=context)
-        return aws_policy.is_allowed(self.policies, request)
+    def may(
+        self, action: str, resource: str, context: Mapping[str, aws_policy.ContextValue] | None = None
+    ) -> aws_policy.Decision:
+        """Whether the role's policies, and its boundary as far as that is known, allow a call."""
+        session = aws_policy.session_context(self.identity, tags_disabled=self.tags_disabled)
+        request = aws_policy.Request(action=action, resource=resource, context={**session, **(context or {})})
+        decision = aws_policy.is_allowed(self.policies, request)
+        if not decision.allowed or not isinstance(self.boundary, aws_policy.PolicyDocument):
+            return decision
+        limit = aws_policy.is_allowed([self.boundary], request)
+        return decision if limit.allowed else replace(limit, by=self.boundary.name)
+
+    def may_decrypt(self, secret: Secret, key: Document, region: str) -> aws_policy.Decision:
+        """Whether Secrets Manager may decrypt a secret with its own key for this session.
+
+        Both the role and, as far as it is known, the key's policy must allow it: AWS would be content with a
+        key's policy that names the role itself. Source: KMS developer guide, "Key policies in AWS KMS".
+        """
+        context = {
+            "kms:ViaService": f"secretsmanager.{region}.amazonaws.com"
+            + (".cn" if region.startswith("cn-") else ""),
+            "kms:CallerAccount": self.identity.account_id,
+            "kms:EncryptionContext:SecretARN": secret.arn,
+        }
+        decision = self.may("kms:Decrypt", key.arn, context)
+        policy = known_policy(key, "key")
+        if not decision.allowed or isinstance(policy, Missing):
+            return decision
+        asking = aws_policy.Principal(type="AWS", value=self.role_arn)
+        request = aws_policy.Request(
+            action="kms:Decrypt", resource=key.arn, context=context, principal=asking
+        )
+        return replace(aws_policy.is_allowed([policy], request), by=policy.name)
+
+
+def known_policy(document: Document, kind: aws_policy.PolicyKind) -> aws_policy.PolicyDocument | Missing:
+    """Somebody else's policy, or why it can't be evaluated here. Raises MalformedPolicyError."""
+    if isinstance(document.content, Missing):
+        return document.content
+    name = f"{'policy of ' if kind == 'key' else ''}{document.arn}"
+    try:
+        return aws_policy.parse(document.content, kind=kind, name=name)
+    except aws_policy.UnsupportedPolicyError as unknown:
+        return Missing(str(unknown), is_unverified=True)
 
 
 def session_of(identity: aws_policy.PodIdentity, association: Association | None, region: str) -> Session:
@@ -106,6 +147,8 @@ def session_of(identity: aws_policy.PodIdentity, association: Association | None
     return Session(
         identity=identity,
         role_name=name,
+        role_arn=association.role_arn,
+        boundary=known_policy(association.boundary, "identity") if association.boundary else None,
         policies=tuple(aws_policy.parse(text, name=name) for name, text in association.policies.items()),
         tags_disabled=association.tags_disabled,
     )
@@ -127,6 +170,10 @@ def fetcher(session: Session, region: str, secret_of: Callable[[str], Secret | N
             decision = session.may(action, secret.arn)
             if not decision.allowed:
                 raise access_denied(name, region, f"{action}: {decision}")
+        if secret.key is not None:
+            decision = session.may_decrypt(secret, secret.key, region)
+            if not decision.allowed:
+                raise access_denied(name, region, f"kms:Decrypt with {secret.key.arn}: {decision}")
         return secret.content
 
     return fetch

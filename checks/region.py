@@ -33,6 +33,16 @@ def had(part: T | Missing) -> T:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Document:
+    """A policy of somebody else's, which may not be readable here."""
+
+    arn: str
+    """Of the policy, or of the key that it is about."""
+    content: str | Missing
+    """JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Association:
     """What EKS Pod Identity has for the pod's service account, and the role that it names."""
 
@@ -45,6 +55,8 @@ class Association:
     """Its inline policies by name."""
     managed_policies: tuple[str, ...]
     """Names of the managed policies that are attached to it."""
+    boundary: Document | None = None
+    """Its permissions boundary."""
 
     @property
     def role_name(self) -> str:
@@ -59,6 +71,8 @@ class Secret:
     arn: str
     content: str = field(repr=False)
     version_id: str
+    key: Document | None = None
+    """Its own KMS key, with the key's policy; None: the account's key for Secrets Manager."""
 
 
 @dataclass(frozen=True, kw_only=True)

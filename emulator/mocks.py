@@ -21,6 +21,7 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
 
 from common.json_values import Json
+from emulator.kubernetes import KubernetesError
 from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings, is_emulated
 from emulator.unknown import UnknownType
 from engine import properties
@@ -256,7 +257,38 @@ class _Monitor(mocks.MockMonitor):
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
     ) -> resource_pb2.ReadResourceResponse:
-        raise NotImplementedError(f"reading {request.type} is not rehearsed: emulator/mocks.py")
+        """What is there already and stays somebody else's; in a preview, too."""
+        urn = self.make_urn(request.parent, request.type, request.name)
+        try:
+            found = self._providers.read(request.type, request.id)
+            if found is None:
+                # The engine's words: pulumi pkg/resource/deploy/step.go, ReadStep.Apply.
+                raise KubernetesError(f"resource '{request.id}' does not exist", is_surroundings=True)
+        except REFUSALS as refusal:
+            raise self._refused(urn, refusal) from refusal
+        sent = properties.decode(request.properties)
+        record = Resource(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            parent=request.parent or None,
+            id=request.id,
+            inputs={},
+            shown_inputs={},
+            outputs=found.outputs,
+            dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
+            protect=False,
+            delete_before_replace=False,
+            options={"external": True},
+            replacement_trigger=None,
+            is_component=False,
+            unverified="",
+        )
+        with self._lock:
+            self.records[urn] = record
+        self._listener(request.type)
+        outputs = properties.encode({**sent, **found.outputs})
+        return resource_pb2.ReadResourceResponse(urn=urn, properties=outputs)
 
     def _create(
         self,
@@ -269,10 +301,7 @@ class _Monitor(mocks.MockMonitor):
         try:
             created = self._providers.create(request.type, inputs)
         except REFUSALS as refusal:
-            failure = Failure(urn=urn, message=str(refusal), is_surroundings=is_about_surroundings(refusal))
-            with self._lock:
-                self.failures.append(failure)
-            raise RefusedError(f"{urn}: {refusal}") from refusal
+            raise self._refused(urn, refusal) from refusal
         by_provider = self._providers.secret_outputs(request.type)
         secret = by_provider | {key for key, value in sent.items() if properties.holds_secret(value)}
         secret |= set(request.additionalSecretOutputs)
@@ -281,6 +310,12 @@ class _Monitor(mocks.MockMonitor):
                 self.secrets.update(properties.leaves(created.outputs.get(key)))
         outputs = {k: properties.secret(v) if k in secret else v for k, v in created.outputs.items()}
         return created.id, outputs
+
+    def _refused(self, urn: str, refusal: Exception) -> RefusedError:
+        failure = Failure(urn=urn, message=str(refusal), is_surroundings=is_about_surroundings(refusal))
+        with self._lock:
+            self.failures.append(failure)
+        return RefusedError(f"{urn}: {refusal}")
 
 
 def _configured_secrets(stack: Stack) -> Iterator[str]:

@@ -127,6 +127,10 @@ class Providers:
             return State(id=type_.removeprefix("pulumi:providers:"), outputs=dict(inputs))
         return self._package(type_).create(type_, inputs)
 
+    def read(self, type_: str, id_: str) -> State | None:
+        """What somebody else made. Raises as `create` does."""
+        return self._package(type_).read(type_, State(id=id_, outputs={}))
+
     def secret_outputs(self, type_: str) -> frozenset[str]:
         """Outputs that the provider of this type marks secret."""
         if type_.startswith("pulumi:providers:"):

@@ -14,12 +14,14 @@ A world file is YAML; every key is optional:
     configMaps: {kube-system/bootstrap-output: {cluster_name: other}}
     iotPolicies: [maestro-server]
     deletedSecrets: [regional-xyz/maestro/db-credentials]
+    namespaces: [maestro]
+    iamPolicies: {"arn:aws:iam::123456789012:policy/boundary": {Version: "2012-10-17", Statement: […]}}
+    kmsKeys: {"arn:aws:kms:us-east-1:123456789012:key/1234abcd": {Version: "2012-10-17", Statement: […]}}
 
 A subnet or security group without `vpcId` is in the VPC of the region's first cluster, and one with
 `ofCluster` among that cluster's own. What is public has a route to an internet gateway: a subnet by a route
-table of its own, or, where it doesn't say, by the VPC's main one. Subnets, VPCs,
-security groups, policies and secrets exist in the region that is rehearsed; clusters in their own region
-only.
+table of its own, or, where it doesn't say, by the VPC's main one. Subnets, VPCs, security groups, policies,
+keys, secrets and namespaces exist in the region that is rehearsed; clusters in their own region only.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -227,6 +230,13 @@ class World(_Model):
     )
     iot_policies: list[str] = Field(default_factory=list)
     deleted_secrets: list[str] = Field(default_factory=list)
+    namespaces: list[str] = Field(default_factory=list)
+    iam_policies: dict[
+        Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:policy/.+$")], dict[str, JsonValue]
+    ] = Field(default_factory=dict)
+    kms_keys: dict[
+        Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$")], dict[str, JsonValue]
+    ] = Field(default_factory=dict)
 
     def clusters_in(self, region: str) -> list[Cluster]:
         """The clusters of one region, in the file's order."""
@@ -325,6 +335,9 @@ _EXAMPLES: Mapping[str, str] = {
     "configMaps": "configMaps: {kube-system/bootstrap-output: {cluster_name: other}}",
     "iotPolicies": "iotPolicies: [maestro-server]",
     "deletedSecrets": "deletedSecrets: [regional-xyz/maestro/db-credentials]",
+    "namespaces": "namespaces: [maestro]",
+    "iamPolicies": 'iamPolicies: {"arn:aws:iam::123456789012:policy/boundary": {Version: …, Statement: …}}',
+    "kmsKeys": 'kmsKeys: {"arn:aws:kms:us-east-1:123456789012:key/1234abcd": {Version: …, Statement: …}}',
 }
 _ID_EXAMPLES = {
     "vpcs": "id: vpc-0123456789abcdef0",
@@ -390,6 +403,11 @@ def _content_problems(world: World) -> Iterator[Problem]:
     yield from _doubles("securityGroups", [item.id for item in world.security_groups])
     yield from _doubles("iotPolicies", world.iot_policies)
     yield from _doubles("deletedSecrets", world.deleted_secrets)
+    yield from _doubles("namespaces", world.namespaces)
+    for key, arns in {"iamPolicies": world.iam_policies, "kmsKeys": world.kms_keys}.items():
+        for arn in arns:
+            if f":{world.account}:" not in arn:
+                yield Problem(f"{key}.{arn}", f"must be of the world's account, {world.account}", "")
 
 
 def _doubles(key: str, values: Iterable[str]) -> Iterator[Problem]:

@@ -106,8 +106,15 @@ REMEDIES = (
         message=r'namespaces "(?P<name>[^"]+)" already exists',
         because="the program makes its own namespace, and an installation by hand made this one "
         "(`--create-namespace`)",
-        do="`kubectl delete namespace {name}` if nothing else is in it, or another one: `pulumi config set "
-        "--path server.namespace {name}-2`",
+        do="if it is meant for Maestro: `pulumi config set --path server.namespaceMode external`; else "
+        "another one: `pulumi config set --path server.namespace {name}-2`",
+    ),
+    Remedy(
+        sign="`resource 'maestro' does not exist`",
+        message=r"resource '(?P<name>[^']+)' does not exist",
+        because="`server.namespaceMode` is `external`, and whoever makes the namespace has not made it yet",
+        do="`kubectl create namespace {name}`, or let the program make it: `pulumi config set --path "
+        "server.namespaceMode create`",
     ),
     Remedy(
         sign='`configmaps "bootstrap-output" already exists`',

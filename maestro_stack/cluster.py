@@ -3,7 +3,7 @@
 from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -67,14 +67,19 @@ async def find_cluster(settings: Settings) -> Cluster:
         aws.get_caller_identity_output().future(),
         aws.get_partition_output().future(),
     )
-    problems = [*_state_problems(settings, found), *network.problems]
+    account_id = _known(account).account_id
+    problems = [
+        *_state_problems(settings, found),
+        *network.problems,
+        *_boundary_problems(settings, account_id),
+    ]
     if problems:
         raise SurroundingsError(problems)
     return Cluster(
         name=found.name,
         arn=found.arn,
         region=settings.region,
-        account_id=_known(account).account_id,
+        account_id=account_id,
         partition=_known(partition).partition,
         vpc_id=network.vpc_id,
         private_subnet_ids=network.private_subnet_ids,
@@ -229,6 +234,20 @@ def _why_unsuitable(
     if subnet.availability_zone not in zones:
         return f"{subnet.availability_zone} is a local or wavelength zone"
     return "it is public, with a route to an internet gateway" if subnet.id in public else None
+
+
+def _boundary_problems(settings: Settings, account_id: str) -> Iterator[Problem]:
+    """A boundary is a policy of the role's account, or one of AWS's own."""
+    key, arn = "iam.permissionsBoundaryArn", settings.iam.permissions_boundary_arn
+    start, _, policy = (arn or "").rpartition(":")
+    owner = start.rpartition(":")[2]
+    if arn and owner not in ("aws", account_id):
+        right = f"{start.removesuffix(owner)}{account_id}:{policy}"
+        yield Problem(
+            key=key,
+            problem=f'"{arn}" must be a policy of account {account_id}, where the role is',
+            example=f"example: pulumi config set --path {key} {right}",
+        )
 
 
 def _subnet_problem(problem: str) -> Problem:

@@ -52,6 +52,14 @@ def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Pro
     if c.server.namespace == "default" or c.server.namespace.startswith("kube-"):
         problem = f"{shown(c.server.namespace)} belongs to Kubernetes; Maestro gets a namespace of its own"
         yield Problem(key="server.namespace", problem=problem, example=example_at("server", "namespace"))
+    if c.server.namespace_mode == "external":
+        given = {"Labels": c.server.namespace_labels, "Annotations": c.server.namespace_annotations}
+        for what in (what for what, metadata in given.items() if metadata):
+            yield Problem(
+                key=f"server.namespace{what}",
+                problem="is given, but server.namespaceMode external leaves the namespace as it is",
+                example="example: pulumi config set --path server.namespaceMode create",
+            )
     for path in _wired_overrides(c.server.values):
         problem = "is set by the program; it can't be overridden"
         remedy = "remove it; settings of the same name exist for what may be changed"

@@ -28,6 +28,8 @@ class CredentialsArgs:
     database_name: str
     username: str
     password: pulumi.Input[str]
+    kms_key_arn: str | None
+    """None: the account's own key for Secrets Manager."""
     is_production: bool
     tags: dict[str, str]
 
@@ -97,6 +99,7 @@ class Credentials(pulumi.ComponentResource):
             name,
             name=physical_name,
             description=description,
+            kms_key_id=args.kms_key_arn,
             recovery_window_in_days=RECOVERY_DAYS_PRODUCTION if args.is_production else RECOVERY_DAYS_DEV,
             tags=args.tags,
             opts=pulumi.ResourceOptions(parent=self, protect=args.is_production),

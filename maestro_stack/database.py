@@ -10,7 +10,7 @@ import pulumi_random as random
 
 from maestro_stack.cluster import Cluster
 from maestro_stack.names import Names
-from maestro_stack.schema import DatabaseSettings
+from maestro_stack.schema import DatabaseSettings, NetworkSettings
 from maestro_stack.sizing import storage_performance
 
 PORT = 5432
@@ -29,10 +29,8 @@ class DatabaseArgs:
     cluster: Cluster
     names: Names
     settings: DatabaseSettings
-    follows_cluster: bool
-    """Whether the subnets are the cluster's: then they are chosen once, since AWS takes none away in use."""
-    client_security_group_ids: tuple[str, ...]
-    """Admitted besides the cluster's own group."""
+    network: NetworkSettings
+    """Who is admitted besides the cluster's own group."""
     is_production: bool
     rotation: str
     """Any new string replaces the password."""
@@ -74,7 +72,7 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "instanceId": self.instance_id})
 
     def _security_group(self, args: DatabaseArgs) -> aws.ec2.SecurityGroup:
-        """Ingress from the clients' groups, and no egress: the provider removes AWS's default rule."""
+        """Ingress from the clients, and no egress: the provider removes AWS's default rule."""
         group = aws.ec2.SecurityGroup(
             "security-group",
             name=args.names.database_security_group,
@@ -83,11 +81,15 @@ class Database(pulumi.ComponentResource):
             tags={**args.tags, "Name": args.names.database_security_group},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for client in dict.fromkeys((args.cluster.security_group_id, *args.client_security_group_ids)):
+        groups = (args.cluster.security_group_id, *args.network.client_security_group_ids)
+        for client in dict.fromkeys((*groups, *args.network.client_cidrs)):
             aws.vpc.SecurityGroupIngressRule(
-                f"ingress-{client}",
+                # "::" and "/" part URNs and paths.
+                f"ingress-{client.replace(':', '-').replace('/', '-')}",
                 security_group_id=group.id,
-                referenced_security_group_id=client,
+                referenced_security_group_id=client if client in groups else None,
+                cidr_ipv4=client if "." in client else None,
+                cidr_ipv6=client if ":" in client else None,
                 ip_protocol="tcp",
                 from_port=PORT,
                 to_port=PORT,
@@ -106,8 +108,9 @@ class Database(pulumi.ComponentResource):
             description="Maestro database",
             subnet_ids=list(args.cluster.private_subnet_ids),
             tags=args.tags,
+            # The cluster's are chosen once: AWS takes none away that is in use.
             opts=pulumi.ResourceOptions(
-                parent=self, ignore_changes=["subnetIds"] if args.follows_cluster else None
+                parent=self, ignore_changes=["subnetIds"] if args.network.subnet_ids is None else None
             ),
         )
         major, _, minor = settings.engine_version.partition(".")

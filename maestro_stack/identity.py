@@ -9,6 +9,7 @@ import pulumi_aws as aws
 from maestro_stack.cluster import Cluster
 from maestro_stack.names import SERVICE_ACCOUNT, Names
 from maestro_stack.permissions import secrets_policy, trust_policy
+from maestro_stack.schema import IamSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,9 @@ class IdentityArgs:
     names: Names
     namespace: str
     secret_arns: tuple[pulumi.Input[str], ...]
+    kms_key_arn: str | None
+    """The key of the secrets, if they have one of their own."""
+    iam: IamSettings
     tags: dict[str, str]
 
 
@@ -56,6 +60,8 @@ class Identity(pulumi.ComponentResource):
             name=args.names.role,
             description=f"Maestro server of EKS cluster {args.names.cluster} in {args.names.region}",
             assume_role_policy=trust,
+            path=args.iam.path,
+            permissions_boundary=args.iam.permissions_boundary_arn,
             tags=args.tags,
             opts=child,
         )
@@ -63,7 +69,7 @@ class Identity(pulumi.ComponentResource):
             "policy",
             name="read-server-secrets",
             role=role.name,
-            policy=secrets_policy("ReadServerSecrets", args.secret_arns),
+            policy=secrets_policy("ReadServerSecrets", args.secret_arns, kms_key_arn=args.kms_key_arn),
             opts=child,
         )
         association = aws.eks.PodIdentityAssociation(

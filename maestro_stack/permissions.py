@@ -52,18 +52,31 @@ def trust_policy(  # noqa: PLR0913
     }
 
 
-def secrets_policy(sid: str, secret_arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
-    """What the role may do: read these secrets. Source: README of the CSI driver's AWS provider."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": sid,
-                    "Effect": "Allow",
-                    "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-                    "Resource": list(secret_arns),
-                }
-            ],
+def secrets_policy(
+    sid: str, secret_arns: Sequence[pulumi.Input[str]], *, kms_key_arn: str | None = None
+) -> pulumi.Output[str]:
+    """What the role may do: read these secrets, and with a key of their own decrypt them and nothing else.
+
+    Sources: README of the CSI driver's AWS provider; Secrets Manager user guide, "Secret encryption and
+    decryption", encryption context; KMS developer guide, "kms:ViaService".
+    """
+    arns = list(secret_arns)
+    read = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    statements: list[object] = [{"Sid": sid, "Effect": "Allow", "Action": read, "Resource": arns}]
+    if kms_key_arn:
+        _, partition, _, region, *_ = kms_key_arn.split(":")
+        suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        only = {
+            "kms:ViaService": f"secretsmanager.{region}.{suffix}",
+            "kms:EncryptionContext:SecretARN": arns,
         }
-    )
+        statements.append(
+            {
+                "Sid": f"Decrypt{sid.removeprefix('Read')}",
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt"],
+                "Resource": [kms_key_arn],
+                "Condition": {"StringEquals": only},
+            }
+        )
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements})

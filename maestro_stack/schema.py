@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from ipaddress import ip_interface
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -77,6 +79,18 @@ def _engine_version(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    """CIDR blocks as AWS keeps them. Source: EC2 API reference, IpRange."""
+    try:
+        network = ip_interface(value).network
+    except ValueError:
+        raise _wrong("must be a CIDR block") from None
+    address = value.partition("/")[0]
+    if ip_interface(address).ip != network.network_address:
+        raise _wrong(f"has host bits set: the block is {network}")
+    return str(network)
+
+
 def _wrong(problem: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{problem}", {"problem": problem})
 
@@ -131,9 +145,35 @@ MemoryQuantity = Annotated[
         "must be a Kubernetes memory quantity with a unit",
     ),
 ]
+KmsKeyArn = Annotated[
+    str, _matches(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "must be the ARN of a KMS key")
+]
+PolicyArn = Annotated[
+    str, _matches(r"arn:[a-z-]+:iam::(aws|\d{12}):policy/[\w+=,.@/-]+", "must be the ARN of an IAM policy")
+]
+IamPath = Annotated[
+    str, _matches(r"/([!-.0-~]+/)*", "must begin and end with a slash"), Field(max_length=512)
+]
+# Kubernetes documentation, "Labels and Selectors", syntax and character set.
+_NAME = r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"
+MetadataKey = Annotated[
+    str,
+    _matches(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}", "must be a Kubernetes label key"),
+    _matches(
+        r"(?!pod-security\.kubernetes\.io/(enforce|audit|warn)$|kubernetes\.io/|pulumi\.com/).*",
+        "must not be set: the namespace is under Pod Security `restricted`, and such keys are the program's "
+        "or Kubernetes' own",
+    ),
+]
+LabelValue = Annotated[Text, _matches(rf"({_NAME})?", "must be a Kubernetes label value")]
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
 Day = r"(mon|tue|wed|thu|fri|sat|sun)"
 Reason = Annotated[str, Field(min_length=1)]
+
+
+def _key(description: str, example: object, **rules: Any) -> FieldInfo:
+    """What documentation and messages say of a key, and pydantic's rules of it."""
+    return cast(FieldInfo, Field(description=description, examples=[example], **rules))
 
 
 NO_KEYS: dict[str, object] = {}
@@ -242,8 +282,7 @@ class DatabaseSettings(Section):
         ),
     ]
     kms_key_arn: Annotated[
-        Annotated[str, _matches(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "must be a KMS key ARN")]
-        | None,
+        KmsKeyArn | None,
         Field(
             default=None,
             description="Key that encrypts the storage; the account's `aws/rds` key when left out. A change "
@@ -341,6 +380,18 @@ class ServerSettings(Section):
             examples=["maestro"],
         ),
     ]
+    namespace_mode: Annotated[
+        Literal["create", "external"],
+        _key("`create` the namespace, or find one that is `external`.", "external", default="create"),
+    ]
+    namespace_labels: Annotated[
+        dict[MetadataKey, LabelValue],
+        _key("More labels of a created namespace.", {"team": "platform"}, default_factory=dict),
+    ]
+    namespace_annotations: Annotated[
+        dict[MetadataKey, Text],
+        _key("More annotations of it.", {"example.com/owner": "platform"}, default_factory=dict),
+    ]
     timeout_seconds: Annotated[
         int,
         Field(
@@ -389,6 +440,43 @@ class NetworkSettings(Section):
             examples=[["sg-0123456789abcdef0"]],
         ),
     ]
+    client_cidrs: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...],
+        _key(
+            "CIDR blocks admitted to the database, likewise: clients behind a transit gateway or a peering.",
+            ["10.20.0.0/16"],
+            default=(),
+            strict=False,
+        ),
+    ]
+
+
+class CredentialsSettings(Section):
+    """The two secrets in Secrets Manager."""
+
+    kms_key_arn: Annotated[
+        KmsKeyArn | None,
+        _key(
+            "Key that encrypts both secrets; the account's `aws/secretsmanager` key when left out. The pods' "
+            "role may then decrypt with it.",
+            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            default=None,
+        ),
+    ]
+
+
+class IamSettings(Section):
+    """What the account demands of every IAM role."""
+
+    permissions_boundary_arn: Annotated[
+        PolicyArn | None,
+        _key(
+            "Permissions boundary of the pods' role.",
+            "arn:aws:iam::123456789012:policy/boundary",
+            default=None,
+        ),
+    ]
+    path: Annotated[IamPath | None, _key("Path of the pods' role.", "/maestro/", default=None)]
 
 
 class KubernetesSettings(Section):
@@ -531,6 +619,13 @@ class Configuration(Section):
             description="Where the database is reached from.",
             examples=[{"clientSecurityGroupIds": ["sg-0123456789abcdef0"]}],
         ),
+    ]
+    credentials: Annotated[
+        CredentialsSettings, _key("The two secrets in Secrets Manager.", {"kmsKeyArn": "…"}, default=NO_KEYS)
+    ]
+    iam: Annotated[
+        IamSettings,
+        _key("What the account demands of every IAM role.", {"path": "/maestro/"}, default=NO_KEYS),
     ]
     kubernetes: Annotated[
         KubernetesSettings,

@@ -91,13 +91,7 @@ class Server(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:kubernetes:Server", name, opts=opts)
-        namespace = kubernetes.core.v1.Namespace(
-            "namespace",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=args.settings.namespace, labels=POD_SECURITY, annotations=TAKE_BACK
-            ),
-            opts=pulumi.ResourceOptions(parent=self, provider=args.provider),
-        )
+        namespace = self._namespace(args)
         self.namespace = namespace.metadata.name
         # A limit below the request would be refused; `server.values` may set another.
         limits = {"deployment": {"limits": {"memory": doubled(args.settings.requests.memory)}}}
@@ -132,3 +126,19 @@ class Server(pulumi.ComponentResource):
         )
         self.grpc_address = pulumi.Output.format("{0}.{1}.svc:{2}", GRPC_SERVICE, self.namespace, GRPC_PORT)
         self.register_outputs({"namespace": self.namespace, "releaseStatus": self.release_status})
+
+    def _namespace(self, args: ServerArgs) -> kubernetes.core.v1.Namespace:
+        """Ours, or one that is only looked at. Both have one URN, so that either can become the other."""
+        settings = args.settings
+        options = pulumi.ResourceOptions(parent=self, provider=args.provider)
+        if settings.namespace_mode == "external":
+            return kubernetes.core.v1.Namespace.get("namespace", settings.namespace, opts=options)
+        return kubernetes.core.v1.Namespace(
+            "namespace",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=settings.namespace,
+                labels={**settings.namespace_labels, **POD_SECURITY},
+                annotations={**settings.namespace_annotations, **TAKE_BACK},
+            ),
+            opts=options,
+        )

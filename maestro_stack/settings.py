@@ -33,7 +33,9 @@ from maestro_stack.schema import (
     PROFILE_DEFAULTS,
     Acknowledgement,
     Configuration,
+    CredentialsSettings,
     DatabaseSettings,
+    IamSettings,
     Json,
     KubernetesSettings,
     MqttSettings,
@@ -66,6 +68,8 @@ class Settings:
     mqtt: MqttSettings
     server: ServerSettings
     network: NetworkSettings
+    credentials: CredentialsSettings
+    iam: IamSettings
     kubernetes: KubernetesSettings
     bootstrap_config_map: Literal["create", "adopt", "external"]
     rotation: RotationSettings
@@ -127,8 +131,7 @@ def parse(
     other_problems = list(token_problems(config)) if configuration.kubernetes.mode == "eks" else []
     if region:
         problems += role_problems(config, region)
-    if region and "database" not in broken:
-        other_problems += _key_problems(configuration.database.kms_key_arn, region)
+        other_problems += _arn_problems(configuration, region)
     if "profile" in broken:
         broken.add("database")  # its defaults may be the wrong profile's
     access = configuration.kubernetes
@@ -150,6 +153,8 @@ def parse(
         mqtt=configuration.mqtt,
         server=configuration.server,
         network=configuration.network,
+        credentials=configuration.credentials,
+        iam=configuration.iam,
         kubernetes=configuration.kubernetes,
         bootstrap_config_map=configuration.bootstrap_config_map,
         rotation=configuration.rotation,
@@ -251,17 +256,19 @@ def _ca_bundle(
     return text, []
 
 
-def _key_problems(arn: str | None, region: str) -> list[Problem]:
-    """A KMS key must be one of the database's region. Source: RDS user guide, "Encrypting RDS resources"."""
+def _arn_problems(c: Configuration, region: str) -> Iterator[Problem]:
+    """Keys are the region's, and a boundary its partition's: AWS finds no others there."""
     partition = partition_of(region)
-    parts = (arn or "").split(":")
-    if arn is None or (parts[1], parts[3]) == (partition, region):
-        return []
-    right = ":".join(["arn", partition, "kms", region, *parts[4:]])
-    return [
-        Problem(
-            key="database.kmsKeyArn",
-            problem=f"{shown(arn)} is a key that RDS can't use in {region}",
-            example=f"example: pulumi config set --path database.kmsKeyArn {right}",
-        )
-    ]
+    for key, arn in (
+        ("database.kmsKeyArn", c.database.kms_key_arn),
+        ("credentials.kmsKeyArn", c.credentials.kms_key_arn),
+        ("iam.permissionsBoundaryArn", c.iam.permissions_boundary_arn),
+    ):
+        _, _, service, there, *rest = (arn or ":::").split(":")
+        right = ":".join(["arn", partition, service, there and region, *rest])
+        if arn and arn != right:
+            yield Problem(
+                key=key,
+                problem=f"{shown(arn)} must be of {region if there else f'partition {partition}'}",
+                example=f"example: pulumi config set --path {key} {right}",
+            )

@@ -1,7 +1,7 @@
 """Everything that one stack needs to be run on the engine: emulated AWS, engine, and a cluster if wanted."""
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,7 +103,7 @@ def surroundings(
             seed_memory(emulation, settings, world)
         else:
             api = running.enter_context(closing(control_plane.api()))
-            _seed(api, world.config_maps)
+            _seed(api, world)
             running.enter_context(
                 Kubelet(
                     api,
@@ -166,24 +166,24 @@ def with_real_kubernetes() -> WritePlugins:
 
 
 def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:
-    """Put the world's ConfigMaps into the in-memory cluster that stands for an API server."""
+    """Put the world's ConfigMaps and namespaces into the in-memory cluster that stands for an API server."""
     arn = emulation.cloud(settings.region, world.account).arn("eks", f"cluster/{settings.cluster_name}")
     clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
     maps: dict[str, Json] = {path: dict(data) for path, data in world.config_maps.items()}
+    seed: dict[str, Json] = {"operation": "seed", "configMaps": maps, "namespaces": [*world.namespaces]}
     for cluster in clusters:
-        emulation.kubernetes(
-            {"cluster": arn, "operation": "seed", "version": cluster.version, "configMaps": maps}
-        )
+        emulation.kubernetes({"cluster": arn, "version": cluster.version, **seed})
 
 
-def _seed(api: Api, config_maps: Mapping[str, Mapping[str, str]]) -> None:
-    """Make the world's ConfigMaps where none is; what an earlier time changed in one stays."""
-    for path, data in config_maps.items():
-        namespace, name = path.split("/", 1)
+def _seed(api: Api, world: World) -> None:
+    """Make the world's namespaces and ConfigMaps where none is; what was changed in one stays."""
+    for namespace in dict.fromkeys((*world.namespaces, *(p.split("/")[0] for p in world.config_maps))):
         api.apply(
             f"/api/v1/namespaces/{namespace}",
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         )
+    for path, data in world.config_maps.items():
+        namespace, name = path.split("/", 1)
         at = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
         if not api.exists(at):
             metadata: Json = {"name": name, "namespace": namespace}

@@ -6,7 +6,17 @@ from typing import TypeVar
 
 from checks.csi_provider import MountError, parse_class
 from checks.evidence import Evidence, Release
-from checks.region import Association, Certificate, Database, Missing, Region, Secret, SecurityGroupRule, had
+from checks.region import (
+    Association,
+    Certificate,
+    Database,
+    Document,
+    Missing,
+    Region,
+    Secret,
+    SecurityGroupRule,
+    had,
+)
 from common.json_values import Json, flag, number, record, records, text, texts
 from emulator import kubernetes
 from emulator.aws import AwsError, function_handler
@@ -114,14 +124,38 @@ def association_of(
     attached = records(cloud.call("iam", "ListAttachedRolePolicies", role), "AttachedPolicies")
     names = texts(cloud.call("iam", "ListRolePolicies", role), "PolicyNames")
     answers = {name: cloud.call("iam", "GetRolePolicy", {**role, "PolicyName": name}) for name in names}
-    trust = record(cloud.call("iam", "GetRole", role), "Role")["AssumeRolePolicyDocument"]
+    found_role = record(cloud.call("iam", "GetRole", role), "Role")
+    boundary = text(record(found_role, "PermissionsBoundary"), "PermissionsBoundaryArn")
     return Association(
         role_arn=arn,
         tags_disabled=flag(association, "disableSessionTags"),
-        trust=_document(trust),
+        trust=_document(found_role["AssumeRolePolicyDocument"]),
         policies={name: _document(answer["PolicyDocument"]) for name, answer in answers.items()},
         managed_policies=tuple(text(policy, "PolicyName") for policy in attached),
+        boundary=_others(boundary, lambda: _managed_policy(cloud, boundary)) if boundary else None,
     )
+
+
+def _others(arn: str, read: Callable[[], str]) -> Document:
+    """A policy that the stack only names: one that the world doesn't have may well be in the account."""
+    try:
+        return Document(arn=arn, content=read())
+    except AwsError as refusal:
+        if refusal.code not in ("NoSuchEntity", "NotFoundException"):
+            raise
+        return Document(arn=arn, content=Missing(f"the world describes no {arn}", is_unverified=True))
+
+
+def _managed_policy(cloud: Cloud, arn: str) -> str:
+    policy = record(cloud.call("iam", "GetPolicy", {"PolicyArn": arn}), "Policy")
+    version: dict[str, Json] = {"PolicyArn": arn, "VersionId": text(policy, "DefaultVersionId")}
+    answer = record(cloud.call("iam", "GetPolicyVersion", version), "PolicyVersion")
+    return _document(answer["Document"])
+
+
+def _key_policy(cloud: Cloud, arn: str) -> str:
+    default: dict[str, Json] = {"KeyId": arn, "PolicyName": "default"}
+    return text(cloud.call("kms", "GetKeyPolicy", default), "Policy")
 
 
 def _document(value: Json) -> str:
@@ -139,13 +173,19 @@ def secret_of(cloud: Cloud, name: str, region: str) -> Secret | None:
     """A secret of the account in `region`, by name or ARN; None if there is none. Raises AwsError."""
     there = cloud if region == cloud.region else cloud.in_region(region)
     try:
-        arn = text(there.call("secretsmanager", "DescribeSecret", {"SecretId": name}), "ARN")
+        described = there.call("secretsmanager", "DescribeSecret", {"SecretId": name})
     except AwsError as refusal:
         if refusal.code == "ResourceNotFoundException":
             return None
         raise
     value = there.call("secretsmanager", "GetSecretValue", {"SecretId": name})
-    return Secret(arn=arn, content=text(value, "SecretString"), version_id=text(value, "VersionId"))
+    key = text(described, "KmsKeyId")
+    return Secret(
+        arn=text(described, "ARN"),
+        content=text(value, "SecretString"),
+        version_id=text(value, "VersionId"),
+        key=_others(key, lambda: _key_policy(there, key)) if key else None,
+    )
 
 
 def _certificate(cloud: Cloud, update: Run) -> Certificate:

@@ -71,6 +71,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
             root=stack.root,
             version=clusters[0].version if clusters else "",
             config_maps=world.config_maps,
+            namespaces=world.namespaces,
         )
         default_tags = DefaultTags.configured(stack.config.get("aws:defaultTags"))
         providers = Providers(cloud, cluster, default_tags)
@@ -104,6 +105,8 @@ def world_of(settings: Settings) -> World:
     )
     if account := account_of_role(settings.authentication.role_arn or ""):
         world = world.model_copy(update={"account": account})
+    if settings.server.namespace_mode == "external":
+        world = world.model_copy(update={"namespaces": [settings.server.namespace]})
     if settings.bootstrap_config_map != "adopt":
         return world
     theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}

@@ -21,9 +21,7 @@ _TOLD: Mapping[str, str] = {
     "aws:iot/certificate:Certificate": "X.509, active: {active}",
     "aws:iot/policyAttachment:PolicyAttachment": "{policy} on the certificate",
     "aws:rds/instance:Instance": "{identifier}: PostgreSQL {engineVersion}, {instanceClass}",
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
-        "{ipProtocol} {fromPort} from {referencedSecurityGroupId}"
-    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "{description}",
     "aws:secretsmanager/secretVersion:SecretVersion": "value of {@name}",
     "kubernetes:core/v1:ConfigMap": "{metadata[namespace]}/{metadata[name]}",
     "kubernetes:core/v1:ConfigMapPatch": "{metadata[namespace]}/{metadata[name]}, our key",
@@ -117,6 +115,8 @@ def _service(resource: Resource) -> str:
 def _described(resource: Resource) -> str:
     if resource.unverified:
         return f"unverified: {resource.name}"
+    if resource.options.get("external"):
+        return f"{resource.id}, which is somebody else's"
     shown = {"name": resource.name, **resource.outputs, **resource.shown_inputs}
     told = _TOLD.get(resource.type, "{name}").replace("{@name}", resource.name).format_map(shown)
     return f"{'protected: ' if resource.protect else ''}{told}"

@@ -78,6 +78,8 @@ class Base(StrEnum):
     PRODUCTION = "production"
     TUNED = "tuned"
     """A production stack with settings of its own: see BASES."""
+    GUARDED = "guarded"
+    """A dev stack in an account with guardrails: see BASES."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,11 +180,14 @@ def settings(own: Mapping[str, Json]) -> Tree:
     return {"aws:region": region, **cast(Tree, model.model_dump(by_alias=True, mode="json"))}
 
 
+_MAPS = ("tags", "server.values", "server.namespaceLabels", "server.namespaceAnnotations")
+
+
 def paths(tree: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
-    """The dotted keys of a file's settings; tags and chart values are one value each."""
+    """The dotted keys of a file's settings; a map whose keys are the user's is one value."""
     for key, value in tree.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict) and path not in ("tags", "server.values"):
+        if isinstance(value, dict) and path not in _MAPS:
             yield from paths(value, f"{path}.")
         else:
             yield path
@@ -264,6 +269,9 @@ def all_updated(resources: Iterable[Resource], *inputs: str) -> tuple[Touch, ...
     return tuple(updated(resource, *inputs) for resource in resources)
 
 
+KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+BOUNDARY = "arn:aws:iam::aws:policy/PowerUserAccess"
+
 # --- the bases ------------------------------------------------------------------------------------
 
 BASES: Mapping[Base, Tree] = {
@@ -282,6 +290,16 @@ BASES: Mapping[Base, Tree] = {
         "kubernetes": {"mode": "ambient", "context": "regional-xyz"},
         "acknowledge": [{"key": "database.multiAz", "reason": "load test"}],
     },
+    Base.GUARDED: {
+        "profile": "dev",
+        "credentials": {"kmsKeyArn": KMS_KEY},
+        "iam": {"permissionsBoundaryArn": BOUNDARY, "path": "/maestro/"},
+        "network": {"clientCidrs": ["10.20.0.0/16"]},
+        "server": {
+            "namespaceLabels": {"team": "platform"},
+            "namespaceAnnotations": {"example.com/owner": "platform"},
+        },
+    },
 }
 """What each base's file sets besides `clusterName` and `aws:region`."""
 
@@ -292,7 +310,6 @@ OTHER_VPC_SUBNETS = ("subnet-0123456789abcdef0", "subnet-0fedcba9876543210")
 MORE_SUBNETS = ("subnet-0aaaabbbbccccdddd", "subnet-0ddddccccbbbbaaaa")
 """Of the cluster's own VPC."""
 CLIENTS = "sg-0123456789abcdef0"
-KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 CA_BUNDLE = "charts/maestro-server-eso/files/rds-ca/us-west-2.pem"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 KUBECONFIG = (
@@ -853,6 +870,23 @@ _SERVER = (
         notes="The in-cluster addresses change with it.",
     ),
     Row(
+        key="server.namespaceMode",
+        to=_server(namespaceMode="external"),
+        when=When.NEVER,
+        notes="Pulumi lets go of the namespace, and nothing in it is touched: from then on it must be there, "
+        "and its labels are whoever's it is.",
+    ),
+    Row(
+        key="server.namespaceLabels",
+        to=_server(namespaceLabels={"team": "platform"}),
+        touches=(updated(SERVER_NAMESPACE, "metadata.labels.team"),),
+    ),
+    Row(
+        key="server.namespaceAnnotations",
+        to=_server(namespaceAnnotations={"example.com/owner": "platform"}),
+        touches=(updated(SERVER_NAMESPACE, 'metadata.annotations["example.com/owner"]'),),
+    ),
+    Row(
         key="server.timeoutSeconds",
         to=_server(timeoutSeconds=900),
         touches=(updated(SERVER_RELEASE, "timeout"),),
@@ -905,6 +939,62 @@ _NETWORK = (
         to={"network": {"clientSecurityGroupIds": [CLIENTS]}},
         touches=(created(INGRESS),),
         notes="Taking one away deletes its rule: connections that are open stay open.",
+    ),
+    Row(
+        key="network.clientCidrs",
+        to={"network": {"clientCidrs": ["10.20.0.0/16"]}},
+        touches=(created(INGRESS),),
+        notes="Likewise.",
+    ),
+)
+
+_KEPT_KEY = (
+    updated(CERTIFICATE_SECRET, "kmsKeyId"),
+    updated(DATABASE_SECRET, "kmsKeyId"),
+    updated(ROLE_POLICY, "policy"),
+)
+_ACCOUNT = (
+    Row(
+        key="credentials.kmsKeyArn",
+        to={"credentials": {"kmsKeyArn": KMS_KEY}},
+        touches=_KEPT_KEY,
+        notes="AWS encrypts the current values anew. A pod that starts between the secrets' change and the "
+        "policy's waits for some seconds until its volume is mounted.",
+    ),
+    Row(
+        key="credentials.kmsKeyArn",
+        base=Base.GUARDED,
+        to={"credentials": {"kmsKeyArn": None}},
+        touches=_KEPT_KEY,
+        outage=Downtime.OUTAGE,
+        interruption="none at once, but no pod that starts from then on can read its secrets",
+        notes="Secrets Manager keeps the key that it had, and the role loses its right to it. First move "
+        "both secrets to the account's key: docs/configuration.md, `credentials`.",
+    ),
+    Row(
+        key="iam.permissionsBoundaryArn",
+        to={"iam": {"permissionsBoundaryArn": BOUNDARY}},
+        touches=(updated(ROLE, "permissionsBoundary"),),
+        notes="It counts at once. One that doesn't allow what the role's policy does keeps pods that start "
+        "from then on from their secrets.",
+    ),
+    Row(
+        key="iam.permissionsBoundaryArn",
+        base=Base.GUARDED,
+        to={"iam": {"permissionsBoundaryArn": None}},
+        touches=(updated(ROLE, "permissionsBoundary"),),
+        notes="Accounts that demand one refuse it (AccessDenied).",
+    ),
+    Row(
+        key="iam.path",
+        to={"iam": {"path": "/maestro/"}},
+        touches=(
+            replaced(ROLE, "path"),
+            replaced(ROLE_POLICY, because="its role is deleted first"),
+            updated(ASSOCIATION, "roleArn"),
+        ),
+        notes="Its name stays, so the old role goes first: a pod that starts meanwhile waits for its "
+        "secrets. The ARN changes, also in the outputs.",
     ),
 )
 
@@ -983,6 +1073,6 @@ _POLICIES = (
 )
 
 ROWS: tuple[Row, ...] = (
-    *_REGION, *_DATABASE, *_MQTT, *_SERVER, *_NETWORK, *_KUBERNETES, *_ROTATION, *_POLICIES,
+    *_REGION, *_DATABASE, *_MQTT, *_SERVER, *_NETWORK, *_ACCOUNT, *_KUBERNETES, *_ROTATION, *_POLICIES,
 )  # fmt: skip
 """Every change, by section of docs/configuration.md."""

@@ -218,6 +218,14 @@ def build(cloud: Cloud, world: World) -> None:
     for name in world.deleted_secrets:
         cloud.call("secretsmanager", "CreateSecret", {"Name": name, "SecretString": "{}"})
         cloud.call("secretsmanager", "DeleteSecret", {"SecretId": name, "RecoveryWindowInDays": 30})
+    for arn, document in world.iam_policies.items():
+        path, _, name = arn.split(":policy", 1)[1].rpartition("/")
+        text_ = json.dumps(document)
+        cloud.call("iam", "CreatePolicy", {"PolicyName": name, "Path": f"{path}/", "PolicyDocument": text_})
+    for arn, document in world.kms_keys.items():
+        key_id = arn.partition(":key/")[2]
+        with _next_id("moto.kms.models.generate_key_id", key_id):
+            cloud.call("kms", "CreateKey", {"Policy": json.dumps(document)})
 
 
 @contextmanager
@@ -486,7 +494,7 @@ def _next_id(generator: str, wanted: str | None) -> Generator[None]:
         yield
         return
 
-    def give() -> str:
+    def give(*_: object) -> str:
         return wanted
 
     with patch(generator, give):

@@ -7,7 +7,7 @@ cluster of this process, or by `RemoteCluster`, which hands the result to the `M
 import copy
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,14 +134,16 @@ class _Revision:
 class MemoryCluster:
     """One cluster's API server and Helm's storage on it."""
 
-    def __init__(self, *, version: str, config_maps: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self, *, version: str, config_maps: Mapping[str, Mapping[str, str]], namespaces: Iterable[str] = ()
+    ) -> None:
         self.version = version
         """Kubernetes version, such as 1.33: whose schemas judge the objects."""
         self._objects: dict[ObjectKey, _Object] = {}
         self._releases: dict[tuple[str, str], list[_Revision]] = {}
         self.unready: set[str] = set()
         """The releases, as `namespace/name`, that never get ready from now on."""
-        for namespace in (*ALWAYS_THERE, *(path.partition("/")[0] for path in config_maps)):
+        for namespace in (*ALWAYS_THERE, *namespaces, *(path.partition("/")[0] for path in config_maps)):
             self._objects.setdefault(ObjectKey("Namespace", "", namespace), _namespace(namespace))
         for path, data in config_maps.items():
             namespace, _, name = path.partition("/")
@@ -394,10 +396,17 @@ class _Charted(tables.Described):
 class Kubernetes(_Charted):
     """One cluster of this process, for charts below `root`."""
 
-    def __init__(self, *, root: Path, version: str, config_maps: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        version: str,
+        config_maps: Mapping[str, Mapping[str, str]],
+        namespaces: Iterable[str] = (),
+    ) -> None:
         self.version = version
         """Kubernetes version, such as 1.33: whose schemas judge the objects."""
-        self.memory = MemoryCluster(version=version, config_maps=config_maps)
+        self.memory = MemoryCluster(version=version, config_maps=config_maps, namespaces=namespaces)
         self._root = root
 
     @property
@@ -450,9 +459,10 @@ class MemoryClusters:
     def handle(self, payload: Mapping[str, Json]) -> dict[str, Json]:
         """One request of a `RemoteCluster`, answered.
 
-        It names a `cluster` (made on first use, with the `version` and the `configMaps` of the request) and
-        an `operation`: create, plan, read, update or delete of `type`, `state` and `inputs` (of a release
-        also `rendered`), answered with `state`; seed; objects, answered with `objects` and `releases`; edit,
+        It names a `cluster` (made on first use, with the `version`, the `configMaps` and the `namespaces` of
+        the request) and an `operation`: create, plan, read, update or delete of `type`, `state` and `inputs`
+        (of a release also `rendered`), answered with `state`; seed; objects, answered with `objects` and
+        `releases`; edit,
         which merges `object` into what is there, as `manager`; or unready, which names the `releases` that
         never get ready from now on, as `namespace/name`.
         A refusal is answered with `error`.
@@ -749,6 +759,7 @@ def _cluster(payload: Mapping[str, Json]) -> MemoryCluster:
     return MemoryCluster(
         version=text(payload, "version") or DEFAULT_VERSION,
         config_maps={path: {k: text(record(maps, path), k) for k in record(maps, path)} for path in maps},
+        namespaces=texts(payload, "namespaces"),
     )
 
 

@@ -1,12 +1,16 @@
 """Who can reach the database."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from maestro_stack.schema import Json
 from policies import types
 from policies.rule import Circumstances, Resource, Rule, Severity
 
-ANYONE = ("0.0.0.0/0", "::/0")
+# RFC 1918, RFC 6598 (which EKS gives pods, too) and RFC 4193: what no packet of the internet comes from.
+PRIVATE = tuple(
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 
 
 def _not_public(resource: Resource, _: Circumstances) -> Iterator[str]:
@@ -14,13 +18,20 @@ def _not_public(resource: Resource, _: Circumstances) -> Iterator[str]:
         yield "it has a public address"
 
 
-def _admits_no_range(resource: Resource, _: Circumstances) -> Iterator[str]:
-    for key in ("cidrIpv4", "cidrIpv6", "prefixListId"):
+def _admits_no_public_addresses(resource: Resource, _: Circumstances) -> Iterator[str]:
+    if prefix_list := resource.inputs.get("prefixListId"):
+        yield f"it admits a prefix list ({prefix_list}), whose addresses can't be judged"
+    for key in ("cidrIpv4", "cidrIpv6"):
         admitted = resource.inputs.get(key)
-        if admitted in ANYONE:
-            yield f"it admits everyone ({admitted})"
-        elif admitted is not None:
-            yield f"it admits addresses ({admitted}) instead of a security group"
+        if admitted is not None and not _is_private(ip_network(str(admitted), strict=False)):
+            yield f"it admits addresses of the internet ({admitted})"
+
+
+def _is_private(block: IPv4Network | IPv6Network) -> bool:
+    return any(
+        block.version == each.version and block.overlaps(each) and block.prefixlen >= each.prefixlen
+        for each in PRIVATE
+    )
 
 
 def _no_inline_rules(resource: Resource, _: Circumstances) -> Iterator[str]:
@@ -40,12 +51,13 @@ RULES = (
         source='RDS user guide, "Hiding a DB instance in a VPC from the internet"',
     ),
     Rule(
-        name="database-admits-groups-only",
-        requires="The database's security group admits security groups, and no addresses.",
+        name="database-admits-no-public-addresses",
+        requires="The database's security group admits security groups and private addresses only.",
         severity=Severity.CRITICAL,
         reads={types.INGRESS_RULE: ("cidrIpv4", "cidrIpv6", "prefixListId")},
-        check=_admits_no_range,
-        remedy="Name the clients' security group in network.clientSecurityGroupIds.",
+        check=_admits_no_public_addresses,
+        remedy="Name the clients' security group in network.clientSecurityGroupIds, or their private blocks "
+        "in network.clientCidrs.",
         source='VPC user guide, "Security group rules"',
     ),
     Rule(

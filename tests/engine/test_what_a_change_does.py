@@ -172,7 +172,7 @@ def planned(stack: Region, own: Mapping[str, Json]) -> Plan:
         name = text(step, "urn").rpartition("::")[2]
         operation, type_ = text(step, "op"), text(step, "type")
         # A component is the sum of its resources, and a default provider the engine's own.
-        if not step or operation == "same" or type_.startswith(("maestro:", "pulumi:pulumi:")):
+        if not step or operation in ("same", "read") or type_.startswith(("maestro:", "pulumi:pulumi:")):
             continue
         if name.startswith("default_"):
             continue
@@ -471,7 +471,20 @@ def test_a_configmap_is_handed_over_by_letting_it_go_first(fresh: Built) -> None
     assert stack.preview().changes == {}
 
 
+def test_a_namespace_is_handed_over_by_its_key_alone_and_outlives_the_stack(fresh: Built) -> None:
+    stack = fresh(Base.DEV)
+    succeeded(changed(stack, row("server.namespaceMode", Base.DEV, "external")))
+    assert stack.preview().changes == {}
+    stack.refresh()
+    succeeded(stack.engine.destroy())
+    assert "maestro" in names_of(stack, "Namespace")
+
+
 def config_maps(stack: Region) -> list[str]:
+    return names_of(stack, "ConfigMap")
+
+
+def names_of(stack: Region, kind: str) -> list[str]:
     request: dict[str, Json] = {"cluster": cluster_id(stack), "operation": "objects"}
     there = records(stack.emulation.kubernetes(request), "objects")
-    return [text(record(o, "metadata"), "name") for o in there if text(o, "kind") == "ConfigMap"]
+    return [text(record(o, "metadata"), "name") for o in there if text(o, "kind") == kind]

@@ -22,7 +22,8 @@ ERRORS = {
     "python -m rehearsal": [
         "values don't meet the specifications of the schema(s) in the following chart(s):"
     ],
-    "server.namespace team-2": ['namespaces "team" already exists'],
+    "server.namespaceMode external`": ['namespaces "team" already exists'],
+    "kubectl create namespace team": ["Preview failed: resource 'team' does not exist"],
     "bootstrapConfigMap adopt": [
         (
             "resource kube-system/bootstrap-output was not successfully created by the Kubernetes API "

@@ -235,7 +235,7 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"multiaz": True}, "multiaz", "is not a known key (did you mean database.multiAz?)"),
     ({"database": {"tag": "x"}}, "database.tag", "is not a known key (did you mean server.image.tag?)"),
     ({"server": {"database": {}}}, "server.database", "(did you mean database or rotation.database?)"),
-    ({"kmsKeyArn": "x"}, "kmsKeyArn", "is not a known key (did you mean database.kmsKeyArn?)"),
+    ({"kmsKeyArn": "x"}, "kmsKeyArn", "did you mean database.kmsKeyArn or credentials.kmsKeyArn?"),
     ({"sever": {}}, "sever", "is not a known key (did you mean server?)"),
     ({"database": {"multiAZ": True}}, "database.multiAZ", "is not a known key (did you mean multiAz?)"),
     ({"database": {"allocatedStorage": 20}}, "database.allocatedStorage", "mean allocatedStorageGiB?"),
@@ -380,7 +380,7 @@ BAD: list[tuple[Tree, str, str]] = [
         "database.maintenanceWindow",
         "overlaps database.backupWindow (23:45-00:45)",
     ),
-    ({"database": {"kmsKeyArn": "alias/rds"}}, "database.kmsKeyArn", "must be a KMS key ARN"),
+    ({"database": {"kmsKeyArn": "alias/rds"}}, "database.kmsKeyArn", "must be the ARN of a KMS key"),
     ({"database": {"caBundleFile": "nowhere.pem"}}, "database.caBundleFile", "can't be read: No such file"),
     ({"database": {"caBundleFile": "docs"}}, "database.caBundleFile", "can't be read: Is a directory"),
     ({"database": {"caBundleFile": "LICENSE"}}, "database.caBundleFile", "must hold PEM cert"),
@@ -396,6 +396,51 @@ BAD: list[tuple[Tree, str, str]] = [
         {"network": {"clientSecurityGroupIds": ["x"]}},
         "network.clientSecurityGroupIds[0]",
         "must be a security group",
+    ),
+    (
+        {"network": {"clientCidrs": ["10.1.2.3/16"]}},
+        "network.clientCidrs[0]",
+        "has host bits set: the block is 10.1.0.0/16",
+    ),
+    ({"network": {"clientCidrs": ["10.1.0.0/33"]}}, "network.clientCidrs[0]", "must be a CIDR block"),
+    (
+        {"iam": {"permissionsBoundaryArn": "boundary"}},
+        "iam.permissionsBoundaryArn",
+        "must be the ARN of an IAM policy",
+    ),
+    (
+        {"iam": {"permissionsBoundaryArn": "arn:aws-cn:iam::123456789012:policy/boundary"}},
+        "iam.permissionsBoundaryArn",
+        "must be of partition aws",
+    ),
+    ({"iam": {"path": "maestro"}}, "iam.path", "must begin and end with a slash"),
+    ({"iam": {"path": "/maestro"}}, "iam.path", "must begin and end with a slash"),
+    ({"credentials": {"kmsKeyArn": "alias/x"}}, "credentials.kmsKeyArn", "must be the ARN of a KMS key"),
+    (
+        {"credentials": {"kmsKeyArn": "arn:aws:kms:us-west-2:123456789012:key/a"}},
+        "credentials.kmsKeyArn",
+        "must be of us-east-1",
+    ),
+    ({"server": {"namespaceMode": "adopt"}}, "server.namespaceMode", "must be 'create' or 'external'"),
+    (
+        {"server": {"namespaceMode": "external", "namespaceLabels": {"team": "a"}}},
+        "server.namespaceLabels",
+        "external leaves the namespace as it is",
+    ),
+    (
+        {"server": {"namespaceLabels": {"pod-security.kubernetes.io/enforce": "privileged"}}},
+        "server.namespaceLabels.pod-security.kubernetes.io/enforce",
+        "must not be set: the namespace is under Pod Security",
+    ),
+    (
+        {"server": {"namespaceLabels": {"team": "a b"}}},
+        "server.namespaceLabels.team",
+        "must be a Kubernetes label value",
+    ),
+    (
+        {"server": {"namespaceAnnotations": {"-x": "a"}}},
+        "server.namespaceAnnotations.-x",
+        "must be a Kubernetes label key",
     ),
     ({"kubernetes": {"mode": "token"}}, "kubernetes.mode", "must be 'eks', 'kubeconfig' or 'ambient'"),
     ({"kubernetes": {"mode": "kubeconfig"}}, "kubernetes.kubeconfig", "is missing in mode kubeconfig"),
@@ -610,7 +655,7 @@ def test_without_the_default_aws_provider_nothing_can_be_built(disabled: list[st
 def test_a_key_that_rds_cannot_reach_is_refused(key: str) -> None:
     problem = only(problems({"database": {"kmsKeyArn": key}}))
     assert problem.key == "database.kmsKeyArn"
-    assert "RDS can't use in us-east-1" in problem.problem
+    assert "must be of us-east-1" in problem.problem
     assert (
         "pulumi config set --path database.kmsKeyArn arn:aws:kms:us-east-1:123456789012:key/a"
         in problem.example
