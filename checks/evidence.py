@@ -45,6 +45,8 @@ class Evidence:
     installed: Release | Missing
     not_followed: tuple[str, ...] = ()
     """Keys of the configuration that change what is built, and that nothing here follows."""
+    nodes: tuple[Mapping[str, str], ...] | None = None
+    """The labels of each of the cluster's nodes; None where nobody knows them."""
 
     @property
     def release(self) -> Release:

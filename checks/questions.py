@@ -2,11 +2,13 @@
 
 from types import ModuleType
 
-from checks import coverage, database, identity, mount, mqtt, order, policy_rules, secrecy
+from checks import coverage, database, identity, mount, mqtt, order, placement, policy_rules, secrecy
 from checks.evidence import Evidence
 from checks.finding import Check, Findings
 
-CHECKS: tuple[ModuleType, ...] = (coverage, mount, identity, mqtt, database, order, policy_rules, secrecy)
+CHECKS: tuple[ModuleType, ...] = (
+    coverage, mount, identity, mqtt, database, order, placement, policy_rules, secrecy,
+)  # fmt: skip
 
 
 def run_checks(evidence: Evidence) -> tuple[Check, ...]:

@@ -177,6 +177,8 @@ class Cluster(_Model):
     endpoint_access: EndpointAccess = "public"
     endpoint: Annotated[str, AfterValidator(_loopback_url)] | None = None
     certificate_authority: Annotated[str, AfterValidator(_encoded_certificate)] | None = None
+    nodes: list[dict[str, str]] | None = None
+    """The labels of each node; None: nobody knows."""
 
     @field_validator("zones")
     @classmethod
@@ -322,6 +324,7 @@ _EXAMPLES: Mapping[str, str] = {
     "endpointAccess": "endpointAccess: private",
     "endpoint": f'endpoint: "{_ENDPOINT_EXAMPLE}"',
     "certificateAuthority": "certificateAuthority: LS0tLS1CRUdJTi…",
+    "nodes": "nodes: [{kubernetes.io/arch: amd64}]",
     "vpcs": "vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]",
     "vpcId": "vpcId: vpc-0123456789abcdef0",
     "cidr": "cidr: 10.9.0.0/16",

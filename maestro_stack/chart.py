@@ -16,6 +16,7 @@ from maestro_stack.schema import Tree
 CHART_PATH = "charts/maestro-server-eso"
 RELEASED = ("Chart.yaml", "values.yaml", "values.schema.json", "templates/**/*", "files/**/*")
 """Files of the chart that a release depends on."""
+EXAMPLE = f"what each value takes: {CHART_PATH}/README.md, Configuration"
 _EDITORS = re.compile(r"\..*|#.*#|.*(~|\.bak|\.orig|\.rej|\.swp)")
 
 
@@ -53,28 +54,33 @@ def values_problems(values: Tree, root: Path) -> Iterator[Problem]:
     """
     if not values:
         return
+    yield from _nulls(values, "server.values")
     import jsonschema  # as slow to import as a look-up, and few stacks give values
 
     chart = root / CHART_PATH
     defaults = cast(Tree, yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")))
     schema = cast(Tree, json.loads((chart / "values.schema.json").read_text(encoding="utf-8")))
     validator: Any = jsonschema.Draft7Validator(schema)
-    for error in validator.iter_errors(_without_nulls(merge(defaults, values))):
+    for error in validator.iter_errors(merge(defaults, values)):
         path = ".".join(["server.values", *map(str, error.absolute_path)])
-        example = f"what each value takes: {CHART_PATH}/README.md, Configuration"
-        yield Problem(key=path, problem=_sentence(error), example=example)
+        if error.instance is not None:
+            yield Problem(key=path, problem=_sentence(error), example=EXAMPLE)
+
+
+def _nulls(values: Mapping[str, object], path: str) -> Iterator[Problem]:
+    """Helm takes a default away for a null, but gets none: the Kubernetes provider's Check drops them.
+
+    Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go (Check, SkipNulls).
+    """
+    for key, value in values.items():
+        if value is None:
+            problem = "must not be null: Pulumi's Kubernetes provider drops it, and the chart's default stays"
+            yield Problem(key=f"{path}.{key}", problem=problem, example=EXAMPLE)
+        elif isinstance(value, Mapping):
+            yield from _nulls(cast(Mapping[str, object], value), f"{path}.{key}")
 
 
 def _sentence(error: Any) -> str:
     """jsonschema's own message, which begins with the value, cut as ours are."""
     value, message = repr(error.instance), str(error.message)
     return f"{shown(error.instance)}{message.removeprefix(value)}" if message.startswith(value) else message
-
-
-def _without_nulls(values: Mapping[str, object]) -> dict[str, object]:
-    """As Helm has them: a null takes a default away."""
-    return {
-        key: _without_nulls(cast(Mapping[str, object], value)) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if value is not None
-    }

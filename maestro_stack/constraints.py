@@ -34,7 +34,6 @@ WIRED_VALUES = (
     "deployment.zoneCount",
     "deployment.requests.cpu",
     "deployment.requests.memory",
-    "deployment.podAnnotations",
     "image.repository",
     "image.tag",
     "image.digest",

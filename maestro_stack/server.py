@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import pulumi
@@ -19,13 +18,6 @@ GRPC_PORT = 8090
 REVISIONS_KEPT = 10
 # Kubernetes documentation, "Pod Security Admission": enforced, and said to whoever applies something else.
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-
-
-def doubled(quantity: str) -> str:
-    """Twice a Kubernetes quantity such as `512Mi`: the memory limit that goes with a request."""
-    number = quantity.rstrip("KMGTik")
-    # Exact, and without an exponent: the chart takes neither.
-    return f"{(Decimal(number) * 2).normalize():f}{quantity[len(number) :]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +85,6 @@ class Server(pulumi.ComponentResource):
         super().__init__("maestro:kubernetes:Server", name, opts=opts)
         namespace = self._namespace(args)
         self.namespace = namespace.metadata.name
-        # A limit below the request would be refused; `server.values` may set another.
-        limits = {"deployment": {"limits": {"memory": doubled(args.settings.requests.memory)}}}
         release = kubernetes.helm.v3.Release(
             "release",
             name=args.settings.release_name,
@@ -102,7 +92,8 @@ class Server(pulumi.ComponentResource):
             create_namespace=False,
             # Relative to Pulumi.yaml, so that plans are equal on every machine.
             chart=f"./{CHART_PATH}",
-            values=merge(merge(limits, chart_values(args)), args.settings.values),
+            # What both set are the pods' annotations: the settings refuse the rest.
+            values=merge(args.settings.values, chart_values(args)),
             timeout=args.settings.timeout_seconds,
             # Not `atomic`: that would uninstall a failed first install, and the pods' messages with it.
             cleanup_on_fail=True,

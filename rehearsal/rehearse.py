@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from checks.finding import Check, Status
@@ -80,7 +80,9 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         checks: tuple[Check, ...] = ()
         if not update.failures:
             progress("checking")
-            checks = run_checks(gather(settings, stack.config, preview, update, cloud, cluster))
+            nodes = clusters[0].nodes if clusters else None
+            evidence = gather(settings, stack.config, preview, update, cloud, cluster)
+            checks = run_checks(replace(evidence, nodes=None if nodes is None else tuple(nodes)))
     return Rehearsal(
         stack=stack,
         settings=settings,

@@ -905,6 +905,14 @@ _SERVER = (
         restarts_pods=True,
         notes="Values of the pod template restart the pods.",
     ),
+    Row(
+        key="server.values",
+        to=_server(values={"deployment": {"nodeSelector": {"kubernetes.io/arch": "*"}}}),
+        touches=(updated(SERVER_RELEASE, "values.deployment.nodeSelector.kubernetes.io/arch"),),
+        restarts_pods=True,
+        notes="On a node of another architecture than the image's a pod fails (`exec format error`) until it "
+        "is deleted and comes to another node.",
+    ),
 )
 
 _NETWORK = (

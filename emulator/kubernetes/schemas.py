@@ -1,6 +1,6 @@
 """Objects judged by Kubernetes' own JSON schemas of a cluster's version.
 
-Kinds that come from a CustomResourceDefinition (SecretProviderClass) have none there.
+Kinds that come from a CustomResourceDefinition (SecretProviderClass, PodMonitor) have none there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emulator.kubernetes.objects import KubernetesError
 if TYPE_CHECKING:
     from referencing import Registry
 
-CUSTOM_KINDS = frozenset({"SecretProviderClass"})
+CUSTOM_KINDS = frozenset({"PodMonitor", "PrometheusRule", "SecretProviderClass"})
 
 
 def validate(content: Mapping[str, Json], version: str) -> None:

@@ -107,6 +107,6 @@ class Render(Protocol):
 def release_of(chart: Chart, values: Values) -> Release:
     """The chart rendered as release maestro-server in namespace maestro."""
     templates = chart.render(values, name="maestro-server", namespace="maestro")
-    documents = [load(text) for path, text in templates.items() if path.endswith(".yaml")]
+    documents = [load(text) for path, text in templates.items() if path.endswith(".yaml") and text.strip()]
     notes = next(text for path, text in templates.items() if path.endswith("NOTES.txt"))
     return Release(objects=documents, notes=notes)

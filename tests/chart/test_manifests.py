@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import helm_python
+import jsonschema
 import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 import yaml
 from helm_python import Chart
 
-from tests.chart.rendering import CHART, MINIMAL, Object, Render, Values, merged, release_of, values_at
+from tests.chart.rendering import CHART, MINIMAL, Object, Render, Values, load, merged, release_of, values_at
 
 KUBERNETES_VERSION = "1.37"
 CUSTOM_VALUES = """
@@ -34,11 +35,41 @@ EVERYTHING: Values = {
     "serviceAccount": {
         "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/maestro"}
     },
-    "deployment": {"podAnnotations": {"example.com/version": "no"}, "requests": {"cpu": 2}},
-    "networkPolicy": {"metrics": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}},
+    "deployment": {
+        "podAnnotations": {"example.com/version": "no"},
+        "podLabels": {"example.com/team": "no"},
+        "requests": {"cpu": 2},
+        "nodeSelector": {"pool": "maestro"},
+        "tolerations": [
+            {"key": "dedicated", "operator": "Equal", "value": "maestro", "effect": "NoSchedule"}
+        ],
+        "affinity": {
+            "podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "topologyKey": "kubernetes.io/hostname",
+                        "labelSelector": {"matchLabels": {"component": "maestro-server"}},
+                    }
+                ]
+            }
+        },
+        "priorityClassName": "system-cluster-critical",
+        "terminationGracePeriodSeconds": 60,
+    },
+    "image": {"pullPolicy": "Always", "pullSecrets": ["registry"]},
+    "logLevel": 4,
+    "networkPolicy": {
+        "metrics": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]},
+        "egress": [{"ports": [{"port": 443, "protocol": "TCP"}], "to": [{"podSelector": {}}]}],
+    },
+    "metrics": {
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}},
+    },
     "chartDigest": "sha256:0123",
     "global": {"imageRegistry": "unused"},
 }
+MONITORED: Values = {"metrics": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}}}
 OTHER_VALUES: Values = {
     "clusterName": "y",
     "broker.endpoint": "other-ats.iot.us-west-2.amazonaws.com",
@@ -54,7 +85,22 @@ OTHER_VALUES: Values = {
     "deployment.requests.cpu": "1",
     "deployment.requests.memory": "600Mi",
     "deployment.limits.memory": "2Gi",
+    "deployment.nodeSelector": {"kubernetes.io/arch": "arm64"},
+    "deployment.tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "deployment.affinity": {"nodeAffinity": {}},
+    "deployment.priorityClassName": "high",
+    "deployment.podLabels": {"a": "b"},
     "deployment.podAnnotations": {"a": "b"},
+    "deployment.terminationGracePeriodSeconds": 60,
+    "image.pullPolicy": "Always",
+    "image.pullSecrets": ["registry"],
+    "logLevel": 4,
+    "networkPolicy.enabled": False,
+    "networkPolicy.egress": [{"ports": [{"port": 443}]}],
+    "metrics.podMonitor.enabled": True,
+    "metrics.podMonitor.labels": {"release": "prometheus"},
+    "metrics.rules.enabled": True,
+    "metrics.rules.labels": {"release": "prometheus"},
     "image.repository": "registry.example.com/maestro",
     "image.tag": "latest",
     "image.digest": f"sha256:{'0' * 64}",
@@ -62,6 +108,29 @@ OTHER_VALUES: Values = {
     "networkPolicy.metrics.from": [{"podSelector": {}}],
     "chartDigest": "0123",
 }
+
+
+def closed(schema: Object) -> Object:
+    """A CustomResourceDefinition's schema, which refuses what it doesn't name, as strict decoding does."""
+    made = dict(schema)
+    if "items" in schema:
+        made["items"] = closed(schema["items"])
+    if "properties" in schema:
+        made["properties"] = {name: closed(each) for name, each in schema["properties"].items()}
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def schema_of(file: str) -> Object:
+    definition = load((CRDS / file).read_text(encoding="utf-8"))
+    (version,) = definition["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]
+    schema["properties"]["metadata"] = {"type": "object"}
+    return closed(schema)
+
+
+CRDS = CHART.parents[1] / "tests" / "cluster" / "crds"
+CUSTOM = {"PodMonitor": schema_of("podmonitor.yaml"), "PrometheusRule": schema_of("prometheusrule.yaml")}
 
 
 def validate(obj: Object) -> None:
@@ -80,7 +149,9 @@ def leaves(schema: dict[str, Any], prefix: str = "") -> list[str]:
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["minimal", "everything"])
 def test_kubernetes_accepts_every_object(render: Render, values: Values) -> None:
     for obj in render(values).objects:
-        if obj["kind"] != "SecretProviderClass":  # not Kubernetes' own; test_secrets.py looks at its shape
+        if obj["kind"] in CUSTOM:
+            jsonschema.Draft202012Validator(CUSTOM[obj["kind"]]).validate(obj)
+        elif obj["kind"] != "SecretProviderClass":  # not Kubernetes' own; test_secrets.py looks at its shape
             validate(obj)
 
 
@@ -118,7 +189,7 @@ def test_every_object_is_in_the_release_namespace_and_labelled(render: Render) -
 def test_names_that_yaml_reads_as_booleans_stay_strings(chart: Chart) -> None:
     templates = chart.render(merged(MINIMAL, {"clusterName": "y"}), name="no", namespace="y")
     for path, text in templates.items():
-        if path.endswith(".yaml"):
+        if path.endswith(".yaml") and text.strip():
             metadata = yaml.safe_load(text)["metadata"]
             assert metadata["namespace"] == "y"
             assert metadata["labels"]["app.kubernetes.io/instance"] == "no"
@@ -147,7 +218,9 @@ def test_every_value_has_a_default_and_a_row_in_this_files_table(chart: Chart) -
 
 @pytest.mark.parametrize(("path", "value"), OTHER_VALUES.items(), ids=OTHER_VALUES)
 def test_every_value_changes_some_manifest(render: Render, path: str, value: object) -> None:
-    assert render(values_at(path, value)).objects != render().objects
+    bases: list[Values] = [{}, MONITORED]
+    changed = values_at(path, value)
+    assert any(render(base, changed).objects != render(base).objects for base in bases)
 
 
 @pytest.mark.parametrize("values", [{"global": {"anything": 1}}, {"enabled": True}])

@@ -77,3 +77,14 @@ def test_the_server_reaches_name_resolution_the_database_and_the_broker_and_noth
         (5432, "TCP"),
         (8883, "TCP"),
     ]
+
+
+def test_more_egress_is_admitted_besides_the_servers_own(render: Render) -> None:
+    more: Object = {"ports": [{"port": 443, "protocol": "TCP"}]}
+    egress = render(values_at("networkPolicy.egress", [more])).network_policy["egress"]
+    assert egress == [*render().network_policy["egress"], more]
+
+
+def test_without_the_policy_nothing_of_it_is_made(render: Render) -> None:
+    objects = render({"networkPolicy": {"enabled": False}}).objects
+    assert "NetworkPolicy" not in {each["kind"] for each in objects}

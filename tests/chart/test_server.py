@@ -264,7 +264,7 @@ def test_both_containers_have_memory_bounded_and_processor_time_reserved(render:
     for container in render().containers.values():
         assert container["resources"] == {
             "requests": {"cpu": "200m", "memory": "512Mi"},
-            "limits": {"memory": "1Gi"},
+            "limits": {"memory": "1024Mi"},
         }
 
 
@@ -338,7 +338,53 @@ def test_pod_annotations_are_added_and_cannot_hide_a_changed_configuration(rende
     assert annotations == merged(default, {"example.com/version": "no"})
 
 
+@pytest.mark.parametrize(
+    ("request_", "limit"),
+    [
+        ("512Mi", "1024Mi"),
+        ("1Gi", "2Gi"),
+        ("1.5Gi", "3Gi"),
+        ("1.125Gi", "2.25Gi"),
+        ("500M", "1000M"),
+        ("524288k", "1048576k"),
+        ("12345678Ki", "24691356Ki"),  # no rounding, no exponent
+    ],
+)
+def test_the_memory_limit_is_twice_the_request_unless_given(
+    render: Render, request_: str, limit: str
+) -> None:
+    containers = render(values_at("deployment.requests.memory", request_)).containers
+    assert containers["service"]["resources"]["limits"] == {"memory": limit}
+
+
 def test_a_memory_request_above_the_limit_raises_it(render: Render) -> None:
     values = {"deployment": {"requests": {"memory": "1.5Gi"}, "limits": {"memory": "1Gi"}}}
     for container in render(values).pod_template["spec"]["containers"]:
         assert container["resources"]["limits"] == {"memory": "1.5Gi"}
+
+
+def test_pods_run_on_the_architecture_of_the_image_unless_a_value_says_otherwise(render: Render) -> None:
+    def selector(value: object) -> object:
+        return render(values_at("deployment.nodeSelector", value)).pod_template["spec"].get("nodeSelector")
+
+    assert selector({}) == {"kubernetes.io/arch": "amd64"}
+    assert selector({"pool": "a"}) == {"kubernetes.io/arch": "amd64", "pool": "a"}
+    assert selector({"kubernetes.io/arch": "arm64"}) == {"kubernetes.io/arch": "arm64"}
+    assert selector({"kubernetes.io/arch": "*"}) is None
+    assert selector({"kubernetes.io/arch": "*", "pool": ""}) == {"pool": ""}
+    assert selector(None) is None
+
+
+def test_what_the_deployment_selects_by_stays_whatever_labels_the_pods_get(render: Render) -> None:
+    labels = {"team": "a", "component": "other", "app.kubernetes.io/name": "other"}
+    release = render(values_at("deployment.podLabels", labels))
+    found = release.pod_template["metadata"]["labels"]
+    assert found["team"] == "a"
+    assert found.items() >= release.deployment["spec"]["selector"]["matchLabels"].items()
+
+
+def test_both_alerts_are_about_this_release(render: Render) -> None:
+    rule = render({"metrics": {"rules": {"enabled": True}}}).one("PrometheusRule", "maestro")
+    alerts = rule["spec"]["groups"][0]["rules"]
+    assert [alert["alert"] for alert in alerts] == ["MaestroServerNotReady", "MaestroServerRestarting"]
+    assert all('namespace="maestro"' in alert["expr"] for alert in alerts)

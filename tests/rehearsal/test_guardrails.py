@@ -170,3 +170,39 @@ def test_a_boundary_of_another_account_is_refused_before_anything_is_built(rehea
     assert problem["key"] == "iam.permissionsBoundaryArn"
     assert f"must be a policy of account {ACCOUNT}" in problem["problem"]
     assert problem["example"].endswith(BOUNDARY)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "values", "status", "words"),
+    [
+        (None, {}, "unverified", "that the cluster has a node with kubernetes.io/arch=amd64"),
+        ([{"kubernetes.io/arch": "amd64"}], {}, "holds", "1 of 1 nodes have kubernetes.io/arch=amd64"),
+        ([{"kubernetes.io/arch": "arm64"}], {}, "fails", "none of 1 nodes has kubernetes.io/arch=amd64"),
+        ([{"kubernetes.io/arch": "amd64"}], {"pool": "a"}, "fails", "kubernetes.io/arch=amd64,pool=a"),
+        ([{"kubernetes.io/arch": "arm64"}], {"kubernetes.io/arch": "*"}, "holds", "on any node"),
+    ],
+)
+def test_the_pods_need_a_node_with_the_labels_that_they_ask_for(
+    rehearse: Rehearse,
+    nodes: list[dict[str, str]] | None,
+    values: dict[str, str],
+    status: str,
+    words: str,
+) -> None:
+    config = sound(server={"values": {"deployment": {"nodeSelector": values}}})
+    outcome = rehearse(config, world={"clusters": [{**HERE, "nodes": nodes}]})
+    placement = outcome.check("placement")
+    assert placement["status"] == status
+    assert words in placement["findings"][0]["text"]
+    assert outcome.status == (status == "fails")
+
+
+def test_the_programs_pod_annotations_lie_over_the_users(rehearse: Rehearse) -> None:
+    given = {"example.com/owner": "a", "secret-version/db-credentials": "mine"}
+    outcome = rehearse(sound(server={"values": {"deployment": {"podAnnotations": given}}}))
+    assert outcome.status == 0, outcome.stdout
+    values = inputs(outcome, "kubernetes:helm.sh/v3:Release", "release")["values"]
+    annotations = values["deployment"]["podAnnotations"]
+    assert annotations["example.com/owner"] == "a"
+    assert annotations["secret-version/db-credentials"] not in ("mine", "")
+    assert "secret-version/server-mqtt-cert" in annotations

@@ -40,7 +40,7 @@ def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path)
     prose = [line for line in report.splitlines() if "arn:" not in line]
     assert [line for line in prose if len(line) > 80] == []
     assert "maestro_iot_mqtt_endpoint = " in outputs
-    for check in ("mount", "identity", "mqtt", "database", "order", "rules", "secrecy"):
+    for check in ("mount", "identity", "mqtt", "database", "order", "placement", "rules", "secrecy"):
         assert re.search(rf"^[✓?] {check} ", report, re.MULTILINE)
     written = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"deployment.yaml", "secretproviderclass.yaml", "NOTES.txt"} <= written

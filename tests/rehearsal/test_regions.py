@@ -48,7 +48,7 @@ def test_every_partition_and_profile_holds(
     outcome = rehearse(sound(region, profile=profile, **extra))
     assert outcome.status == 0, outcome.stdout + outcome.stderr
     assert [check["name"] for check in outcome.report["checks"]] == [
-        "coverage", "mount", "identity", "mqtt", "database", "order", "rules", "secrecy",
+        "coverage", "mount", "identity", "mqtt", "database", "order", "placement", "rules", "secrecy",
     ]  # fmt: skip
     assert outcome.check("database")["status"] == ("unverified" if region in SUPPLIED else "holds")
     outputs = outcome.report["outputs"]

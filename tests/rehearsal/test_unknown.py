@@ -19,7 +19,7 @@ def test_it_is_told_once_and_everything_else_is_checked(rehearse: Rehearse, brok
     assert (outcome.status, outcome.failed) == (0, [])
     assert findings(outcome, "coverage") == [f"no emulation of {TYPE}"]
     unverified = [c["name"] for c in outcome.report["checks"] if c["status"] == "unverified"]
-    assert unverified == ["coverage", "mqtt"]
+    assert unverified == ["coverage", "mqtt", "placement"]
     made = {r["name"]: r for r in outcome.report["resources"] if r["type"] == TYPE}
     assert made["storage"]["id"] == "unverified-storage"
     assert made["storage"]["inputs"]["dimensions"] == {"DBInstanceIdentifier": "maestro-regional-xyz"}
@@ -64,8 +64,8 @@ def test_rules_are_asked_about_it(rehearse: Rehearse, broken: Break) -> None:
         pytest.param(
             "maestro_stack/credentials.py",
             "recovery_window_in_days=",
-            "kms_key_id=ALARM.arn, recovery_window_in_days=",
-            {"mount", "identity", "mqtt", "database", "order", "rules", "secrecy"},
+            "policy=ALARM.arn, recovery_window_in_days=",
+            {"mount", "identity", "mqtt", "database", "order", "placement", "rules", "secrecy"},
             id="both secrets, and all that needs them",
         ),
     ],

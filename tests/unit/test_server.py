@@ -13,7 +13,7 @@ from maestro_stack.chart import CHART_PATH, chart_digest, merge
 from maestro_stack.cluster import Cluster
 from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.schema import ServerSettings
-from maestro_stack.server import ServerArgs, chart_values, doubled
+from maestro_stack.server import ServerArgs, chart_values
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = Cluster(
@@ -51,18 +51,21 @@ def values(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     )
 
 
+MAPS = ("deployment.podAnnotations", "deployment.nodeSelector")
+
+
 def leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """Paths of what isn't an object; pod annotations, whose keys aren't the chart's, count as one."""
+    """Paths of what isn't an object; a map whose keys aren't the chart's counts as one."""
     for key, value in tree.items():
         path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and path != "deployment.podAnnotations":
+        if isinstance(value, Mapping) and path not in MAPS:
             yield from leaves(cast(Mapping[str, object], value), f"{path}.")
         else:
             yield path
 
 
 def test_exactly_the_values_that_the_program_sets_are_closed_to_users(values: dict[str, object]) -> None:
-    assert sorted(leaves(values)) == sorted(WIRED_VALUES)
+    assert sorted(leaves(values)) == sorted([*WIRED_VALUES, "deployment.podAnnotations"])
 
 
 def test_the_program_sets_only_values_that_the_chart_has(values: dict[str, object]) -> None:
@@ -104,22 +107,6 @@ def test_merging_changes_neither_of_the_two() -> None:
     values, more = {"a": {"b": 1}}, {"a": {"c": 2}}
     merge(values, more)
     assert (values, more) == ({"a": {"b": 1}}, {"a": {"c": 2}})
-
-
-@pytest.mark.parametrize(
-    ("request_", "limit"),
-    [
-        ("512Mi", "1024Mi"),
-        ("1Gi", "2Gi"),
-        ("1.5Gi", "3Gi"),
-        ("1.125Gi", "2.25Gi"),
-        ("500M", "1000M"),
-        ("524288k", "1048576k"),
-        ("12345678Ki", "24691356Ki"),  # no rounding, no exponent
-    ],
-)
-def test_a_quantity_is_doubled_to_the_byte(request_: str, limit: str) -> None:
-    assert doubled(request_) == limit
 
 
 @pytest.fixture

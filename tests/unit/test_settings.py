@@ -684,7 +684,12 @@ def test_a_role_of_another_partition_is_refused(key: str, value: Json) -> None:
         ({"deployment": {"replicaz": 1}}, "deployment", "'replicaz' was unexpected"),
         ({"nodeSelector": {}}, "", "'nodeSelector' was unexpected"),
         ({"deployment": {"limits": {"memory": "1GB"}}}, "deployment.limits.memory", '"1GB" does not match'),
-        ({"deployment": {"limits": None}}, "deployment", "'limits' is a required property"),
+        ({"deployment": {"limits": None}}, "deployment.limits", "must not be null"),
+        (
+            {"deployment": {"nodeSelector": {"pool": None}}},
+            "deployment.nodeSelector.pool",
+            "must not be null",
+        ),
     ],
 )
 def test_values_that_the_chart_refuses_are_problems_before_anything_is_built(

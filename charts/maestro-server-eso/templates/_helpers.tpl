@@ -87,9 +87,16 @@ requests:
   cpu: {{ .Values.deployment.requests.cpu | quote }}
   memory: {{ .Values.deployment.requests.memory | quote }}
 limits:
-  {{- $request := include "maestro-server-eso.bytes" .Values.deployment.requests.memory | float64 }}
-  {{- $limit := include "maestro-server-eso.bytes" .Values.deployment.limits.memory | float64 }}
-  memory: {{ ternary .Values.deployment.requests.memory .Values.deployment.limits.memory (gt $request $limit) | quote }}
+  {{- $request := .Values.deployment.requests.memory }}
+  {{- $limit := .Values.deployment.limits.memory | default (include "maestro-server-eso.doubled" $request) }}
+  {{- $isAbove := gt (include "maestro-server-eso.bytes" $request | float64) (include "maestro-server-eso.bytes" $limit | float64) }}
+  memory: {{ ternary $request $limit $isAbove | quote }}
+{{- end }}
+
+{{/* Twice a Kubernetes quantity such as 512Mi, without an exponent. */}}
+{{- define "maestro-server-eso.doubled" -}}
+{{- $unit := regexFind "[A-Za-z]+$" . }}
+{{- printf "%.3f" (mulf 2 (trimSuffix $unit .)) | regexFind "^[0-9]+(\\.[0-9]*[1-9])?" }}{{ $unit }}
 {{- end }}
 
 {{/* A Kubernetes quantity such as 512Mi as a number of bytes. */}}
