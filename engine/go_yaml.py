@@ -85,20 +85,21 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return _number(value)
     is_one = isinstance(value, bool | int)
-    text = json.dumps(value if is_one else _decoded(value), separators=(",", ":"), ensure_ascii=False)
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return json.dumps(value) if is_one else _json(value)
 
 
-def _decoded(value: object) -> object:
-    """Numbers within objects have been through JSON: floats, and integers again where they are whole."""
+def _json(value: object) -> str:
+    """As Go's encoding/json writes what has been through JSON once: its numbers are floats then."""
     if isinstance(value, dict):
         items = cast(dict[object, object], value).items()
-        return dict(sorted(((_key(key), _decoded(inner)) for key, inner in items), key=itemgetter(0)))
+        members = sorted(((_key(key), _json(inner)) for key, inner in items), key=itemgetter(0))
+        return f"{{{','.join(f'{_json(key)}:{inner}' for key, inner in members)}}}"
     if isinstance(value, list):
-        return [_decoded(inner) for inner in cast(list[object], value)]
+        return f"[{','.join(map(_json, cast(list[object], value)))}]"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return cast(object, json.loads(_number(float(value))))
-    return value
+        return _number(float(value))
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _number(value: float) -> str:
@@ -233,25 +234,31 @@ class _Decoder:
         self._ended.add(id(node))
         return value
 
-    def _mapping(self, node: yaml.MappingNode) -> dict[object, object]:
+    def _mapping(self, node: yaml.MappingNode, *, of_texts: bool = False) -> dict[object, object]:
+        """Into a mapping whose own keys are texts, others are merged as they are written."""
         keys = [key.value for key, _ in node.value]
+        of_texts = of_texts or all(type(self._key(key)) is str for key, _ in node.value)
         given: dict[object, object] = {}
         merged: dict[object, object] = {}
         for index, (key, value) in enumerate(node.value):
             if key.value in keys[:index]:
                 first = node.value[keys.index(key.value)][0].start_mark.line + 1
                 raise _wrong(f'mapping key "{key.value}" is already defined in line {first}', key.start_mark)
-            if key.tag == _MERGE:
+            if key.value == "<<":  # in quotes, too: Pulumi writes and reads it once more
                 sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 for source in reversed(sources):
                     if not isinstance(source, yaml.MappingNode):
                         raise _wrong("<< must be a mapping or a list of mappings", source.start_mark)
-                    merged |= self._mapping(source)
-            elif isinstance(key, yaml.ScalarNode):
-                given[_tagged(key)] = self.value(value)
+                    merged |= self._mapping(source, of_texts=of_texts)
             else:
-                raise _wrong("a key can't be a list or a mapping", key.start_mark)
+                given[key.value if of_texts else self._key(key)] = self.value(value)
         return {**merged, **given}
+
+    @staticmethod
+    def _key(node: yaml.Node) -> object:
+        if isinstance(node, yaml.ScalarNode):
+            return _tagged(node)
+        raise _wrong("a key can't be a list or a mapping", node.start_mark)
 
 
 def _wrong(problem: str, mark: Any) -> yaml.MarkedYAMLError:

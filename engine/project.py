@@ -214,8 +214,9 @@ def _by_key(section: Mapping[object, object], project: str, file: Path) -> dict[
         if len(names) == 1:
             names.insert(0, project)
         if not isinstance(given, str) or len(names) != 2:
-            where, example = place(file, ["config", str(given)]), f"{project}:clusterName"
-            raise UsageError(f"{where}: config key {given} must be namespace:name, such as {example}")
+            where, shown = place(file, ["config", str(given)]), go_yaml.plain(given) or "~"
+            example = f"{project}:clusterName"
+            raise UsageError(f"{where}: config key {shown} must be namespace:name, such as {example}")
         key = ":".join(names)
         if key in keys:
             where = place(file, ["config", str(given)])

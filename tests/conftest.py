@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import tools
+from tests.fuzz import files
 
 _REHEARSAL = ("helm_python", "kubernetes_validate", "moto")
 TIERS = {
@@ -48,6 +49,19 @@ HERE = Path(__file__).parent
 gc.set_threshold(100_000, 20, 100)
 
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test-fuzz` gives more than an ordinary run takes the time for."""
+    parser.addoption(
+        "--fuzz", type=int, default=100, help="so many strange stack files are read (default: 100)"
+    )
+
+
+@pytest.fixture(scope="session")
+def strange(pytestconfig: pytest.Config) -> list[bytes]:
+    """Stack files, most of which can't be used."""
+    return files(int(str(pytestconfig.getoption("--fuzz"))))
 
 
 def pytest_configure(config: pytest.Config) -> None:

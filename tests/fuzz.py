@@ -42,6 +42,27 @@ KEYS = (
     "? a",
     "é:ü",
 )
+SOUND = (
+    "maestro-stack:server: {replicas: 3}",
+    "maestro-stack:server: {replicas: 0x3, zoneCount: 0b1}",
+    "maestro-stack:server:\n    requests: {cpu: 0.5, memory: 0.5Gi}",
+    "maestro-stack:config:server: {values: {logLevel: 4}}",
+    "server: {namespace: on, releaseName: 'no'}",
+    "maestro-stack:database: {engineVersion: 17}",
+    "maestro-stack:database: {engineVersion: !!str 17, multiAz: True}",
+    "maestro-stack:database: {maintenanceWindow: Mon:00:00-Mon:03:00}",
+    "maestro-stack:database: {allocatedStorageGiB: 1_00, maxAllocatedStorageGiB: 2e2}",
+    "maestro-stack:rotation: {certificate: 2026-12-01, database: 012}",
+    "maestro-stack:tags: {a: yes, b: 1e3, c: 12:30, d: ''}",
+    "maestro-stack:tags: &t {a: b}\n  other:tags: {<<: *t, c: d}",
+    "maestro-stack:mqtt: {sourceId: 0o17}",
+    "maestro-stack:acknowledge: []",
+    "bootstrapConfigMap: create",
+    "aws:allowedAccountIds: [123456789012]",
+    "aws:defaultTags: {tags: {A: b}}",
+    "aws:maxRetries: 5",
+)
+"""Lines that, each alone, make the file no worse."""
 INNER = (
     *("replicas", "image", "tag", "values", "zoneCount", "instanceClass", "engineVersion", "certificate"),
     *("iops", "multiAz", "key", "reason", "team", "sourceId", "subnetIds", "exceptions", "a b", "é", "'q'"),
@@ -139,8 +160,10 @@ def files(count: int, seed: int = 1) -> list[bytes]:
 
 def _file(chance: random.Random) -> bytes:
     lines = [f"  {key}: {value}" for key, value in HEAD.items() if chance.random() < 0.97]
-    for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        lines.append(f"  {chance.choice(KEYS[:14] if chance.random() < 0.8 else KEYS)}: {_value(chance, 0)}")
+    keys = (chance.choice(KEYS[:14] if chance.random() < 0.8 else KEYS) for _ in range(chance.randint(1, 3)))
+    lines += [f"  {key}: {_value(chance, 0)}" for key in keys]
+    if chance.random() < 0.4:
+        lines = [*(f"  {key}: {value}" for key, value in HEAD.items()), f"  {chance.choice(SOUND)}"]
     chance.shuffle(lines)
     text = "\n".join(["config:", *lines, ""])
     if chance.random() < 0.25:
