@@ -101,7 +101,9 @@ def _mend_zones() -> None:
     find = cast("Callable[..., list[Zone]]", EC2Backend.describe_availability_zones)
 
     def describe_availability_zones(self: EC2Backend, *args: object, **given: object) -> list[Zone]:
-        subnets = [subnet for of_zone in self.subnets.values() for subnet in of_zone.values()]
+        # moto itself asks before it has any.
+        by_zone = cast("dict[str, dict[str, Subnet]]", vars(self).get("subnets", {}))
+        subnets = [subnet for of_zone in by_zone.values() for subnet in of_zone.values()]
         used = [cast("Zone", vars(subnet)["_availability_zone"]) for subnet in subnets]
         known = self.zones.get(self.region_name, [])
         by_name = {zone.name: zone for zone in (*known, *used)}
