@@ -36,6 +36,10 @@ def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | Non
         if (touch.resource.type, touch.way) == (change.resource.type, change.way)
         and set(touch.inputs) <= set(change.inputs)
     ]
+    # What becomes of an instance depends on which of its inputs differ.
+    of_row = {touch.resource.type for touch in row.touches}
+    if types.INSTANCE in of_row and types.INSTANCE not in {type_ for _, type_ in touched}:
+        return None
     first = min(touched, key=lambda each: _rank(each[1]), default=None)
     return first[0] if first else None
 

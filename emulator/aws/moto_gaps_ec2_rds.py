@@ -356,7 +356,6 @@ def _asked(instance: DBInstance, given: Mapping[str, object]) -> dict[str, objec
 def _fill_in(instance: DBInstance, *, has_own_key: bool) -> None:
     """What RDS says of a new instance where nothing was asked for, or not so exactly."""
     instance.engine_version = catalogue.full_version(instance.engine_version) or instance.engine_version
-    instance.license_model = "postgresql-license"
     if instance.ca_certificate_identifier not in catalogue.CA_IDENTIFIERS:
         instance.ca_certificate_identifier = catalogue.DEFAULT_CA_IDENTIFIER
     if instance.storage_encrypted and not has_own_key:
@@ -367,6 +366,7 @@ def _fill_in(instance: DBInstance, *, has_own_key: bool) -> None:
 
 def _complete(instance: DBInstance) -> None:
     """What follows from how an instance is now."""
+    instance.license_model = "postgresql-license"
     if instance.option_group_name.startswith("default:"):
         instance.option_group_name = f"default:postgres-{instance.engine_version.partition('.')[0]}"
     _give_baseline(instance)

@@ -334,7 +334,7 @@ _RDS = (
             "allowMajorVersionUpgrade": True,
             "applyImmediately": False,
             "autoMinorVersionUpgrade": False,
-            "availabilityZone": f"{REGION}f",
+            "availabilityZone": f"{REGION}c",
             "backupRetentionPeriod": 14,
             "backupTarget": "outposts",
             "backupWindow": "02:00-03:00",
