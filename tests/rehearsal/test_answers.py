@@ -18,6 +18,7 @@ from common.json_values import Json
 from emulator.aws import RESOURCE_TYPES, function_handler, resource_handler
 from emulator.aws.cloud import Cloud
 from emulator.aws.in_process import in_process_cloud
+from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import Kubernetes
 from emulator.lifecycle import State
 from emulator.mocks import run
@@ -29,11 +30,15 @@ from maestro_stack.settings import parse
 from tests.checkouts import ROOT
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 EVERYTHING: dict[str, object] = {
     "aws:region": "us-east-1",
     "maestro-stack:clusterName": "regional-xyz",
     "maestro-stack:profile": "production",
     "maestro-stack:database": {"allocatedStorageGiB": 400, "kmsKeyArn": KEY},
+    "maestro-stack:credentials": {"kmsKeyArn": KEY},
+    "maestro-stack:iam": {"path": "/maestro/", "permissionsBoundaryArn": BOUNDARY},
+    "maestro-stack:network": {"clientCidrs": ["10.1.0.0/16", "fd00::/64"]},
     "maestro-stack:tags": {"team": "platform"},
 }
 """A stack that sets every argument which the program can set."""
@@ -50,14 +55,12 @@ class Answer:
     """What the handler says then, where it isn't `value` itself."""
 
     def alter(self, answer: Json) -> None:
-        """Puts the value into its place, in which there was another."""
+        """Puts the value into its place."""
         *above, last = self.path
         place = answer
         for step in above:
             place = cast("dict[str | int, Json]", place)[step]
-        holder = cast("dict[str | int, Json]", place)
-        assert holder[last] != self.value
-        holder[last] = self.value
+        cast("dict[str | int, Json]", place)[last] = self.value
 
 
 def of_instance(path: str | tuple[str | int, ...], /, value: Json, told: Json = None) -> Answer:
@@ -102,6 +105,10 @@ ANSWERS: Mapping[str, Mapping[str, Answer]] = {
         "assumeRolePolicy": Answer("GetRole", ("Role", "AssumeRolePolicyDocument"), _DOCUMENT),
         "description": Answer("GetRole", ("Role", "Description"), "another"),
         "name": Answer("GetRole", ("Role", "RoleName"), "another"),
+        "path": Answer("GetRole", ("Role", "Path"), "/another/"),
+        "permissionsBoundary": Answer(
+            "GetRole", ("Role", "PermissionsBoundary", "PermissionsBoundaryArn"), "arn:another"
+        ),
         "tags": tags("GetRole", "Role", "Tags"),
     },
     "aws:iam/rolePolicy:RolePolicy": {
@@ -171,6 +178,7 @@ ANSWERS: Mapping[str, Mapping[str, Answer]] = {
     },
     "aws:secretsmanager/secret:Secret": {
         "description": Answer("DescribeSecret", ("Description",), "another"),
+        "kmsKeyId": Answer("DescribeSecret", ("KmsKeyId",), "arn:another"),
         "name": Answer("DescribeSecret", ("Name",), "another"),
         "tags": tags("DescribeSecret", "Tags"),
     },
@@ -179,6 +187,8 @@ ANSWERS: Mapping[str, Mapping[str, Answer]] = {
         "versionStages": Answer("GetSecretValue", ("VersionStages",), ["AWSPREVIOUS"]),
     },
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {
+        "cidrIpv4": of_rule("CidrIpv4", "10.2.0.0/16"),
+        "cidrIpv6": of_rule("CidrIpv6", "fd01::/64"),
         "description": of_rule("Description", "another"),
         "fromPort": of_rule("FromPort", 1),
         "ipProtocol": of_rule("IpProtocol", "udp"),
@@ -194,15 +204,24 @@ def of_cluster(*path: str, value: Json) -> Answer:
     return Answer("DescribeCluster", ("cluster", *path), value)
 
 
+def of_association(key: str, value: Json) -> Answer:
+    return Answer("DescribeRouteTables", ("RouteTables", 0, "Associations", 0, key), value)
+
+
 def of_subnet(key: str, value: Json) -> Answer:
     return Answer("DescribeSubnets", ("Subnets", 0, key), value)
 
 
 LOOK_UPS: Mapping[str, Mapping[str, Answer]] = {
+    "aws:ec2/getRouteTable:getRouteTable": {
+        "associations.0.main": of_association("Main", value=True),
+        "associations.0.subnetId": of_association("SubnetId", value="subnet-0"),
+    },
+    "aws:ec2/getRouteTables:getRouteTables": {"ids": Answer("DescribeRouteTables", ("RouteTables",), [], [])},
     "aws:ec2/getSubnet:getSubnet": {
         "availabilityZone": of_subnet("AvailabilityZone", "us-east-1f"),
         "id": of_subnet("SubnetId", "subnet-0"),
-        "mapPublicIpOnLaunch": Answer("DescribeSubnets", ("Subnets", 0, "MapPublicIpOnLaunch"), value=True),
+        "outpostArn": of_subnet("OutpostArn", "arn:another"),
         "vpcId": of_subnet("VpcId", "vpc-0"),
     },
     "aws:ec2/getSubnets:getSubnets": {"ids": Answer("DescribeSubnets", ("Subnets",), [], [])},
@@ -228,6 +247,9 @@ LOOK_UPS: Mapping[str, Mapping[str, Answer]] = {
         "vpcConfig.vpcId": of_cluster("resourcesVpcConfig", "vpcId", value="vpc-0"),
     },
     "aws:eks/getClusters:getClusters": {"names": Answer("ListClusters", ("clusters",), ["another"])},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+        "names": Answer("DescribeAvailabilityZones", ("AvailabilityZones",), [], []),
+    },
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": Answer("GetCallerIdentity", ("Account",), "210987654321"),
     },
@@ -271,8 +293,11 @@ class Built:
     look_ups: Mapping[str, Mapping[str, Json]]
     """By token, the arguments of the last."""
 
-    def one(self, type_: str) -> Resource:
-        return next(resource for resource in self.resources if resource.type == type_)
+    def one(self, type_: str, key: str) -> Resource:
+        """A resource of the type that sets the argument."""
+        return next(
+            made for made in self.resources if made.type == type_ and made.inputs.get(key) is not None
+        )
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +306,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     file.write_text(yaml.safe_dump({"config": EVERYTHING}))
     stack = load_stack(ROOT, name="test", file=file)
     settings = parse(stack.config, project=stack.project, root=stack.root)
-    cluster = Cluster(name=settings.cluster_name, region=settings.region, public_subnets=False)
+    cluster = Cluster(name=settings.cluster_name, region=settings.region)
     world = World(clusters=[cluster])
     with in_process_cloud(settings.region, world) as cloud:
         providers = Asked(cloud, Kubernetes(root=stack.root, version=cluster.version, config_maps={}))
@@ -296,7 +321,7 @@ class Asked(Providers):
     """Keeps the look-ups."""
 
     def __init__(self, cloud: Cloud, cluster: Kubernetes) -> None:
-        super().__init__(cloud, cluster)
+        super().__init__(cloud, cluster, DefaultTags({}))
         self.asked: dict[str, Mapping[str, Json]] = {}
 
     def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
@@ -372,7 +397,7 @@ def at(tree: Json, path: str) -> Json:
 def test_another_answer_is_what_the_handler_tells(
     built: Built, other: list[Answer], type_: str, key: str
 ) -> None:
-    made = built.one(type_)
+    made = built.one(type_, key)
     answer = ANSWERS[type_][key]
     other.append(answer)
     found = resource_handler(type_).read(built.cloud, State(made.id, dict(made.outputs)))
