@@ -101,7 +101,7 @@ def _mend_zones() -> None:
     find = cast("Callable[..., list[Zone]]", EC2Backend.describe_availability_zones)
 
     def describe_availability_zones(self: EC2Backend, *args: object, **given: object) -> list[Zone]:
-        # moto itself asks before it has any.
+        # moto asks this itself while it makes the backend, which has no subnets then.
         by_zone = cast("dict[str, dict[str, Subnet]]", vars(self).get("subnets", {}))
         subnets = [subnet for of_zone in by_zone.values() for subnet in of_zone.values()]
         used = [cast("Zone", vars(subnet)["_availability_zone"]) for subnet in subnets]
