@@ -218,6 +218,11 @@ def build(cloud: Cloud, world: World) -> None:
     for name in world.deleted_secrets:
         cloud.call("secretsmanager", "CreateSecret", {"Name": name, "SecretString": "{}"})
         cloud.call("secretsmanager", "DeleteSecret", {"SecretId": name, "RecoveryWindowInDays": 30})
+    _create_documents(cloud, world)
+
+
+def _create_documents(cloud: Cloud, world: World) -> None:
+    """Boundaries and keys, each with its policy."""
     for arn, document in world.iam_policies.items():
         path, _, name = arn.split(":policy", 1)[1].rpartition("/")
         text_ = json.dumps(document)
