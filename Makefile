@@ -1,6 +1,6 @@
 # Each target is one line that can be run by hand, in a virtual environment that is made if need be.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse playground tools test test-faults test-mutations review-cases lint format docs bench clean
+.PHONY: help rehearse playground tools test test-faults test-mutations test-fuzz review-cases lint format docs bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -38,6 +38,9 @@ review-cases: $(READY) ## write anew what a reviewer reads of each pull request 
 
 test-mutations: $(READY) ## change program and chart in 40 small ways, and demand that a review tells each
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/review/test_mutations.py --mutations 40
+
+test-fuzz: $(READY) ## read 500 strange stack files, each as the engine does, and preview 50 of them
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests --fuzz 500 -k "fuzz or strange"
 
 lint: $(READY) ## ruff, pyright, the workflows' linters, and everything generated is current
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright --pythonpath $(BIN)/python && $(BIN)/python -m tools.workflows && $(BIN)/shellcheck .ci/* && $(BIN)/python charts/generate.py --check && $(BIN)/python docs/generate.py --check

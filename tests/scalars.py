@@ -53,6 +53,22 @@ SCALARS = {
     "{a: 12345678901234567890}": '{"a":12345678901234567000}',
     "{a: 0.1, c: 1e30}": '{"a":0.1,"c":1e+30}',
     "{a: &x {q: 1}, b: {<<: *x, r: 2}}": '{"a":{"q":1},"b":{"q":1,"r":2}}',
+    "-0.0": "0",
+    "5.": "5",
+    "1_0.5": "10.5",
+    "a\tb": "a\tb",
+    "\ttab": "tab",
+    "!own x": "x",
+    "!!float 5": "5",
+    "!!set {a, b}": '{"a":null,"b":null}',
+    "{a:\tb}": '{"a":"b"}',
+    "{a: 1e-7, b: -0.0}": '{"a":1e-7,"b":0}',
+    "{2: a, true: b, 1.50: c}": '{"1.5":"c","2":"a","true":"b"}',
+    "{2026-12-01: a}": '{"2026-12-01 00:00:00 +0000 UTC":"a"}',
+    "{~: a}": '{"\\u003cnil\\u003e":"a"}',
+    "{a: b, <<: {1.50: c}}": '{"1.50":"c","a":"b"}',
+    "{a: '<&>'}": '{"a":"\\u003c\\u0026\\u003e"}',
+    "{a: {secure: 5}}": '{"a":{"secure":5}}',
 }
 """By what is written after a configuration key."""
 
@@ -71,6 +87,12 @@ REFUSED = (
     "maestro-stack:a: {b: 1, b: 2}",
     "maestro-stack:a: {b: .inf}",
     "maestro-stack:a: [1",
+    "maestro-stack:a: !!int x",
+    "maestro-stack:a: !!bool yes",
+    "maestro-stack:a: {<<: 1}",
+    "maestro-stack:a: {'<<': 1}",
+    "maestro-stack:a: {[b]: 1}",
+    "maestro-stack:a: &a [*a]",
 )
 """Lines of `config:` that the engine refuses."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import go_yaml
 from rehearsal.__main__ import main
 from tests.checkouts import ROOT, STACK_FILE
 from tests.rehearsal.conftest import Rehearse, sound
@@ -146,6 +147,23 @@ def test_a_version_that_leaves_support_is_warned_of_and_not_refused(rehearse: Re
     [warning] = outcome.report["warnings"]
     assert warning.startswith("database.engineVersion: RDS standard support for PostgreSQL 14 ends on")
     assert rehearse().report["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "maestro-stack:rotation: {certificate: 2026-12-01, database: 012}",
+        "maestro-stack:config:mqtt: {sourceId: on}",
+        "aws:allowedAccountIds: [123456789012]",
+    ],
+)
+def test_what_is_written_without_quotes_is_taken_as_the_engine_hands_it_on(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_text(f"{go_yaml.dump({'config': sound()})}  {line}\n")
+    monkeypatch.chdir(ROOT)
+    assert main(["--config", str(file)]) == 0
 
 
 def test_a_region_without_aws_iot_is_named_with_all_else_that_it_lacks(rehearse: Rehearse) -> None:
