@@ -12,7 +12,6 @@ from functools import partial
 from typing import cast
 
 import pytest
-import yaml
 
 from common.json_values import Json
 from emulator.aws import RESOURCE_TYPES, function_handler, resource_handler
@@ -24,7 +23,7 @@ from emulator.lifecycle import State
 from emulator.mocks import run
 from emulator.packages import Providers
 from emulator.world import Cluster, World
-from engine.project import load_stack
+from engine.project import load_stack, write_config
 from engine.run import Resource
 from maestro_stack.settings import parse
 from tests.checkouts import ROOT
@@ -303,7 +302,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     file = tmp_path_factory.mktemp("answers") / "Pulumi.test.yaml"
-    file.write_text(yaml.safe_dump({"config": EVERYTHING}))
+    write_config(file, EVERYTHING)
     stack = load_stack(ROOT, name="test", file=file)
     settings = parse(stack.config, project=stack.project, root=stack.root)
     cluster = Cluster(name=settings.cluster_name, region=settings.region)
