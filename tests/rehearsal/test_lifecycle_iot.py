@@ -11,7 +11,7 @@ from emulator.aws.cloud import Cloud
 from emulator.aws.in_process import in_process_cloud
 from emulator.lifecycle import Difference
 from emulator.world import World
-from tests.rehearsal.lives import Life, check_update, create
+from tests.rehearsal.lives import Life, check_update, create, refuse
 
 CERTIFICATE = "aws:iot/certificate:Certificate"
 POLICY = "aws:iot/policy:Policy"
@@ -210,6 +210,17 @@ def test_an_attached_policy_is_not_deleted(cloud: Cloud) -> None:
     _, rights, _ = attachment(cloud)
 
     assert code(rights) == "DeleteConflictException"
+
+
+def test_a_policy_that_aws_still_holds_on_to_goes_at_the_second_try(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, rights, _ = attachment(cloud)
+    life.deleted()
+    refuse(monkeypatch, cloud, "DeletePolicy", "DeleteConflictException")
+
+    assert code(rights) == "DeleteConflictException"
+    assert rights.deleted().read() is None
 
 
 def test_a_policy_gone_by_hand_is_created_again(cloud: Cloud) -> None:
