@@ -42,6 +42,7 @@ TABLE: tuple[Latency, ...] = (
     Latency(type="aws:rds/subnetGroup:SubnetGroup", call="rds:CreateDBSubnetGroup", seconds=1),
     Latency(type="aws:rds/parameterGroup:ParameterGroup", call="rds:CreateDBParameterGroup", seconds=1),
     Latency(type="aws:rds/parameterGroup:ParameterGroup", call="rds:ModifyDBParameterGroup", seconds=1),
+    Latency(type="aws:cloudwatch/logGroup:LogGroup", call="logs:CreateLogGroup", seconds=1),
     Latency(type="aws:ec2/securityGroup:SecurityGroup", call="ec2:CreateSecurityGroup", seconds=2),
     Latency(
         type="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",

@@ -10,6 +10,7 @@ from checks.pod import Container
 from checks.region import Database, had
 from common.json_values import record, text
 from maestro_stack.database import PORT
+from maestro_stack.parameters import belongs
 
 NAME = "database"
 QUESTION = "Would the server reach its database, and verify it?"
@@ -37,6 +38,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
             _check_flags(container, findings)
         _check_trust(evidence, database.ca_certificate, findings)
         _check_posture(database, findings)
+        _check_parameters(evidence, findings)
 
 
 def _check_reach(evidence: Evidence, database: Database, findings: Findings) -> None:
@@ -108,6 +110,18 @@ def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
         f"trusts {wanted}, which signs the instance's certificate",
         f"the bundle doesn't hold {wanted}, only {', '.join(names)}",
     )
+
+
+def _check_parameters(evidence: Evidence, findings: Findings) -> None:
+    """RDS refuses those that a family doesn't have; the shipped list doesn't know every extension's."""
+    settings = evidence.settings.database
+    major = settings.engine_version.partition(".")[0]
+    for name in sorted(each for each in settings.parameters if belongs(each, int(major)) is None):
+        findings.unverified(
+            f"that PostgreSQL {major} on RDS has the parameter {name}",
+            f"aws rds describe-engine-default-parameters --db-parameter-group-family postgres{major} --query "
+            f"\"EngineDefaults.Parameters[?ParameterName=='{name}'].AllowedValues\"",
+        )
 
 
 def _check_posture(database: Database, findings: Findings) -> None:

@@ -161,8 +161,9 @@ REMEDIES = (
     Remedy(
         sign="`InvalidDBParameterGroupState` at a deletion",
         message=r"InvalidDBParameterGroupState",
-        because="the database still uses its old parameter group: its upgrade to another major version "
-        "waits for the maintenance window",
+        because="the database still uses an old parameter group: an upgrade over several major versions "
+        "waits for the maintenance window, and the stack keeps the groups of the new version and the one "
+        "before only",
         do="after it, `pulumi refresh` and `pulumi up` finish the change. To upgrade now: `pulumi config "
         "set --path database.applyImmediately true`, and `pulumi up`",
     ),
@@ -243,6 +244,14 @@ REMEDIES = (
         because="Pulumi was killed between making something and noting it",
         do="see what is pending, import what is there, let go of the rest",
         page=f"{_RECOVERY}after-a-kill",
+    ),
+    Remedy(
+        sign="`The specified log group already exists`",
+        message=r"(?:Log Group \((?P<name>[^)]+)\).*)?specified log group already exists",
+        because="RDS made it: for an earlier database of this name, or before the stack had log groups of "
+        "its own",
+        do="`aws logs delete-log-group --log-group-name {name}` if its lines may go; else import it",
+        page=f"{_RECOVERY}made-but-never-noted",
     ),
     Remedy(
         sign="any other `already exists`",

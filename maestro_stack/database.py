@@ -10,7 +10,8 @@ import pulumi_random as random
 
 from maestro_stack.cluster import Cluster
 from maestro_stack.names import Names
-from maestro_stack.schema import DatabaseSettings, NetworkSettings
+from maestro_stack.parameters import apply_method, belongs
+from maestro_stack.schema import ENGINE_VERSIONS, DatabaseSettings, NetworkSettings
 from maestro_stack.sizing import storage_performance
 
 PORT = 5432
@@ -20,6 +21,9 @@ USERNAME = "maestro"
 PASSWORD_LENGTH = 32
 CA_CERTIFICATE = "rds-ca-rsa2048-g1"  # RDS's default, stated: the chart ships the region's root of this name
 STORAGE_TYPE = "gp3"
+LOGS = ("postgresql", "upgrade")
+# On by default from PostgreSQL 15; stated, so that no major version turns it off.
+OWN_PARAMETERS = {"rds.force_ssl": "1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,17 +118,17 @@ class Database(pulumi.ComponentResource):
             ),
         )
         major, _, minor = settings.engine_version.partition(".")
-        family = f"postgres{major}"
-        parameter_group = aws.rds.ParameterGroup(
-            "parameter-group",
-            name=names.database_parameter_group(family),
-            family=family,
-            description="Maestro database: TLS only",
-            # On by default from PostgreSQL 15; stated, so that no major version turns it off.
-            parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
-            tags=args.tags,
-            opts=child,
-        )
+        parameter_group = self._parameter_groups(args, int(major))
+        log_groups = [
+            aws.cloudwatch.LogGroup(
+                f"{log}-log",
+                name=names.database_log_group(log),
+                retention_in_days=settings.log_retention_days,
+                tags=args.tags,
+                opts=child,
+            )
+            for log in LOGS
+        ]
         final_snapshot = None
         if args.is_production:
             # Kept in state, so that a second destroy doesn't meet the first one's snapshot.
@@ -165,7 +169,7 @@ class Database(pulumi.ComponentResource):
             backup_window=settings.backup_window,
             maintenance_window=settings.maintenance_window,
             copy_tags_to_snapshot=True,
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            enabled_cloudwatch_logs_exports=list(LOGS),
             apply_immediately=settings.apply_immediately,
             deletion_protection=settings.deletion_protection,
             skip_final_snapshot=not args.is_production,
@@ -175,7 +179,40 @@ class Database(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.is_production,
+                # RDS makes those that aren't there itself: kept for ever, and left behind.
+                depends_on=log_groups,
                 # Its identifier is fixed. What replaces it loses its data: `protect` makes that loud.
                 delete_before_replace=True,
             ),
         )
+
+    def _parameter_groups(self, args: DatabaseArgs, major: int) -> aws.rds.ParameterGroup:
+        """The group of a major version, beside that of the one before.
+
+        An upgrade may wait for the maintenance window, and RDS doesn't let go of the old group until then.
+        """
+        wanted = {**args.settings.parameters, **OWN_PARAMETERS}
+        groups = [
+            aws.rds.ParameterGroup(
+                f"parameter-group-{family}",
+                name=args.names.database_parameter_group(family),
+                family=family,
+                description="Maestro database: TLS only",
+                parameters=[
+                    aws.rds.ParameterGroupParameterArgs(
+                        name=name, value=value, apply_method=apply_method(name)
+                    )
+                    for name, value in sorted(wanted.items())
+                    if version == major or belongs(name, version) is not False
+                ],
+                tags=args.tags,
+                # Its name until there were two.
+                opts=pulumi.ResourceOptions(
+                    parent=self, aliases=[pulumi.Alias(name="parameter-group")] if version == major else None
+                ),
+            )
+            for version in (major, major - 1)
+            if str(version) in ENGINE_VERSIONS
+            for family in [f"postgres{version}"]
+        ]
+        return groups[0]

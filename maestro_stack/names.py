@@ -83,6 +83,10 @@ class Names:
         """RDS parameter group; it names its family, because a new major version needs one beside the old."""
         return slug(self.cluster, prefix="maestro-", suffix=f"-{family}", max_length=RDS_GROUP_NAME_MAX)
 
+    def database_log_group(self, log: str) -> str:
+        """CloudWatch log group into which RDS writes one of the instance's logs."""
+        return f"/aws/rds/instance/{self.database}/{log}"
+
     def final_snapshot(self, suffix: str) -> str:
         """RDS snapshot taken when the database is deleted. `suffix` is kept in state: see `Database`."""
         return f"{self.database}-final-{suffix}"

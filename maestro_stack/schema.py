@@ -40,6 +40,7 @@ PROFILE_DEFAULTS: Mapping[Profile, Tree] = {
         "backupRetentionDays": 1,
         "deletionProtection": False,
         "applyImmediately": True,
+        "logRetentionDays": 7,
     },
     Profile.PRODUCTION: {
         "instanceClass": "db.m6g.large",
@@ -49,6 +50,7 @@ PROFILE_DEFAULTS: Mapping[Profile, Tree] = {
         "backupRetentionDays": 14,
         "deletionProtection": True,
         "applyImmediately": False,
+        "logRetentionDays": 90,
     },
 }
 
@@ -166,6 +168,16 @@ MetadataKey = Annotated[
     ),
 ]
 LabelValue = Annotated[Text, _matches(rf"({_NAME})?", "must be a Kubernetes label value")]
+# What the program sets itself: TLS, and connections as many as the instance class has memory for.
+ParameterName = Annotated[
+    str,
+    _matches(r"[a-z][a-z0-9_.]*", "must be the name of an RDS parameter, in lower case"),
+    _matches(r"(?!(rds\.force_ssl|max_connections)$).*", "must not be set: it is the program's"),
+]
+LogRetention = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]  # fmt: skip
+"""Days. Source: CloudWatch Logs API reference, PutRetentionPolicy."""
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
 Day = r"(mon|tue|wed|thu|fri|sat|sun)"
 Reason = Annotated[str, Field(min_length=1)]
@@ -298,6 +310,18 @@ class DatabaseSettings(Section):
             "Needed only where the chart ships none.",
             examples=["rds-bundle.pem"],
         ),
+    ]
+    parameters: Annotated[
+        dict[ParameterName, Text],
+        _key(
+            "More parameters of PostgreSQL, by name, as RDS has them. Static ones wait for a restart.",
+            {"log_min_duration_statement": "500"},
+            default_factory=dict,
+        ),
+    ]
+    log_retention_days: Annotated[
+        LogRetention,
+        _key("PostgreSQL's logs are kept this many days in CloudWatch Logs.", 30),
     ]
 
 

@@ -3,6 +3,7 @@
 CERTIFICATE = "aws:iot/certificate:Certificate"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 IOT_POLICY = "aws:iot/policy:Policy"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 INSTANCE = "aws:rds/instance:Instance"
 MANAGED_POLICY = "aws:iam/policy:Policy"

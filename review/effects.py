@@ -8,7 +8,7 @@ When RDS applies a change, and what that interrupts: RDS user guide, "Settings f
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, StrEnum
 from typing import cast
 
@@ -180,7 +180,13 @@ def settings(own: Mapping[str, Json]) -> Tree:
     return {"aws:region": region, **cast(Tree, model.model_dump(by_alias=True, mode="json"))}
 
 
-_MAPS = ("tags", "server.values", "server.namespaceLabels", "server.namespaceAnnotations")
+_MAPS = (
+    "tags",
+    "database.parameters",
+    "server.values",
+    "server.namespaceLabels",
+    "server.namespaceAnnotations",
+)
 
 
 def paths(tree: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
@@ -217,7 +223,14 @@ PASSWORD = Resource(type="random:index/randomPassword:RandomPassword", name="pas
 SECURITY_GROUP = Resource(type="aws:ec2/securityGroup:SecurityGroup", name="security-group")
 INGRESS = Resource(type="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", name="ingress-*")
 SUBNET_GROUP = Resource(type="aws:rds/subnetGroup:SubnetGroup", name="subnet-group")
-PARAMETER_GROUP = Resource(type="aws:rds/parameterGroup:ParameterGroup", name="parameter-group")
+PARAMETER_GROUP = Resource(type="aws:rds/parameterGroup:ParameterGroup", name="parameter-group-postgres17")
+"""Of the bases' major version; beside it stands that of the one before."""
+EARLIER_GROUP = replace(PARAMETER_GROUP, name="parameter-group-postgres16")
+LATER_GROUP = replace(PARAMETER_GROUP, name="parameter-group-postgres18")
+EARLIEST_GROUP = replace(PARAMETER_GROUP, name="parameter-group-postgres15")
+POSTGRES_LOG = Resource(type="aws:cloudwatch/logGroup:LogGroup", name="postgresql-log")
+UPGRADE_LOG = Resource(type="aws:cloudwatch/logGroup:LogGroup", name="upgrade-log")
+LOGS = (POSTGRES_LOG, UPGRADE_LOG)
 INSTANCE = Resource(type="aws:rds/instance:Instance", name="instance")
 SNAPSHOT_NAME = Resource(type="random:index/randomId:RandomId", name="final-snapshot")
 CERTIFICATE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="server-mqtt-cert")
@@ -234,8 +247,8 @@ SERVER_NAMESPACE = Resource(type=NAMESPACE, name="namespace")
 SERVER_RELEASE = Resource(type=RELEASE, name="release")
 
 TAGGED = (
-    IOT_POLICY, SECURITY_GROUP, INGRESS, SUBNET_GROUP, PARAMETER_GROUP, INSTANCE, CERTIFICATE_SECRET,
-    DATABASE_SECRET, ROLE, ASSOCIATION,
+    IOT_POLICY, SECURITY_GROUP, INGRESS, SUBNET_GROUP, PARAMETER_GROUP, EARLIER_GROUP, *LOGS, INSTANCE,
+    CERTIFICATE_SECRET, DATABASE_SECRET, ROLE, ASSOCIATION,
 )  # fmt: skip
 """Everything that takes tags: the rest of the program's types has none."""
 
@@ -295,6 +308,7 @@ BASES: Mapping[Base, Tree] = {
         "credentials": {"kmsKeyArn": KMS_KEY},
         "iam": {"permissionsBoundaryArn": BOUNDARY, "path": "/maestro/"},
         "network": {"clientCidrs": ["10.20.0.0/16"]},
+        "database": {"logRetentionDays": 30, "parameters": {"log_min_duration_statement": "500"}},
         "server": {
             "namespaceLabels": {"team": "platform"},
             "namespaceAnnotations": {"example.com/owner": "platform"},
@@ -394,7 +408,7 @@ _REGION = (
             created(INGRESS),
             deleted(INGRESS),
             replaced(SUBNET_GROUP, "name", "tags"),
-            replaced(PARAMETER_GROUP, "name", "tags"),
+            *(replaced(each, "name", "tags") for each in (PARAMETER_GROUP, EARLIER_GROUP, *LOGS)),
             updated(
                 INSTANCE,
                 "dbSubnetGroupName",
@@ -444,6 +458,7 @@ _REGION = (
             updated(INSTANCE, "allocatedStorage", *_OF_PROFILE),
             updated(CERTIFICATE_SECRET, "recoveryWindowInDays"),
             updated(DATABASE_SECRET, "recoveryWindowInDays"),
+            *all_updated(LOGS, "retentionInDays"),
             updated(SERVER_RELEASE, POOL),
         ),
         restarts_pods=True,
@@ -462,12 +477,14 @@ _REGION = (
             updated(INSTANCE, *_OF_PROFILE),
             updated(CERTIFICATE_SECRET, "recoveryWindowInDays"),
             updated(DATABASE_SECRET, "recoveryWindowInDays"),
+            *all_updated(LOGS, "retentionInDays"),
             updated(SERVER_RELEASE, POOL),
         ),
         restarts_pods=True,
         outage=Downtime.RESTART,
         interruption="the database restarts, for about a minute, and has no standby from then on",
-        at_risk="backups older than a day; from then on every guard of the database and the secrets is off",
+        at_risk="backups older than a day, logs older than a week; from then on every guard of the database "
+        "and the secrets is off",
         notes="It lifts what keeps a production stack from being destroyed: it is how one is taken down, too "
         "(`pulumi up` with it, then `pulumi destroy`). Storage stays as large as it is.",
     ),
@@ -536,36 +553,36 @@ _DATABASE = (
         key="database.engineVersion",
         to=_database(engineVersion="18"),
         touches=(
-            replaced(PARAMETER_GROUP, "family", "name"),
+            created(LATER_GROUP),
+            deleted(EARLIER_GROUP),
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
         outage=Downtime.OUTAGE,
         interruption="the database is away for the upgrade: minutes, with its size",
         notes="There is no way back but the snapshot that RDS takes before it: what was written since is "
-        "then lost. The new parameter group exists beside the old one, which goes last.",
+        "then lost. The parameter group of the version before stays, and the one of two before goes.",
     ),
     Row(
         key="database.engineVersion",
         base=Base.PRODUCTION,
         to=_database(engineVersion="18"),
         touches=(
-            replaced(PARAMETER_GROUP, "family", "name"),
+            created(LATER_GROUP),
+            deleted(EARLIER_GROUP),
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
         outage=Downtime.OUTAGE,
         interruption="the database is away for the upgrade: minutes, with its size",
         when=When.WINDOW,
-        refusal=Refusal.AWS,
-        notes="The instance needs the old parameter group until the window, so its deletion fails "
-        "(InvalidDBParameterGroupState) after the provider has tried for three minutes; nothing is lost, and "
-        "`pulumi up` after the window completes it. Better: set `database.applyImmediately: true` "
-        "in the same `pulumi up`, at a time of your choice.",
+        notes=f"{_WAITS} The instance keeps its old parameter group until then, and so does the stack. After "
+        "the window `pulumi refresh` shows the new version.",
     ),
     Row(
         key="database.engineVersion",
         to=_database(engineVersion="18.3"),
         touches=(
-            replaced(PARAMETER_GROUP, "family", "name"),
+            created(LATER_GROUP),
+            deleted(EARLIER_GROUP),
             updated(INSTANCE, "autoMinorVersionUpgrade", "engineVersion", "parameterGroupName"),
         ),
         outage=Downtime.OUTAGE,
@@ -585,7 +602,8 @@ _DATABASE = (
         key="database.engineVersion",
         to=_database(engineVersion="16"),
         touches=(
-            replaced(PARAMETER_GROUP, "family", "name"),
+            created(EARLIEST_GROUP),
+            deleted(PARAMETER_GROUP),
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
         refusal=Refusal.AWS,
@@ -747,6 +765,32 @@ _DATABASE = (
         restarts_pods=True,
         notes="With certificates that don't sign the database's the first new pod never gets ready, and the "
         "old ones stay. The same file with another content does the same.",
+    ),
+    Row(
+        key="database.parameters",
+        to=_database(parameters={"log_min_duration_statement": "500"}),
+        touches=all_updated((PARAMETER_GROUP, EARLIER_GROUP), "parameters"),
+        notes="A dynamic parameter counts at once, whatever `database.applyImmediately` says.",
+    ),
+    Row(
+        key="database.parameters",
+        to=_database(parameters={"max_worker_processes": "16"}),
+        touches=all_updated((PARAMETER_GROUP, EARLIER_GROUP), "parameters"),
+        notes="A static parameter waits until the database restarts: `aws rds reboot-db-instance "
+        "--db-instance-identifier maestro-CLUSTER`, with some seconds of reconnects.",
+    ),
+    Row(
+        key="database.logRetentionDays",
+        to=_database(logRetentionDays=30),
+        touches=all_updated(LOGS, "retentionInDays"),
+    ),
+    Row(
+        key="database.logRetentionDays",
+        base=Base.PRODUCTION,
+        to=_database(logRetentionDays=14),
+        touches=all_updated(LOGS, "retentionInDays"),
+        at_risk="the database's log events older than the new number of days",
+        notes="CloudWatch deletes them within some days.",
     ),
 )
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from common.json_values import Json
+from common.json_values import Json, records
 from emulator.kubernetes import NAMESPACE
 from maestro_stack.support import leaving_support
 from policies import types
+from policies.rules.encryption import FORCE_SSL
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Grade, Way
 from review.permissions import PermissionChange
@@ -46,6 +47,7 @@ _LOSS: Mapping[str, str] = {
     NAMESPACE: "everything in the namespace is deleted, other owners' objects too",
     KUBERNETES_PROVIDER: "everything in the cluster is made anew",
     types.CERTIFICATE: "connected servers are cut off",
+    types.LOG_GROUP: "its log events are lost",
     types.INGRESS_RULE: "those whom it admits can't reach the database any more",
 }
 
@@ -63,6 +65,18 @@ def _on(old: Json, new: Json) -> bool:
     return old is not True and new is True
 
 
+def _had(old: Json, new: Json) -> bool:
+    return bool(old) and old != new
+
+
+def _forces_tls_no_more(old: Json, new: Json) -> bool:
+    def forces(parameters: Json) -> bool:
+        found = records({"of": parameters}, "of")
+        return any(each.get("name") == FORCE_SSL and each.get("value") == "1" for each in found)
+
+    return forces(old) and not forces(new)
+
+
 def _other(old: Json, new: Json) -> bool:
     return old != new
 
@@ -76,6 +90,9 @@ _MEANS: Mapping[tuple[str, str], str] = {
     (types.INSTANCE, "engineVersion"): "another minor version restarts the database",
     (types.INSTANCE, "instanceClass"): "another size has another price, and the instance restarts",
     (types.INSTANCE, "password"): "a rotation: new connections need the new password at once",
+    (types.PARAMETER_GROUP, "parameters"): "dynamic ones count at once, static ones after a restart",
+    (types.ROLE, "permissionsBoundary"): "the role can do no more than its boundary allows",
+    (types.SECRET, "kmsKeyId"): "its values are encrypted anew, with another key",
     (types.RELEASE, "timeout"): "Helm waits for ready pods for another time",
     (types.RELEASE, "values"): "Helm upgrades the release: what its objects become is told with them",
     (types.SECRET, "recoveryWindowInDays"): "it matters when the secret is deleted",
@@ -94,7 +111,10 @@ _WEAKENS: Mapping[tuple[str, str], tuple[Callable[[Json, Json], bool], str]] = {
     (types.INSTANCE, "multiAz"): (_off, "there is no standby any more"),
     (types.INSTANCE, "publiclyAccessible"): (_on, "it gets a public address"),
     (types.INSTANCE, "skipFinalSnapshot"): (_on, "no snapshot is taken when it is deleted"),
-    (types.PARAMETER_GROUP, "parameters"): (_other, "connections without TLS may be accepted"),
+    (types.LOG_GROUP, "retentionInDays"): (is_less, "older log events are deleted"),
+    (types.PARAMETER_GROUP, "parameters"): (_forces_tls_no_more, "connections without TLS may be accepted"),
+    (types.ROLE, "permissionsBoundary"): (_had, "what limited the role's rights no longer does"),
+    (types.SECRET, "kmsKeyId"): (_had, "its values stay under the old key, which the pods may lose"),
     (types.ROLE, "assumeRolePolicy"): (_other, "others may take the role, or its pods no longer"),
 }
 
@@ -107,6 +127,8 @@ def judged(change: ResourceChange, permissions: PermissionChange | None) -> Judg
         return Judgement(_DANGEROUS, permissions.unread)
     if change.way is Way.CREATED:
         return _created(change)
+    if (change.resource.type, change.way) == (types.PARAMETER_GROUP, Way.DELETED):
+        return Judgement(_LOOK, "no database uses it any more, or RDS refuses")
     if change.way in (Way.REPLACED, Way.DELETED):
         return _lost(change)
     return _updated(change)

@@ -30,6 +30,7 @@ def _within(*fields: str) -> Callable[[Difference], bool]:
     return lambda difference: any(field in difference.path for field in fields)
 
 
+_SELECTOR = "spec.template.spec.nodeSelector"
 # Source: Kubernetes API reference.
 _DANGERS = (
     _Danger(
@@ -47,6 +48,11 @@ _DANGERS = (
         kind="Deployment",
         holds=_within("securityContext", "hostNetwork", "hostPID", "hostIPC", "hostPath"),
         reason="what the pods may do on their nodes changes",
+    ),
+    _Danger(
+        kind="Deployment",
+        holds=lambda each: each.path.startswith(_SELECTOR) and each.after is None,
+        reason="pods may run on nodes that the image wasn't built for",
     ),
     _Danger(
         kind="Deployment",

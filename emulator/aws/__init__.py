@@ -1,6 +1,6 @@
 """One handler per AWS resource type and look-up that the program uses: emulator/README.md says how."""
 
-from emulator.aws import account, ec2, eks, iam, iot, rds, secretsmanager
+from emulator.aws import account, cloudwatch, ec2, eks, iam, iot, rds, secretsmanager
 from emulator.aws.errors import AwsError, NoHandlerError, UnmappedInputError
 from emulator.aws.handler import FunctionHandler, ResourceHandler, handler_file
 
@@ -17,7 +17,7 @@ __all__ = [
     "resource_handler",
 ]
 
-_SERVICES = (ec2, eks, iam, iot, rds, secretsmanager)
+_SERVICES = (cloudwatch, ec2, eks, iam, iot, rds, secretsmanager)
 _RESOURCES = {handler.type: handler for service in _SERVICES for handler in service.RESOURCES}
 _FUNCTIONS = {handler.token: handler for service in (account, *_SERVICES) for handler in service.FUNCTIONS}
 

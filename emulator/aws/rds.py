@@ -29,6 +29,7 @@ from emulator.aws.rds_rules import (
 )
 from emulator.aws.retry import has_code, retrying
 from emulator.lifecycle import State, table
+from maestro_stack.parameters import belongs, is_static
 
 _PARAMETERS_A_CALL = 20  # RDS API reference, ModifyDBParameterGroup
 
@@ -270,13 +271,21 @@ class ParameterGroup(ResourceHandler):
         return State(id_, outputs | read_tags(cloud, arn))
 
     def _settings(self, cloud: Cloud, values: Mapping[str, Json]) -> list[dict[str, Json]]:
-        return [self._setting(cloud, setting) for setting in records(values, "parameters")]
+        family = text(values, "family")
+        return [self._setting(cloud, family, setting) for setting in records(values, "parameters")]
 
-    def _setting(self, cloud: Cloud, setting: Mapping[str, Json]) -> dict[str, Json]:
+    def _setting(self, cloud: Cloud, family: str, setting: Mapping[str, Json]) -> dict[str, Json]:
         method = text(setting, "applyMethod", "immediate")
         if method not in ("immediate", "pending-reboot"):
             message = f"Invalid apply method {method}: valid are immediate and pending-reboot"
             raise cloud.refuse("rds", "ModifyDBParameterGroup", "InvalidParameterValue", message)
+        name, major = text(setting, "name"), int(family.removeprefix("postgres") or 0)
+        if belongs(name, major) is False:
+            message = f"Could not find parameter with name: {name}"
+            raise cloud.refuse("rds", "ModifyDBParameterGroup", "InvalidParameterValue", message)
+        if method == "immediate" and is_static(name):
+            message = f"cannot use immediate apply method for static parameter: {name}"
+            raise cloud.refuse("rds", "ModifyDBParameterGroup", "InvalidParameterCombination", message)
         return {
             "ParameterName": setting.get("name"),
             "ParameterValue": setting.get("value"),

@@ -12,6 +12,7 @@ TAGGABLE = (
     types.INGRESS_RULE,
     types.INSTANCE,
     types.IOT_POLICY,
+    types.LOG_GROUP,
     types.PARAMETER_GROUP,
     types.POD_IDENTITY,
     types.ROLE,
@@ -22,6 +23,7 @@ TAGGABLE = (
 NAMED_BY: Mapping[str, str] = {
     types.INSTANCE: "identifier",
     types.IOT_POLICY: "name",
+    types.LOG_GROUP: "name",
     types.PARAMETER_GROUP: "name",
     types.RELEASE: "name",
     types.ROLE: "name",
@@ -89,7 +91,21 @@ def _is_command(kubeconfig: str) -> bool:
     return '"exec"' in kubeconfig and '"token"' not in kubeconfig and "client-key-data" not in kubeconfig
 
 
+def _log_retention(resource: Resource, _: Circumstances) -> Iterator[str]:
+    if not resource.inputs.get("retentionInDays"):
+        yield "its events are kept for ever"
+
+
 RULES = (
+    Rule(
+        name="logs-end",
+        requires="A log group keeps its events for a number of days.",
+        severity=Severity.LOW,
+        reads={types.LOG_GROUP: ("retentionInDays",)},
+        check=_log_retention,
+        remedy="Set retention_in_days.",
+        source='CloudWatch Logs user guide, "Change log data retention"',
+    ),
     Rule(
         name="required-tags",
         requires=f"What can be tagged has the tags {', '.join(REQUIRED_TAGS)}.",

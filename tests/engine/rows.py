@@ -274,6 +274,20 @@ _IDENTITY = (
     ),
 )
 
+_LOGS = (
+    Kind(
+        type="aws:cloudwatch/logGroup:LogGroup",
+        named_by=("name",),
+        inputs={"name": Own(), "retentionInDays": 7, "tags": _TAGS},
+        changes={
+            "name": Own("-new"),
+            "retentionInDays": 30,
+            "skipDestroy": True,
+            "tags": _OTHER_TAGS,
+        },
+    ),
+)
+
 _IOT = (
     Kind(
         type=_CERTIFICATE,
@@ -563,7 +577,7 @@ def _with(inputs: Inputs, key: str, value: Value) -> Inputs:
     return {**inputs, first: _with(cast("Inputs", inner), rest, value) if rest else value}
 
 
-ROWS = tuple(_rows((*_EC2, *_IDENTITY, *_IOT, *_RDS, *_SECRETS, *_KUBERNETES, *_RANDOM)))
+ROWS = tuple(_rows((*_EC2, *_IDENTITY, *_LOGS, *_IOT, *_RDS, *_SECRETS, *_KUBERNETES, *_RANDOM)))
 """In the order of the packages."""
 
 

@@ -315,7 +315,7 @@ def test_a_change_that_is_made_at_once_leaves_nothing_to_do(fresh: Built, row: R
     if row.key == "database.instanceClass":
         assert database(stack)["DBInstanceClass"] == "db.t4g.small"
     if row.key == "database.engineVersion":
-        assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
+        assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
     if row.key == "mqtt.sourceId":
         policies = records(stack.call("iot", "ListPolicies"), "policies")
         assert [text(policy, "policyName") for policy in policies] == ["maestro-east-server"]
@@ -333,20 +333,17 @@ def test_a_change_that_waits_for_the_window_shows_in_each_plan_until_then(fresh:
     assert database(stack)["AllocatedStorage"] == 200
 
 
-def test_a_major_upgrade_that_waits_is_completed_after_the_window(fresh: Built) -> None:
+def test_a_major_upgrade_that_waits_keeps_the_old_group_and_is_completed_by_the_window(fresh: Built) -> None:
     row_ = row("database.engineVersion", Base.PRODUCTION, "18")
     stack = fresh(Base.PRODUCTION)
-    refused = changed(stack, row_)
-    assert not refused.succeeded
-    assert "InvalidDBParameterGroupState" in refused.text
-    [remedy] = remedies_of(refused.diagnostics)
-    assert "pulumi config set --path database.applyImmediately true" in remedy.do
+    succeeded(changed(stack, row_))
     assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
+    assert database(stack)["EngineVersion"] != "18"
     apply_pending(stack.cloud(), DATABASE)
     stack.refresh()
     stack.up()
     assert stack.preview().changes == {}
-    assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
+    assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
 
 
 def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(fresh: Built) -> None:
@@ -358,7 +355,24 @@ def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(fresh: B
     stack.configure(stack_file(now))
     stack.up()
     assert stack.preview().changes == {}
-    assert parameter_groups(stack) == [f"{DATABASE}-postgres18"]
+    assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
+
+
+def test_a_stack_with_every_guardrail_lives_and_leaves_nothing(fresh: Built) -> None:
+    stack = fresh(Base.GUARDED)
+    groups = records(stack.call("logs", "DescribeLogGroups"), "logGroups")
+    assert {text(group, "logGroupName").rpartition("/")[2]: group["retentionInDays"] for group in groups} == {
+        "postgresql": 30,
+        "upgrade": 30,
+    }
+    stack.refresh()
+    assert stack.preview().changes == {}
+    succeeded(stack.engine.destroy())
+    assert records(stack.call("logs", "DescribeLogGroups"), "logGroups") == []
+    assert parameter_groups(stack) == []
+    assert records(stack.call("secretsmanager", "ListSecrets"), "SecretList") == []
+    assert records(stack.call("iam", "ListRoles", PathPrefix="/maestro/"), "Roles") == []
+    assert "maestro" not in names_of(stack, "Namespace")
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -43,6 +43,7 @@ ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment"
 SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 SUBNET_GROUP = "aws:rds/subnetGroup:SubnetGroup"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PARAMETER_GROUP = "aws:rds/parameterGroup:ParameterGroup"
 INSTANCE = "aws:rds/instance:Instance"
 SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105
@@ -242,6 +243,7 @@ def everything(account: Account) -> dict[str, State]:
         ROLE: role,
         ROLE_POLICY: role_policy,
         ASSOCIATION: association,
+        LOG_GROUP: account.create(LOG_GROUP, {"name": "/aws/x", "retentionInDays": 7.0, "tags": tags}),
     }
 
 

@@ -206,3 +206,47 @@ def test_the_programs_pod_annotations_lie_over_the_users(rehearse: Rehearse) -> 
     assert annotations["example.com/owner"] == "a"
     assert annotations["secret-version/db-credentials"] not in ("mine", "")
     assert "secret-version/server-mqtt-cert" in annotations
+
+
+def test_parameters_go_to_the_groups_of_both_versions_that_have_them(rehearse: Rehearse) -> None:
+    given = {"transaction_timeout": "60000", "max_worker_processes": 16, "pgaudit.role": "auditor"}
+    outcome = rehearse(sound(database={"parameters": given}))
+    assert outcome.status == 0, outcome.stdout
+
+    def of(version: int) -> dict[str, tuple[str, str]]:
+        group = inputs(outcome, "aws:rds/parameterGroup:ParameterGroup", f"parameter-group-postgres{version}")
+        return {each["name"]: (each["value"], each["applyMethod"]) for each in group["parameters"]}
+
+    assert of(17) == {
+        "max_worker_processes": ("16", "pending-reboot"),
+        "pgaudit.role": ("auditor", "pending-reboot"),
+        "rds.force_ssl": ("1", "immediate"),
+        "transaction_timeout": ("60000", "immediate"),
+    }
+    assert of(16) == {name: value for name, value in of(17).items() if name != "transaction_timeout"}
+    [unknown] = [f for f in outcome.check("database")["findings"] if f["status"] == "unverified"]
+    assert "has the parameter pgaudit.role" in unknown["text"]
+    assert "--db-parameter-group-family postgres17" in unknown["remedy"]
+
+
+def test_a_parameter_that_the_version_does_not_have_is_refused_as_rds_does(rehearse: Rehearse) -> None:
+    database = {"engineVersion": "16", "parameters": {"transaction_timeout": "60000"}}
+    outcome = rehearse(sound(database=database))
+    assert outcome.status == 1
+    [failure] = outcome.report["failures"]
+    assert "Could not find parameter with name: transaction_timeout" in failure["message"]
+
+
+@pytest.mark.parametrize(("profile", "days"), [("dev", 7), ("production", 90)])
+def test_the_databases_logs_are_the_stacks_and_there_before_it(
+    rehearse: Rehearse, profile: str, days: int
+) -> None:
+    outcome = rehearse(sound(profile=profile))
+    assert outcome.status == 0, outcome.stdout
+    groups = [r for r in outcome.report["resources"] if r["type"] == "aws:cloudwatch/logGroup:LogGroup"]
+    assert {g["inputs"]["name"]: g["inputs"]["retentionInDays"] for g in groups} == {
+        "/aws/rds/instance/maestro-regional-xyz/postgresql": days,
+        "/aws/rds/instance/maestro-regional-xyz/upgrade": days,
+    }
+    instance = next(r for r in outcome.report["resources"] if r["type"] == "aws:rds/instance:Instance")
+    assert {group["urn"] for group in groups} <= {*instance["dependencies"]}

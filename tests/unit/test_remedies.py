@@ -53,6 +53,13 @@ ERRORS = {
         )
     ],
     "--secret-id NAME`": ["a secret with this name is already scheduled for deletion."],
+    "delete-log-group --log-group-name /aws/rds/instance/maestro-a/upgrade`": [
+        (
+            "creating CloudWatch Logs Log Group (/aws/rds/instance/maestro-a/upgrade): operation error "
+            "CloudWatch Logs: CreateLogGroup, ResourceAlreadyExistsException: The specified log group "
+            "already exists"
+        )
+    ],
     "applyImmediately true": [
         "operation error RDS: DeleteDBParameterGroup, InvalidDBParameterGroupState: One"
     ],

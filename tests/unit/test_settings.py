@@ -421,6 +421,22 @@ BAD: list[tuple[Tree, str, str]] = [
         "credentials.kmsKeyArn",
         "must be of us-east-1",
     ),
+    ({"database": {"logRetentionDays": 8}}, "database.logRetentionDays", "must be 1, 3, 5"),
+    (
+        {"database": {"parameters": {"rds.force_ssl": "0"}}},
+        "database.parameters.rds.force_ssl",
+        "must not be set: it is the program's",
+    ),
+    (
+        {"database": {"parameters": {"max_connections": 20}}},
+        "database.parameters.max_connections",
+        "must not be set: it is the program's",
+    ),
+    (
+        {"database": {"parameters": {"Log-Statement": "ddl"}}},
+        "database.parameters.Log-Statement",
+        "must be the name of an RDS parameter",
+    ),
     ({"server": {"namespaceMode": "adopt"}}, "server.namespaceMode", "must be 'create' or 'external'"),
     (
         {"server": {"namespaceMode": "external", "namespaceLabels": {"team": "a"}}},
