@@ -880,13 +880,7 @@ _SERVER = (
     Row(
         key="server.requests.memory",
         to=_server(requests={"memory": "1Gi"}),
-        touches=(
-            updated(
-                SERVER_RELEASE,
-                "values.deployment.limits.memory",
-                "values.deployment.requests.memory",
-            ),
-        ),
+        touches=(updated(SERVER_RELEASE, "values.deployment.requests.memory"),),
         restarts_pods=True,
     ),
     Row(
