@@ -183,9 +183,9 @@ Day = r"(mon|tue|wed|thu|fri|sat|sun)"
 Reason = Annotated[str, Field(min_length=1)]
 
 
-def _key(description: str, example: object, **rules: Any) -> FieldInfo:
+def _key(description: str, *examples: object, **rules: Any) -> FieldInfo:
     """What documentation and messages say of a key, and pydantic's rules of it."""
-    return cast(FieldInfo, Field(description=description, examples=[example], **rules))
+    return cast(FieldInfo, Field(description=description, **{"examples": list(examples), **rules}))
 
 
 NO_KEYS: dict[str, object] = {}
@@ -215,100 +215,80 @@ class DatabaseSettings(Section):
             r"db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|\d*xlarge|metal)",
             "must be an RDS instance class",
         ),
-        Field(description="Instance class.", examples=["db.t4g.small"]),
+        _key("Instance class.", "db.t4g.small"),
     ]
     engine_version: Annotated[
         str,
         BeforeValidator(_version_text),
         AfterValidator(_engine_version),
-        Field(
+        _key(
+            "PostgreSQL major version, whose minors come with RDS; or a full version, in quotes, where "
+            "RDS refuses the major alone.",
+            "17",
+            "17.6",
             default="17",
-            description="PostgreSQL major version, whose minors come with RDS; or a full version, in quotes, "
-            "where RDS refuses the major alone.",
-            examples=["17", "17.6"],
         ),
     ]
     allocated_storage_gib: Annotated[
-        int,
-        Field(
-            alias="allocatedStorageGiB",
-            ge=20,
-            le=65536,
-            description="Storage at creation, in GiB (gp3).",
-            examples=[100],
-        ),
+        int, _key("Storage at creation, in GiB (gp3).", 100, alias="allocatedStorageGiB", ge=20, le=65536)
     ]
     max_allocated_storage_gib: Annotated[
         int,
-        Field(
+        _key(
+            "Storage autoscaling stops here, in GiB; equal to the size turns it off.",
+            500,
             alias="maxAllocatedStorageGiB",
             ge=20,
             le=65536,
-            description="Storage autoscaling stops here, in GiB; equal to the size turns it off.",
-            examples=[500],
         ),
     ]
     iops: Annotated[
         int | None,
-        Field(
-            default=None,
-            description="Provisioned gp3 IOPS; from 400 GiB on, where 12000 come with it.",
-            examples=[16000],
-        ),
+        _key("Provisioned gp3 IOPS; from 400 GiB on, where 12000 come with it.", 16000, default=None),
     ]
     storage_throughput: Annotated[
         int | None,
-        Field(
+        _key(
+            "Provisioned gp3 throughput in MiB/s; from 400 GiB on, where 500 come with it.",
+            1000,
             default=None,
-            description="Provisioned gp3 throughput in MiB/s; from 400 GiB on, where 500 come with it.",
-            examples=[1000],
         ),
     ]
-    multi_az: Annotated[bool, Field(description="A standby in another zone.", examples=[True])]
-    backup_retention_days: Annotated[
-        int,
-        Field(ge=1, le=35, description="Automated backups are kept this many days.", examples=[14]),
-    ]
+    multi_az: Annotated[bool, _key("A standby in another zone.", examples=[True])]
+    backup_retention_days: Annotated[int, _key("Automated backups are kept this many days.", 14, ge=1, le=35)]
     backup_window: Annotated[
         str,
         _matches(f"{Clock}-{Clock}", "must be a window of the form hh:mm-hh:mm (UTC)"),
-        Field(default="03:00-04:00", description="Daily backup window, UTC.", examples=["03:00-04:00"]),
+        _key("Daily backup window, UTC.", "03:00-04:00", default="03:00-04:00"),
     ]
     maintenance_window: Annotated[
         str,
         BeforeValidator(_lower),  # as the provider does
         _matches(f"{Day}:{Clock}-{Day}:{Clock}", "must be a window of the form ddd:hh:mm-ddd:hh:mm (UTC)"),
-        Field(
-            default="mon:04:30-mon:05:30",
-            description="Weekly maintenance window, UTC.",
-            examples=["mon:04:30-mon:05:30"],
-        ),
+        _key("Weekly maintenance window, UTC.", "mon:04:30-mon:05:30", default="mon:04:30-mon:05:30"),
     ]
     deletion_protection: Annotated[
-        bool, Field(description="RDS refuses to delete the instance while it is on.", examples=[True])
+        bool, _key("RDS refuses to delete the instance while it is on.", examples=[True])
     ]
     apply_immediately: Annotated[
-        bool,
-        Field(
-            description="Changes take effect at once instead of in the maintenance window.", examples=[False]
-        ),
+        bool, _key("Changes take effect at once instead of in the maintenance window.", examples=[False])
     ]
     kms_key_arn: Annotated[
         KmsKeyArn | None,
-        Field(
+        _key(
+            "Key that encrypts the storage; the account's `aws/rds` key when left out. A change replaces "
+            "the database.",
+            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
             default=None,
-            description="Key that encrypts the storage; the account's `aws/rds` key when left out. A change "
-            "replaces the database.",
-            examples=["arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
         ),
     ]
     ca_bundle_file: Annotated[
         str | None,
-        Field(
+        _key(
+            "PEM file with the CA certificates of RDS in this region, relative to Pulumi.yaml. Needed "
+            "only where the chart ships none.",
+            "rds-bundle.pem",
             default=None,
-            description="PEM file with the CA certificates of RDS in this region, relative to Pulumi.yaml. "
-            "Needed only where the chart ships none.",
-            examples=["rds-bundle.pem"],
         ),
     ]
     parameters: Annotated[
@@ -320,8 +300,7 @@ class DatabaseSettings(Section):
         ),
     ]
     log_retention_days: Annotated[
-        LogRetention,
-        _key("PostgreSQL's logs are kept this many days in CloudWatch Logs.", 30),
+        LogRetention, _key("PostgreSQL's logs are kept this many days in CloudWatch Logs.", 30)
     ]
 
 
@@ -330,11 +309,10 @@ class MqttSettings(Section):
 
     source_id: Annotated[
         SourceId,
-        Field(
+        _key(
+            "Prefix of topics, client ids and the IoT policy. One server per account, region and source id.",
+            "maestro-east",
             default="maestro",
-            description="Prefix of topics, client ids and the IoT policy. One server per account, region and "
-            "source id.",
-            examples=["maestro-east"],
         ),
     ]
 
@@ -348,60 +326,40 @@ class ImageSettings(Section):
             r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+",
             "must be an image repository (registry/path, without tag or digest)",
         ),
-        Field(
-            default=DEFAULT_IMAGE_REPOSITORY,
-            description="Image repository.",
-            examples=[DEFAULT_IMAGE_REPOSITORY],
-        ),
+        _key("Image repository.", DEFAULT_IMAGE_REPOSITORY, default=DEFAULT_IMAGE_REPOSITORY),
     ]
     tag: Annotated[
         Text,
         _matches(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "must be an image tag"),
-        Field(
-            default=DEFAULT_IMAGE_TAG,
-            description="Tag: upstream publishes full commit SHAs.",
-            examples=[DEFAULT_IMAGE_TAG],
-        ),
+        _key("Tag: upstream publishes full commit SHAs.", DEFAULT_IMAGE_TAG, default=DEFAULT_IMAGE_TAG),
     ]
     digest: Annotated[
         Annotated[str, _matches(r"sha256:[0-9a-f]{64}", "must be an image digest")] | None,
-        Field(
-            default=None,
-            description="Digest; wins over the tag.",
-            examples=["sha256:" + "0123456789abcdef" * 4],
-        ),
+        _key("Digest; wins over the tag.", "sha256:" + "0123456789abcdef" * 4, default=None),
     ]
 
 
 class RequestsSettings(Section):
     """Resources each server pod asks for."""
 
-    cpu: Annotated[CpuQuantity, Field(default="200m", description="CPU request.", examples=["200m"])]
-    memory: Annotated[
-        MemoryQuantity, Field(default="512Mi", description="Memory request.", examples=["512Mi"])
-    ]
+    cpu: Annotated[CpuQuantity, _key("CPU request.", "200m", default="200m")]
+    memory: Annotated[MemoryQuantity, _key("Memory request.", "512Mi", default="512Mi")]
 
 
 class ServerSettings(Section):
     """The Helm release of the Maestro server."""
 
-    replicas: Annotated[int, Field(default=2, ge=1, description="Server pods.", examples=[2])]
-    zone_count: Annotated[
-        int,
-        Field(default=3, ge=1, description="Zones to spread the pods over; 1 turns it off.", examples=[3]),
-    ]
+    replicas: Annotated[int, _key("Server pods.", 2, default=2, ge=1)]
+    zone_count: Annotated[int, _key("Zones to spread the pods over; 1 turns it off.", 3, default=3, ge=1)]
     image: Annotated[ImageSettings, Field(default=NO_KEYS)]
     requests: Annotated[RequestsSettings, Field(default=NO_KEYS)]
     release_name: Annotated[
-        ReleaseName,
-        Field(default="maestro-server", description="Helm release name.", examples=["maestro-server"]),
+        ReleaseName, _key("Helm release name.", "maestro-server", default="maestro-server")
     ]
     namespace: Annotated[
         DnsLabel,
-        Field(
-            default="maestro",
-            description="Namespace; made by the program, under Pod Security `restricted`.",
-            examples=["maestro"],
+        _key(
+            "Namespace; made by the program, under Pod Security `restricted`.", "maestro", default="maestro"
         ),
     ]
     namespace_mode: Annotated[
@@ -418,20 +376,20 @@ class ServerSettings(Section):
     ]
     timeout_seconds: Annotated[
         int,
-        Field(
+        _key(
+            "How long an install or upgrade waits for ready pods, in seconds.",
+            600,
             default=600,
             ge=60,
             le=3600,
-            description="How long an install or upgrade waits for ready pods, in seconds.",
-            examples=[600],
         ),
     ]
     values: Annotated[
         dict[str, Any],
-        Field(
+        _key(
+            "More chart values, merged last; those that the program sets can't be overridden.",
+            {"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}},
             default_factory=dict,
-            description="More chart values, merged last; those that the program sets can't be overridden.",
-            examples=[{"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}],
         ),
     ]
 
@@ -441,27 +399,25 @@ class NetworkSettings(Section):
 
     vpc_id: Annotated[
         Annotated[str, _matches(r"vpc-[0-9a-f]{8,17}", "must be a VPC id")] | None,
-        Field(
-            default=None, description="VPC; the cluster's when left out.", examples=["vpc-0123456789abcdef0"]
-        ),
+        _key("VPC; the cluster's when left out.", "vpc-0123456789abcdef0", default=None),
     ]
     subnet_ids: Annotated[
         tuple[Annotated[str, _matches(r"subnet-[0-9a-f]{8,17}", "must be a subnet id")], ...] | None,
-        Field(
+        _key(
+            "Database subnets; the cluster's private ones when left out.",
+            ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"],
             default=None,
             strict=False,
             min_length=2,
-            description="Database subnets; the cluster's private ones when left out.",
-            examples=[["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"]],
         ),
     ]
     client_security_group_ids: Annotated[
         tuple[Annotated[str, _matches(r"sg-[0-9a-f]{8,17}", "must be a security group id")], ...],
-        Field(
+        _key(
+            "Security groups admitted to the database besides the cluster's own.",
+            ["sg-0123456789abcdef0"],
             default=(),
             strict=False,
-            description="Security groups admitted to the database besides the cluster's own.",
-            examples=[["sg-0123456789abcdef0"]],
         ),
     ]
     client_cidrs: Annotated[
@@ -508,29 +464,29 @@ class KubernetesSettings(Section):
 
     mode: Annotated[
         Literal["eks", "kubeconfig", "ambient"],
-        Field(
+        _key(
+            "`eks`: by `aws eks get-token`; `kubeconfig`: the one given; `ambient`: the shell's.",
+            "eks",
             default="eks",
-            description="`eks`: by `aws eks get-token`; `kubeconfig`: the one given; `ambient`: the shell's.",
-            examples=["eks"],
         ),
     ]
     kubeconfig: Annotated[
         str | None,
-        Field(
+        _key(
+            "Kubeconfig text for mode `kubeconfig`; set it as a secret.",
+            "(kubeconfig text, by: pulumi config set --secret --path kubernetes.kubeconfig)",
             default=None,
             min_length=1,
             repr=False,
-            description="Kubeconfig text for mode `kubeconfig`; set it as a secret.",
-            examples=["(kubeconfig text, by: pulumi config set --secret --path kubernetes.kubeconfig)"],
         ),
     ]
     context: Annotated[
         str | None,
-        Field(
+        _key(
+            "Kubeconfig context: needed in mode `ambient`, else the kubeconfig's current one.",
+            "regional",
             default=None,
             min_length=1,
-            description="Kubeconfig context: needed in mode `ambient`, else the kubeconfig's current one.",
-            examples=["regional"],
         ),
     ]
 
@@ -538,32 +494,23 @@ class KubernetesSettings(Section):
 class RotationSettings(Section):
     """Any new string rotates that credential."""
 
-    database: Annotated[
-        Text,
-        Field(default="", description="A new string replaces the database password.", examples=["2026-11"]),
-    ]
-    certificate: Annotated[
-        Text,
-        Field(default="", description="A new string replaces the MQTT certificate.", examples=["2026-11"]),
-    ]
+    database: Annotated[Text, _key("A new string replaces the database password.", "2026-11", default="")]
+    certificate: Annotated[Text, _key("A new string replaces the MQTT certificate.", "2026-11", default="")]
 
 
 class Acknowledgement(Section):
     """A setting that weakens production on purpose, and why."""
 
-    key: Annotated[
-        Text,
-        Field(description="The setting's key.", examples=["database.multiAz"]),
-    ]
-    reason: Annotated[Reason, Field(description="Why.", examples=["load test, gone by Friday"])]
+    key: Annotated[Text, _key("The setting's key.", "database.multiAz")]
+    reason: Annotated[Reason, _key("Why.", "load test, gone by Friday")]
 
 
 class PolicyException(Section):
     """A rule that doesn't apply to one resource, and why."""
 
-    rule: Annotated[Reason, Field(description="Rule.", examples=["backups-in-production"])]
-    resource: Annotated[Reason, Field(description="Resource.", examples=["instance"])]
-    reason: Annotated[Reason, Field(description="Why.", examples=["restored nightly elsewhere"])]
+    rule: Annotated[Reason, _key("Rule.", "backups-in-production")]
+    resource: Annotated[Reason, _key("Resource.", "instance")]
+    reason: Annotated[Reason, _key("Why.", "restored nightly elsewhere")]
 
 
 class PolicySettings(Section):
@@ -571,11 +518,11 @@ class PolicySettings(Section):
 
     exceptions: Annotated[
         tuple[PolicyException, ...],
-        Field(
+        _key(
+            "Exceptions to rules, each with a reason.",
+            [{"rule": "backups-in-production", "resource": "instance", "reason": "load test"}],
             default=(),
             strict=False,
-            description="Exceptions to rules, each with a reason.",
-            examples=[[{"rule": "backups-in-production", "resource": "instance", "reason": "load test"}]],
         ),
     ]
 
@@ -603,45 +550,34 @@ class Configuration(Section):
     """Every key of the project's namespace. `Pulumi.yaml` declares the same keys."""
 
     cluster_name: Annotated[
-        ClusterName,
-        Field(
-            description="EKS cluster to deploy to; also the prefix of the secrets.", examples=["regional-xyz"]
-        ),
+        ClusterName, _key("EKS cluster to deploy to; also the prefix of the secrets.", "regional-xyz")
     ]
     profile: Annotated[
         Literal["dev", "production"],
-        Field(
-            description="`dev` or `production`: defaults of size, availability, backups and protection. "
-            "Required: a forgotten key must not mean unprotected data.",
-            examples=["production"],
+        _key(
+            "`dev` or `production`: defaults of size, availability, backups and protection. Required: a "
+            "forgotten key must not mean unprotected data.",
+            "production",
         ),
     ]
     database: Annotated[
-        DatabaseSettings,
-        Field(description="The RDS PostgreSQL instance.", examples=[{"instanceClass": "db.t4g.small"}]),
+        DatabaseSettings, _key("The RDS PostgreSQL instance.", {"instanceClass": "db.t4g.small"})
     ]
     mqtt: Annotated[
         MqttSettings,
-        Field(
-            default=NO_KEYS,
-            description="The server's place on the account's MQTT broker.",
-            examples=[{"sourceId": "maestro-east"}],
+        _key(
+            "The server's place on the account's MQTT broker.", {"sourceId": "maestro-east"}, default=NO_KEYS
         ),
     ]
     server: Annotated[
-        ServerSettings,
-        Field(
-            default=NO_KEYS,
-            description="The Helm release of the Maestro server.",
-            examples=[{"replicas": 3}],
-        ),
+        ServerSettings, _key("The Helm release of the Maestro server.", {"replicas": 3}, default=NO_KEYS)
     ]
     network: Annotated[
         NetworkSettings,
-        Field(
+        _key(
+            "Where the database is reached from.",
+            {"clientSecurityGroupIds": ["sg-0123456789abcdef0"]},
             default=NO_KEYS,
-            description="Where the database is reached from.",
-            examples=[{"clientSecurityGroupIds": ["sg-0123456789abcdef0"]}],
         ),
     ]
     credentials: Annotated[
@@ -653,52 +589,39 @@ class Configuration(Section):
     ]
     kubernetes: Annotated[
         KubernetesSettings,
-        Field(
-            default=NO_KEYS,
-            description="How to reach the cluster's API server.",
-            examples=[{"mode": "ambient"}],
-        ),
+        _key("How to reach the cluster's API server.", {"mode": "ambient"}, default=NO_KEYS),
     ]
     bootstrap_config_map: Annotated[
         Literal["create", "adopt", "external"],
-        Field(
+        _key(
+            "ConfigMap kube-system/bootstrap-output: `create` it, `adopt` an existing one (our key only) "
+            "or leave it to something `external`.",
+            "adopt",
             default="create",
-            description="ConfigMap kube-system/bootstrap-output: `create` it, `adopt` an existing one (our "
-            "key only) or leave it to something `external`.",
-            examples=["adopt"],
         ),
     ]
     rotation: Annotated[
         RotationSettings,
-        Field(
-            default=NO_KEYS,
-            description="Any new string rotates that credential.",
-            examples=[{"certificate": "2026-11"}],
-        ),
+        _key("Any new string rotates that credential.", {"certificate": "2026-11"}, default=NO_KEYS),
     ]
     acknowledge: Annotated[
         tuple[Acknowledgement, ...],
-        Field(
+        _key(
+            "Settings that weaken production on purpose, each with a reason.",
+            [{"key": "database.multiAz", "reason": "load test"}],
             default=(),
             strict=False,
-            description="Settings that weaken production on purpose, each with a reason.",
-            examples=[[{"key": "database.multiAz", "reason": "load test"}]],
         ),
     ]
     policies: Annotated[
-        PolicySettings,
-        Field(
-            default=NO_KEYS,
-            description="Exceptions to rules, each with a reason.",
-            examples=[{"exceptions": []}],
-        ),
+        PolicySettings, _key("Exceptions to rules, each with a reason.", {"exceptions": []}, default=NO_KEYS)
     ]
     tags: Annotated[
         dict[TagKey, TagValue],
-        Field(
+        _key(
+            "Tags added to every taggable resource, on top of ours.",
+            {"team": "platform"},
             default_factory=dict,
             max_length=40,
-            description="Tags added to every taggable resource, on top of ours.",
-            examples=[{"team": "platform"}],
         ),
     ]

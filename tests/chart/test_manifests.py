@@ -129,7 +129,7 @@ def schema_of(file: str) -> Object:
     return closed(schema)
 
 
-CRDS = CHART.parents[1] / "tests" / "cluster" / "crds"
+CRDS = CHART.parents[1] / "tests" / "cluster" / "crds" / "monitoring"
 CUSTOM = {"PodMonitor": schema_of("podmonitor.yaml"), "PrometheusRule": schema_of("prometheusrule.yaml")}
 
 
