@@ -101,8 +101,8 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
         ),
         pytest.param(
             "maestro_stack/database.py",
-            "referenced_security_group_id=client,",
-            'cidr_ipv4="0.0.0.0/0",',
+            'cidr_ipv4=client if "." in client else None,',
+            'cidr_ipv4="0.0.0.0/0",
             "us-east-1",
             "database",
             id="database open to everybody",

@@ -241,11 +241,11 @@ def test_the_message_is_the_file_and_a_line_for_each_problem(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"\xff\xfe", "must be UTF-8 text, but byte 1 is 0xff"),
+        (b"a: \xff", "must be UTF-8 text, but byte 4 is 0xff"),
         (b"a: [1", "can't be read as YAML: "),
         (b"a: b: c", "can't be read as YAML: mapping values are not allowed here (line 1, column 5)"),
         (b"- a\n", "must be a mapping of keys, not a list"),
-        (b"a: !!python/object:os.system {}\n", "can't be read as YAML: "),
+        (b"a: !!python/object:os.system {}\n", "a: unknown key"),
     ],
 )
 def test_a_file_that_holds_no_world_is_an_error(tmp_path: Path, content: bytes, expected: str) -> None:
