@@ -174,7 +174,8 @@ class Emulator:
                 return Refusal("ServiceUnavailable", 503, "the emulated AWS is stopping").render(call.service)
             try:
                 answer = execute()
-                self._store.save()
+                # Only STS hands out what lets one account act in another.
+                self._store.save(None if call.service == "sts" else call.account)
             except SaveError as error:
                 self._say_once(error)
                 # 507 isn't retried by any SDK: trying again helps only once there is room.
@@ -372,10 +373,10 @@ class Emulator:
         # Imported only here: it brings Helm's engine and Kubernetes' schemas.
         from emulator.kubernetes.memory import MemoryClusters
 
-        kept = self._store.contents.kubernetes
-        clusters = cast(_Clusters, pickle.loads(kept) if kept else MemoryClusters())  # noqa: S301
+        kept, name = self._store.contents.kubernetes, text(payload, "cluster")
+        clusters = cast(_Clusters, pickle.loads(kept[name]) if name in kept else MemoryClusters())  # noqa: S301
         answer = clusters.handle(payload)
-        self._store.contents.kubernetes = pickle.dumps(clusters, protocol=5)
+        kept[name] = pickle.dumps(clusters, protocol=5)
         return _json(200, answer)
 
     # End

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -60,17 +61,21 @@ def partition_of(region: str) -> str:
 
 def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
     """Keys that the provider refuses, and a default provider that there isn't. No value is repeated."""
-    known = [to_camel(name) for name in inspect.signature(aws.ProviderArgs).parameters]
+    parameters = inspect.signature(aws.ProviderArgs).parameters
+    known = {to_camel(name): str(parameter.annotation) for name, parameter in parameters.items()}
     for key in sorted(config):
         namespace, _, name = key.partition(":")
         if namespace == "aws" and name not in known:
             renamed = RENAMED.get(name)
-            hint = f" (renamed to {renamed})" if renamed else did_you_mean(name, known)
+            hint = f" (renamed to {renamed})" if renamed else did_you_mean(name, [*known])
             yield Problem(
                 key=key,
                 problem=f"is not a key of the AWS provider{hint}, which refuses it",
                 example=f"example: pulumi config rm {key}",
             )
+        elif namespace == "aws" and re.search("Sequence|Args", known[name]) and not _has_parts(config[key]):
+            problem = "must be a list or an object"
+            yield Problem(key=key, problem=problem, example=f"in the stack's file: {key}: […] or {{…}}")
     if disabled := {"aws", "*"} & set(_texts(config, DISABLED_PROVIDERS)):
         yield Problem(
             key=DISABLED_PROVIDERS,
@@ -135,11 +140,18 @@ def token_problems(config: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _decoded(config: Mapping[str, str], key: str) -> Json:
-    """The engine hands objects and lists on as JSON; what is neither is left to the provider to refuse."""
+    """The engine hands objects and lists on as JSON; what is neither is a problem of its own."""
     try:
         return cast(Json, json.loads(config.get(key if ":" in key else f"aws:{key}", "null")))
     except ValueError:
         return None
+
+
+def _has_parts(value: str) -> bool:
+    try:
+        return isinstance(json.loads(value), list | dict | None)
+    except ValueError:
+        return False
 
 
 def _objects(config: Mapping[str, str], key: str) -> Iterator[Tree]:

@@ -24,10 +24,10 @@ from common.json_values import Json, text
 if TYPE_CHECKING:
     from moto.core.base_backend import BaseBackend
 
-_FORMAT, _VERSION = "maestro-rehearsal-aws", 1
+_FORMAT, _VERSION = "maestro-rehearsal-aws", 2
 
-Backends = dict[str, "dict[str, dict[str, BaseBackend]]"]
-"""moto's data by service (the name of moto's module), account and region."""
+Backends = dict[str, "dict[str, BaseBackend]"]
+"""moto's data of one account by service (the name of moto's module) and region."""
 
 
 class StoreError(Exception):
@@ -53,8 +53,16 @@ class Contents:
         default_factory=dict[tuple[str, str], dict[str, Json]]
     )
     """World files that were built, by account and region."""
-    kubernetes: bytes | None = None
-    """The in-memory clusters, pickled; their modules are imported only where there are any."""
+    kubernetes: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """The in-memory clusters, each pickled; their modules are imported only where there are any."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is written, in parts of which most calls change one or two; each is pickled by itself."""
+
+    contents: bytes = b""
+    accounts: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 class Store:
@@ -66,7 +74,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.contents = Contents()
-        self._saved = b""
+        self._saved = _Parts()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _Lock(path)
@@ -88,27 +96,30 @@ class Store:
         """Tells other processes who has the file."""
         self._lock.describe({"pid": os.getpid(), "url": url})
 
-    def save(self) -> None:
-        """Writes everything if something changed since the last time.
+    def save(self, account: str | None = None) -> None:
+        """Writes everything if something changed since the last time, in the `account` if one is named.
 
         If that fails, everything is again as it was then, in memory as on disk, and SaveError is raised.
         """
-        payload = self._pickled()
-        if payload == self._saved:
+        there = _accounts() if account is None else {account} & _accounts()
+        accounts = {**self._saved.accounts, **{each: _pickled(_collect(each)) for each in there}}
+        parts = _Parts(_pickled(self.contents), accounts)
+        if parts == self._saved:
             return
         try:
-            self._write(payload)
+            self._write(_pickled(parts))
         except OSError as error:
             with suppress(OSError):  # the first error is the one to tell
                 self._temporary.unlink(missing_ok=True)
             self.undo()
             raise SaveError(self.path, error) from error
-        self._saved = payload
+        self._saved = parts
 
     def undo(self) -> None:
         """Takes back whatever changed since the last `save`."""
-        backends, self.contents = cast("tuple[Backends, Contents]", pickle.loads(self._saved))  # noqa: S301
-        _restore(backends)
+        self.contents = cast("Contents", pickle.loads(self._saved.contents))  # noqa: S301
+        accounts = {account: pickle.loads(part) for account, part in self._saved.accounts.items()}  # noqa: S301
+        _restore(cast("dict[str, Backends]", accounts))
 
     def close(self) -> None:
         """Saves and gives the file free; raises SaveError, and frees it all the same."""
@@ -116,9 +127,6 @@ class Store:
             self.save()
         finally:
             self._lock.release()
-
-    def _pickled(self) -> bytes:
-        return pickle.dumps((_collect(), self.contents), protocol=5)
 
     def _write(self, payload: bytes) -> None:
         header = {
@@ -138,7 +146,7 @@ class Store:
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
-            self._saved = self._pickled()  # nothing yet, which needs no file
+            self._saved = _Parts(_pickled(self.contents))  # nothing yet, which needs no file
             return
         except OSError as error:
             raise self._unusable(f"can't be read: {error.strerror or error}") from error
@@ -146,8 +154,8 @@ class Store:
         header = self._header(header_line)
         if header.get("length") != len(payload) or header.get("sha256") != _digest(payload):
             raise self._unusable("is damaged: its content isn't what was written")
-        self._saved = payload
         try:
+            self._saved = cast("_Parts", pickle.loads(payload))  # noqa: S301
             self.undo()
         # Whatever unpickling meets, such as a class that is no longer there.
         except Exception as error:
@@ -248,17 +256,25 @@ def _services() -> list[_Service]:
     return cast("list[_Service]", vars(BackendDict)["_instances"])
 
 
-def _collect() -> Backends:
+def _pickled(content: object) -> bytes:
+    return pickle.dumps(content, protocol=5)
+
+
+def _accounts() -> set[str]:
+    return {account for service in _services() for account, _ in service.items()}
+
+
+def _collect(account: str) -> Backends:
     # Not moto's containers, which others hold on to; only what is in them.
     return {
-        service.backend.__module__.split(".")[1]: {  # moto.iam.models
-            account: dict(regions) for account, regions in service.items()
-        }
+        service.backend.__module__.split(".")[1]: dict(regions)  # moto.iam.models
         for service in _services()
+        for owner, regions in service.items()
+        if owner == account
     }
 
 
-def _restore(kept: Backends) -> None:
+def _restore(kept: Mapping[str, Backends]) -> None:
     """Puts the data into moto's own dictionaries, in place of what is there."""
     from moto import backends
 
@@ -266,7 +282,6 @@ def _restore(kept: Backends) -> None:
         service.clear()
     _services().clear()
     find = cast("Callable[[str], _Service]", backends.get_backend)
-    for name, accounts in kept.items():
-        service = find(name)
-        for account, regions in accounts.items():
-            service[account].update(regions)
+    for account, services in kept.items():
+        for name, regions in services.items():
+            find(name)[account].update(regions)

@@ -243,7 +243,7 @@ def is_what_argocd_reads(scene: Scene, output: str) -> None:
     inline, by_file = (
         cast("dict[str, Json]", yaml.safe_load(block))
         for block in blocks(CHART_README, "yaml")
-        if "valueFiles" in block or "kind: Application" in block
+        if "valueFiles" in block or "kind: Application\n" in block
     )
     (path,) = texts(record(record(record(by_file, "spec"), "source"), "helm"), "valueFiles")
     chart = scene.folder / "charts" / "maestro-server-eso"

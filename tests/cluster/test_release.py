@@ -218,7 +218,7 @@ def test_only_what_the_pods_are_made_of_restarts_them(server: Server, chart: Pat
     assert server.uids() == before
     # And each of these is.
     for change in (
-        lambda: edit(chart, "templates/deployment.yaml", "- -v=2", "- -v=3"),
+        lambda: edit(chart, "values.yaml", "logLevel: 2", "logLevel: 3"),
         lambda: edit(chart, "values.yaml", "memory: 512Mi", "memory: 513Mi"),
     ):
         change()

@@ -332,8 +332,9 @@ def test_a_key_is_set_in_the_stacks_of_a_wave_and_the_rest_of_their_files_stays(
 
     status, result = two.result("set", "--path", replicas, "-1")
     assert (status, result["result"]) == (2, "unusable")
-    assert [problem["key"] for problem in result["problems"]] == [
-        f"{stack}, server.replicas" for stack in (EAST, WEST)
+    assert [problem["key"] for problem in result["problems"]] == ["server.replicas"] * 2
+    assert [problem["where"].partition(":")[0] for problem in result["problems"]] == [
+        f"Pulumi.{stack}.yaml" for stack in (EAST, WEST)
     ]
     assert f"{replicas} is set in {EAST}, {WEST}, but" in two.run("set", "--path", replicas, "-1").stderr
 

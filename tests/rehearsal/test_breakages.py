@@ -101,8 +101,9 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
         ),
         pytest.param(
             "maestro_stack/database.py",
-            'cidr_ipv4=client if "." in client else None,',
-            'cidr_ipv4="0.0.0.0/0",
+            "referenced_security_group_id=client if client in groups else None,\n"
+            '                cidr_ipv4=client if "." in client else None,',
+            'cidr_ipv4="0.0.0.0/0",',
             "us-east-1",
             "database",
             id="database open to everybody",

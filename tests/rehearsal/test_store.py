@@ -131,8 +131,8 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "isn't a state file of the emulated AWS",
     ),
     "of a later version": (
-        lambda content: _with_header(content, version=2),
-        "has version 2 of the format; this project reads 1",
+        lambda content: _with_header(content, version=3),
+        "has version 3 of the format; this project reads 2",
     ),
     "another moto's": (lambda content: _with_header(content, moto="4.0.0"), "was written by moto 4.0.0"),
 }

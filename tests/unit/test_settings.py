@@ -645,6 +645,16 @@ def test_keys_that_the_aws_provider_refuses_are_problems(key: str, hint: str) ->
     assert "AKIDSECRET" not in str(problem)
 
 
+@pytest.mark.parametrize(
+    "key", ["assumeRoles", "assumeRoleWithWebIdentity", "allowedAccountIds", "defaultTags"]
+)
+@pytest.mark.parametrize("value", ["AKIDSECRET", "2026-12", "7"])
+def test_lists_and_objects_of_the_aws_provider_must_be_such(key: str, value: str) -> None:
+    problem = only(problems(aws={key: value}))
+    assert (problem.key, problem.problem) == (f"aws:{key}", "must be a list or an object")
+    assert value not in str(problem)
+
+
 def test_every_key_of_the_aws_provider_is_known() -> None:
     source = Path(pulumi_aws.__file__).parent.joinpath("config", "vars.py").read_text(encoding="utf-8")
     read = set(re.findall(r"__config__\.get\w*\('(\w+)'", source))
