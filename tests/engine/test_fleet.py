@@ -24,6 +24,7 @@ from tests.engine.attached import Attached
 from tests.engine.conftest import CLUSTER, Region, config
 from tests.engine.preloaded import Preloaded
 from tests.faults.disturbed import Disturbed
+from tests.faults.recovery import run, sections
 
 SIX = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "ap-south-1", "sa-east-1")
 """The benchmark has twelve."""
@@ -140,6 +141,10 @@ def test_a_fleet_of_six_survives_a_failure_and_a_kill_and_leaves_nothing(
     assert process.returncode == -signal.SIGKILL, stderr
     several.emulation.inject([])
     assert f"{theirs}: failed" in stderr
+    # What a kill may leave half-written beside a state is removed by the document's command.
+    (remove,) = sections()["An empty attributes file"]
+    backend = several.environment["PULUMI_BACKEND_URL"].removeprefix("file://")
+    run(several.as_region(theirs, tmp_path / "mending"), remove, BACKEND=backend)
 
     # What was cut off is named before anything is begun.
     status, refused = several.result("up", "--yes")
