@@ -1,8 +1,10 @@
 """Text for a terminal of 80 columns: colours where there are some, and a line that says what happens now."""
 
 import os
+import re
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterator
 from typing import IO
 
 WIDTH = 80
@@ -20,6 +22,23 @@ class Colours:
     def __call__(self, text: str, code: str) -> str:
         """`text` in the colour of an ANSI code."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._on else text
+
+
+def wrapped(start: str, text: str, *, indent: str) -> Iterator[str]:
+    """`start`, which may be coloured, and the text after it, in lines that fit."""
+    visible = re.sub(r"\x1b\[\d*m", "", start)
+    lines = textwrap.wrap(
+        visible + text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    yield (start + lines[0][len(visible) :]).rstrip()
+    yield from lines[1:]
+
+
+def command(text: str, *, indent: str) -> Iterator[str]:
+    """A command on lines that a shell reads as one."""
+    lines = textwrap.wrap(text, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
+    yield from (f"{indent}{line} \\" for line in lines[:-1])
+    yield f"{indent}{lines[-1]}"
 
 
 class Progress:

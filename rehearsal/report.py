@@ -1,19 +1,17 @@
 """What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
 
-import re
-import textwrap
 from collections.abc import Iterator, Mapping
 
-from checks.finding import Check, Finding, Status
+from checks.finding import Status
+from checks.report import check_json, check_lines
 from common.json_values import Json
-from common.terminal import WIDTH, Colours
+from common.terminal import Colours, wrapped
 from engine.remedies import remedies_of
 from engine.run import Resource
 from rehearsal.fingerprint import fingerprints
 from rehearsal.rehearse import Rehearsal
 
 FORMAT_VERSION = 1
-MARKS = {Status.HOLDS: ("✓", "32"), Status.UNVERIFIED: ("?", "33"), Status.FAILS: ("✗", "31")}
 
 # What each resource is, from its properties; others are told by their physical name.
 _TOLD: Mapping[str, str] = {
@@ -61,18 +59,18 @@ def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
         yield colour("What stands in the way", "1")
         for failure in rehearsal.failures:
             name = failure.urn.rpartition("::")[2]
-            yield from _wrapped(f"{colour('✗', '31')} {name}: ", failure.message, indent="    ")
+            yield from wrapped(f"{colour('✗', '31')} {name}: ", failure.message, indent="    ")
             for remedy in remedies_of([failure.message]):
                 for line in str(remedy).splitlines():
-                    yield from _wrapped("    ", line, indent="      ")
+                    yield from wrapped("    ", line, indent="      ")
     else:
         yield colour("Whether it would work", "1")
         for check in rehearsal.checks:
-            yield from _check(check, colour)
+            yield from check_lines(check, colour)
         yield ""
         yield colour("Outputs", "1")
         for name, value in sorted(rehearsal.update.outputs.items()):
-            yield from _wrapped(f"  {name} = ", str(value), indent="      ")
+            yield from wrapped(f"  {name} = ", str(value), indent="      ")
     yield ""
     yield _verdict(rehearsal, colour)
 
@@ -92,7 +90,7 @@ def _tree(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
                 yield f"{'  ' * depth}{colour(title, '36')}"
             else:
                 start = f"{'  ' * depth}{_service(resource):<28} "
-                yield from _wrapped(start, _described(resource), indent="  " * (depth + 2))
+                yield from wrapped(start, _described(resource), indent="  " * (depth + 2))
             yield from walk(resource.urn, depth + 1)
 
     stack = next((r for r in rehearsal.update.resources if r.parent is None), None)
@@ -122,21 +120,6 @@ def _described(resource: Resource) -> str:
     return f"{'protected: ' if resource.protect else ''}{told}"
 
 
-def _check(check: Check, colour: Colours) -> Iterator[str]:
-    mark, code = MARKS[check.status]
-    yield f"{colour(mark, code)} {colour(f'{check.name:<9}', '1')} {check.question}"
-    for finding in check.findings:
-        yield from _finding(finding, colour)
-
-
-def _finding(finding: Finding, colour: Colours) -> Iterator[str]:
-    mark, code = MARKS[finding.status]
-    text = finding.text if finding.status is not Status.UNVERIFIED else f"unverified: {finding.text}"
-    yield from _wrapped(f"    {colour(mark, code)} ", text, indent="      ")
-    if finding.remedy:
-        yield from _command(finding.remedy, indent="        ")
-
-
 def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
     count = sum(not r.is_component for r in rehearsal.update.resources)
     took = f"in {rehearsal.seconds:.1f} s"
@@ -150,22 +133,6 @@ def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
         f"would work: {count} resources, no check fails, {open_} things unverified, {took}",
         "32",
     )
-
-
-def _wrapped(start: str, text: str, *, indent: str) -> Iterator[str]:
-    visible = re.sub(r"\x1b\[\d*m", "", start)
-    lines = textwrap.wrap(
-        visible + text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    yield (start + lines[0][len(visible) :]).rstrip()
-    yield from lines[1:]
-
-
-def _command(text: str, *, indent: str) -> Iterator[str]:
-    """A command on lines that a shell reads as one."""
-    lines = textwrap.wrap(text, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
-    yield from (f"{indent}{line} \\" for line in lines[:-1])
-    yield f"{indent}{lines[-1]}"
 
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
@@ -205,17 +172,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
             }
             for f in rehearsal.failures
         ],
-        "checks": [
-            {
-                "name": check.name,
-                "question": check.question,
-                "status": check.status.value,
-                "findings": [
-                    {"status": f.status.value, "text": f.text, "remedy": f.remedy} for f in check.findings
-                ],
-            }
-            for check in rehearsal.checks
-        ],
+        "checks": [check_json(check) for check in rehearsal.checks],
         "outputs": dict(sorted(rehearsal.update.outputs.items())),
         "manifests": [
             {"template": m.template, "kind": m.kind, "name": m.name, "content": dict(m.content)}
