@@ -27,7 +27,11 @@ class Finding:
     text: str
     """What was found, with its evidence."""
     remedy: str | None = None
-    """The command that verifies an unverified one."""
+    """What verifies an unverified one, or mends a failing one: a command."""
+    page: str | None = None
+    """Where there is more: a file and its anchor."""
+    name: str | None = None
+    """Of the question that it answers, where a check asks several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +56,29 @@ class Findings:
 
     found: list[Finding] = field(default_factory=list[Finding])
 
-    def expect(self, holds: bool, text: str, otherwise: str) -> None:  # noqa: FBT001 reads as a statement
-        """`text` if it holds, else a failure that says `otherwise`."""
-        status = Status.HOLDS if holds else Status.FAILS
-        self.found.append(Finding(status=status, text=text if holds else otherwise))
+    def expect(
+        self,
+        holds: bool,  # noqa: FBT001 reads as a statement
+        text: str,
+        otherwise: str,
+        remedy: str | None = None,
+    ) -> None:
+        """`text` if it holds, else a failure that says `otherwise`, and what mends it."""
+        if holds:
+            self.holds(text)
+        else:
+            self.fail(otherwise, remedy)
 
     def holds(self, text: str) -> None:
         """Something that holds."""
         self.found.append(Finding(status=Status.HOLDS, text=text))
 
-    def fail(self, text: str) -> None:
-        """A failure."""
-        self.found.append(Finding(status=Status.FAILS, text=text))
+    def fail(self, text: str, remedy: str | None = None) -> None:
+        """A failure, and what mends it."""
+        self.found.append(Finding(status=Status.FAILS, text=text, remedy=remedy))
 
-    def unverified(self, text: str, remedy: str) -> None:
-        """Something that only a real account can show, and how."""
+    def unverified(self, text: str, remedy: str | None) -> None:
+        """Something that isn't known here, and what would show it."""
         self.found.append(Finding(status=Status.UNVERIFIED, text=text, remedy=remedy))
 
     @contextmanager

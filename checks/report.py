@@ -23,6 +23,8 @@ def _finding(finding: Finding, colour: Colours) -> Iterator[str]:
     yield from wrapped(f"    {colour(mark, code)} ", text, indent="      ")
     if finding.remedy:
         yield from command(finding.remedy, indent="        ")
+    if finding.page:
+        yield f"        more: {finding.page}"
 
 
 def check_json(check: Check) -> dict[str, Json]:
@@ -31,5 +33,14 @@ def check_json(check: Check) -> dict[str, Json]:
         "name": check.name,
         "question": check.question,
         "status": check.status.value,
-        "findings": [{"status": f.status.value, "text": f.text, "remedy": f.remedy} for f in check.findings],
+        "findings": [_finding_json(finding) for finding in check.findings],
     }
+
+
+def _finding_json(finding: Finding) -> dict[str, Json]:
+    told: dict[str, Json] = {
+        "status": finding.status.value,
+        "text": finding.text,
+        "remedy": finding.remedy,
+    }
+    return told if finding.name is None else {"name": finding.name, **told, "page": finding.page}

@@ -22,6 +22,7 @@ TIERS = {
     "unit": ("pytest",),
     "chart": ("helm_python", "kubernetes_validate"),
     "rehearsal": (*_REHEARSAL, "pulumi_policy"),
+    "doctor": (*_REHEARSAL, "kubernetes"),
     "review": (*_REHEARSAL, "markdown_it"),
     "engine": (*_REHEARSAL, "kubernetes"),
     "cluster": (*_REHEARSAL, "kubernetes"),

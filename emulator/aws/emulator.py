@@ -56,10 +56,11 @@ def prepare() -> None:
 
 def _install_additions() -> None:
     """Calls that moto lacks; their modules import moto's, so only once that is prepared."""
-    from emulator.aws import moto_gaps, pod_identity
+    from emulator.aws import moto_gaps, moto_gaps_questions, pod_identity
 
     pod_identity.install()
     moto_gaps.install()
+    moto_gaps_questions.install()
 
 
 def _share_service_models() -> None:

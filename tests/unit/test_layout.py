@@ -18,7 +18,7 @@ LAYERS = (
     ("policies", "tools"),
     ("engine",),
     ("checks",),
-    ("emulator",),
+    ("emulator", "doctor"),
     ("controlplane", "fleet"),
     ("rehearsal",),
     ("review",),

@@ -1,0 +1,93 @@
+"""state: does it outlive this machine, and is anything of the stack missing or half done?"""
+
+import os
+
+from checks.finding import Findings
+from doctor.case import Case
+from doctor.question import Category, Question
+from engine.remedies import remedies_of
+from policies import types
+
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 a variable's name
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
+POLICY_ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment"
+_PARTS = {
+    types.IOT_POLICY: "IoT policy",
+    types.CERTIFICATE: "certificate",
+    POLICY_ATTACHMENT: "attachment of the IoT policy",
+    types.SECURITY_GROUP: "security group",
+    types.PARAMETER_GROUP: "parameter group",
+    types.SUBNET_GROUP: "subnet group",
+    types.INSTANCE: "database",
+    types.SECRET: "secrets",
+    SECRET_VERSION: "secrets' values",
+    types.ROLE: "role",
+    types.ROLE_POLICY: "role's policy",
+    types.POD_IDENTITY: "Pod Identity association",
+    types.RELEASE: "release",
+}
+"""What every built stack has of AWS and the cluster, in words."""
+
+
+def _backend(case: Case, findings: Findings) -> None:
+    state = case.known()
+    if not state.backend.startswith("file://"):
+        findings.holds(f"the state is in {state.backend}")
+        return
+    text = f"the state is a local file, {state.backend}: it ends with this machine, and nobody else has it"
+    remedy = "pulumi login s3://STATE-BUCKET"
+    if case.settings.is_production:
+        findings.fail(text, remedy)
+    else:
+        findings.unverified(
+            f"that the state outlives this machine: it is a local file, {state.backend}", remedy
+        )
+
+
+def _secrets(case: Case, findings: Findings) -> None:
+    """The state holds the certificate's private key and the database's password, encrypted by this."""
+    provider = case.known().secrets_provider
+    is_empty = os.environ.get(PASSPHRASE) == "" and not os.environ.get(f"{PASSPHRASE}_FILE")
+    findings.expect(
+        provider not in ("passphrase", "") or not is_empty,
+        f"secrets in the state are encrypted ({provider or 'no state yet'})",
+        f"secrets in the state are encrypted with an empty passphrase: {PASSPHRASE} is empty",
+        'pulumi stack change-secrets-provider "awskms://alias/ALIAS?region=REGION"',
+    )
+
+
+def _pending(case: Case, findings: Findings) -> None:
+    pending = case.known().pending
+    [row] = remedies_of(["pending operations"])
+    findings.expect(
+        not pending,
+        "no operation was cut off",
+        "an update was cut off; pending are: "
+        + ", ".join(f"{each.operation} of {each.type} {each.name}" for each in pending),
+        f"{row.do}: {row.page}",
+    )
+
+
+def _complete(case: Case, findings: Findings) -> None:
+    state = case.known()
+    missing = [words for type_, words in _PARTS.items() if not state.of_type(type_)]
+    findings.expect(
+        not missing,
+        f"all is built: {sum(1 for each in state.resources if each.id)} resources",
+        f"not built: {', '.join(missing)}",
+        "mend what fails here; then `pulumi up` goes on where it stopped",
+    )
+
+
+_BACKEND = Question(name="state-backend", that="that the state outlives this machine", ask=_backend)
+_SECRETS = Question(name="state-secrets", that="that the state's secrets are encrypted", ask=_secrets)
+
+CATEGORY = Category(
+    name="state",
+    question="Does it outlive this machine, and is the stack whole in it?",
+    before=(_BACKEND, _SECRETS),
+    after=(
+        Question(name="state-pending", that="that no operation was cut off", ask=_pending),
+        Question(name="state-complete", that="that all of the stack is built", ask=_complete),
+    ),
+)

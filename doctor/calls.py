@@ -1,0 +1,84 @@
+"""Every call that the doctor makes: nothing else can be asked through `aws` and `api`.
+
+They describe, get, list, simulate or test. `permissions` writes the policy that grants them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+READING = ("Describe", "Get", "List", "Simulate", "Test")
+"""What the name of each call begins with."""
+
+_ANY = "*"
+"""AWS has no narrower resource for it. Source: Service Authorization Reference, by service."""
+
+AWS_CALLS: Mapping[str, str] = {
+    "sts:GetCallerIdentity": _ANY,
+    "ec2:DescribeRegions": _ANY,
+    "ec2:DescribeSubnets": _ANY,
+    "ec2:DescribeNetworkInterfaces": _ANY,
+    "ec2:DescribeSecurityGroupRules": _ANY,
+    "eks:DescribeCluster": "arn:{partition}:eks:{region}:{account}:cluster/{cluster}",
+    "eks:ListPodIdentityAssociations": "arn:{partition}:eks:{region}:{account}:cluster/{cluster}",
+    "eks:DescribePodIdentityAssociation": (
+        "arn:{partition}:eks:{region}:{account}:podidentityassociation/{cluster}/*"
+    ),
+    "iam:GetRole": "arn:{partition}:iam::{account}:role/*",
+    "iam:GetRolePolicy": "arn:{partition}:iam::{account}:role/{role}",
+    "iam:ListRolePolicies": "arn:{partition}:iam::{account}:role/{role}",
+    "iam:ListAttachedRolePolicies": "arn:{partition}:iam::{account}:role/{role}",
+    "iam:SimulatePrincipalPolicy": _ANY,
+    "iot:DescribeDomainConfiguration": "arn:{partition}:iot:{region}:{account}:domainconfiguration/*",
+    "iot:GetPolicy": "arn:{partition}:iot:{region}:{account}:policy/{iot_policy}",
+    "iot:DescribeCertificate": "arn:{partition}:iot:{region}:{account}:cert/*",
+    "iot:ListAttachedPolicies": _ANY,
+    "iot:TestAuthorization": _ANY,
+    "kms:DescribeKey": "arn:{partition}:kms:{region}:{account}:key/*",
+    "rds:DescribeAccountAttributes": _ANY,
+    "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:*",
+    "rds:DescribeDBMajorEngineVersions": _ANY,
+    "rds:DescribeDBParameterGroups": "arn:{partition}:rds:{region}:{account}:pg:*",
+    "rds:DescribeDBParameters": "arn:{partition}:rds:{region}:{account}:pg:*",
+    "rds:DescribeDBSubnetGroups": "arn:{partition}:rds:{region}:{account}:subgrp:*",
+    "rds:DescribeOrderableDBInstanceOptions": _ANY,
+    "rds:DescribePendingMaintenanceActions": "arn:{partition}:rds:{region}:{account}:db:*",
+    "secretsmanager:DescribeSecret": (
+        "arn:{partition}:secretsmanager:{region}:{account}:secret:{cluster}/maestro/*"
+    ),
+}
+"""IAM action, which is also service and operation, to the resource that it is asked about."""
+
+KUBERNETES_READS = (
+    # group, resources, verbs: as in a ClusterRole. Of Secrets only the metadata is asked for.
+    ("", "namespaces, nodes, configmaps, pods, pods/log, events", "get list"),
+    ("", "secrets", "list"),
+    ("apps", "daemonsets, deployments", "get list"),
+    ("storage.k8s.io", "csidrivers", "get"),
+    (
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations, validatingadmissionpolicybindings",
+        "list",
+    ),
+    ("secrets-store.csi.x-k8s.io", "secretproviderclasspodstatuses", "list"),
+    ("vpcresources.k8s.aws", "securitygrouppolicies", "list"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What the resources of a policy are narrowed to."""
+
+    partition: str
+    region: str
+    account: str
+    cluster: str
+    role: str
+    iot_policy: str
+    database: str
+    subnet_group: str
+    parameter_groups: str
+    """With a wildcard for the family."""
+
+    def __call__(self, template: str) -> str:
+        """The ARN that a template stands for."""
+        return template.format_map(vars(self))

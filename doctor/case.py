@@ -1,0 +1,138 @@
+"""The stack that is examined, and what several questions want of it."""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from common.json_values import Json, dig, flag, json_list, record, records, text, texts
+from doctor.api import Api
+from doctor.aws import Aws
+from doctor.errors import AwsError, UnaskedError
+from doctor.state import State
+from engine.project import Stack
+from maestro_stack.mqtt import Mqtt
+from maestro_stack.names import Names
+from maestro_stack.settings import PARTITIONS, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who asks."""
+
+    account: str
+    partition: str
+    arn: str
+
+    @property
+    def principal(self) -> str:
+        """The ARN that IAM and EKS know a session by: its role's, but without its path."""
+        parts = self.arn.split(":", 5)
+        if parts[2] != "sts" or not parts[5].startswith("assumed-role/"):
+            return self.arn
+        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Everything that a question may look at."""
+
+    stack: Stack
+    settings: Settings
+    aws: Aws
+    api: Api
+    state: State | UnaskedError
+    """Or why it can't be read."""
+    identity: Identity
+    port_forward: bool
+    """Whether the server may be reached through the API server's proxy, which takes more than reading."""
+
+    @property
+    def names(self) -> Names:
+        """The physical names that the program makes."""
+        return Names(self.settings.cluster_name, self.settings.region)
+
+    @property
+    def mqtt(self) -> Mqtt:
+        """The MQTT names."""
+        return Mqtt(self.settings.mqtt.source_id)
+
+    @property
+    def partition(self) -> str:
+        """Of the region, by its name."""
+        region = self.settings.region
+        return next((known for start, known in PARTITIONS.items() if region.startswith(start)), "aws")
+
+    def arn(self, service: str, resource: str) -> str:
+        """Of a resource in this account; IAM's carry no region."""
+        region = "" if service == "iam" else self.settings.region
+        return f"arn:{self.partition}:{service}:{region}:{self.identity.account}:{resource}"
+
+    def known(self) -> State:
+        """The state. Raises UnaskedError where it can't be read."""
+        if isinstance(self.state, UnaskedError):
+            raise self.state
+        return self.state
+
+    # --- the cluster and its network, as EKS and EC2 have them ----------------------------------------
+
+    def cluster(self) -> dict[str, Json]:
+        """The cluster. Raises AwsError where there is none, and as `Aws.call`."""
+        return record(self.aws.call("eks:DescribeCluster", name=self.settings.cluster_name), "cluster")
+
+    def vpc_id(self) -> str:
+        """The configured VPC, or the cluster's. Raises as `cluster`."""
+        return self.settings.network.vpc_id or text(record(self.cluster(), "resourcesVpcConfig"), "vpcId")
+
+    def cluster_security_group(self) -> str:
+        """Id. Raises as `cluster`."""
+        return text(record(self.cluster(), "resourcesVpcConfig"), "clusterSecurityGroupId")
+
+    def admitted_groups(self) -> frozenset[str]:
+        """Security groups that the database admits. Raises as `cluster`."""
+        return frozenset((self.cluster_security_group(), *self.settings.network.client_security_group_ids))
+
+    def subnets(self) -> list[dict[str, Json]]:
+        """The database's subnets, as the program chooses them. Raises as `cluster`."""
+        given = self.settings.network.subnet_ids
+        wanted = given or texts(record(self.cluster(), "resourcesVpcConfig"), "subnetIds")
+        by_id: Json = [{"Name": "subnet-id", "Values": json_list(wanted)}]
+        found = self.aws.records("ec2:DescribeSubnets", "Subnets", Filters=by_id)
+        return found if given else [each for each in found if not flag(each, "MapPublicIpOnLaunch")]
+
+    # --- what runs on it -----------------------------------------------------------------------------
+
+    def nodes(self) -> list[dict[str, Json]]:
+        """All nodes. Raises as Api."""
+        return self.api.items("/api/v1/nodes")
+
+    def daemon_sets(self) -> list[dict[str, Json]]:
+        """Of every namespace. Raises as Api."""
+        return self.api.items("/apis/apps/v1/daemonsets")
+
+    def server_pods(self) -> list[dict[str, Json]]:
+        """The server's, in its namespace. Raises as Api."""
+        return self.api.items(
+            f"/api/v1/namespaces/{self.settings.server.namespace}/pods",
+            labelSelector="component=maestro-server",
+        )
+
+    @functools.cached_property
+    def namespace_path(self) -> str:
+        """Path of the server's namespace on the API server."""
+        return f"/api/v1/namespaces/{self.settings.server.namespace}"
+
+    def is_ours(self, type_: str, physical: str) -> bool:
+        """Whether the stack's state has a resource of this type and id. Raises UnaskedError."""
+        return any(each.id == physical for each in self.known().of_type(type_))
+
+
+def absent(refusal: AwsError, *codes: str) -> None:
+    """Go on if AWS says that there is no such thing, which `codes` name; else raise."""
+    if refusal.code not in codes:
+        raise refusal
+
+
+def containers(pod: dict[str, Json]) -> Iterable[dict[str, Json]]:
+    """Those of a pod or a pod template's owner."""
+    spec = dig(pod, "spec.template.spec") or pod.get("spec")
+    return records(spec, "containers") if isinstance(spec, dict) else ()

@@ -1,0 +1,17 @@
+"""All questions, in the order in which they are told: first what the others rest on."""
+
+from doctor import account, backend, broker, cluster, database, pods, rights, secrets, taken, workload
+
+CATEGORIES = (
+    account.CATEGORY,
+    backend.CATEGORY,
+    rights.CATEGORY,
+    cluster.CATEGORY,
+    workload.CATEGORY,
+    taken.CATEGORY,
+    database.CATEGORY,
+    broker.CATEGORY,
+    secrets.CATEGORY,
+    pods.CATEGORY,
+)
+PHASES = ("before", "after")

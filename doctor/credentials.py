@@ -1,0 +1,151 @@
+"""The credentials that the stack's AWS provider would use.
+
+Sources: Pulumi Registry, AWS provider, "Configuration"; botocore.credentials.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+from botocore import exceptions
+from botocore.client import BaseClient
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    AssumeRoleWithWebIdentityCredentialFetcher,
+    DeferredRefreshableCredentials,
+)
+from botocore.session import Session
+
+from checks.finding import Findings
+from common.json_values import Json, record, records, text, texts
+from doctor.errors import UnusableError
+from engine.project import PLACEHOLDER
+
+_FILES = {"config_file": "sharedConfigFiles", "credentials_file": "sharedCredentialsFiles"}
+_ROLE_OF_WEB = "assumeRoleWithWebIdentity"
+LONGEST_UP = timedelta(minutes=40)
+"""The provider's own limit for making a database."""
+
+
+def session_of(config: Mapping[str, str], region: str) -> boto3.session.Session:
+    """A session of the engine's flat configuration.
+
+    Raises:
+        UnusableError: there are no such credentials.
+    """
+    given = _decoded(config)
+    core = Session()
+    try:
+        for variable, key in _FILES.items():
+            for file in texts(given, key)[:1]:
+                core.set_config_variable(variable, file)
+        if profile := text(given, "profile"):
+            core.set_config_variable("profile", profile)
+        _take_keys(core, given)
+        if web := record(given, _ROLE_OF_WEB):
+            _take_web_identity(core, web, region)
+        for role in records(given, "assumeRoles"):
+            _take_role(core, role, region)
+        if core.get_credentials() is None:
+            raise _none("there are none")
+    except (exceptions.BotoCoreError, OSError) as error:
+        raise _none(str(error)) from None
+    return boto3.session.Session(botocore_session=core, region_name=region)
+
+
+def _none(why: str) -> UnusableError:
+    return UnusableError(
+        f"AWS can't be asked without credentials: {why}\n"
+        "    the stack's own are looked for, as the provider does; try: aws sts get-caller-identity"
+    )
+
+
+def _decoded(config: Mapping[str, str]) -> dict[str, Json]:
+    """The provider's keys; objects and lists arrive as JSON text."""
+    given: dict[str, Json] = {}
+    for key, value in config.items():
+        namespace, _, name = key.partition(":")
+        if namespace == "aws":
+            try:
+                given[name] = cast(Json, json.loads(value)) if value[:1] in ("{", "[") else value
+            except ValueError:
+                given[name] = value
+    return given
+
+
+def _take_keys(core: Session, given: Mapping[str, Json]) -> None:
+    keys = [text(given, key) for key in ("accessKey", "secretKey", "token")]
+    if any(key.startswith(PLACEHOLDER) for key in keys):
+        raise UnusableError(
+            "the stack's AWS keys are encrypted, and the doctor decrypts nothing\n"
+            "    give it the same identity by the environment, and a stack file without them: --config FILE"
+        )
+    if keys[0] and keys[1]:
+        core.set_credentials(keys[0], keys[1], keys[2] or None)
+
+
+def _take_role(core: Session, role: Mapping[str, Json], region: str) -> None:
+    """Go on as a role; several are a chain."""
+    source = core.get_credentials()
+    if source is None:
+        raise _none(f"there are none to take role {text(role, 'roleArn')} with")
+    external = text(role, "externalId")
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=_in_region(core, region),
+        source_credentials=source,
+        role_arn=text(role, "roleArn"),
+        extra_args={
+            "RoleSessionName": text(role, "sessionName", "maestro-doctor"),
+            **({"ExternalId": external} if external else {}),
+        },
+    )
+    _use(core, fetcher.fetch_credentials, "assume-role")
+
+
+def _take_web_identity(core: Session, web: Mapping[str, Json], region: str) -> None:
+    file = text(web, "webIdentityTokenFile")
+    fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
+        client_creator=_in_region(core, region),
+        web_identity_token_loader=lambda: Path(file).read_text(encoding="utf-8").strip(),
+        role_arn=text(web, "roleArn"),
+        extra_args={"RoleSessionName": text(web, "sessionName", "maestro-doctor")},
+    )
+    _use(core, fetcher.fetch_credentials, "assume-role-with-web-identity")
+
+
+def _in_region(core: Session, region: str) -> Callable[..., BaseClient]:
+    def create(service: str, **options: object) -> BaseClient:
+        make = cast("Callable[..., BaseClient]", core.create_client)
+        return make(service, **{"region_name": region, **options})
+
+    return create
+
+
+def _use(core: Session, fetch: Callable[[], object], method: str) -> None:
+    # As botocore's own providers make them; the session has no setter for other than plain keys.
+    cast(Any, core)._credentials = DeferredRefreshableCredentials(cast(Any, fetch), method)  # noqa: SLF001
+
+
+def check_expiry(session: boto3.session.Session, findings: Findings) -> None:
+    """Whether the credentials outlast an `up`; all but those of the environment are renewed by botocore."""
+    credentials = session.get_credentials()
+    method = "" if credentials is None else credentials.method
+    ends = cast("datetime | None", getattr(credentials, "_expiry_time", None))
+    if method != "env":
+        findings.holds(f"credentials by {method}, which renews them" if ends else f"credentials by {method}")
+    elif ends is not None:
+        left = ends - datetime.now(UTC)
+        findings.expect(
+            left > LONGEST_UP,
+            f"credentials until {ends:%H:%M} UTC",
+            f"credentials end at {ends:%H:%M} UTC, in {max(0, int(left.total_seconds() / 60))} minutes; a "
+            f"database may take {int(LONGEST_UP.total_seconds() / 60)}",
+            "renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
+        )
+    elif credentials is not None and credentials.token:
+        findings.unverified("that the credentials outlast an `up`: AWS_CREDENTIAL_EXPIRATION isn't set", None)
+    else:
+        findings.holds("credentials by keys that don't expire")

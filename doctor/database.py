@@ -1,0 +1,272 @@
+"""database: can it be had, and is it as the program made it?"""
+
+from datetime import UTC, date, datetime, timedelta
+
+from checks.finding import Findings
+from common.json_values import Json, dig, flag, number, record, records, text
+from doctor.case import Case, absent
+from doctor.errors import AwsError
+from doctor.question import Category, Question
+from maestro_stack.database import CA_CERTIFICATE, STORAGE_TYPE
+from maestro_stack.support import SOON
+
+STANDARD = "open-source-rds-standard-support"
+SYMMETRIC = "SYMMETRIC_DEFAULT"
+STALE = timedelta(minutes=30)
+"""RDS ships the log every five minutes. Source: RDS user guide, "Restoring … to a specified time"."""
+_QUOTAS = {
+    "DBInstances": "instances",
+    "AllocatedStorage": "GiB of storage",
+    "DBParameterGroups": "parameter groups",
+    "DBSubnetGroups": "subnet groups",
+}
+
+
+def _orderable(case: Case, findings: Findings) -> None:
+    """Class, engine, storage and Multi-AZ, as RDS offers them in the subnets' zones."""
+    settings = case.settings.database
+    major = settings.engine_version.partition(".")[0]
+    offers = [
+        offer
+        for offer in case.aws.records(
+            "rds:DescribeOrderableDBInstanceOptions",
+            "OrderableDBInstanceOptions",
+            Engine="postgres",
+            DBInstanceClass=settings.instance_class,
+            Vpc=True,
+        )
+        if text(offer, "EngineVersion").partition(".")[0] == major
+        and text(offer, "StorageType") == STORAGE_TYPE
+        and (flag(offer, "MultiAZCapable") or not settings.multi_az)
+    ]
+    what = f"PostgreSQL {major} on {settings.instance_class}{', Multi-AZ' if settings.multi_az else ''}"
+    remedy = (
+        "aws rds describe-orderable-db-instance-options --engine postgres --query "
+        "'OrderableDBInstanceOptions[].[EngineVersion,DBInstanceClass]'; pulumi config set --path "
+        "database.instanceClass CLASS"
+    )
+    if not offers:
+        findings.fail(f"RDS doesn't offer {what} in {case.settings.region}", remedy)
+        return
+    offered = {text(zone, "Name") for offer in offers for zone in records(offer, "AvailabilityZones")}
+    zones = {text(subnet, "AvailabilityZone") for subnet in case.subnets()}
+    need = 2 if settings.multi_az else 1
+    findings.expect(
+        len(offered & zones) >= need,
+        f"RDS offers {what} in {', '.join(sorted(offered & zones))}",
+        f"RDS offers {what} in {', '.join(sorted(offered))}; the subnets are in {', '.join(sorted(zones))}",
+        remedy,
+    )
+
+
+def _support(case: Case, findings: Findings) -> None:
+    major = case.settings.database.engine_version.partition(".")[0]
+    found = case.aws.records(
+        "rds:DescribeDBMajorEngineVersions",
+        "DBMajorEngineVersions",
+        Engine="postgres",
+        MajorEngineVersion=major,
+    )
+    ends = [
+        text(each, "LifecycleSupportEndDate")
+        for version in found
+        for each in records(version, "SupportedEngineLifecycles")
+        if text(each, "LifecycleSupportName") == STANDARD
+    ]
+    if not ends:
+        findings.unverified(f"when RDS's standard support of PostgreSQL {major} ends", None)
+        return
+    end = date.fromisoformat(min(ends)[:10])
+    findings.expect(
+        end - datetime.now(UTC).date() > SOON,
+        f"PostgreSQL {major} has RDS's standard support until {end}",
+        f"RDS's standard support of PostgreSQL {major} ends on {end}",
+        "pulumi config set --path database.engineVersion NEWER",
+    )
+
+
+def _quotas(case: Case, findings: Findings) -> None:
+    """What one more database takes of what is left; of a built one nothing."""
+    wanted = dict.fromkeys(_QUOTAS, 1)
+    wanted["AllocatedStorage"] = case.settings.database.allocated_storage_gib
+    for quota in case.aws.records("rds:DescribeAccountAttributes", "AccountQuotas"):
+        name = text(quota, "AccountQuotaName")
+        if name not in _QUOTAS:
+            continue
+        left = number(quota, "Max") - number(quota, "Used")
+        findings.expect(
+            left >= wanted[name],
+            f"{left} more {_QUOTAS[name]} of {number(quota, 'Max')}",
+            f"{left} more {_QUOTAS[name]} of {number(quota, 'Max')} are allowed, and {wanted[name]} needed",
+            "aws service-quotas list-service-quotas --service-code rds; aws service-quotas "
+            "request-service-quota-increase --service-code rds --quota-code CODE --desired-value NUMBER",
+        )
+
+
+def _key(case: Case, findings: Findings) -> None:
+    arn = case.settings.database.kms_key_arn
+    if arn is None:
+        findings.holds("the account's aws/rds key, which RDS makes itself")
+        return
+    try:
+        key = record(case.aws.call("kms:DescribeKey", KeyId=arn), "KeyMetadata")
+    except AwsError as refusal:
+        absent(refusal, "NotFoundException")
+        findings.fail(f"there is no KMS key {arn}", "aws kms list-keys")
+        return
+    state, kind = text(key, "KeyState"), text(key, "KeySpec", SYMMETRIC)
+    findings.expect(
+        (state, kind) == ("Enabled", SYMMETRIC),
+        "its KMS key is enabled",
+        f"KMS key {arn} is {state}, {kind}: RDS needs an enabled symmetric one",
+        f"aws kms cancel-key-deletion --key-id {arn}; aws kms enable-key --key-id {arn}",
+    )
+
+
+# --- after ---------------------------------------------------------------------------------------
+
+
+def _instance(case: Case) -> dict[str, Json] | None:
+    try:
+        [found] = case.aws.records(
+            "rds:DescribeDBInstances", "DBInstances", DBInstanceIdentifier=case.names.database
+        )
+    except AwsError as refusal:
+        absent(refusal, "DBInstanceNotFound")
+        return None
+    return found
+
+
+def _available(case: Case, findings: Findings) -> None:
+    name, instance = case.names.database, _instance(case)
+    if instance is None:
+        findings.fail(f"there is no database {name}", "pulumi refresh; pulumi up")
+        return
+    status = text(instance, "DBInstanceStatus")
+    # What RDS does by itself while the database serves. Source: RDS user guide, "Viewing DB instance status".
+    serving = ("available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring")
+    findings.expect(
+        status in serving,
+        f"database {name} is {status}",
+        f"database {name} is {status}",
+        f"aws rds describe-events --source-type db-instance --source-identifier {name} --duration 1440",
+    )
+
+
+def _tls(case: Case, findings: Findings) -> None:
+    instance = _instance(case)
+    if instance is None:
+        return
+    group = text(records(instance, "DBParameterGroups")[0], "DBParameterGroupName")
+    forced = [
+        text(each, "ParameterValue")
+        for each in case.aws.records("rds:DescribeDBParameters", "Parameters", DBParameterGroupName=group)
+        if text(each, "ParameterName") == "rds.force_ssl"
+    ]
+    findings.expect(
+        forced == ["1"],
+        f"it refuses connections without TLS ({group})",
+        f"{group} doesn't set rds.force_ssl=1: connections without TLS are taken",
+        "pulumi refresh; pulumi up",
+    )
+    ca = text(instance, "CACertificateIdentifier")
+    findings.expect(
+        ca == CA_CERTIFICATE,
+        f"its certificate is signed by {ca}, which the chart ships",
+        f"its certificate is signed by {ca}, and the server trusts {CA_CERTIFICATE}",
+        f"aws rds modify-db-instance --db-instance-identifier {case.names.database} "
+        f"--ca-certificate-identifier {CA_CERTIFICATE} --apply-immediately",
+    )
+
+
+def _admits(case: Case, findings: Findings) -> None:
+    """The database's own security groups, as they are now."""
+    instance = _instance(case)
+    if instance is None:
+        return
+    own: list[Json] = [text(each, "VpcSecurityGroupId") for each in records(instance, "VpcSecurityGroups")]
+    rules = case.aws.records(
+        "ec2:DescribeSecurityGroupRules",
+        "SecurityGroupRules",
+        Filters=[{"Name": "group-id", "Values": own}],
+    )
+    ingress = [each for each in rules if not flag(each, "IsEgress")]
+    admitted = {text(record(each, "ReferencedGroupInfo"), "GroupId") for each in ingress} - {""}
+    missing = sorted(case.admitted_groups() - admitted)
+    findings.expect(
+        not missing,
+        f"it admits {', '.join(sorted(admitted))}",
+        f"its security group doesn't admit {', '.join(missing)}",
+        "pulumi refresh; pulumi up",
+    )
+
+
+def _pending(case: Case, findings: Findings) -> None:
+    instance = _instance(case)
+    if instance is None:
+        return
+    arn = text(instance, "DBInstanceArn")
+    changes = record(instance, "PendingModifiedValues")
+    window = text(instance, "PreferredMaintenanceWindow")
+    actions = [
+        text(detail, "Action")
+        for resource in case.aws.records(
+            "rds:DescribePendingMaintenanceActions",
+            "PendingMaintenanceActions",
+            ResourceIdentifier=arn,
+        )
+        for detail in records(resource, "PendingMaintenanceActionDetails")
+    ]
+    waiting = [*(f"{key}" for key, value in changes.items() if value not in (None, {}, [])), *actions]
+    if waiting:
+        findings.unverified(
+            f"that nothing waits: {', '.join(waiting)} until the window {window} (UTC)",
+            f"aws rds describe-pending-maintenance-actions --resource-identifier {arn}",
+        )
+    else:
+        findings.holds(f"no change waits for the window {window} (UTC)")
+
+
+def _backups(case: Case, findings: Findings) -> None:
+    instance = _instance(case)
+    if instance is None:
+        return
+    days, wanted = number(instance, "BackupRetentionPeriod"), case.settings.database.backup_retention_days
+    findings.expect(
+        days >= wanted,
+        f"backups are kept {days} days",
+        f"backups are kept {days} days, and {wanted} are configured",
+        "pulumi refresh; pulumi up",
+    )
+    last = dig(instance, "LatestRestorableTime")
+    if not isinstance(last, str):
+        findings.unverified(
+            "that it can be restored: there is no backup yet", "aws rds describe-db-snapshots"
+        )
+        return
+    age = datetime.now(UTC) - datetime.fromisoformat(last)
+    findings.expect(
+        age < STALE,
+        f"it can be restored to {last}",
+        f"the last time to which it can be restored is {last}, {int(age.total_seconds() // 60)} minutes ago",
+        f"aws rds describe-events --source-type db-instance --source-identifier {case.names.database}",
+    )
+
+
+CATEGORY = Category(
+    name="database",
+    question="Can it be had, and is it as the program made it?",
+    before=(
+        Question(name="database-orderable", that="that RDS offers what is configured", ask=_orderable),
+        Question(name="database-support", that="that its version is supported", ask=_support),
+        Question(name="database-quotas", that="that the account's quotas have room for it", ask=_quotas),
+        Question(name="database-key", that="that RDS can use its KMS key", ask=_key),
+    ),
+    after=(
+        Question(name="database-available", that="that the database is available", ask=_available),
+        Question(name="database-tls", that="that it takes TLS only, by a CA that the chart has", ask=_tls),
+        Question(name="database-admits", that="that it admits the pods", ask=_admits),
+        Question(name="database-pending", that="that no change waits", ask=_pending),
+        Question(name="database-backups", that="that it can be restored", ask=_backups),
+    ),
+)

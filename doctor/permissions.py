@@ -1,0 +1,258 @@
+"""What the stack's providers need on AWS and on the cluster: one table, and the policies written from it.
+
+Sources: hashicorp/terraform-provider-aws, the calls of each resource's create, read, update and delete;
+Service Authorization Reference, the actions that a call demands besides its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from common.json_values import Json, json_list
+from doctor.calls import AWS_CALLS, KUBERNETES_READS, Scope
+from doctor.case import Case
+
+Purpose = Literal["deploy", "preview", "doctor"]
+PURPOSES: tuple[Purpose, ...] = ("deploy", "preview", "doctor")
+POLICY_MAX = 6144
+"""Characters of a managed policy, white space excluded. Source: IAM user guide, "IAM and AWS STS quotas"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What one resource type or look-up needs."""
+
+    type: str
+    resource: str
+    """Of the actions; the names are those that the program makes."""
+    reads: str
+    """Also at a refresh."""
+    writes: str = ""
+    source: str
+    """File of the AWS provider, below internal/service, or the page that demands the action."""
+    is_checked: bool = True
+    """Whether the emulation makes these calls, so that a test proves them needed."""
+
+
+_RDS = "arn:{partition}:rds:{region}:{account}"
+_IOT = "arn:{partition}:iot:{region}:{account}"
+_EC2 = "arn:{partition}:ec2:{region}:{account}"
+_EKS = "arn:{partition}:eks:{region}:{account}"
+_SECRET = "arn:{partition}:secretsmanager:{region}:{account}:secret:{cluster}/maestro/*"  # noqa: S105 an ARN
+
+NEEDS = (
+    Need(
+        type="look-ups",
+        resource="*",
+        reads="sts:GetCallerIdentity iot:DescribeEndpoint ec2:DescribeSubnets ec2:DescribeSecurityGroups "
+        "ec2:DescribeSecurityGroupRules ec2:DescribeNetworkInterfaces eks:ListClusters",
+        source="iot/endpoint_data_source.go, ec2/vpc_subnet_data_source.go, eks/clusters_data_source.go",
+    ),
+    Need(
+        type="aws:eks/getCluster:getCluster",
+        resource=f"{_EKS}:cluster/{{cluster}}",
+        reads="eks:DescribeCluster",
+        source="eks/cluster_data_source.go",
+    ),
+    Need(
+        type="aws:iot/policy:Policy",
+        resource=f"{_IOT}:policy/{{iot_policy}}",
+        reads="iot:GetPolicy iot:ListTagsForResource",
+        writes="iot:CreatePolicy iot:CreatePolicyVersion iot:ListPolicyVersions iot:DeletePolicyVersion "
+        "iot:DeletePolicy iot:TagResource iot:UntagResource",
+        source="iot/policy.go",
+    ),
+    Need(
+        type="aws:iot/certificate:Certificate",
+        resource=f"{_IOT}:cert/*",
+        reads="iot:DescribeCertificate",
+        writes="iot:UpdateCertificate iot:DeleteCertificate",
+        source="iot/certificate.go",
+    ),
+    Need(
+        type="aws:iot/certificate:Certificate",
+        resource="*",
+        reads="",
+        writes="iot:CreateKeysAndCertificate",
+        source="iot/certificate.go",
+    ),
+    Need(
+        type="aws:iot/policyAttachment:PolicyAttachment",
+        resource="*",
+        reads="iot:ListAttachedPolicies",
+        writes="iot:AttachPolicy iot:DetachPolicy",
+        source="iot/policy_attachment.go",
+    ),
+    Need(
+        type="aws:ec2/securityGroup:SecurityGroup",
+        resource="*",
+        reads="",
+        writes="ec2:CreateSecurityGroup ec2:DeleteSecurityGroup ec2:CreateTags ec2:DeleteTags "
+        "ec2:RevokeSecurityGroupEgress ec2:RevokeSecurityGroupIngress ec2:AuthorizeSecurityGroupIngress "
+        "ec2:ModifySecurityGroupRules",
+        source="ec2/vpc_security_group.go, ec2/vpc_security_group_ingress_rule.go",
+    ),
+    Need(
+        type="aws:rds/subnetGroup:SubnetGroup",
+        resource=f"{_RDS}:subgrp:{{subnet_group}}",
+        reads="rds:DescribeDBSubnetGroups rds:ListTagsForResource",
+        writes="rds:CreateDBSubnetGroup rds:ModifyDBSubnetGroup rds:DeleteDBSubnetGroup "
+        "rds:AddTagsToResource rds:RemoveTagsFromResource",
+        source="rds/subnet_group.go",
+    ),
+    Need(
+        type="aws:rds/parameterGroup:ParameterGroup",
+        resource=f"{_RDS}:pg:{{parameter_groups}}",
+        reads="rds:DescribeDBParameterGroups rds:DescribeDBParameters rds:ListTagsForResource",
+        writes="rds:CreateDBParameterGroup rds:ModifyDBParameterGroup rds:ResetDBParameterGroup "
+        "rds:DeleteDBParameterGroup rds:AddTagsToResource rds:RemoveTagsFromResource",
+        source="rds/parameter_group.go",
+    ),
+    Need(
+        type="aws:rds/instance:Instance",
+        resource=f"{_RDS}:db:{{database}}",
+        reads="rds:DescribeDBInstances rds:ListTagsForResource",
+        writes="rds:CreateDBInstance rds:ModifyDBInstance rds:RebootDBInstance rds:DeleteDBInstance "
+        "rds:AddTagsToResource rds:RemoveTagsFromResource",
+        source="rds/instance.go",
+    ),
+    Need(
+        type="aws:rds/instance:Instance",
+        resource=f"{_RDS}:snapshot:{{database}}-final-*",
+        reads="",
+        writes="rds:CreateDBSnapshot rds:AddTagsToResource",
+        source="RDS API reference, DeleteDBInstance: the final snapshot",
+        is_checked=False,
+    ),
+    Need(
+        type="aws:rds/instance:Instance",
+        resource="arn:{partition}:iam::{account}:role/aws-service-role/rds.amazonaws.com/*",
+        reads="",
+        writes="iam:CreateServiceLinkedRole",
+        source='RDS user guide, "Using service-linked roles": the first database of an account makes it',
+        is_checked=False,
+    ),
+    Need(
+        type="aws:secretsmanager/secret:Secret",
+        resource=_SECRET,
+        reads="secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy",
+        writes="secretsmanager:CreateSecret secretsmanager:UpdateSecret secretsmanager:DeleteSecret "
+        "secretsmanager:TagResource secretsmanager:UntagResource",
+        source="secretsmanager/secret.go",
+    ),
+    Need(
+        type="aws:secretsmanager/secretVersion:SecretVersion",
+        resource=_SECRET,
+        reads="secretsmanager:GetSecretValue secretsmanager:ListSecretVersionIds",
+        writes="secretsmanager:PutSecretValue secretsmanager:UpdateSecretVersionStage",
+        source="secretsmanager/secret_version.go",
+    ),
+    Need(
+        type="aws:iam/role:Role",
+        resource="arn:{partition}:iam::{account}:role/{role}",
+        reads="iam:GetRole iam:ListRolePolicies iam:ListAttachedRolePolicies iam:GetRolePolicy",
+        writes="iam:CreateRole iam:UpdateRole iam:UpdateRoleDescription iam:UpdateAssumeRolePolicy "
+        "iam:DeleteRole iam:ListInstanceProfilesForRole iam:DeleteRolePolicy iam:DetachRolePolicy "
+        "iam:PutRolePolicy iam:TagRole iam:UntagRole",
+        source="iam/role.go, iam/role_policy.go",
+    ),
+    Need(
+        type="aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        resource="arn:{partition}:iam::{account}:role/{role}",
+        reads="",
+        writes="iam:PassRole",
+        source="Service Authorization Reference, EKS, CreatePodIdentityAssociation",
+        is_checked=False,
+    ),
+    Need(
+        type="aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        resource=f"{_EKS}:cluster/{{cluster}}",
+        reads="eks:ListPodIdentityAssociations",
+        writes="eks:CreatePodIdentityAssociation",
+        source="eks/pod_identity_association.go",
+    ),
+    Need(
+        type="aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        resource=f"{_EKS}:podidentityassociation/{{cluster}}/*",
+        reads="eks:DescribePodIdentityAssociation eks:ListTagsForResource",
+        writes="eks:UpdatePodIdentityAssociation eks:DeletePodIdentityAssociation eks:TagResource "
+        "eks:UntagResource",
+        source="eks/pod_identity_association.go",
+    ),
+)
+
+_KUBERNETES_WRITES = (
+    # group, resources, what a preview needs, and a deployment besides. A preview's dry run of an update is a
+    # `patch`. The pods' own kinds are read while a release is waited for.
+    ("", "namespaces, configmaps", "get list watch patch", "create update delete"),
+    ("", "secrets", "get list", "create update delete"),
+    ("", "pods, events, replicationcontrollers", "get list watch", ""),
+    ("", "services, serviceaccounts", "get list watch patch", "create update delete"),
+    ("apps", "deployments, replicasets", "get list watch patch", "create update delete"),
+    ("networking.k8s.io", "networkpolicies", "get list watch patch", "create update delete"),
+    ("policy", "poddisruptionbudgets", "get list watch patch", "create update delete"),
+    ("secrets-store.csi.x-k8s.io", "secretproviderclasses", "get list watch patch", "create update delete"),
+)
+
+
+def actions_of(purpose: Purpose) -> Iterator[tuple[str, str]]:
+    """Each action, and the template of the resource that it is asked about."""
+    if purpose == "doctor":
+        yield from AWS_CALLS.items()
+        return
+    for need in NEEDS:
+        for action in f"{need.reads} {need.writes if purpose == 'deploy' else ''}".split():
+            yield action, need.resource
+
+
+def scope_of(case: Case) -> Scope:
+    """The names that the program makes, in this account."""
+    names = case.names
+    return Scope(
+        partition=case.partition,
+        region=case.settings.region,
+        account=case.identity.account,
+        cluster=case.settings.cluster_name,
+        role=names.role,
+        iot_policy=case.mqtt.policy_name,
+        database=names.database,
+        subnet_group=names.database_subnet_group,
+        parameter_groups=names.database_parameter_group("postgres*"),
+    )
+
+
+def policy(purpose: Purpose, scope: Scope) -> dict[str, Json]:
+    """The IAM policy of a purpose."""
+    by_resource: dict[str, set[str]] = {}
+    for action, template in actions_of(purpose):
+        by_resource.setdefault(scope(template), set()).add(action)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": json_list(sorted(actions)), "Resource": resource}
+            for resource, actions in sorted(by_resource.items())
+        ],
+    }
+
+
+def cluster_role(purpose: Purpose, name: str) -> dict[str, Json]:
+    """The same on the cluster."""
+    rules = KUBERNETES_READS
+    if purpose != "doctor":
+        rules = tuple(
+            (group, resources, f"{reads} {writes if purpose == 'deploy' else ''}")
+            for group, resources, reads, writes in _KUBERNETES_WRITES
+        )
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {
+                "apiGroups": [group],
+                "resources": json_list(resources.split(", ")),
+                "verbs": json_list(verbs.split()),
+            }
+            for group, resources, verbs in rules
+        ],
+    }

@@ -1,0 +1,64 @@
+"""rights: may this identity do what `up` does?"""
+
+from collections import defaultdict
+
+from checks.finding import Findings
+from common.json_values import json_list, record, text
+from doctor.case import Case
+from doctor.errors import AwsError
+from doctor.permissions import actions_of, scope_of
+from doctor.question import Category, Question
+
+_ALLOWED = "allowed"
+
+
+def _may(case: Case, findings: Findings) -> None:
+    """Of IAM's own simulator; conditions on a call's content aren't in it, and no resource's own policy.
+
+    Source: IAM API reference, SimulatePrincipalPolicy.
+    """
+    principal = _principal(case)
+    if principal.endswith(":root"):
+        findings.holds("the account's root user may do everything")
+        return
+    scope = scope_of(case)
+    by_resource: dict[str, list[str]] = defaultdict(list)
+    for action, template in actions_of("deploy"):
+        by_resource[scope(template)].append(action)
+    denied: set[str] = set()
+    for resource, actions in sorted(by_resource.items()):
+        results = case.aws.records(
+            "iam:SimulatePrincipalPolicy",
+            "EvaluationResults",
+            PolicySourceArn=principal,
+            ActionNames=json_list(sorted(set(actions))),
+            # The simulator takes no wildcard in a resource: any name stands for those that AWS makes up.
+            ResourceArns=json_list([resource if resource == "*" else resource.replace("*", "x")]),
+        )
+        denied |= {text(r, "EvalActionName") for r in results if text(r, "EvalDecision") != _ALLOWED}
+    count = len({action for actions in by_resource.values() for action in actions})
+    findings.expect(
+        not denied,
+        f"{principal} may do all {count} actions of an `up`",
+        f"{principal} lacks {', '.join(sorted(denied))}",
+        "python -m doctor permissions --for deploy",
+    )
+
+
+def _principal(case: Case) -> str:
+    """With the role's path, which the session's own ARN leaves out."""
+    principal = case.identity.principal
+    if ":role/" not in principal:
+        return principal
+    try:
+        role = record(case.aws.call("iam:GetRole", RoleName=principal.rpartition("/")[2]), "Role")
+    except AwsError:
+        return principal
+    return text(role, "Arn", principal)
+
+
+CATEGORY = Category(
+    name="rights",
+    question="May this identity do what `up` does?",
+    before=(Question(name="rights-deploy", that="that this identity may do what `up` does", ask=_may),),
+)

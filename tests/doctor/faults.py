@@ -1,0 +1,957 @@
+"""One fault at a time in a region that is otherwise healthy, and the questions that must find it.
+
+tests/doctor/test_faults.py plants each, and docs/doctor.md lists them: docs/generate.py.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Literal, cast
+
+from botocore.exceptions import ClientError
+
+from common.json_values import Json, dig, record, records, text
+from doctor.errors import UnreachableError
+from doctor.state import Pending, State
+from policies import types
+from tests.doctor import patient as p
+from tests.doctor.patient import AGENT, CLUSTER, INSTANCES, PROVIDER, Patient
+from tests.doctor.plain_cluster import described
+
+KEY = "11111111-1111-1111-1111-111111111111"
+Phase = Literal["before", "after"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is wrong, and what must be said about it."""
+
+    name: str
+    """In words: "the cluster is being deleted"."""
+    phase: Phase
+    plant: Callable[[Patient], None]
+    finds: tuple[str, ...]
+    """Exactly the questions that fail."""
+    says: str
+    """Part of the first one's text."""
+    mend: Callable[[Patient], None] | None = None
+    """What its remedy does, where that can be done here."""
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+def _document(*statements: dict[str, Json]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+# --- account -------------------------------------------------------------------------------------
+
+
+def _config(key: str, value: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        made.stack = replace(made.stack, config={**made.stack.config, key: value})
+
+    return plant
+
+
+def _not_opted_in(made: Patient) -> None:
+    def lie(answer: dict[str, Any]) -> None:
+        answer["Regions"][0]["OptInStatus"] = "not-opted-in"
+
+    made.lies["ec2:DescribeRegions"] = lie
+
+
+# --- state ---------------------------------------------------------------------------------------
+
+
+def _state(**changes: object) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        assert isinstance(made.state, State)
+        made.state = replace(made.state, **changes)  # type: ignore[arg-type]
+
+    return plant
+
+
+def _forget(*types_: str) -> Callable[[Patient], None]:
+    """The state lost what is there: a run was cut off before it was noted, or another stack made it."""
+
+    def plant(made: Patient) -> None:
+        assert isinstance(made.state, State)
+        left = tuple(each for each in made.state.resources if each.type not in types_)
+        made.state = replace(made.state, resources=left)
+
+    return plant
+
+
+# --- rights --------------------------------------------------------------------------------------
+
+
+def _poor_role(made: Patient) -> None:
+    """Who asks is a role that may read, and nothing else."""
+    made.call("iam", "CreateRole", RoleName="reader", AssumeRolePolicyDocument=_document())
+    policy = _document({"Effect": "Allow", "Action": ["iot:*", "rds:*", "ec2:*"], "Resource": "*"})
+    made.call("iam", "PutRolePolicy", RoleName="reader", PolicyName="read", PolicyDocument=policy)
+    made.arn = f"arn:aws:sts::{p.ACCOUNT}:assumed-role/reader/me"
+
+
+# --- cluster -------------------------------------------------------------------------------------
+
+
+def _cluster(**attributes: object) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        for name, value in attributes.items():
+            setattr(made.backend("eks").clusters[CLUSTER], name, value)
+
+    return plant
+
+
+def _without_cluster(made: Patient) -> None:
+    del made.backend("eks").clusters[CLUSTER]
+
+
+def _unreachable(made: Patient) -> None:
+    made.cluster.refusal = lambda _: UnreachableError("connection refused")
+
+
+def _private_only(made: Patient) -> None:
+    made.backend("eks").clusters[CLUSTER].resources_vpc_config["endpointPublicAccess"] = False
+    _unreachable(made)
+
+
+def _unknown_to_the_cluster(made: Patient) -> None:
+    made.cluster.refusal = lambda _: UnreachableError("the API server doesn't know this identity (401)")
+
+
+def _full_subnet(made: Patient) -> None:
+    def lie(answer: dict[str, Any]) -> None:
+        answer["Subnets"][0]["AvailableIpAddressCount"] = 1
+
+    made.lies["ec2:DescribeSubnets"] = lie
+
+
+def _one_zone(made: Patient) -> None:
+    config = made.backend("eks").clusters[CLUSTER].resources_vpc_config
+    subnets = made.call("ec2", "DescribeSubnets", SubnetIds=config["subnetIds"])
+    config["subnetIds"] = [
+        text(each, "SubnetId")
+        for each in records(subnets, "Subnets")
+        if text(each, "AvailabilityZone").endswith("a")
+    ]
+
+
+def _own_group(made: Patient) -> str:
+    vpc = made.backend("eks").clusters[CLUSTER].resources_vpc_config["vpcId"]
+    group = made.call("ec2", "CreateSecurityGroup", GroupName="nodes", Description="nodes", VpcId=vpc)
+    return text(group, "GroupId")
+
+
+def _nodes_of_another_group(made: Patient) -> None:
+    backend = made.backend("ec2")
+    for eni in [each for each in backend.enis.values() if each.instance]:
+        del backend.enis[eni.id]
+    p.add_interfaces(made, _own_group(made))
+
+
+def _pods_of_another_group(made: Patient) -> None:
+    spec: Json = {"securityGroups": {"groupIds": [_own_group(made)]}}
+    made.cluster.objects.append(described("SecurityGroupPolicy", "maestro", "maestro", spec=spec))
+
+
+def _admit_the_group(made: Patient) -> None:
+    group = next(each.id for each in made.backend("ec2").describe_security_groups() if each.name == "nodes")
+    _config("maestro-stack:network", json.dumps({"clientSecurityGroupIds": [group]}))(made)
+
+
+# --- workload ------------------------------------------------------------------------------------
+
+
+def _without(kind: str, name: str) -> Callable[[Patient], None]:
+    return lambda made: made.cluster.remove(kind, name)
+
+
+def _daemon(name: str, ready: int) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        found = next(each for each in made.cluster.of_kind("DaemonSet") if dig(each, "metadata.name") == name)
+        record(found, "status")["numberReady"] = ready
+
+    return plant
+
+
+def _raw_driver(made: Patient) -> None:
+    made.cluster.of_kind("CSIDriver")[0]["spec"] = {}
+
+
+def _nodes(**changes: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        made.cluster.remove("Node")
+        made.cluster.objects += [
+            p.node(f"node-{letter}", instance, letter, **changes)  # type: ignore[arg-type]
+            for letter, instance in zip("abc", INSTANCES, strict=True)
+        ]
+
+    return plant
+
+
+def _tainted(made: Patient) -> None:
+    for node in made.cluster.of_kind("Node"):
+        record(node, "spec")["taints"] = [{"key": "team", "value": "other", "effect": "NoSchedule"}]
+
+
+def _arm_nodes_too(made: Patient) -> None:
+    made.cluster.objects.append(p.node("node-arm", "", "a", arch="arm64"))
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def _iot_policy(made: Patient) -> None:
+    made.call("iot", "CreatePolicy", policyName="maestro-server", policyDocument=_document())
+
+
+def _no_iot_policy(made: Patient) -> None:
+    made.call("iot", "DeletePolicy", policyName="maestro-server")
+
+
+def _deleted_secret(made: Patient) -> None:
+    name = f"{CLUSTER}/maestro/db-credentials"
+    made.call("secretsmanager", "CreateSecret", Name=name, SecretString="{}")
+    made.call("secretsmanager", "DeleteSecret", SecretId=name, RecoveryWindowInDays=30)
+
+
+def _force_delete(made: Patient) -> None:
+    name = f"{CLUSTER}/maestro/db-credentials"
+    made.call("secretsmanager", "DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def _foreign_secret(made: Patient) -> None:
+    name = f"{CLUSTER}/maestro/server-mqtt-cert"
+    made.call("secretsmanager", "CreateSecret", Name=name, SecretString="{}")
+
+
+def _parameter_group(made: Patient) -> None:
+    made.call(
+        "rds",
+        "CreateDBParameterGroup",
+        DBParameterGroupName=f"maestro-{CLUSTER}-postgres17",
+        DBParameterGroupFamily="postgres17",
+        Description="by hand",
+    )
+
+
+def _role(made: Patient) -> None:
+    name = f"maestro-server-{CLUSTER}-us-east-1"
+    made.call("iam", "CreateRole", RoleName=name, AssumeRolePolicyDocument=_document())
+
+
+def _foreign_association(made: Patient) -> None:
+    trust: dict[str, Json] = {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+    made.call("iam", "CreateRole", RoleName="theirs", AssumeRolePolicyDocument=_document(trust))
+    made.call(
+        "eks",
+        "CreatePodIdentityAssociation",
+        clusterName=CLUSTER,
+        namespace="maestro",
+        serviceAccount="maestro",
+        roleArn=f"arn:aws:iam::{p.ACCOUNT}:role/theirs",
+    )
+
+
+def _namespace(phase: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        made.cluster.objects.append(described("Namespace", "maestro", status={"phase": phase}))
+
+    return plant
+
+
+def _config_map(made: Patient) -> None:
+    managers: Json = {"managedFields": [{"manager": "terraform"}]}
+    made.cluster.objects.append(
+        described(
+            "ConfigMap", "bootstrap-output", "kube-system", metadata=managers, data={"cluster_name": "other"}
+        )
+    )
+
+
+def _release(status: str, revision: int = 2) -> Callable[[Patient], None]:
+    return lambda made: made.cluster.objects.append(p.helm_record(status, revision))
+
+
+# --- database ------------------------------------------------------------------------------------
+
+
+def _rds(name: str, value: object) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        vars(made.backend("rds"))[name] = value
+
+    return plant
+
+
+def _instance(**attributes: object) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        [instance] = made.backend("rds").databases.values()
+        for name, value in attributes.items():
+            setattr(instance, name, value)
+
+    return plant
+
+
+def _no_instance(made: Patient) -> None:
+    made.backend("rds").databases.clear()
+
+
+def _no_tls(made: Patient) -> None:
+    group = made.backend("rds").db_parameter_groups[f"maestro-{CLUSTER}-postgres17"]
+    group.parameters.clear()
+
+
+def _no_ingress(made: Patient) -> None:
+    groups = made.backend("ec2").describe_security_groups()
+    [group] = [each for each in groups if each.name == f"maestro-{CLUSTER}-database"]
+    group.ingress_rules.clear()
+
+
+# --- broker --------------------------------------------------------------------------------------
+
+
+def _legacy_endpoint(made: Patient) -> None:
+    _tls_policy(made, "IoTSecurityPolicy_TLS12_1_0_2015_01")
+
+
+def _tls_policy(made: Patient, policy: str) -> None:
+    made.call(
+        "iot",
+        "UpdateDomainConfiguration",
+        domainConfigurationName="iot:Data-ATS",
+        tlsConfig={"securityPolicy": policy},
+    )
+
+
+def _new_endpoint(made: Patient) -> None:
+    _tls_policy(made, "IoTSecurityPolicy_TLS13_1_2_2022_10")
+
+
+def _certificate(made: Patient) -> dict[str, Json]:
+    return records(made.call("iot", "ListCertificates"), "certificates")[0]
+
+
+def _certificate_status(status: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        id_ = text(_certificate(made), "certificateId")
+        made.call("iot", "UpdateCertificate", certificateId=id_, newStatus=status)
+
+    return plant
+
+
+def _detach(made: Patient) -> None:
+    target = text(_certificate(made), "certificateArn")
+    made.call("iot", "DetachPolicy", policyName="maestro-server", target=target)
+
+
+def _attach(made: Patient) -> None:
+    target = text(_certificate(made), "certificateArn")
+    made.call("iot", "AttachPolicy", policyName="maestro-server", target=target)
+
+
+def _more_rights(made: Patient) -> None:
+    everything = _document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
+    made.call("iot", "CreatePolicy", policyName="everything", policyDocument=everything)
+    target = text(_certificate(made), "certificateArn")
+    made.call("iot", "AttachPolicy", policyName="everything", target=target)
+
+
+def _narrow_policy(made: Patient) -> None:
+    made.call(
+        "iot",
+        "CreatePolicyVersion",
+        policyName="maestro-server",
+        policyDocument=_document({"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}),
+        setAsDefault=True,
+    )
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+_SECRET = f"{CLUSTER}/maestro/db-credentials"
+
+
+def _deleted_while_in_use(made: Patient) -> None:
+    made.call("secretsmanager", "DeleteSecret", SecretId=_SECRET, RecoveryWindowInDays=30)
+
+
+def _restore(made: Patient) -> None:
+    made.call("secretsmanager", "RestoreSecret", SecretId=_SECRET)
+
+
+def _changed_by_hand(made: Patient) -> None:
+    made.call("secretsmanager", "PutSecretValue", SecretId=_SECRET, SecretString="{}")
+
+
+_ROLE = f"maestro-server-{CLUSTER}-us-east-1"
+
+
+def _no_association(made: Patient) -> None:
+    found = made.call("eks", "ListPodIdentityAssociations", clusterName=CLUSTER)
+    id_ = text(records(found, "associations")[0], "associationId")
+    made.call("eks", "DeletePodIdentityAssociation", clusterName=CLUSTER, associationId=id_)
+
+
+def _no_trust(made: Patient) -> None:
+    made.call("iam", "UpdateAssumeRolePolicy", RoleName=_ROLE, PolicyDocument=_document(
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ))  # fmt: skip
+
+
+def _no_role_policy(made: Patient) -> None:
+    made.call("iam", "DeleteRolePolicy", RoleName=_ROLE, PolicyName="read-server-secrets")
+
+
+# --- pods ----------------------------------------------------------------------------------------
+
+
+def _waiting(reason: str, message: str) -> Callable[[Patient], None]:
+    return lambda made: p.unready(made, reason, message)
+
+
+def _event(reason: str, message: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        p.unready(made, "ContainerCreating", "")
+        for pod in p.pods(made):
+            p.warn(made, str(dig(pod, "metadata.name")), reason, message)
+
+    return plant
+
+
+def _refused_pods(made: Patient) -> None:
+    p.unready(made, "", "")
+    made.cluster.remove("Pod")
+    p.warn(made, "maestro-6d5f7c9b4d", "FailedCreate", "admission webhook denied the request: no team label")
+
+
+def _restarts(made: Patient) -> None:
+    for pod in p.pods(made):
+        for each in records(record(pod, "status"), "containerStatuses"):
+            each["restartCount"] = 12
+
+
+def _unmounted(made: Patient) -> None:
+    record(made.cluster.of_kind("SecretProviderClassPodStatus")[0], "status")["mounted"] = False
+
+
+def _log(line: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        pod = next(iter(made.cluster.logs))
+        made.cluster.logs[pod] += f"{line}\n"
+
+    return plant
+
+
+def _no_release(made: Patient) -> None:
+    made.cluster.remove("Secret")
+
+
+def _no_api(made: Patient) -> None:
+    refusal = UnreachableError("no endpoints available for service maestro")
+    made.cluster.refusal = lambda path: refusal if "/proxy/" in path else None
+
+
+def denied(*actions: str) -> Callable[[str, object], None]:
+    """Of IAM: these are refused to the doctor."""
+
+    def guard(action: str, parameters: object) -> None:
+        del parameters
+        if action in actions:
+            service, operation = action.split(":")
+            answer = {"Error": {"Code": "AccessDeniedException", "Message": f"not authorized: {service}"}}
+            raise ClientError(cast("dict[str, object]", answer), operation)  # type: ignore[arg-type]
+
+    return guard
+
+
+FAULTS = (
+    Fault(
+        name="the credentials are another account's",
+        phase="before",
+        plant=_config("aws:allowedAccountIds", '["999999999999"]'),
+        finds=("account-allowed",),
+        says="isn't one that the stack may be in: 999999999999",
+        mend=_config("aws:allowedAccountIds", f'["{p.ACCOUNT}"]'),
+    ),
+    Fault(
+        name="the region isn't enabled",
+        phase="before",
+        plant=_not_opted_in,
+        finds=("region-enabled",),
+        says="region us-east-1 isn't enabled",
+    ),
+    Fault(
+        name="a production stack's state is a local file",
+        phase="before",
+        plant=_state(backend="file://~"),
+        finds=("state-backend",),
+        says="the state is a local file, file://~",
+        settings={"profile": "production"},
+    ),
+    Fault(
+        name="this identity may only read",
+        phase="before",
+        plant=_poor_role,
+        finds=("rights-deploy",),
+        says="reader lacks eks:CreatePodIdentityAssociation",
+    ),
+    Fault(
+        name="there is no such cluster",
+        phase="before",
+        plant=_without_cluster,
+        finds=("cluster-active",),
+        says="there is no EKS cluster regional-xyz in us-east-1",
+    ),
+    Fault(
+        name="the cluster is being deleted",
+        phase="before",
+        plant=_cluster(status="DELETING"),
+        finds=("cluster-active",),
+        says="regional-xyz is DELETING, not ACTIVE",
+    ),
+    Fault(
+        name="the cluster is older than the chart takes",
+        phase="before",
+        plant=_cluster(version="1.26"),
+        finds=("cluster-version",),
+        says="Kubernetes 1.26 is older than the chart takes",
+        mend=_cluster(version="1.33"),
+    ),
+    Fault(
+        name="the cluster's API is private, and we are outside",
+        phase="before",
+        plant=_private_only,
+        finds=("cluster-answers",),
+        says="its endpoint is private only",
+    ),
+    Fault(
+        name="the cluster doesn't know us",
+        phase="before",
+        plant=_unknown_to_the_cluster,
+        finds=("cluster-answers",),
+        says="doesn't know this identity",
+    ),
+    Fault(
+        name="the private subnets are full",
+        phase="before",
+        plant=_full_subnet,
+        finds=("cluster-subnets",),
+        says="has 1 addresses left",
+    ),
+    Fault(
+        name="the private subnets are in one zone",
+        phase="before",
+        plant=_one_zone,
+        finds=("cluster-subnets",),
+        says="the private subnets are in us-east-1a; RDS needs 2 zones",
+    ),
+    Fault(
+        name="the nodes don't carry the cluster's security group",
+        phase="before",
+        plant=_nodes_of_another_group,
+        finds=("pods-security-groups",),
+        says="which the database won't admit",
+        mend=_admit_the_group,
+    ),
+    Fault(
+        name="the pods have security groups of their own",
+        phase="before",
+        plant=_pods_of_another_group,
+        finds=("pods-security-groups",),
+        says="a SecurityGroupPolicy gives the pods",
+        mend=_admit_the_group,
+    ),
+    Fault(
+        name="the Pod Identity agent isn't installed",
+        phase="before",
+        plant=_without("DaemonSet", AGENT),
+        finds=("pod-identity-agent",),
+        says="isn't installed, so no pod gets its role",
+    ),
+    Fault(
+        name="the Pod Identity agent isn't on every node",
+        phase="before",
+        plant=_daemon(AGENT, 1),
+        finds=("pod-identity-agent",),
+        says="ready on 1 of 3 nodes only",
+        mend=_daemon(AGENT, 3),
+    ),
+    Fault(
+        name="the Secrets Store CSI driver isn't installed",
+        phase="before",
+        plant=_without("CSIDriver", ""),
+        finds=("csi-driver",),
+        says="the Secrets Store CSI driver isn't installed",
+    ),
+    Fault(
+        name="the CSI driver was installed without token requests",
+        phase="before",
+        plant=_raw_driver,
+        finds=("csi-driver",),
+        says="asks for no tokens of pods.eks.amazonaws.com",
+    ),
+    Fault(
+        name="the CSI driver's AWS provider isn't installed",
+        phase="before",
+        plant=_without("DaemonSet", PROVIDER),
+        finds=("csi-provider",),
+        says="the CSI driver's AWS provider isn't installed",
+    ),
+    Fault(
+        name="the nodes are full",
+        phase="before",
+        plant=_nodes(cpu="100m"),
+        finds=("room",),
+        says="room for 0 pods of 200m and 512Mi, and 3 are needed",
+        mend=_nodes(cpu="2"),
+    ),
+    Fault(
+        name="every node is another team's",
+        phase="before",
+        plant=_tainted,
+        finds=("room",),
+        says="room for 0 pods",
+    ),
+    Fault(
+        name="some nodes have an architecture that the image isn't built for",
+        phase="before",
+        plant=_arm_nodes_too,
+        finds=("room",),
+        says="1 nodes have an architecture that the image has no build for",
+    ),
+    Fault(
+        name="another server has the source id",
+        phase="before",
+        plant=_iot_policy,
+        finds=("iot-policy-name",),
+        says="IoT policy maestro-server is there and not in this stack's state",
+        mend=_no_iot_policy,
+    ),
+    Fault(
+        name="a secret is scheduled for deletion",
+        phase="before",
+        plant=_deleted_secret,
+        finds=("secrets-names",),
+        says="is scheduled for deletion, which holds its name",
+        mend=_force_delete,
+    ),
+    Fault(
+        name="a secret was made by hand",
+        phase="before",
+        plant=_foreign_secret,
+        finds=("secrets-names",),
+        says="server-mqtt-cert is there and not in this stack's state",
+    ),
+    Fault(
+        name="a parameter group was made by hand",
+        phase="before",
+        plant=_parameter_group,
+        finds=("database-names",),
+        says="DBParameterGroup maestro-regional-xyz-postgres17 is there",
+    ),
+    Fault(
+        name="the role was made by hand",
+        phase="before",
+        plant=_role,
+        finds=("role-name",),
+        says="is there and not in this stack's state",
+    ),
+    Fault(
+        name="the service account has another association",
+        phase="before",
+        plant=_foreign_association,
+        finds=("association-name",),
+        says="a service account has one at most",
+    ),
+    Fault(
+        name="the namespace was made by hand",
+        phase="before",
+        plant=_namespace("Active"),
+        finds=("namespace-name",),
+        says="namespace maestro is there and not in this stack's state",
+        mend=_without("Namespace", "maestro"),
+    ),
+    Fault(
+        name="the namespace hangs in its deletion",
+        phase="before",
+        plant=_namespace("Terminating"),
+        finds=("namespace-name",),
+        says="is being deleted, and doesn't end",
+    ),
+    Fault(
+        name="something else made the ConfigMap",
+        phase="before",
+        plant=_config_map,
+        finds=("config-map-name",),
+        says="it belongs to terraform",
+    ),
+    Fault(
+        name="the release was installed by hand",
+        phase="before",
+        plant=_release("deployed"),
+        finds=("release-name",),
+        says="release maestro-server is installed and not in this stack's state",
+        mend=_no_release,
+    ),
+    Fault(
+        name="RDS doesn't offer the instance class",
+        phase="before",
+        plant=_config("maestro-stack:database", '{"instanceClass": "db.m4.large"}'),
+        finds=("database-orderable",),
+        says="RDS doesn't offer PostgreSQL 17 on db.m4.large",
+        mend=_config("maestro-stack:database", '{"instanceClass": "db.t4g.small"}'),
+    ),
+    Fault(
+        name="the PostgreSQL version is about to leave its support",
+        phase="before",
+        plant=_rds("support_ends", {"17": date(2026, 12, 31)}),
+        finds=("database-support",),
+        says="standard support of PostgreSQL 17 ends on 2026-12-31",
+    ),
+    Fault(
+        name="the account has no room for another database",
+        phase="before",
+        plant=_rds(
+            "quotas",
+            {"DBInstances": 0, "AllocatedStorage": 9999, "DBParameterGroups": 50, "DBSubnetGroups": 50},
+        ),
+        finds=("database-quotas",),
+        says="0 more instances of 0 are allowed, and 1 needed",
+    ),
+    Fault(
+        name="there is no such KMS key",
+        phase="before",
+        plant=_config(
+            "maestro-stack:database",
+            json.dumps(
+                {"kmsKeyArn": f"arn:aws:kms:us-east-1:{p.ACCOUNT}:key/{'1' * 8}-1111-1111-1111-{'1' * 12}"}
+            ),
+        ),
+        finds=("database-key",),
+        says="there is no KMS key arn:aws:kms",
+    ),
+    Fault(
+        name="the MQTT endpoint speaks TLS 1.2 only",
+        phase="before",
+        plant=_legacy_endpoint,
+        finds=("broker-tls",),
+        says="doesn't speak TLS 1.3, which Maestro requires",
+        mend=_new_endpoint,
+    ),
+    Fault(
+        name="`up` was killed",
+        phase="after",
+        plant=_state(pending=(Pending(type=types.INSTANCE, name="instance", operation="creating"),)),
+        finds=("state-pending",),
+        says="creating of aws:rds/instance:Instance instance",
+    ),
+    Fault(
+        name="`up` failed, because another server has the source id",
+        phase="after",
+        plant=_forget(types.IOT_POLICY),
+        finds=("state-complete", "iot-policy-name"),
+        says="not built: IoT policy",
+    ),
+    Fault(
+        name="`up` failed, because the release's pods weren't ready in time",
+        phase="after",
+        plant=lambda made: (_release("failed")(made), _event("FailedMount", "no such secret")(made))[0],
+        finds=("release-deployed", "pods-ready"),
+        says="release maestro-server is failed",
+    ),
+    Fault(
+        name="a Helm operation was cut off",
+        phase="after",
+        plant=_release("pending-upgrade"),
+        finds=("release-name",),
+        says="release maestro-server is stuck: pending-upgrade",
+        mend=_release("deployed", 3),
+    ),
+    Fault(
+        name="the database is gone",
+        phase="after",
+        plant=_no_instance,
+        finds=("database-available",),
+        says="there is no database maestro-regional-xyz",
+    ),
+    Fault(
+        name="the database is full",
+        phase="after",
+        plant=_instance(status="storage-full"),
+        finds=("database-available",),
+        says="database maestro-regional-xyz is storage-full",
+        mend=_instance(status="available"),
+    ),
+    Fault(
+        name="the database takes connections without TLS",
+        phase="after",
+        plant=_no_tls,
+        finds=("database-tls",),
+        says="doesn't set rds.force_ssl=1",
+    ),
+    Fault(
+        name="the database's certificate is by another CA than the chart's",
+        phase="after",
+        plant=_instance(ca_certificate_identifier="rds-ca-2019"),
+        finds=("database-tls",),
+        says="its certificate is signed by rds-ca-2019",
+    ),
+    Fault(
+        name="the database admits nobody",
+        phase="after",
+        plant=_no_ingress,
+        finds=("database-admits",),
+        says="its security group doesn't admit sg-",
+    ),
+    Fault(
+        name="the database's backups are off",
+        phase="after",
+        plant=_instance(backup_retention_period=0),
+        finds=("database-backups",),
+        says="backups are kept 0 days, and 1 are configured",
+    ),
+    Fault(
+        name="the certificate is revoked",
+        phase="after",
+        plant=_certificate_status("INACTIVE"),
+        finds=("certificate-active",),
+        says="is INACTIVE",
+        mend=_certificate_status("ACTIVE"),
+    ),
+    Fault(
+        name="the IoT policy isn't on the certificate",
+        phase="after",
+        plant=_detach,
+        finds=("certificate-policy", "broker-allows"),
+        says="policy maestro-server isn't on the certificate",
+        mend=_attach,
+    ),
+    Fault(
+        name="another IoT policy is on the certificate, too",
+        phase="after",
+        plant=_more_rights,
+        finds=("certificate-policy",),
+        says="policy everything is on the certificate, too",
+    ),
+    Fault(
+        name="the IoT policy was narrowed by hand",
+        phase="after",
+        plant=_narrow_policy,
+        finds=("broker-allows",),
+        says="AWS denies what the server does: publish",
+    ),
+    Fault(
+        name="a secret in use is scheduled for deletion",
+        phase="after",
+        plant=_deleted_while_in_use,
+        finds=("secrets-names", "secrets-there"),
+        says="is scheduled for deletion",
+        mend=_restore,
+    ),
+    Fault(
+        name="a secret was changed by hand",
+        phase="after",
+        plant=_changed_by_hand,
+        finds=("secrets-current",),
+        says="pods started with db-credentials",
+    ),
+    Fault(
+        name="the association is gone",
+        phase="after",
+        plant=_no_association,
+        finds=("pods-role",),
+        says="no Pod Identity association of maestro/maestro",
+    ),
+    Fault(
+        name="the role trusts somebody else",
+        phase="after",
+        plant=_no_trust,
+        finds=("pods-role",),
+        says="refuses them",
+    ),
+    Fault(
+        name="the role may read nothing",
+        phase="after",
+        plant=_no_role_policy,
+        finds=("role-reads",),
+        says="may not read",
+    ),
+    Fault(
+        name="the release was uninstalled by hand",
+        phase="after",
+        plant=_no_release,
+        finds=("release-deployed",),
+        says="release maestro-server is gone",
+    ),
+    Fault(
+        name="the pods' secrets don't mount",
+        phase="after",
+        plant=_event("FailedMount", "MountVolume.SetUp failed: Failed to fetch secret from all regions"),
+        finds=("pods-ready",),
+        says="FailedMount: MountVolume.SetUp failed",
+    ),
+    Fault(
+        name="the pods' image can't be had",
+        phase="after",
+        plant=_waiting("ImagePullBackOff", "manifest unknown"),
+        finds=("pods-ready",),
+        says="service: ImagePullBackOff: manifest unknown",
+    ),
+    Fault(
+        name="the pods can't be scheduled",
+        phase="after",
+        plant=_event("FailedScheduling", "0/3 nodes are available: 3 Insufficient cpu."),
+        finds=("pods-ready",),
+        says="FailedScheduling: 0/3 nodes are available",
+    ),
+    Fault(
+        name="an admission webhook refuses the pods",
+        phase="after",
+        plant=_refused_pods,
+        finds=("pods-ready",),
+        says="admission webhook denied the request: no team label",
+    ),
+    Fault(
+        name="the pods' probes fail",
+        phase="after",
+        plant=_event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),
+        finds=("pods-ready",),
+        says="Unhealthy: Readiness probe failed",
+    ),
+    Fault(
+        name="the pods restart again and again",
+        phase="after",
+        plant=_restarts,
+        finds=("pods-restarts",),
+        says="restarted 12 times",
+    ),
+    Fault(
+        name="a ready pod has nothing mounted",
+        phase="after",
+        plant=_unmounted,
+        finds=("pods-mounted",),
+        says="the CSI driver has mounted nothing for maestro-",
+    ),
+    Fault(
+        name="the broker refuses the server, while its pods are Ready",
+        phase="after",
+        plant=_log('E1130 20:01:00.0 1 baseclient.go:1] "the cloudevents client reconnect failed" err="EOF"'),
+        finds=("pods-connected",),
+        says="isn't connected to the broker",
+        mend=_log("I1130 20:02:00.0 1 baseclient.go:1] the cloudevents client is reconnected"),
+    ),
+    Fault(
+        name="the server's API doesn't answer",
+        phase="after",
+        plant=_no_api,
+        finds=("api-answers",),
+        says="the API doesn't answer: no endpoints",
+    ),
+)

@@ -1,0 +1,317 @@
+"""A stack in an emulated account and a cluster of plain objects, to be examined, built or not."""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import boto3
+import yaml
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from checks.finding import Finding, Status
+from common.json_values import Json, dig, json_list, merged, record, text
+from doctor.aws import Aws
+from doctor.case import Case, Identity
+from doctor.errors import UnaskedError
+from doctor.examine import diagnose
+from doctor.report import Diagnosis
+from doctor.state import STACK_TYPE, Known, State
+from emulator.aws import emulator
+from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud
+from emulator.aws.in_process import in_process_cloud
+from emulator.kubernetes import Kubernetes
+from emulator.mocks import run
+from emulator.packages import Providers
+from engine.project import Stack, load_stack
+from engine.run import Run
+from maestro_stack.settings import parse
+from rehearsal.rehearse import world_of
+from tests.checkouts import ROOT
+from tests.doctor.plain_cluster import Object, PlainCluster, described
+
+CLUSTER, REGION, ACCOUNT = "regional-xyz", "us-east-1", "123456789012"
+INSTANCES = ("i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa3")
+AGENT, PROVIDER = "eks-pod-identity-agent", "secrets-store-csi-driver-provider-aws"
+Observer = Callable[[str, Mapping[str, Any]], None]
+Lie = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Patient:
+    """What is examined. Tests change the account by `call`, and the cluster by `cluster`."""
+
+    cloud: Cloud
+    stack: Stack
+    kubernetes: Kubernetes
+    cluster: PlainCluster
+    state: State | UnaskedError
+    session: boto3.session.Session
+    calls: list[str] = field(default_factory=list[str])
+    """Every AWS call of the doctor, as service:Operation."""
+    arn: str = ""
+    """Who asks; empty: whoever the session's keys belong to."""
+    guard: Observer | None = None
+    """Called before each of them; what it raises is AWS's answer."""
+    lies: dict[str, Lie] = field(default_factory=dict[str, Lie])
+    """By action: changes the answer, where moto's data can't be changed for one account."""
+
+    def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
+        """An API call behind the program's back."""
+        return self.cloud.call(service, operation, parameters)
+
+    def backend(self, service: str) -> Any:
+        """moto's own data of the account, where no call gets at it."""
+        import importlib
+
+        backends = importlib.import_module(f"moto.{service}.models").__dict__[f"{service}_backends"]
+        return backends[self.cloud.account_id][self.cloud.region]
+
+    def case(self) -> Case:
+        settings = parse(self.stack.config, project=self.stack.project, root=self.stack.root)
+        aws = Aws(self.session)
+        arn = self.arn or text(aws.call("sts:GetCallerIdentity"), "Arn")
+        return Case(
+            stack=self.stack,
+            settings=settings,
+            aws=aws,
+            api=self.cluster,
+            state=self.state,
+            identity=Identity(account=ACCOUNT, partition="aws", arn=arn),
+            port_forward=True,
+        )
+
+    def examine(self, phase: str | None = None) -> Diagnosis:
+        return diagnose(self.case(), phase, lambda _: None)
+
+    def fails(self, phase: str | None = None) -> dict[str, str]:
+        """By question: what fails."""
+        return told(self.examine(phase), Status.FAILS)
+
+    def unverified(self, phase: str | None = None) -> dict[str, str]:
+        return told(self.examine(phase), Status.UNVERIFIED)
+
+    def build(self) -> Run:
+        """Everything that the program makes, and what the cluster makes of it."""
+        built = run(
+            self.stack, Providers(self.cloud, self.kubernetes), preview=False, listener=lambda _: None
+        )
+        assert not built.failures, built.failures
+        resources = [
+            Known(type=each.type, name=each.name, id=each.id, outputs=each.outputs)
+            for each in built.resources
+        ]
+        stack = Known(type=STACK_TYPE, name="stack", id="", outputs=built.outputs)
+        self.state = State(backend="s3://states", secrets_provider="cloud", resources=(stack, *resources))
+        manifests = [dict(each.content) for each in self.kubernetes.releases[0].manifests]
+        self.cluster.objects += [
+            described("Namespace", "maestro", status={"phase": "Active"}),
+            described("ConfigMap", "bootstrap-output", "kube-system", data={"cluster_name": CLUSTER}),
+            helm_record("deployed"),
+            *(_ready(each) if each["kind"] == "Deployment" else each for each in manifests),
+        ]
+        deployment = next(each for each in manifests if each["kind"] == "Deployment")
+        for number in (1, 2):
+            name = f"maestro-6d5f7c9b4d-{number}"
+            self.cluster.objects += [_pod(name, deployment), _mounted(name)]
+            self.cluster.logs[name] = "I1130 20:00:00.000000 1 server.go:1] serving\n"
+        self.cluster.answers[
+            "/api/v1/namespaces/maestro/services/maestro:8000/proxy/api/maestro/v1/consumers"
+        ] = {"items": [{"name": "mc-east"}]}
+        return built
+
+
+def told(diagnosis: Diagnosis, status: Status) -> dict[str, str]:
+    found: list[Finding] = diagnosis.findings(status)
+    return {str(each.name): each.text for each in found}
+
+
+@contextmanager
+def patient(folder: Path, **settings: object) -> Generator[Patient]:
+    """A healthy region in which nothing is built; `settings` are the project's own."""
+    stack = stack_of(folder, **settings)
+    parsed = parse(stack.config, project=stack.project, root=stack.root)
+    world = world_of(parsed)
+    with in_process_cloud(REGION, world) as cloud:
+        kubernetes = Kubernetes(root=stack.root, version="1.33", config_maps={})
+        made = Patient(
+            cloud=cloud,
+            stack=stack,
+            kubernetes=kubernetes,
+            cluster=PlainCluster(healthy_objects()),
+            state=State(backend="s3://states", secrets_provider=""),
+            session=boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION),
+        )
+        _attach(made)
+        add_interfaces(made, cluster_group(made))
+        yield made
+
+
+def stack_of(folder: Path, **settings: object) -> Stack:
+    own = {"clusterName": CLUSTER, "profile": "dev", **settings}
+    config = {"aws:region": REGION, **{f"maestro-stack:{key}": value for key, value in own.items()}}
+    file = folder / "Pulumi.test.yaml"
+    file.write_text(yaml.safe_dump({"config": config}))
+    return load_stack(ROOT, file=file)
+
+
+def _attach(made: Patient) -> None:
+    """The session's calls are answered by the emulated account, and noted."""
+
+    def before(params: dict[str, Any], **_: object) -> None:
+        params["headers"]["x-moto-account-id"] = made.cloud.account_id
+
+    def note(params: dict[str, Any], model: Any, **_: object) -> None:
+        action = f"{model.service_model.service_name}:{model.name}"
+        made.calls.append(action)
+        if made.guard:
+            made.guard(action, params)
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        with made.cloud.lock:
+            answered = emulator.answer(request)
+        assert answered is not None, f"{request.url} was about to leave this machine"
+        return answered
+
+    def lie(parsed: dict[str, Any], model: Any, **_: object) -> None:
+        action = f"{model.service_model.service_name}:{model.name}"
+        if action in made.lies:
+            made.lies[action](parsed)
+
+    events = made.session.events
+    events.register("after-call", lie)
+    events.register("before-parameter-build", note)
+    events.register("before-call", before)
+    events.register("before-send", cast("Any", answer))
+
+
+def cluster_group(made: Patient) -> str:
+    found = record(made.call("eks", "DescribeCluster", name=CLUSTER), "cluster")
+    return text(record(found, "resourcesVpcConfig"), "clusterSecurityGroupId")
+
+
+def add_interfaces(made: Patient, group: str) -> None:
+    """One a node, with this security group. Instances themselves aren't needed."""
+    found = record(made.call("eks", "DescribeCluster", name=CLUSTER), "cluster")
+    subnet = cast("list[str]", record(found, "resourcesVpcConfig")["subnetIds"])[0]
+    for instance in INSTANCES:
+        answer = made.call("ec2", "CreateNetworkInterface", SubnetId=subnet, Groups=json_list([group]))
+        id_ = text(record(answer, "NetworkInterface"), "NetworkInterfaceId")
+        made.backend("ec2").enis[id_].instance = SimpleNamespace(id=instance, security_groups=[])
+
+
+# --- the cluster ---------------------------------------------------------------------------------
+
+
+def healthy_objects() -> list[Object]:
+    """A cluster of three nodes with all that a server needs."""
+    daemons = {
+        AGENT: "amazon/eks-pod-identity-agent:v0.1.30",
+        PROVIDER: f"public.ecr.aws/aws-secrets-manager/{PROVIDER}:3.1.1",
+    }
+    tokens: Json = [{"audience": "sts.amazonaws.com"}, {"audience": "pods.eks.amazonaws.com"}]
+    return [
+        *(
+            node(f"node-{letter}", instance, letter)
+            for letter, instance in zip("abc", INSTANCES, strict=True)
+        ),
+        *(daemon_set(name, image) for name, image in daemons.items()),
+        daemon_set("aws-node", "amazon-k8s-cni:v1.20", args=["--enable-network-policy=true"]),
+        described("CSIDriver", "secrets-store.csi.k8s.io", spec={"tokenRequests": tokens}),
+        described("Namespace", "kube-system", status={"phase": "Active"}),
+    ]
+
+
+def node(name: str, instance: str, zone: str, *, arch: str = "amd64", cpu: str = "2") -> Object:
+    labels: Json = {"topology.kubernetes.io/zone": f"{REGION}{zone}", "kubernetes.io/arch": arch}
+    allocatable: Json = {"cpu": cpu, "memory": "4Gi", "pods": "29"}
+    return described(
+        "Node",
+        name,
+        metadata={"labels": labels},
+        spec={"providerID": f"aws:///{REGION}{zone}/{instance}"},
+        status={"allocatable": allocatable},
+    )
+
+
+def daemon_set(name: str, image: str, *, ready: int = 3, args: list[str] | None = None) -> Object:
+    container: Json = {"name": name, "image": image, "args": json_list(args or [])}
+    return described(
+        "DaemonSet",
+        name,
+        "kube-system",
+        spec={"template": {"spec": {"containers": [container]}}},
+        status={"desiredNumberScheduled": 3, "numberReady": ready},
+    )
+
+
+def helm_record(status: str, revision: int = 1) -> Object:
+    labels: Json = {"owner": "helm", "name": "maestro-server", "status": status, "version": str(revision)}
+    return described(
+        "Secret", f"sh.helm.release.v1.maestro-server.v{revision}", "maestro", metadata={"labels": labels}
+    )
+
+
+def _ready(deployment: Object) -> Object:
+    return merged(deployment, {"status": {"readyReplicas": dig(deployment, "spec.replicas")}})
+
+
+def _pod(name: str, deployment: Object) -> Object:
+    template = record(record(deployment, "spec"), "template")
+    states: Json = [{"name": "service", "ready": True, "restartCount": 0, "state": {"running": {}}}]
+    return described(
+        "Pod",
+        name,
+        "maestro",
+        metadata={key: record(template, "metadata")[key] for key in ("labels", "annotations")},
+        spec={"nodeName": "node-a", **record(template, "spec")},
+        status={
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": states,
+        },
+    )
+
+
+def _mounted(pod: str) -> Object:
+    return described(
+        "SecretProviderClassPodStatus", f"{pod}-maestro", "maestro", status={"mounted": True, "podName": pod}
+    )
+
+
+def pods(made: Patient) -> list[Object]:
+    return [
+        each
+        for each in made.cluster.of_kind("Pod")
+        if text(record(each, "metadata"), "namespace") == "maestro"
+    ]
+
+
+def unready(made: Patient, reason: str, message: str) -> None:
+    """The server's pods wait, and say why."""
+    deployment = made.cluster.of_kind("Deployment")[0]
+    deployment["status"] = {"readyReplicas": 0}
+    for each in pods(made):
+        waiting: Json = {"waiting": {"reason": reason, "message": message}}
+        each["status"] = {
+            "phase": "Pending",
+            "containerStatuses": [{"name": "service", "restartCount": 0, "state": waiting}],
+        }
+
+
+def warn(made: Patient, pod: str, reason: str, message: str) -> None:
+    """An event about a pod."""
+    made.cluster.objects.append(
+        described(
+            "Event",
+            f"{pod}.{len(made.cluster.objects)}",
+            "maestro",
+            type="Warning",
+            reason=reason,
+            message=message,
+            involvedObject={"name": pod},
+            lastTimestamp="2026-11-30T20:00:00Z",
+        )
+    )
