@@ -15,6 +15,8 @@ _ANY = "*"
 AWS_CALLS: Mapping[str, str] = {
     "sts:GetCallerIdentity": _ANY,
     "ec2:DescribeRegions": _ANY,
+    "ec2:DescribeAvailabilityZones": _ANY,
+    "ec2:DescribeRouteTables": _ANY,
     "ec2:DescribeSubnets": _ANY,
     "ec2:DescribeNetworkInterfaces": _ANY,
     "ec2:DescribeSecurityGroupRules": _ANY,

@@ -4,15 +4,17 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from common.json_values import Json, dig, flag, json_list, record, records, text, texts
+from common.json_values import Json, dig, record, records, text, texts
 from doctor.api import Api
 from doctor.aws import Aws
 from doctor.errors import AwsError, UnaskedError
+from doctor.network import subnets_of, suitable
 from doctor.state import State
 from engine.project import Stack
+from maestro_stack.aws_configuration import partition_of
 from maestro_stack.mqtt import Mqtt
 from maestro_stack.names import Names
-from maestro_stack.settings import PARTITIONS, Settings
+from maestro_stack.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +61,7 @@ class Case:
     @property
     def partition(self) -> str:
         """Of the region, by its name."""
-        region = self.settings.region
-        return next((known for start, known in PARTITIONS.items() if region.startswith(start)), "aws")
+        return partition_of(self.settings.region)
 
     def arn(self, service: str, resource: str) -> str:
         """Of a resource in this account; IAM's carry no region."""
@@ -92,12 +93,11 @@ class Case:
         return frozenset((self.cluster_security_group(), *self.settings.network.client_security_group_ids))
 
     def subnets(self) -> list[dict[str, Json]]:
-        """The database's subnets, as the program chooses them. Raises as `cluster`."""
-        given = self.settings.network.subnet_ids
-        wanted = given or texts(record(self.cluster(), "resourcesVpcConfig"), "subnetIds")
-        by_id: Json = [{"Name": "subnet-id", "Values": json_list(wanted)}]
-        found = self.aws.records("ec2:DescribeSubnets", "Subnets", Filters=by_id)
-        return found if given else [each for each in found if not flag(each, "MapPublicIpOnLaunch")]
+        """The database's: the configured ones, or those that the program chooses. Raises as `cluster`."""
+        if given := self.settings.network.subnet_ids:
+            return subnets_of(self.aws, given)
+        network = record(self.cluster(), "resourcesVpcConfig")
+        return suitable(self.aws, text(network, "vpcId"), texts(network, "subnetIds"))
 
     # --- what runs on it -----------------------------------------------------------------------------
 

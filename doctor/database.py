@@ -25,7 +25,7 @@ _QUOTAS = {
 def _orderable(case: Case, findings: Findings) -> None:
     """Class, engine, storage and Multi-AZ, as RDS offers them in the subnets' zones."""
     settings = case.settings.database
-    major = settings.engine_version.partition(".")[0]
+    version = settings.engine_version
     offers = [
         offer
         for offer in case.aws.records(
@@ -35,11 +35,11 @@ def _orderable(case: Case, findings: Findings) -> None:
             DBInstanceClass=settings.instance_class,
             Vpc=True,
         )
-        if text(offer, "EngineVersion").partition(".")[0] == major
+        if version in (text(offer, "EngineVersion"), text(offer, "EngineVersion").partition(".")[0])
         and text(offer, "StorageType") == STORAGE_TYPE
         and (flag(offer, "MultiAZCapable") or not settings.multi_az)
     ]
-    what = f"PostgreSQL {major} on {settings.instance_class}{', Multi-AZ' if settings.multi_az else ''}"
+    what = f"PostgreSQL {version} on {settings.instance_class}{', Multi-AZ' if settings.multi_az else ''}"
     remedy = (
         "aws rds describe-orderable-db-instance-options --engine postgres --query "
         "'OrderableDBInstanceOptions[].[EngineVersion,DBInstanceClass]'; pulumi config set --path "

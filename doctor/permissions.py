@@ -44,7 +44,8 @@ NEEDS = (
     Need(
         type="look-ups",
         resource="*",
-        reads="sts:GetCallerIdentity iot:DescribeEndpoint ec2:DescribeSubnets ec2:DescribeSecurityGroups "
+        reads="sts:GetCallerIdentity iot:DescribeEndpoint ec2:DescribeAvailabilityZones "
+        "ec2:DescribeRouteTables ec2:DescribeSubnets ec2:DescribeSecurityGroups "
         "ec2:DescribeSecurityGroupRules ec2:DescribeNetworkInterfaces eks:ListClusters",
         source="iot/endpoint_data_source.go, ec2/vpc_subnet_data_source.go, eks/clusters_data_source.go",
     ),

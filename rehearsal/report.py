@@ -51,9 +51,9 @@ def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
         yield colour("What the program warns of", "1")
         for warning in rehearsal.update.warnings:
             what, *more = warning.splitlines()
-            yield from _wrapped(f"{colour('!', '33')} ", what, indent="    ")
+            yield from wrapped(f"{colour('!', '33')} ", what, indent="    ")
             for line in more:
-                yield from _wrapped("    ", line.strip(), indent="      ")
+                yield from wrapped("    ", line.strip(), indent="      ")
         yield ""
     if rehearsal.failures:
         yield colour("What stands in the way", "1")

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import boto3
-import yaml
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from checks.finding import Finding, Status
@@ -22,10 +21,11 @@ from doctor.state import STACK_TYPE, Known, State
 from emulator.aws import emulator
 from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud
 from emulator.aws.in_process import in_process_cloud
+from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import Kubernetes
 from emulator.mocks import run
 from emulator.packages import Providers
-from engine.project import Stack, load_stack
+from engine.project import Stack, load_stack, write_config
 from engine.run import Run
 from maestro_stack.settings import parse
 from rehearsal.rehearse import world_of
@@ -96,7 +96,10 @@ class Patient:
     def build(self) -> Run:
         """Everything that the program makes, and what the cluster makes of it."""
         built = run(
-            self.stack, Providers(self.cloud, self.kubernetes), preview=False, listener=lambda _: None
+            self.stack,
+            Providers(self.cloud, self.kubernetes, DefaultTags.configured(None)),
+            preview=False,
+            listener=lambda _: None,
         )
         assert not built.failures, built.failures
         resources = [
@@ -153,7 +156,7 @@ def stack_of(folder: Path, **settings: object) -> Stack:
     own = {"clusterName": CLUSTER, "profile": "dev", **settings}
     config = {"aws:region": REGION, **{f"maestro-stack:{key}": value for key, value in own.items()}}
     file = folder / "Pulumi.test.yaml"
-    file.write_text(yaml.safe_dump({"config": config}))
+    write_config(file, config)
     return load_stack(ROOT, file=file)
 
 

@@ -47,6 +47,8 @@ PYYAML = (
     "charts/",
     "checks/",
     "controlplane/",
+    "doctor/api.py",
+    "doctor/cluster.py",
     "emulator/",
     "engine/",
     "maestro_stack/chart.py",
