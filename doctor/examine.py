@@ -15,8 +15,9 @@ from doctor.question import ask_all
 from doctor.report import Diagnosis
 from doctor.state import Pulumi, State
 from engine.project import Stack
+from engine.settings import settings_of
 from maestro_stack.kubeconfig import eks_kubeconfig
-from maestro_stack.settings import Settings, parse
+from maestro_stack.settings import Settings
 
 Progress = Callable[[str], None]
 
@@ -28,7 +29,7 @@ def case_of(stack: Stack, progress: Progress, *, port_forward: bool = False) -> 
         maestro_stack.errors.MaestroError: its configuration isn't usable.
         UnusableError: AWS can't be asked at all.
     """
-    settings = parse(stack.config, project=stack.project, root=stack.root, secret=stack.secret_keys)
+    settings = settings_of(stack)
     pulumi = Pulumi(stack.root, stack.name)
     with ThreadPoolExecutor(1) as beside:
         progress("reading the state, asking who we are")

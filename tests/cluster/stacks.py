@@ -205,12 +205,13 @@ def on_cluster(
     secrets: Mapping[str, str] | None = None,
     kubelet: bool = True,
     program: str = "__main__.py",
+    account: str | None = None,
 ) -> Generator[OnCluster]:
     """A stack that isn't built yet, in an account of its own, whose EKS cluster is the control plane.
 
     The cluster is clean before and after. Without `kubelet`, nothing mounts until its `start`.
     """
-    account = str(next(_accounts))
+    account = account or str(next(_accounts))
 
     def with_api_server(world: World) -> World:
         return world.with_endpoint(CLUSTER, REGION, control_plane.url, control_plane.certificate_authority)

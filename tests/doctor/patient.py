@@ -27,7 +27,7 @@ from emulator.mocks import run
 from emulator.packages import Providers
 from engine.project import Stack, load_stack, write_config
 from engine.run import Run
-from maestro_stack.settings import parse
+from engine.settings import settings_of
 from rehearsal.rehearse import world_of
 from tests.checkouts import ROOT
 from tests.doctor.plain_cluster import Object, PlainCluster, described
@@ -70,7 +70,7 @@ class Patient:
         return backends[self.cloud.account_id][self.cloud.region]
 
     def case(self) -> Case:
-        settings = parse(self.stack.config, project=self.stack.project, root=self.stack.root)
+        settings = settings_of(self.stack)
         aws = Aws(self.session)
         arn = self.arn or text(aws.call("sts:GetCallerIdentity"), "Arn")
         return Case(
@@ -135,7 +135,7 @@ def told(diagnosis: Diagnosis, status: Status) -> dict[str, str]:
 def patient(folder: Path, **settings: object) -> Generator[Patient]:
     """A healthy region in which nothing is built; `settings` are the project's own."""
     stack = stack_of(folder, **settings)
-    parsed = parse(stack.config, project=stack.project, root=stack.root)
+    parsed = settings_of(stack)
     world = world_of(parsed)
     with in_process_cloud(REGION, world) as cloud:
         kubernetes = Kubernetes(root=stack.root, version="1.33", config_maps={})
