@@ -12,6 +12,8 @@ README.md                    "When something is stuck": the rows of engine.remed
 docs/recovery.md             those of them that it has a section for
 docs/fleet.md                the keys of fleet.file
 docs/fleet.schema.json       as a whole: the schema of fleet.file
+docs/doctor.md               the doctor's questions, and the faults of tests/doctor that each finds
+docs/doctor.schema.json      as a whole: the schema of doctor.as_json
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, naming those that aren't current
@@ -32,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script finds only what is in its own folder
 
 from common.json_values import dig  # noqa: E402
+from doctor.as_json import SCHEMA as DOCTOR_SCHEMA_OF  # noqa: E402
+from doctor.catalogue import CATEGORIES, PHASES  # noqa: E402
 from engine import go_yaml  # noqa: E402
 from engine.remedies import REMEDIES, named  # noqa: E402
 from fleet.file import schema as fleet_schema  # noqa: E402
@@ -47,12 +51,14 @@ from policies.rule import EVERY  # noqa: E402
 from policies.rules import RULES as POLICY_RULES  # noqa: E402
 from review import effects  # noqa: E402
 from review.as_json import SCHEMA as REVIEW_SCHEMA  # noqa: E402
+from tests.doctor.faults import FAULTS  # noqa: E402
 
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
 RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
 REVIEW = "docs/review.schema.json"
 SCHEMA, LOCK = "docs/outputs.schema.json", "docs/outputs.lock.json"
 FLEET, FLEET_SCHEMA = "docs/fleet.md", "docs/fleet.schema.json"
+DOCTOR, DOCTOR_SCHEMA = "docs/doctor.md", "docs/doctor.schema.json"
 README, RECOVERY = "README.md", "docs/recovery.md"
 FILES = (
     PROJECT,
@@ -65,10 +71,12 @@ FILES = (
     REVIEW,
     FLEET,
     FLEET_SCHEMA,
+    DOCTOR,
+    DOCTOR_SCHEMA,
     README,
     RECOVERY,
 )
-WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA)
+WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA, DOCTOR_SCHEMA)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
@@ -540,6 +548,24 @@ def row_text(row: effects.Row) -> str:
     return "\n\n".join([*parts, *([row.notes] if row.notes else [])])
 
 
+def doctor_blocks() -> dict[str, str]:
+    """The block of docs/doctor.md: each question, and the planted faults that it finds."""
+    return {"questions": "\n\n".join(doctor_sections())}
+
+
+def doctor_sections() -> Iterator[str]:
+    """A category, then its questions; their names are what a finding's page leads to."""
+    for category in CATEGORIES:
+        yield f"## {category.name}\n\n{category.question}"
+        for question in dict.fromkeys((*category.before, *category.after)):
+            asked = " and ".join(phase for phase in PHASES if question in category.of(phase))
+            yield f"### {question.name}\n\nAsked {asked} `up`: {question.that}."
+            found = [f"- {f.name}: “… {f.says} …”" for f in FAULTS if question.name == f.finds[0]]
+            found += [f"- {f.name} ({code(f.finds[0])}, too)" for f in FAULTS if question.name in f.finds[1:]]
+            if found:
+                yield "Fails, for example, when\n\n" + "\n".join(found)
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
     """Write or check the files."""
     parser = argparse.ArgumentParser(description="Write Pulumi.yaml's keys and the references in docs/.")
@@ -559,6 +585,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         RULES: with_blocks(RULES, before[RULES], rules_blocks()),
         EFFECTS: effects_document(),
         REVIEW: json.dumps(REVIEW_SCHEMA, indent=2) + "\n",
+        DOCTOR: with_blocks(DOCTOR, before[DOCTOR], doctor_blocks()),
+        DOCTOR_SCHEMA: json.dumps(DOCTOR_SCHEMA_OF, indent=2) + "\n",
         FLEET: with_blocks(FLEET, before[FLEET], {"keys of the fleet file": key_table(keys_of(FLEET_MODEL))}),
         FLEET_SCHEMA: json.dumps(fleet_schema(), indent=2) + "\n",
         README: with_blocks(README, before[README], remedies_blocks()),

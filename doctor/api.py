@@ -98,7 +98,7 @@ class LiveApi:
             raise RefusedError(f"kubernetes get {path}")
         if status == _UNAUTHENTICATED:
             raise UnreachableError("the API server doesn't know this identity (401 Unauthorized)")
-        raise UnaskedError(f"GET {path}: {status} {_short(content.decode('utf-8', 'replace'))}")
+        raise UnaskedError(f"GET {path}: {status}: {_message(content)}")
 
     def _connected(self) -> Any:
         with self._lock:
@@ -177,6 +177,15 @@ def _token(execute: Mapping[str, Json]) -> str:
     if done.returncode or not text(status, "token"):
         raise UnreachableError(f"the kubeconfig's `{command}` gives no token: {_short(done.stderr)}")
     return text(status, "token")
+
+
+def _message(content: bytes) -> str:
+    """What Kubernetes says in a Status, or whatever a proxy in between does."""
+    try:
+        answer = cast("dict[str, Json]", json.loads(content))
+        return _short(text(answer, "message") or str(answer))
+    except ValueError:
+        return _short(content.decode("utf-8", "replace"))
 
 
 def _short(message: str) -> str:

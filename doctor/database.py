@@ -7,8 +7,10 @@ from common.json_values import Json, dig, flag, number, record, records, text
 from doctor.case import Case, absent
 from doctor.errors import AwsError
 from doctor.question import Category, Question
+from doctor.state import State
 from maestro_stack.database import CA_CERTIFICATE, STORAGE_TYPE
 from maestro_stack.support import SOON
+from policies import types
 
 STANDARD = "open-source-rds-standard-support"
 SYMMETRIC = "SYMMETRIC_DEFAULT"
@@ -86,7 +88,10 @@ def _support(case: Case, findings: Findings) -> None:
 
 
 def _quotas(case: Case, findings: Findings) -> None:
-    """What one more database takes of what is left; of a built one nothing."""
+    """What one more database takes of what is left. One that is built takes no more."""
+    if isinstance(case.state, State) and case.state.of_type(types.INSTANCE):
+        findings.holds("the database is built, and needs no more of the quotas")
+        return
     wanted = dict.fromkeys(_QUOTAS, 1)
     wanted["AllocatedStorage"] = case.settings.database.allocated_storage_gib
     for quota in case.aws.records("rds:DescribeAccountAttributes", "AccountQuotas"):

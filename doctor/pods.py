@@ -97,7 +97,8 @@ def _reasons(case: Case) -> Iterator[str]:
     for pod in pods:
         if not _is_ready(pod):
             name = text(record(pod, "metadata"), "name")
-            yield _state(pod) or _newest(events, name) or f"{text(record(pod, 'status'), 'phase')}"
+            reason = _state(pod) or _newest(events, name) or text(record(pod, "status"), "phase")
+            yield reason.replace(name, "POD")  # so that what is wrong with all of them is told once
     if not pods:  # none was let in, which its ReplicaSet is told
         yield from filter(None, [_newest(events, f"{DEPLOYMENT}-")])
 

@@ -68,5 +68,9 @@ def _standing(checks: Sequence[Check], status: Status, colour: Colours) -> Itera
 
 def _verdict(diagnosis: Diagnosis, colour: Colours) -> str:
     fails, open_ = (len(diagnosis.findings(status)) for status in (Status.FAILS, Status.UNVERIFIED))
-    told = f"{fails} things fail, {open_} are unverified, in {diagnosis.seconds:.1f} s"
+    told = f"{_things(fails, 'fail')}, {_things(open_, 'are')} unverified, in {diagnosis.seconds:.1f} s"
     return colour(told, "31" if fails else "32")
+
+
+def _things(count: int, verb: str) -> str:
+    return f"1 thing {'is' if verb == 'are' else f'{verb}s'}" if count == 1 else f"{count} things {verb}"

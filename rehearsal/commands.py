@@ -125,6 +125,7 @@ def _playground(options: argparse.Namespace, progress: Progress) -> int:
     """Build the stack in the whole world, show how, and keep the world up until Ctrl-C."""
 
     def work(engine: "Engine", around: "Surroundings") -> int:
+        del around
         from rich.console import Console
 
         from rehearsal.playground import build
@@ -134,13 +135,14 @@ def _playground(options: argparse.Namespace, progress: Progress) -> int:
         if not result.succeeded:
             print("\n".join(result.diagnostics), file=sys.stderr)  # noqa: T201
             _tell_remedies(result)
-        variables = {"PATH": _path_with_tools(), **around.environment}
+        # With the engine's own the doctor finds the state, too.
+        variables = {"PATH": _path_with_tools(), **engine.variables}
         file = options.state / "playground.env"
         file.write_text(_as_exports(variables), encoding="utf-8")
         if options.json:
             tell_variables(variables, as_json=True)
         else:
-            _print(_invitation(file, variables))
+            _print(_invitation(file, variables, options))
         wait_for_interrupt()
         file.unlink()
         progress("stopping everything")
@@ -149,7 +151,9 @@ def _playground(options: argparse.Namespace, progress: Progress) -> int:
     return _with_engine(options, progress, work)
 
 
-def _invitation(file: Path, variables: Mapping[str, str]) -> str:
+def _invitation(file: Path, variables: Mapping[str, str], options: argparse.Namespace) -> str:
+    chosen = {"--stack": options.stack, "--config": options.config}
+    doctor = ["python", "-m", "doctor", *(str(each) for pair in chosen.items() if pair[1] for each in pair)]
     have = [name for name in ("kubectl", "helm", "aws") if shutil.which(name, path=variables["PATH"])]
     tries = {
         "kubectl": "kubectl get pods -n maestro -o wide",
@@ -161,6 +165,7 @@ def _invitation(file: Path, variables: Mapping[str, str]) -> str:
             "The world is up. In another terminal:",
             f"  . {shlex.quote(str(file))}",
             *(f"  {tries[name]}" for name in have),
+            f"  {shlex.join(doctor)}",
             "Change Pulumi.dev.yaml and try `python -m rehearsal preview` and `up`, as often as you like.",
             "Ctrl-C here ends everything; what was built is kept for the next time.",
         ]

@@ -73,13 +73,14 @@ def test_a_region_is_well_before_up_and_after_it_and_only_read(
     stack: OnCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verbs: list[str] = []
-    request: Any = rest.RESTClientObject.request  # pyright: ignore[reportUnknownMemberType]
+    client: Any = rest.RESTClientObject
+    request = client.request
 
     def noted(self: object, method: str, *given: object, **more: object) -> object:
         verbs.append(method)
         return request(self, method, *given, **more)
 
-    monkeypatch.setattr(rest.RESTClientObject, "request", noted)
+    monkeypatch.setattr(client, "request", noted)
     before = examined(stack)
     assert (before.phase, told(before, Status.FAILS)) == ("before", {})
     assert told(before, Status.UNVERIFIED).keys() == UNKNOWN_BEFORE
