@@ -97,9 +97,11 @@ def _examine(options: argparse.Namespace, progress: Progress) -> int:
 
 
 def _permissions(case: "Case", purpose: "Purpose") -> dict[str, object]:
-    from doctor.permissions import cluster_role, policy, scope_of
+    from doctor.permissions import UNVERIFIED, actions_of, cluster_role, policy, scope_of
 
+    granted = frozenset[str]().union(*actions_of(purpose, scope_of(case)).values())
     return {
+        "unverified": sorted(granted & UNVERIFIED),
         "policy": policy(purpose, scope_of(case)),
         "clusterRole": cluster_role(purpose, f"maestro-{purpose}"),
     }

@@ -25,6 +25,8 @@ AWS_CALLS: Mapping[str, str] = {
     "eks:DescribePodIdentityAssociation": (
         "arn:{partition}:eks:{region}:{account}:podidentityassociation/{cluster}/*"
     ),
+    "iam:GetPolicy": _ANY,
+    "iam:GetPolicyVersion": _ANY,
     "iam:GetRole": "arn:{partition}:iam::{account}:role/*",
     "iam:GetRolePolicy": "arn:{partition}:iam::{account}:role/{role}",
     "iam:ListRolePolicies": "arn:{partition}:iam::{account}:role/{role}",
@@ -36,6 +38,7 @@ AWS_CALLS: Mapping[str, str] = {
     "iot:ListAttachedPolicies": _ANY,
     "iot:TestAuthorization": _ANY,
     "kms:DescribeKey": "arn:{partition}:kms:{region}:{account}:key/*",
+    "kms:GetKeyPolicy": "arn:{partition}:kms:{region}:{account}:key/*",
     "rds:DescribeAccountAttributes": _ANY,
     "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:*",
     "rds:DescribeDBMajorEngineVersions": _ANY,
@@ -75,11 +78,15 @@ class Scope:
     account: str
     cluster: str
     role: str
+    """With its path."""
     iot_policy: str
     database: str
     subnet_group: str
     parameter_groups: str
     """With a wildcard for the family."""
+    database_key: str
+    """ARN of its own KMS key; empty without one, as the next."""
+    secrets_key: str
 
     def __call__(self, template: str) -> str:
         """The ARN that a template stands for."""

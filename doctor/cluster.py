@@ -1,7 +1,8 @@
 """cluster: is it there, does it answer, and what would reach the database from it?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address, ip_network
 
 import yaml
 
@@ -136,6 +137,7 @@ def _groups(case: Case, findings: Findings) -> None:
     carried = [
         {text(group, "GroupId") for group in records(interface, "Groups")}
         for interface in _interfaces(case, instances)
+        if not _in_range(interface, case.settings.network.client_cidrs)
     ]
     if not carried:
         findings.unverified(
@@ -152,6 +154,12 @@ def _interfaces(case: Case, instances: list[str]) -> Iterator[dict[str, Json]]:
             {"Name": "attachment.instance-id", "Values": json_list(instances[start : start + _BATCH])}
         ]
         yield from case.aws.records("ec2:DescribeNetworkInterfaces", "NetworkInterfaces", Filters=of_nodes)
+
+
+def _in_range(interface: dict[str, Json], cidrs: Sequence[str]) -> bool:
+    """Whether the database admits the interface by its address, whatever group it carries."""
+    address = text(interface, "PrivateIpAddress")
+    return bool(address) and any(ip_address(address) in ip_network(cidr, strict=False) for cidr in cidrs)
 
 
 def _judge(findings: Findings, what: str, carried: list[set[str]], admitted: frozenset[str]) -> None:

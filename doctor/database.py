@@ -108,24 +108,27 @@ def _quotas(case: Case, findings: Findings) -> None:
         )
 
 
-def _key(case: Case, findings: Findings) -> None:
-    arn = case.settings.database.kms_key_arn
-    if arn is None:
-        findings.holds("the account's aws/rds key, which RDS makes itself")
-        return
-    try:
-        key = record(case.aws.call("kms:DescribeKey", KeyId=arn), "KeyMetadata")
-    except AwsError as refusal:
-        absent(refusal, "NotFoundException")
-        findings.fail(f"there is no KMS key {arn}", "aws kms list-keys")
-        return
-    state, kind = text(key, "KeyState"), text(key, "KeySpec", SYMMETRIC)
-    findings.expect(
-        (state, kind) == ("Enabled", SYMMETRIC),
-        "its KMS key is enabled",
-        f"KMS key {arn} is {state}, {kind}: RDS needs an enabled symmetric one",
-        f"aws kms cancel-key-deletion --key-id {arn}; aws kms enable-key --key-id {arn}",
-    )
+def _keys(case: Case, findings: Findings) -> None:
+    """The database's and the secrets' own keys, where some are configured."""
+    settings = case.settings
+    given = {"RDS": settings.database.kms_key_arn, "Secrets Manager": settings.credentials.kms_key_arn}
+    for service, arn in given.items():
+        if arn is None:
+            findings.holds(f"{service} has a key of its own in the account")
+            continue
+        try:
+            key = record(case.aws.call("kms:DescribeKey", KeyId=arn), "KeyMetadata")
+        except AwsError as refusal:
+            absent(refusal, "NotFoundException")
+            findings.fail(f"there is no KMS key {arn}", "aws kms list-keys")
+            continue
+        state, kind = text(key, "KeyState"), text(key, "KeySpec", SYMMETRIC)
+        findings.expect(
+            (state, kind) == ("Enabled", SYMMETRIC),
+            f"{service}'s key is enabled",
+            f"KMS key {arn} is {state}, {kind}: {service} needs an enabled symmetric one",
+            f"aws kms cancel-key-deletion --key-id {arn}; aws kms enable-key --key-id {arn}",
+        )
 
 
 # --- after ---------------------------------------------------------------------------------------
@@ -196,8 +199,9 @@ def _admits(case: Case, findings: Findings) -> None:
         Filters=[{"Name": "group-id", "Values": own}],
     )
     ingress = [each for each in rules if not flag(each, "IsEgress")]
-    admitted = {text(record(each, "ReferencedGroupInfo"), "GroupId") for each in ingress} - {""}
-    missing = sorted(case.admitted_groups() - admitted)
+    groups = {text(record(each, "ReferencedGroupInfo"), "GroupId") for each in ingress}
+    admitted = {*groups, *(text(each, key) for each in ingress for key in ("CidrIpv4", "CidrIpv6"))} - {""}
+    missing = sorted({*case.admitted_groups(), *case.settings.network.client_cidrs} - admitted)
     findings.expect(
         not missing,
         f"it admits {', '.join(sorted(admitted))}",
@@ -265,7 +269,7 @@ CATEGORY = Category(
         Question(name="database-orderable", that="that RDS offers what is configured", ask=_orderable),
         Question(name="database-support", that="that its version is supported", ask=_support),
         Question(name="database-quotas", that="that the account's quotas have room for it", ask=_quotas),
-        Question(name="database-key", that="that RDS can use its KMS key", ask=_key),
+        Question(name="keys", that="that RDS and Secrets Manager can use their keys", ask=_keys),
     ),
     after=(
         Question(name="database-available", that="that the database is available", ask=_available),

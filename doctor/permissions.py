@@ -4,7 +4,8 @@ Sources: hashicorp/terraform-provider-aws, the calls of each resource's create, 
 Service Authorization Reference, the actions that a call demands besides its own.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,8 +31,6 @@ class Need:
     writes: str = ""
     source: str
     """File of the AWS provider, below internal/service, or the page that demands the action."""
-    is_checked: bool = True
-    """Whether the emulation makes these calls, so that a test proves them needed."""
 
 
 _RDS = "arn:{partition}:rds:{region}:{account}"
@@ -123,7 +122,6 @@ NEEDS = (
         reads="",
         writes="rds:CreateDBSnapshot rds:AddTagsToResource",
         source="RDS API reference, DeleteDBInstance: the final snapshot",
-        is_checked=False,
     ),
     Need(
         type="aws:rds/instance:Instance",
@@ -131,7 +129,21 @@ NEEDS = (
         reads="",
         writes="iam:CreateServiceLinkedRole",
         source='RDS user guide, "Using service-linked roles": the first database of an account makes it',
-        is_checked=False,
+    ),
+    Need(
+        type="aws:rds/instance:Instance",
+        resource="{database_key}",
+        reads="kms:DescribeKey",
+        writes="kms:CreateGrant kms:Decrypt kms:Encrypt kms:GenerateDataKey "
+        "kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo",
+        source='RDS user guide, "AWS KMS key management", authorizing the use of a key',
+    ),
+    Need(
+        type="aws:secretsmanager/secret:Secret",
+        resource="{secrets_key}",
+        reads="kms:Decrypt",
+        writes="kms:GenerateDataKey",
+        source='Secrets Manager user guide, "Permissions for the KMS key"',
     ),
     Need(
         type="aws:secretsmanager/secret:Secret",
@@ -163,24 +175,56 @@ NEEDS = (
         reads="",
         writes="iam:PassRole",
         source="Service Authorization Reference, EKS, CreatePodIdentityAssociation",
-        is_checked=False,
     ),
     Need(
         type="aws:eks/podIdentityAssociation:PodIdentityAssociation",
         resource=f"{_EKS}:cluster/{{cluster}}",
-        reads="eks:ListPodIdentityAssociations",
+        reads="",
         writes="eks:CreatePodIdentityAssociation",
         source="eks/pod_identity_association.go",
     ),
     Need(
         type="aws:eks/podIdentityAssociation:PodIdentityAssociation",
         resource=f"{_EKS}:podidentityassociation/{{cluster}}/*",
-        reads="eks:DescribePodIdentityAssociation eks:ListTagsForResource",
+        reads="eks:DescribePodIdentityAssociation",
         writes="eks:UpdatePodIdentityAssociation eks:DeletePodIdentityAssociation eks:TagResource "
         "eks:UntagResource",
         source="eks/pod_identity_association.go",
     ),
 )
+
+UNVERIFIED = frozenset(
+    [
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:ModifySecurityGroupRules",
+        "eks:ListClusters",
+        "eks:UpdatePodIdentityAssociation",
+        "iam:CreateServiceLinkedRole",
+        "iam:DetachRolePolicy",
+        "iam:PassRole",
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRole",
+        "iam:UpdateRoleDescription",
+        "iot:CreatePolicyVersion",
+        "iot:DeletePolicyVersion",
+        "kms:CreateGrant",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+        "rds:CreateDBSnapshot",
+        "rds:ModifyDBSubnetGroup",
+        "rds:RebootDBInstance",
+        "rds:ResetDBParameterGroup",
+        "secretsmanager:ListSecretVersionIds",
+        "secretsmanager:UpdateSecret",
+        "secretsmanager:UpdateSecretVersionStage",
+    ]
+)
+"""What no stack's life in the emulation calls: from the provider's source and AWS's documentation alone."""
 
 _KUBERNETES_WRITES = (
     # group, resources, what a preview needs, and a deployment besides. A preview's dry run of an update is a
@@ -196,14 +240,20 @@ _KUBERNETES_WRITES = (
 )
 
 
-def actions_of(purpose: Purpose) -> Iterator[tuple[str, str]]:
-    """Each action, and the template of the resource that it is asked about."""
-    if purpose == "doctor":
-        yield from AWS_CALLS.items()
-        return
-    for need in NEEDS:
-        for action in f"{need.reads} {need.writes if purpose == 'deploy' else ''}".split():
-            yield action, need.resource
+def actions_of(purpose: Purpose, scope: Scope) -> Mapping[str, frozenset[str]]:
+    """The actions by the resource that they are asked about; keys count where some are configured."""
+    rows = [(action, template) for action, template in AWS_CALLS.items()]
+    if purpose != "doctor":
+        rows = [
+            (action, need.resource)
+            for need in NEEDS
+            for action in f"{need.reads} {need.writes if purpose == 'deploy' else ''}".split()
+        ]
+    found: dict[str, set[str]] = defaultdict(set)
+    for action, template in rows:
+        if resource := scope(template):
+            found[resource].add(action)
+    return {resource: frozenset(actions) for resource, actions in sorted(found.items())}
 
 
 def scope_of(case: Case) -> Scope:
@@ -214,24 +264,23 @@ def scope_of(case: Case) -> Scope:
         region=case.settings.region,
         account=case.identity.account,
         cluster=case.settings.cluster_name,
-        role=names.role,
+        role=f"{case.settings.iam.path or '/'}{names.role}".removeprefix("/"),
         iot_policy=case.mqtt.policy_name,
         database=names.database,
         subnet_group=names.database_subnet_group,
         parameter_groups=names.database_parameter_group("postgres*"),
+        database_key=case.settings.database.kms_key_arn or "",
+        secrets_key=case.settings.credentials.kms_key_arn or "",
     )
 
 
 def policy(purpose: Purpose, scope: Scope) -> dict[str, Json]:
     """The IAM policy of a purpose."""
-    by_resource: dict[str, set[str]] = {}
-    for action, template in actions_of(purpose):
-        by_resource.setdefault(scope(template), set()).add(action)
     return {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": json_list(sorted(actions)), "Resource": resource}
-            for resource, actions in sorted(by_resource.items())
+            for resource, actions in actions_of(purpose, scope).items()
         ],
     }
 

@@ -1,7 +1,5 @@
 """rights: may this identity do what `up` does?"""
 
-from collections import defaultdict
-
 from checks.finding import Findings
 from common.json_values import json_list, record, text
 from doctor.case import Case
@@ -21,22 +19,19 @@ def _may(case: Case, findings: Findings) -> None:
     if principal.endswith(":root"):
         findings.holds("the account's root user may do everything")
         return
-    scope = scope_of(case)
-    by_resource: dict[str, list[str]] = defaultdict(list)
-    for action, template in actions_of("deploy"):
-        by_resource[scope(template)].append(action)
+    wanted = actions_of("deploy", scope_of(case))
     denied: set[str] = set()
-    for resource, actions in sorted(by_resource.items()):
+    for resource, actions in wanted.items():
         results = case.aws.records(
             "iam:SimulatePrincipalPolicy",
             "EvaluationResults",
             PolicySourceArn=principal,
-            ActionNames=json_list(sorted(set(actions))),
+            ActionNames=json_list(sorted(actions)),
             # The simulator takes no wildcard in a resource: any name stands for those that AWS makes up.
             ResourceArns=json_list([resource if resource == "*" else resource.replace("*", "x")]),
         )
         denied |= {text(r, "EvalActionName") for r in results if text(r, "EvalDecision") != _ALLOWED}
-    count = len({action for actions in by_resource.values() for action in actions})
+    count = len(frozenset[str]().union(*wanted.values()))
     findings.expect(
         not denied,
         f"{principal} may do all {count} actions of an `up`",

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 
 from checks import aws_policy
+from checks.csi_provider import MountError
 from checks.finding import Findings
-from checks.pod import POD_NAME, POD_UID, Session
-from checks.region import Association
+from checks.pod import POD_NAME, POD_UID, Session, known_policy, session_of
+from checks.region import Association, Document, Missing, Secret
 from common.json_values import Json, flag, record, text, texts
 from doctor.case import Case, absent
-from doctor.errors import AwsError
+from doctor.errors import AwsError, UnaskedError
 from doctor.question import Category, Question
 from maestro_stack.names import SERVICE_ACCOUNT
 from policies import types
@@ -102,13 +103,35 @@ def _association(case: Case) -> Association | None:
     }
     attached = case.aws.records("iam:ListAttachedRolePolicies", "AttachedPolicies", **name)
     role = record(case.aws.call("iam:GetRole", **name), "Role")
+    boundary = text(record(role, "PermissionsBoundary"), "PermissionsBoundaryArn")
     return Association(
         role_arn=arn,
         tags_disabled=flag(association, "disableSessionTags"),
         trust=_document(role["AssumeRolePolicyDocument"]),
         policies={each: _document(document) for each, document in documents.items()},
         managed_policies=tuple(text(each, "PolicyName") for each in attached),
+        boundary=Document(arn=boundary, content=_managed(case, boundary)) if boundary else None,
     )
+
+
+def _managed(case: Case, arn: str) -> str | Missing:
+    """Somebody else's policy. What may not be read is unknown, and the evaluator goes on without it."""
+    try:
+        policy = record(case.aws.call("iam:GetPolicy", PolicyArn=arn), "Policy")
+        version = text(policy, "DefaultVersionId")
+        answer = case.aws.call("iam:GetPolicyVersion", PolicyArn=arn, VersionId=version)
+        return _document(record(answer, "PolicyVersion")["Document"])
+    except UnaskedError as unasked:
+        return Missing(str(unasked), is_unverified=True)
+
+
+def _key(case: Case, id_: str) -> Document:
+    """A secret's own key, with its policy."""
+    try:
+        arn = text(record(case.aws.call("kms:DescribeKey", KeyId=id_), "KeyMetadata"), "Arn")
+        return Document(arn=arn, content=text(case.aws.call("kms:GetKeyPolicy", KeyId=arn), "Policy"))
+    except UnaskedError as unasked:
+        return Document(arn=id_, content=Missing(str(unasked), is_unverified=True))
 
 
 def _document(value: Json) -> str:
@@ -160,35 +183,43 @@ def _role(case: Case, findings: Findings) -> None:
 
 
 def _reads(case: Case, findings: Findings) -> None:
-    """Whether that role may read both secrets."""
+    """Whether that role may read both secrets: by its policies, its boundary, and the secrets' own keys."""
     if not case.known().of_type(types.ROLE_POLICY):
         return
     try:
         association = _association(case)
+        session = session_of(_pod(case), association, case.settings.region)
     except AwsError as refusal:
         absent(refusal, "NoSuchEntity", GONE)
-        return  # told by pods-role
-    if association is None:
+        return  # told by pods-role, as the next
+    except MountError:
         return
-    session = Session(
-        identity=_pod(case),
-        role_name=association.role_name,
-        policies=tuple(
-            aws_policy.parse(document, name=name) for name, document in association.policies.items()
-        ),
-        tags_disabled=association.tags_disabled,
-    )
     for name in _wanted(case):
         found = _secret(case, name)
         if found is None:
             continue
-        denied = [action for action in READS if not session.may(action, text(found, "ARN")).allowed]
-        findings.expect(
-            not denied,
-            f"it may read {name}",
-            f"{association.role_name} may not read {name}: {', '.join(denied)}",
-            AGAIN,
+        key = text(found, "KmsKeyId")
+        secret = Secret(
+            arn=text(found, "ARN"), content="", version_id="", key=_key(case, key) if key else None
         )
+        _judge(session, secret, name, case.settings.region, findings)
+
+
+def _judge(session: Session, secret: Secret, name: str, region: str, findings: Findings) -> None:
+    denied = [action for action in READS if not session.may(action, secret.arn).allowed]
+    if secret.key and not session.may_decrypt(secret, secret.key, region).allowed:
+        denied.append(f"kms:Decrypt with {secret.key.arn}")
+    unknown = [session.boundary, secret.key and known_policy(secret.key, "key")]
+    unread = [each.reason for each in unknown if isinstance(each, Missing)]
+    if unread and not denied:
+        findings.unverified(f"that it may read {name}: {'; '.join(unread)}", None)
+        return
+    findings.expect(
+        not denied,
+        f"it may read {name}",
+        f"{session.role_name} may not read {name}: {', '.join(denied)}",
+        AGAIN,
+    )
 
 
 CATEGORY = Category(

@@ -145,23 +145,26 @@ def _association(case: Case, findings: Findings) -> None:
 
 
 def _namespace(case: Case, findings: Findings) -> None:
-    name = case.settings.server.namespace
+    name, mode = case.settings.server.namespace, case.settings.server.namespace_mode
     found = case.api.find(case.namespace_path)
-    if found is None:
-        _free(findings, f"namespace {name}")
-    elif dig(found, "status.phase") == "Terminating":
+    if found and dig(found, "status.phase") == "Terminating":
         findings.fail(
             f"namespace {name} is being deleted, and doesn't end", f"kubectl get namespace {name} -o yaml"
         )
-    elif case.is_ours(NAMESPACE, name) or _may_be_there(case):
+    elif mode == "external":
+        findings.expect(
+            found is not None,
+            f"namespace {name} is there",
+            f"namespace {name} is left to others (server.namespaceMode), and isn't there",
+            f"kubectl create namespace {name}",
+        )
+    elif found is None:
+        _free(findings, f"namespace {name}")
+    elif case.is_ours(NAMESPACE, name):
         _ours(findings, f"namespace {name}")
     else:
         remedy = _remedy(f'namespaces "{name}" already exists')
         findings.fail(f"namespace {name} is there and not in this stack's state", remedy)
-
-
-def _may_be_there(case: Case) -> bool:
-    return getattr(case.settings.server, "namespace_mode", "create") == "external"
 
 
 def _config_map(case: Case, findings: Findings) -> None:

@@ -409,6 +409,30 @@ def _no_role_policy(made: Patient) -> None:
     made.call("iam", "DeleteRolePolicy", RoleName=_ROLE, PolicyName="read-server-secrets")
 
 
+def _another_key(made: Patient) -> None:
+    """Somebody encrypts the secret with a key whose policy doesn't know the role."""
+    admin: dict[str, Json] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{p.ACCOUNT}:role/admin"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    key = record(made.call("kms", "CreateKey", Policy=_document(admin)), "KeyMetadata")
+    made.call("secretsmanager", "UpdateSecret", SecretId=_SECRET, KmsKeyId=key["Arn"])
+
+
+def _boundary(made: Patient) -> None:
+    document = _document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    policy = record(
+        made.call("iam", "CreatePolicy", PolicyName="boundary", PolicyDocument=document), "Policy"
+    )
+    made.call("iam", "PutRolePermissionsBoundary", RoleName=_ROLE, PermissionsBoundary=policy["Arn"])
+
+
+def _no_boundary(made: Patient) -> None:
+    made.call("iam", "DeleteRolePermissionsBoundary", RoleName=_ROLE)
+
+
 # --- pods ----------------------------------------------------------------------------------------
 
 
@@ -686,6 +710,14 @@ FAULTS = (
         says="is being deleted, and doesn't end",
     ),
     Fault(
+        name="others' namespace isn't there",
+        phase="before",
+        plant=_config("maestro-stack:server", '{"namespaceMode": "external"}'),
+        finds=("namespace-name",),
+        says="namespace maestro is left to others",
+        mend=_namespace("Active"),
+    ),
+    Fault(
         name="something else made the ConfigMap",
         phase="before",
         plant=_config_map,
@@ -734,7 +766,7 @@ FAULTS = (
                 {"kmsKeyArn": f"arn:aws:kms:us-east-1:{p.ACCOUNT}:key/{'1' * 8}-1111-1111-1111-{'1' * 12}"}
             ),
         ),
-        finds=("database-key",),
+        finds=("keys",),
         says="there is no KMS key arn:aws:kms",
     ),
     Fault(
@@ -882,6 +914,21 @@ FAULTS = (
         plant=_no_role_policy,
         finds=("role-reads",),
         says="may not read",
+    ),
+    Fault(
+        name="the role was given a boundary that keeps it from the secrets",
+        phase="after",
+        plant=_boundary,
+        finds=("role-reads",),
+        says="may not read",
+        mend=_no_boundary,
+    ),
+    Fault(
+        name="a secret was encrypted with a key that the role can't use",
+        phase="after",
+        plant=_another_key,
+        finds=("role-reads",),
+        says="may not read regional-xyz/maestro/db-credentials: kms:Decrypt with arn:aws:kms",
     ),
     Fault(
         name="the release was uninstalled by hand",

@@ -93,14 +93,14 @@ class Patient:
     def unverified(self, phase: str | None = None) -> dict[str, str]:
         return told(self.examine(phase), Status.UNVERIFIED)
 
-    def build(self) -> Run:
+    def program(self) -> Run:
+        """The program, run once in update mode."""
+        providers = Providers(self.cloud, self.kubernetes, DefaultTags.configured(None))
+        return run(self.stack, providers, preview=False, listener=lambda _: None)
+
+    def build(self) -> None:
         """Everything that the program makes, and what the cluster makes of it."""
-        built = run(
-            self.stack,
-            Providers(self.cloud, self.kubernetes, DefaultTags.configured(None)),
-            preview=False,
-            listener=lambda _: None,
-        )
+        built = self.program()
         assert not built.failures, built.failures
         resources = [
             Known(type=each.type, name=each.name, id=each.id, outputs=each.outputs)
@@ -123,7 +123,6 @@ class Patient:
         self.cluster.answers[
             "/api/v1/namespaces/maestro/services/maestro:8000/proxy/api/maestro/v1/consumers"
         ] = {"items": [{"name": "mc-east"}]}
-        return built
 
 
 def told(diagnosis: Diagnosis, status: Status) -> dict[str, str]:

@@ -3,14 +3,17 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from botocore.exceptions import ClientError
 
 from checks import aws_policy
-from doctor.permissions import POLICY_MAX, PURPOSES, Purpose, cluster_role, policy, scope_of
-from tests.doctor.patient import ACCOUNT, CLUSTER, REGION, Patient
+from common.json_values import Json
+from doctor.permissions import POLICY_MAX, PURPOSES, Purpose, actions_of, cluster_role, policy, scope_of
+from tests.doctor.patient import ACCOUNT, CLUSTER, REGION, Patient, patient
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -91,3 +94,38 @@ def _resource(action: str, parameters: Mapping[str, Any]) -> str:
         if name in parameters:
             return f"{kind}:{parameters[name]}"
     return "*"
+
+
+# --- deploy: what the emulation calls, and nothing that isn't needed -----------------------------
+
+
+def _forbid(made: Patient, forbidden: str | None, seen: set[str]) -> None:
+    """The providers' calls are noted, and one of them refused."""
+    call = made.cloud.call
+
+    def guarded(service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
+        action = f"{service}:{operation}"
+        seen.add(action)
+        if action == forbidden:
+            raise made.cloud.refuse(service, operation, "AccessDenied", f"not authorized: {action}")
+        return call(service, operation, parameters)
+
+    vars(made.cloud)["call"] = guarded
+
+
+def test_an_up_makes_no_call_that_the_table_lacks_and_each_that_it_makes_is_needed(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    with patient(tmp_path) as made:
+        granted = frozenset[str]().union(*actions_of("deploy", scope_of(made.case())).values())
+        _forbid(made, None, seen)
+        made.build()
+    assert seen <= granted
+    not_needed: list[str] = []
+    for action in sorted(seen - {"rds:DescribeDBParameterGroups"}):  # RDS itself looks the group up here
+        with patient(tmp_path) as made:
+            _forbid(made, action, set())
+            try:
+                not_needed += [] if made.program().failures else [action]
+            except pulumi.RunError:
+                continue
+    assert not_needed == []
