@@ -9,7 +9,7 @@ from statistics import median
 
 import helm_python
 
-from benchmarks import ROOT, engine, fleet, review
+from benchmarks import ROOT, doctor, engine, fleet, review
 from benchmarks.report import BenchmarkError, line
 
 # Warm means with bytecode: an environment that forbids writing it would compile our modules in each run.
@@ -36,6 +36,7 @@ def main() -> int:
         line("  more than the flat one", ours - flat, limit=EXTRA_SECONDS),
         line("chart render", render_seconds() * 1000, unit="ms"),
         review.measure(ENVIRONMENT),
+        doctor.measure(),
         engine.measure(ENVIRONMENT),
         fleet.measure(),
     ]

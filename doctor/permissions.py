@@ -193,37 +193,17 @@ NEEDS = (
     ),
 )
 
-UNVERIFIED = frozenset(
-    [
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:ModifySecurityGroupRules",
-        "eks:ListClusters",
-        "eks:UpdatePodIdentityAssociation",
-        "iam:CreateServiceLinkedRole",
-        "iam:DetachRolePolicy",
-        "iam:PassRole",
-        "iam:UpdateAssumeRolePolicy",
-        "iam:UpdateRole",
-        "iam:UpdateRoleDescription",
-        "iot:CreatePolicyVersion",
-        "iot:DeletePolicyVersion",
-        "kms:CreateGrant",
-        "kms:Decrypt",
-        "kms:DescribeKey",
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
-        "kms:GenerateDataKeyWithoutPlaintext",
-        "kms:ReEncryptFrom",
-        "kms:ReEncryptTo",
-        "rds:CreateDBSnapshot",
-        "rds:ModifyDBSubnetGroup",
-        "rds:RebootDBInstance",
-        "rds:ResetDBParameterGroup",
-        "secretsmanager:ListSecretVersionIds",
-        "secretsmanager:UpdateSecret",
-        "secretsmanager:UpdateSecretVersionStage",
-    ]
+_UNVERIFIED = (
+    "ec2:DescribeNetworkInterfaces ec2:ModifySecurityGroupRules eks:ListClusters "
+    "eks:UpdatePodIdentityAssociation iam:CreateServiceLinkedRole iam:DetachRolePolicy iam:PassRole "
+    "iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription iot:CreatePolicyVersion "
+    "iot:DeletePolicyVersion kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey "
+    "kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo rds:CreateDBSnapshot "
+    "rds:ModifyDBSubnetGroup rds:RebootDBInstance rds:ResetDBParameterGroup "
+    "secretsmanager:ListSecretVersionIds secretsmanager:UpdateSecret "
+    "secretsmanager:UpdateSecretVersionStage"
 )
+UNVERIFIED = frozenset(_UNVERIFIED.split())
 """What no stack's life in the emulation calls: from the provider's source and AWS's documentation alone."""
 
 _KUBERNETES_WRITES = (
