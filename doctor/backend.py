@@ -18,6 +18,7 @@ _PARTS = {
     types.SECURITY_GROUP: "security group",
     types.PARAMETER_GROUP: "parameter group",
     types.SUBNET_GROUP: "subnet group",
+    types.LOG_GROUP: "log groups",
     types.INSTANCE: "database",
     types.SECRET: "secrets",
     SECRET_VERSION: "secrets' values",

@@ -1,14 +1,18 @@
 """broker: does AWS IoT speak as Maestro does, and let the server do what it will do?"""
 
+import socket
+import ssl
+
 from checks.finding import Findings
 from common.json_values import Json, record, text
 from doctor.case import Case, absent
 from doctor.errors import AwsError
 from doctor.question import Category, Question
-from maestro_stack.mqtt import SHARE_GROUP
+from maestro_stack.mqtt import PORT, SHARE_GROUP, amazon_root_cas
 from policies import types
 
 DOMAIN = "iot:Data-ATS"
+REACH_SECONDS = 3.0
 TLS_13 = "IoTSecurityPolicy_TLS13_1_2_2022_10"
 POD = "maestro-0000000000-00000"
 """Stands for a pod's name in a client id."""
@@ -30,6 +34,27 @@ def _tls(case: Case, findings: Findings) -> None:
         f"aws iot update-domain-configuration --domain-configuration-name {DOMAIN} --tls-config "
         f"securityPolicy={TLS_13}",
     )
+    if host := text(answer, "domainName"):
+        shake_hands(host, PORT, amazon_root_cas(), findings)
+
+
+def shake_hands(host: str, port: int, authorities: str, findings: Findings) -> None:
+    """Begin a connection as the server does, where the endpoint can be reached from here."""
+    context = ssl.create_default_context(cadata=authorities)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        with (
+            socket.create_connection((host, port), timeout=REACH_SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=host) as secure,
+        ):
+            findings.holds(f"{host}:{port} speaks {secure.version()}")
+    except ssl.SSLError as refused:
+        findings.fail(
+            f"{host}:{port} doesn't answer as the Amazon root CAs and TLS 1.3 demand: {refused.reason}",
+            f"openssl s_client -tls1_3 -connect {host}:{port} </dev/null",
+        )
+    except OSError:
+        pass  # out of reach from here, which says nothing about the cluster
 
 
 def _certificate_id(case: Case) -> str | None:

@@ -93,6 +93,7 @@ def _quotas(case: Case, findings: Findings) -> None:
         findings.holds("the database is built, and needs no more of the quotas")
         return
     wanted = dict.fromkeys(_QUOTAS, 1)
+    wanted["DBParameterGroups"] = 2  # of the version, and of the one before
     wanted["AllocatedStorage"] = case.settings.database.allocated_storage_gib
     for quota in case.aws.records("rds:DescribeAccountAttributes", "AccountQuotas"):
         name = text(quota, "AccountQuotaName")

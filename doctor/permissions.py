@@ -109,6 +109,20 @@ NEEDS = (
         source="rds/parameter_group.go",
     ),
     Need(
+        type="aws:cloudwatch/logGroup:LogGroup",
+        resource="arn:{partition}:logs:{region}:{account}:log-group:*",
+        reads="logs:DescribeLogGroups",
+        source="logs/group.go",
+    ),
+    Need(
+        type="aws:cloudwatch/logGroup:LogGroup",
+        resource="arn:{partition}:logs:{region}:{account}:log-group:/aws/rds/instance/{database}/*",
+        reads="logs:ListTagsForResource",
+        writes="logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteRetentionPolicy logs:DeleteLogGroup "
+        "logs:TagResource logs:UntagResource",
+        source="logs/group.go",
+    ),
+    Need(
         type="aws:rds/instance:Instance",
         resource=f"{_RDS}:db:{{database}}",
         reads="rds:DescribeDBInstances rds:ListTagsForResource",
@@ -198,8 +212,8 @@ _UNVERIFIED = (
     "eks:UpdatePodIdentityAssociation iam:CreateServiceLinkedRole iam:DetachRolePolicy iam:PassRole "
     "iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription iot:CreatePolicyVersion "
     "iot:DeletePolicyVersion kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey "
-    "kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo rds:CreateDBSnapshot "
-    "rds:ModifyDBSubnetGroup rds:RebootDBInstance rds:ResetDBParameterGroup "
+    "kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo logs:DeleteRetentionPolicy "
+    "rds:CreateDBSnapshot rds:ModifyDBSubnetGroup rds:RebootDBInstance rds:ResetDBParameterGroup "
     "secretsmanager:ListSecretVersionIds secretsmanager:UpdateSecret "
     "secretsmanager:UpdateSecretVersionStage"
 )

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from checks.finding import Findings
-from common.json_values import Json, dig, flag, number, record, records, text
+from common.json_values import Json, flag, number, record, records, text
 from doctor.case import Case
 from doctor.errors import UnaskedError
 from doctor.question import Category, Question
-from doctor.taken import PENDING, RELEASE_LABEL
+from doctor.taken import PENDING, newest_revision
 from maestro_stack.names import HTTP_SERVICE
 from maestro_stack.server import HTTP_PORT
 from policies import types
@@ -52,17 +52,16 @@ def _release(case: Case, findings: Findings) -> None:
     if not case.known().of_type(types.RELEASE):
         return
     name, namespace = case.settings.server.release_name, case.settings.server.namespace
-    revisions = case.api.items(f"{case.namespace_path}/secrets", labelSelector=f"{RELEASE_LABEL},name={name}")
-    if not revisions:
+    newest = newest_revision(case)
+    if newest is None:
         findings.fail(f"release {name} is gone from namespace {namespace}", "pulumi refresh; pulumi up")
         return
-    newest = max(revisions, key=lambda each: int(str(dig(each, "metadata.labels.version") or 0)))
-    status = str(dig(newest, "metadata.labels.status") or "unknown")
+    number_, status = newest
     if status in PENDING:
         return  # told by release-name
     findings.expect(
         status == "deployed",
-        f"release {name} is deployed, revision {dig(newest, 'metadata.labels.version')}",
+        f"release {name} is deployed, revision {number_}",
         f"release {name} is {status}",
         f"helm history {name} -n {namespace}; when the pods' cause is mended, pulumi up",
     )

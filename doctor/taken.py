@@ -5,6 +5,7 @@ is the row of engine.remedies that knows it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from checks.finding import Findings
 from common.json_values import Json, dig, record, records, text
@@ -12,6 +13,7 @@ from doctor.case import Case, absent
 from doctor.errors import AwsError
 from doctor.question import Category, Question
 from engine.remedies import remedies_of
+from maestro_stack.database import LOGS
 from maestro_stack.names import (
     BOOTSTRAP_CONFIG_MAP,
     BOOTSTRAP_KEY,
@@ -21,8 +23,20 @@ from maestro_stack.names import (
 from policies import types
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
-RELEASE_LABEL = "owner=helm"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Thing:
+    """Something that has a name which `up` wants."""
+
+    what: str
+    """In words, with the name."""
+    type: str
+    refusal: str = "already exists"
+    """What `up` would be told, and engine.remedies knows."""
+    why: str = ""
+    """What else there is to say of a stranger's."""
 
 
 def _remedy(message: str) -> str:
@@ -31,100 +45,83 @@ def _remedy(message: str) -> str:
     return row.do
 
 
-def _free(findings: Findings, what: str) -> None:
-    findings.holds(f"{what} is free")
+def _judge(case: Case, findings: Findings, thing: _Thing, physical: str | None) -> None:
+    """By the id of what has the name; None if nothing does."""
+    if physical is None:
+        findings.holds(f"{thing.what} is free")
+    elif case.is_ours(thing.type, physical):
+        findings.holds(f"{thing.what} is this stack's")
+    else:
+        text = f"{thing.what} is there and not in this stack's state{thing.why}"
+        findings.fail(text, _remedy(thing.refusal))
 
 
-def _ours(findings: Findings, what: str) -> None:
-    findings.holds(f"{what} is this stack's")
+def _found(case: Case, action: str, *gone: str, **parameters: Json) -> dict[str, Json] | None:
+    """AWS's answer about a thing; None where it says that there is none."""
+    try:
+        return case.aws.call(action, **parameters)
+    except AwsError as refusal:
+        absent(refusal, *gone)
+        return None
 
 
 def _iot_policy(case: Case, findings: Findings) -> None:
     name = case.mqtt.policy_name
-    try:
-        case.aws.call("iot:GetPolicy", policyName=name)
-    except AwsError as refusal:
-        absent(refusal, "ResourceNotFoundException")
-        _free(findings, f"IoT policy {name}")
-        return
-    if case.is_ours(types.IOT_POLICY, name):
-        _ours(findings, f"IoT policy {name}")
-    else:
-        findings.fail(
-            f"IoT policy {name} is there and not in this stack's state: another Maestro server uses source "
-            f"id {case.settings.mqtt.source_id} here, or an earlier run was cut off",
-            _remedy(f"policy cannot be created - name already exists (name={name})"),
-        )
+    thing = _Thing(
+        what=f"IoT policy {name}",
+        type=types.IOT_POLICY,
+        refusal=f"policy cannot be created - name already exists (name={name})",
+        why=f": another Maestro server uses source id {case.settings.mqtt.source_id} here, or an earlier run "
+        "was cut off",
+    )
+    found = _found(case, "iot:GetPolicy", "ResourceNotFoundException", policyName=name)
+    _judge(case, findings, thing, name if found else None)
 
 
 def _secrets(case: Case, findings: Findings) -> None:
     for name in (case.names.server_mqtt_cert_secret, case.names.db_credentials_secret):
-        try:
-            found = case.aws.call("secretsmanager:DescribeSecret", SecretId=name)
-        except AwsError as refusal:
-            absent(refusal, "ResourceNotFoundException")
-            _free(findings, f"secret {name}")
-            continue
-        if found.get("DeletedDate"):
+        thing = _Thing(what=f"secret {name}", type=types.SECRET)
+        found = _found(case, "secretsmanager:DescribeSecret", "ResourceNotFoundException", SecretId=name)
+        if found and found.get("DeletedDate"):
             remedy = _remedy(f"Secrets Manager Secret ({name}): already scheduled for deletion")
             findings.fail(f"secret {name} is scheduled for deletion, which holds its name", remedy)
-        elif case.is_ours(types.SECRET, text(found, "ARN")):
-            _ours(findings, f"secret {name}")
         else:
-            findings.fail(
-                f"secret {name} is there and not in this stack's state",
-                f"aws secretsmanager describe-secret --secret-id {name}; if its tags name this stack: pulumi "
-                f"import {types.SECRET} NAME {text(found, 'ARN')}",
-            )
+            _judge(case, findings, thing, text(found, "ARN") if found else None)
 
 
 def _database(case: Case, findings: Findings) -> None:
-    names, family = case.names, f"postgres{case.settings.database.engine_version.partition('.')[0]}"
-    wanted = {
-        "DBInstance": (names.database, "DBInstanceNotFound", types.INSTANCE),
-        "DBSubnetGroup": (names.database_subnet_group, "DBSubnetGroupNotFoundFault", types.SUBNET_GROUP),
-        "DBParameterGroup": (
-            names.database_parameter_group(family),
-            "DBParameterGroupNotFound",
-            types.PARAMETER_GROUP,
-        ),
-    }
-    for what, (name, gone, type_) in wanted.items():
-        parameter = "DBInstanceIdentifier" if what == "DBInstance" else f"{what}Name"
-        found: list[dict[str, Json]] = []
-        try:
-            found = case.aws.records(f"rds:Describe{what}s", f"{what}s", **{parameter: name})
-        except AwsError as refusal:
-            absent(refusal, gone)
-        if not found:
-            _free(findings, f"{what} {name}")
-        elif case.is_ours(type_, text(found[0], "DbiResourceId", name)):
-            _ours(findings, f"{what} {name}")
-        else:
-            findings.fail(
-                f"{what} {name} is there and not in this stack's state", _remedy(f"{what} already exists")
-            )
+    names, major = case.names, int(case.settings.database.engine_version.partition(".")[0])
+    groups = [names.database_parameter_group(f"postgres{version}") for version in (major, major - 1)]
+    wanted = [
+        ("DBInstance", "DBInstanceIdentifier", names.database, types.INSTANCE),
+        ("DBSubnetGroup", "DBSubnetGroupName", names.database_subnet_group, types.SUBNET_GROUP),
+        *(("DBParameterGroup", "DBParameterGroupName", name, types.PARAMETER_GROUP) for name in groups),
+    ]
+    for what, parameter, name, type_ in wanted:
+        gone = (f"{what}NotFound", f"{what}NotFoundFault")
+        found = records(_found(case, f"rds:Describe{what}s", *gone, **{parameter: name}) or {}, f"{what}s")
+        physical = text(found[0], "DbiResourceId", name) if found else None
+        _judge(case, findings, _Thing(what=f"{what} {name}", type=type_), physical)
+    for log in LOGS:
+        name = names.database_log_group(log)
+        there = case.aws.records("logs:DescribeLogGroups", "logGroups", logGroupNamePrefix=name)
+        thing = _Thing(
+            what=f"log group {name}",
+            type=types.LOG_GROUP,
+            refusal=f"Log Group ({name}): The specified log group already exists",
+        )
+        is_there = any(text(each, "logGroupName") == name for each in there)
+        _judge(case, findings, thing, name if is_there else None)
 
 
 def _role(case: Case, findings: Findings) -> None:
     name = case.names.role
-    try:
-        case.aws.call("iam:GetRole", RoleName=name)
-    except AwsError as refusal:
-        absent(refusal, "NoSuchEntity")
-        _free(findings, f"IAM role {name}")
-        return
-    if case.is_ours(types.ROLE, name):
-        _ours(findings, f"IAM role {name}")
-    else:
-        findings.fail(
-            f"IAM role {name} is there and not in this stack's state", _remedy("EntityAlreadyExists")
-        )
+    found = _found(case, "iam:GetRole", "NoSuchEntity", RoleName=name)
+    _judge(case, findings, _Thing(what=f"IAM role {name}", type=types.ROLE), name if found else None)
 
 
 def _association(case: Case, findings: Findings) -> None:
     namespace = case.settings.server.namespace
-    what = f"the Pod Identity association of {namespace}/{SERVICE_ACCOUNT}"
     found = case.aws.records(
         "eks:ListPodIdentityAssociations",
         "associations",
@@ -132,16 +129,12 @@ def _association(case: Case, findings: Findings) -> None:
         namespace=namespace,
         serviceAccount=SERVICE_ACCOUNT,
     )
-    if not found:
-        _free(findings, what)
-    elif case.is_ours(types.POD_IDENTITY, text(found[0], "associationId")):
-        _ours(findings, what)
-    else:
-        findings.fail(
-            f"{what} is there and not in this stack's state; a service account has one at most",
-            f"aws eks delete-pod-identity-association --cluster-name {case.settings.cluster_name} "
-            f"--association-id {text(found[0], 'associationId')}",
-        )
+    thing = _Thing(
+        what=f"the Pod Identity association of {namespace}/{SERVICE_ACCOUNT}",
+        type=types.POD_IDENTITY,
+        why="; a service account has one at most",
+    )
+    _judge(case, findings, thing, text(found[0], "associationId") if found else None)
 
 
 def _namespace(case: Case, findings: Findings) -> None:
@@ -158,13 +151,11 @@ def _namespace(case: Case, findings: Findings) -> None:
             f"namespace {name} is left to others (server.namespaceMode), and isn't there",
             f"kubectl create namespace {name}",
         )
-    elif found is None:
-        _free(findings, f"namespace {name}")
-    elif case.is_ours(NAMESPACE, name):
-        _ours(findings, f"namespace {name}")
     else:
-        remedy = _remedy(f'namespaces "{name}" already exists')
-        findings.fail(f"namespace {name} is there and not in this stack's state", remedy)
+        thing = _Thing(
+            what=f"namespace {name}", type=NAMESPACE, refusal=f'namespaces "{name}" already exists'
+        )
+        _judge(case, findings, thing, name if found else None)
 
 
 def _config_map(case: Case, findings: Findings) -> None:
@@ -200,30 +191,31 @@ def _owners(found: Mapping[str, Json]) -> str:
     return ", ".join(sorted(managers)) or "nobody who says so"
 
 
-def _release(case: Case, findings: Findings) -> None:
-    """Helm's own record of it: Secrets labelled owner=helm, of which only the metadata is read.
+def newest_revision(case: Case) -> tuple[int, str] | None:
+    """Number and status of the release's newest revision; None without a release. Raises as Api.
 
+    Helm's own record of it: Secrets labelled owner=helm, of which only the metadata is read.
     Source: Helm, pkg/storage/driver/secrets.go.
     """
-    name = case.settings.server.release_name
-    revisions = case.api.items(f"{case.namespace_path}/secrets", labelSelector=f"{RELEASE_LABEL},name={name}")
-    what = f"release {name}"
-    if not revisions:
-        _free(findings, what)
-        return
-    newest = max(revisions, key=lambda each: int(str(dig(each, "metadata.labels.version") or 0)))
-    status = str(dig(newest, "metadata.labels.status") or "unknown")
-    if status in PENDING:
+    of_release = f"owner=helm,name={case.settings.server.release_name}"
+    kept = case.api.items(f"{case.namespace_path}/secrets", labelSelector=of_release)
+    labels = [record(record(each, "metadata"), "labels") for each in kept]
+    revisions = [(int(text(each, "version", "0")), text(each, "status", "unknown")) for each in labels]
+    return max(revisions, default=None)
+
+
+def _release(case: Case, findings: Findings) -> None:
+    newest = newest_revision(case)
+    what = f"release {case.settings.server.release_name}"
+    if newest and newest[1] in PENDING:
         remedy = _remedy("another operation (install/upgrade/rollback) is in progress")
-        findings.fail(f"{what} is stuck: {status}", remedy)
-    elif not case.known().of_type(types.RELEASE):
-        remedy = _remedy("cannot re-use a name that is still in use")
-        findings.fail(f"{what} is installed and not in this stack's state", remedy)
-    else:
-        _ours(findings, what)
+        findings.fail(f"{what} is stuck: {newest[1]}", remedy)
+        return
+    ours = case.known().of_type(types.RELEASE) if newest else ()
+    thing = _Thing(what=what, type=types.RELEASE, refusal="cannot re-use a name that is still in use")
+    _judge(case, findings, thing, (ours[0].id if ours else what) if newest else None)
 
 
-RELEASE = Question(name="release-name", that="that the release's name is free, or ours", ask=_release)
 _ALL = (
     Question(name="iot-policy-name", that="that the IoT policy's name is free, or ours", ask=_iot_policy),
     Question(name="secrets-names", that="that the secrets' names are free, or ours", ask=_secrets),
@@ -232,7 +224,7 @@ _ALL = (
     Question(name="association-name", that="that no other association is in the way", ask=_association),
     Question(name="namespace-name", that="that the namespace is free, or ours", ask=_namespace),
     Question(name="config-map-name", that="that the ConfigMap is free, or ours", ask=_config_map),
-    RELEASE,
+    Question(name="release-name", that="that the release's name is free, or ours", ask=_release),
 )
 
 CATEGORY = Category(

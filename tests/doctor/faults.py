@@ -238,6 +238,14 @@ def _parameter_group(made: Patient) -> None:
     )
 
 
+def _log_group(made: Patient) -> None:
+    made.call("logs", "CreateLogGroup", logGroupName=f"/aws/rds/instance/maestro-{CLUSTER}/postgresql")
+
+
+def _no_log_group(made: Patient) -> None:
+    made.call("logs", "DeleteLogGroup", logGroupName=f"/aws/rds/instance/maestro-{CLUSTER}/postgresql")
+
+
 def _role(made: Patient) -> None:
     name = f"maestro-server-{CLUSTER}-us-east-1"
     made.call("iam", "CreateRole", RoleName=name, AssumeRolePolicyDocument=_document())
@@ -681,6 +689,14 @@ FAULTS = (
         says="DBParameterGroup maestro-regional-xyz-postgres17 is there",
     ),
     Fault(
+        name="an earlier database has left its log group",
+        phase="before",
+        plant=_log_group,
+        finds=("database-names",),
+        says="log group /aws/rds/instance/maestro-regional-xyz/postgresql is there",
+        mend=_no_log_group,
+    ),
+    Fault(
         name="the role was made by hand",
         phase="before",
         plant=_role,
@@ -729,7 +745,7 @@ FAULTS = (
         phase="before",
         plant=_release("deployed"),
         finds=("release-name",),
-        says="release maestro-server is installed and not in this stack's state",
+        says="release maestro-server is there and not in this stack's state",
         mend=_no_release,
     ),
     Fault(

@@ -82,6 +82,7 @@ def _resource(action: str, parameters: Mapping[str, Any]) -> str:
         "DBInstanceIdentifier": f"{home}:db",
         "DBParameterGroupName": f"{home}:pg",
         "DBSubnetGroupName": f"{home}:subgrp",
+        "logGroupNamePrefix": f"{home}:log-group",
     }
     if action.startswith("secretsmanager:"):
         return f"{home}:secret:{parameters['SecretId']}-AbCdEf"

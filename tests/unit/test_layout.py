@@ -41,7 +41,9 @@ ONLY = {
     }
 }
 """The libraries of those that may use these and no others."""
-NEVER = {package: {"boto3", "botocore", "moto"} for package in ("checks", "engine", "fleet", "policies")}
+NEVER = {package: {"boto3", "botocore", "moto"} for package in ("checks", "engine", "fleet", "policies")} | {
+    "doctor": {"moto"}
+}
 """Libraries that must not be used."""
 PYYAML = (
     "charts/",
