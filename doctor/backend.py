@@ -10,11 +10,10 @@ from policies import types
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 a variable's name
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
-POLICY_ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment"
 _PARTS = {
     types.IOT_POLICY: "IoT policy",
     types.CERTIFICATE: "certificate",
-    POLICY_ATTACHMENT: "attachment of the IoT policy",
+    types.POLICY_ATTACHMENT: "attachment of the IoT policy",
     types.SECURITY_GROUP: "security group",
     types.PARAMETER_GROUP: "parameter group",
     types.SUBNET_GROUP: "subnet group",

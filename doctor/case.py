@@ -121,6 +121,13 @@ class Case:
         """Path of the server's namespace on the API server."""
         return f"/api/v1/namespaces/{self.settings.server.namespace}"
 
+    def has_built(self, *types: str) -> bool:
+        """Whether the state has all of these; what isn't built is told once, by state-complete.
+
+        Raises UnaskedError.
+        """
+        return all(self.known().of_type(type_) for type_ in types)
+
     def is_ours(self, type_: str, physical: str) -> bool:
         """Whether the stack's state has a resource of this type and id. Raises UnaskedError."""
         return any(each.id == physical for each in self.known().of_type(type_))

@@ -147,6 +147,8 @@ def _instance(case: Case) -> dict[str, Json] | None:
 
 
 def _available(case: Case, findings: Findings) -> None:
+    if not case.has_built(types.INSTANCE):
+        return
     name, instance = case.names.database, _instance(case)
     if instance is None:
         findings.fail(f"there is no database {name}", "pulumi refresh; pulumi up")

@@ -49,7 +49,7 @@ def _remedy(reason: str, namespace: str) -> str:
 
 def _release(case: Case, findings: Findings) -> None:
     """As Helm's own record has it."""
-    if not case.known().of_type(types.RELEASE):
+    if not case.has_built(types.RELEASE):
         return
     name, namespace = case.settings.server.release_name, case.settings.server.namespace
     newest = newest_revision(case)
@@ -72,7 +72,7 @@ def _ready(case: Case, findings: Findings) -> None:
     namespace = case.settings.server.namespace
     deployment = case.api.find(f"/apis/apps/v1/namespaces/{namespace}/deployments/{DEPLOYMENT}")
     if deployment is None:
-        if case.known().of_type(types.RELEASE):
+        if case.has_built(types.RELEASE):
             findings.fail(f"there is no Deployment {namespace}/{DEPLOYMENT}", "pulumi refresh; pulumi up")
         return
     wanted = number(record(deployment, "spec"), "replicas", 1)

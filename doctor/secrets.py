@@ -24,7 +24,7 @@ AGAIN = "pulumi refresh; pulumi up"
 
 def _wanted(case: Case) -> tuple[str, ...]:
     """The secrets, if the state has them: what isn't built is told by state-complete."""
-    if not case.known().of_type(types.SECRET):
+    if not case.has_built(types.SECRET):
         return ()
     return (case.names.server_mqtt_cert_secret, case.names.db_credentials_secret)
 
@@ -154,7 +154,7 @@ def _pod(case: Case) -> aws_policy.PodIdentity:
 
 def _role(case: Case, findings: Findings) -> None:
     """Whether the pods get the program's role."""
-    if not case.known().of_type(types.POD_IDENTITY):
+    if not case.has_built(types.POD_IDENTITY):
         return
     where = f"{case.settings.server.namespace}/{SERVICE_ACCOUNT}"
     try:
@@ -184,7 +184,7 @@ def _role(case: Case, findings: Findings) -> None:
 
 def _reads(case: Case, findings: Findings) -> None:
     """Whether that role may read both secrets: by its policies, its boundary, and the secrets' own keys."""
-    if not case.known().of_type(types.ROLE_POLICY):
+    if not case.has_built(types.ROLE_POLICY, types.POD_IDENTITY):
         return
     try:
         association = _association(case)

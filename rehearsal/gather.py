@@ -29,7 +29,7 @@ from policies import types
 T = TypeVar("T")
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
-OF_CERTIFICATE = (types.CERTIFICATE, types.IOT_POLICY, "aws:iot/policyAttachment:PolicyAttachment")
+OF_CERTIFICATE = (types.CERTIFICATE, types.IOT_POLICY, types.POLICY_ATTACHMENT)
 OF_DATABASE = (types.INSTANCE, types.SECURITY_GROUP, types.INGRESS_RULE, types.PARAMETER_GROUP)
 
 

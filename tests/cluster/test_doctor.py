@@ -112,6 +112,20 @@ def test_a_lost_association_is_found_with_the_pods_words_and_mended_by_its_remed
     assert told(examined(stack), Status.FAILS) == {}
 
 
+def test_a_failed_up_is_explained_by_what_is_there(stack: OnCluster) -> None:
+    stack.region.destroy()
+    document = json.dumps({"Version": "2012-10-17", "Statement": []})
+    stack.region.call("iot", "CreatePolicy", policyName="maestro-server", policyDocument=document)
+    assert not stack.region.engine.up().succeeded
+    diagnosis = examined(stack)
+    failing = told(diagnosis, Status.FAILS)
+    assert (diagnosis.phase, failing.keys()) == ("after", {"state-complete", "iot-policy-name"})
+    assert "not built: IoT policy, " in failing["state-complete"]
+    stack.region.call("iot", "DeletePolicy", policyName="maestro-server")
+    stack.region.up()
+    assert told(examined(stack), Status.FAILS) == {}
+
+
 def test_the_cluster_role_that_is_printed_is_enough(stack: OnCluster, control_plane: ControlPlane) -> None:
     stack.region.up()
     rbac = "/apis/rbac.authorization.k8s.io/v1"
