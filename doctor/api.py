@@ -19,7 +19,7 @@ PAGE = 500
 """Objects that one answer of a list has at most."""
 _TIMEOUT = (5, 20)  # seconds, to connect and to read
 _OK, _UNAUTHENTICATED, _FORBIDDEN, _NOT_FOUND = 200, 401, 403, 404
-_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class Api(Protocol):

@@ -17,12 +17,14 @@ from common.terminal import WIDTH, Colours
 from doctor.__main__ import main
 from doctor.api import LiveApi, with_token
 from doctor.as_json import SCHEMA, as_json
+from doctor.aws import Aws
 from doctor.catalogue import CATEGORIES
 from doctor.credentials import check_expiry, session_of
 from doctor.errors import RefusedError, UnaskedError, UnreachableError, UnusableError
 from doctor.memo import Memo
 from doctor.report import as_text
 from doctor.state import State
+from emulator.client import Emulation
 from maestro_stack.kubeconfig import eks_kubeconfig
 from tests.doctor import patient as p
 from tests.doctor.faults import denied
@@ -181,6 +183,25 @@ def test_the_stack_s_profile_is_used(nobody: Path) -> None:
     credentials = session_of({"aws:profile": "region"}, "us-east-1").get_credentials()
     assert credentials is not None
     assert credentials.access_key == "A"
+
+
+def test_the_stack_s_roles_are_taken_one_after_the_other(
+    nobody: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trust = '{"Version": "2012-10-17", "Statement": []}'
+    roles = [f"arn:aws:iam::{p.ACCOUNT}:role/{name}" for name in ("first", "second")]
+    with Emulation.start(nobody / "state") as emulation:
+        for name in ("first", "second"):
+            cloud = emulation.cloud("us-east-1", p.ACCOUNT)
+            cloud.call("iam", "CreateRole", {"RoleName": name, "AssumeRolePolicyDocument": trust})
+        for name, value in emulation.environment("us-east-1").items():
+            monkeypatch.setenv(name, value)
+        emulation.clear_calls()
+        chain = json.dumps([{"roleArn": role, "sessionName": "me"} for role in roles])
+        identity = Aws(session_of({"aws:assumeRoles": chain}, "us-east-1")).call("sts:GetCallerIdentity")
+        called = [call["operation"] for call in emulation.calls()]
+    assert str(identity["Arn"]).endswith("assumed-role/second/me")
+    assert called == ["AssumeRole", "AssumeRole", "GetCallerIdentity"]
 
 
 @pytest.mark.usefixtures("nobody")
