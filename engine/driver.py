@@ -127,13 +127,13 @@ class Engine:
         """What `up` would do."""
         return self._run(["preview", "--diff"], listener, observer)
 
-    def plan(self) -> str:
-        """What `up` would do, as `pulumi preview --json` prints it.
+    def plan(self, *options: str) -> str:
+        """What `up` would do, as `pulumi preview --json` prints it. `options` are the command's own.
 
         Raises:
             EngineError: the preview failed.
         """
-        printed = self._run(["preview", "--diff", "--json"], None, None)
+        printed = self._run(["preview", "--diff", "--json", *options], None, None)
         if not printed.succeeded:
             raise EngineError(printed.text)
         return printed.text

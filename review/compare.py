@@ -18,6 +18,7 @@ CHART_DIGEST = "values.chartDigest"
 
 def compare(before: Snapshot, after: Snapshot) -> StackReview:
     """What the later revision changes."""
+    before = resources.aligned(before, after)
     found = resources.changes(before, after)
     if after.failures:
         return _refused(after, found)

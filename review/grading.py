@@ -1,26 +1,27 @@
-"""How bad a resource's change is, and why: the rules of a careful colleague, by type.
+"""How bad a resource's change is, and why.
 
-What is DANGEROUS: data or availability at risk, access widened, protection weakened. A credential that is
-rotated is looked at; one that is replaced otherwise is dangerous (docs/rotation.md).
+What is harmless is a list: SAFE and LOOK are what a rule below says they are. Whatever no rule names is
+DANGEROUS: rights, reach, secrets, data and identity are at stake until somebody says otherwise. A credential
+that is rotated is looked at; one that is replaced otherwise is dangerous (docs/rotation.md).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common.json_values import Json, records
-from emulator.kubernetes import NAMESPACE
+from emulator.kubernetes import CONFIG_MAP_PATCH, NAMESPACE
 from maestro_stack.support import leaving_support
 from policies import types
 from policies.rules.encryption import FORCE_SSL
-from review.effects import KUBERNETES_PROVIDER
-from review.model import Grade, Way
-from review.permissions import PermissionChange
-from review.resources import BY_TRIGGER, ResourceChange, is_downgrade, is_known, is_minor_upgrade, top
-from review.snapshot import Resource
+from review.effects import ATTACHMENT, KUBERNETES_PROVIDER, PASSWORD
+from review.model import Difference, Grade, Way
+from review.permissions import DOCUMENTS, PermissionChange
+from review.resources import BY_TRIGGER, FOLLOWS, LOST, ResourceChange, is_downgrade, is_known, is_minor_upgrade, top
+from review.snapshot import RANDOM_ID, Resource
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
-UNSEEN = frozenset({"tags", "tagsAll", "description"})
+UNSEEN = ("tags", "tagsAll", "description")
 """Inputs of which no user of the region notices anything."""
 
 
@@ -33,6 +34,204 @@ class Judgement:
 
 
 _DANGEROUS, _LOOK, _SAFE = Grade.DANGEROUS, Grade.LOOK, Grade.SAFE
+Rule = Callable[[Difference], Judgement]
+
+
+def is_less(before: Json, after: Json) -> bool:
+    """Whether a number shrinks."""
+    return isinstance(before, int | float) and isinstance(after, int | float) and after < before
+
+
+def is_more(before: Json, after: Json) -> bool:
+    """Whether a number grows."""
+    return is_less(after, before)
+
+
+def looked_at(reason: str) -> Rule:
+    """To be looked at whatever the values are."""
+    return lambda _: Judgement(_LOOK, reason)
+
+
+def dangerous(reason: str) -> Rule:
+    """Dangerous whatever the values are; the reason says more than that no rule knows it."""
+    return lambda _: Judgement(_DANGEROUS, reason)
+
+
+def looked_at_if(holds: Callable[[Json, Json], bool], reason: str, otherwise: str) -> Rule:
+    """To be looked at where it holds of the two values, else dangerous."""
+    return lambda each: (
+        Judgement(_LOOK, reason) if holds(each.before, each.after) else Judgement(_DANGEROUS, otherwise)
+    )
+
+
+def _becomes(wanted: Json) -> Callable[[Json, Json], bool]:
+    return lambda _, after: after == wanted
+
+
+def _engine_version(difference: Difference) -> Judgement:
+    if is_downgrade(difference):
+        return Judgement(_DANGEROUS, "RDS can't go back to an older version, so `up` fails")
+    if is_minor_upgrade(difference):
+        return Judgement(_LOOK, "another minor version restarts the database")
+    upgrade = "a major upgrade takes the database away, and can't be undone"
+    return Judgement(_DANGEROUS, "; ".join(filter(None, (upgrade, _leaving(difference.after)))))
+
+
+def leaving(resource: Resource) -> str | None:
+    """What there is to say of the version of a new database, where RDS doesn't support it much longer."""
+    return _leaving(resource.inputs.get("engineVersion")) if resource.type == types.INSTANCE else None
+
+
+def _leaving(version: Json) -> str | None:
+    return leaving_support(str(version), datetime.now(UTC).date())
+
+
+def _parameters(difference: Difference) -> Judgement:
+    def force_tls(parameters: Json) -> bool:
+        found = records({"of": parameters}, "of")
+        return any(each.get("name") == FORCE_SSL and each.get("value") == "1" for each in found)
+
+    if force_tls(difference.after):
+        return Judgement(_LOOK, "dynamic ones count at once, static ones after a restart")
+    return Judgement(_DANGEROUS, "connections without TLS may be accepted")
+
+
+def _is_first(before: Json, after: Json) -> bool:
+    return before is None and after is not None
+
+
+_WINDOW = looked_at("RDS works on it at another time")
+_COSTS = looked_at("it has another price")
+_POD_SECURITY = 'metadata.labels."pod-security.kubernetes.io/'
+_LEVELS = ("privileged", "baseline", "restricted")
+"""Of Pod Security, each stricter than the one before it. Kubernetes takes a missing one for the first."""
+
+
+def _is_stricter(before: Json, after: Json) -> bool:
+    levels = [_LEVELS.index(str(each)) if each in _LEVELS else 0 for each in (before, after)]
+    return levels[1] >= levels[0]
+
+
+_ANY: Mapping[str, Rule] = {
+    **{key: lambda _: Judgement(_SAFE, "nobody who uses the region notices it") for key in UNSEEN},
+    "protect": looked_at_if(
+        _becomes(wanted=True),
+        "nothing in the program can delete or replace it by mistake",
+        "a mistake in the program can now delete or replace it",
+    ),
+    "dependsOn": looked_at("it is made in another order"),
+    "urn": looked_at("its alias says that it is the same resource"),
+    "options.aliases": looked_at("it is looked for by other names in the state"),
+    "options.aliasURNs": looked_at("it is looked for by other names in the state"),
+    "options.customTimeouts": looked_at("Pulumi waits for another time"),
+    "options.ignoreChanges": looked_at("Pulumi will not change all that its settings say"),
+    "options.deleteBeforeReplace": looked_at("it matters when it is replaced"),
+}
+"""Of every type. A rule is for a path and what is below it; the longest path counts."""
+
+_RULES: Mapping[str, Mapping[str, Rule]] = {
+    types.INSTANCE: {
+        "allocatedStorage": looked_at_if(
+            is_more,
+            "more storage costs more, and can't be made smaller again",
+            "RDS can't make storage smaller, so `up` fails",
+        ),
+        "applyImmediately": looked_at("it says when later changes are made"),
+        "autoMinorVersionUpgrade": looked_at_if(
+            _becomes(wanted=True), "minor versions come by themselves", "fixes of PostgreSQL no longer come"
+        ),
+        "backupRetentionPeriod": looked_at_if(
+            is_more, "backups are kept longer", "older backups are deleted"
+        ),
+        "backupWindow": _WINDOW,
+        "copyTagsToSnapshot": looked_at("snapshots carry tags, or don't"),
+        "deleteAutomatedBackups": looked_at_if(
+            _becomes(wanted=False), "backups outlive the database", "its backups go with the database"
+        ),
+        "deletionProtection": looked_at_if(
+            _becomes(wanted=True), "RDS refuses to delete it", "RDS lets it be deleted"
+        ),
+        "enabledCloudwatchLogsExports": looked_at("other logs are kept"),
+        "engineVersion": _engine_version,
+        "finalSnapshotIdentifier": looked_at_if(
+            lambda _, after: bool(after),
+            "it matters when it is deleted",
+            "no snapshot is taken when it is deleted",
+        ),
+        "identifier": dangerous("it gets another address, and restarts"),
+        "instanceClass": looked_at("another size has another price, and the instance restarts"),
+        "iops": _COSTS,
+        "maintenanceWindow": _WINDOW,
+        "maxAllocatedStorage": looked_at("storage grows by itself up to another size"),
+        "multiAz": looked_at_if(_becomes(wanted=True), "it gets a standby", "there is no standby any more"),
+        "password": looked_at("a rotation: new connections need the new password at once"),
+        "publiclyAccessible": looked_at_if(
+            _becomes(wanted=False), "it loses its public address", "it gets a public address"
+        ),
+        "skipFinalSnapshot": looked_at_if(
+            _becomes(wanted=False), "it matters when it is deleted", "no snapshot is taken when it is deleted"
+        ),
+        "storageThroughput": _COSTS,
+    },
+    types.RELEASE: {
+        "cleanupOnFail": looked_at("a failed upgrade leaves more, or less"),
+        "maxHistory": looked_at("Helm keeps another number of revisions"),
+        "timeout": looked_at("Helm waits for ready pods for another time"),
+        "values": looked_at("Helm upgrades the release: what its objects become is told with them"),
+        "version": looked_at("the chart says that it is another version"),
+    },
+    types.SECRET: {
+        "recoveryWindowInDays": looked_at_if(
+            is_more,
+            "a deleted secret can be restored for longer",
+            "a deleted secret is gone sooner",
+        ),
+        "kmsKeyId": looked_at_if(
+            _is_first,
+            "its values are encrypted anew, with another key",
+            "its values stay under the old key, which the pods may lose",
+        ),
+    },
+    SECRET_VERSION: {"secretString": looked_at("the secret gets a new version")},
+    types.SECURITY_GROUP: {"ingress": dangerous("others may reach the database")},
+    types.LOG_GROUP: {
+        "retentionInDays": looked_at_if(
+            is_more, "log events are kept longer", "older log events are deleted"
+        ),
+    },
+    types.PARAMETER_GROUP: {"parameters": _parameters},
+    types.ROLE: {
+        "permissionsBoundary": looked_at_if(
+            _is_first,
+            "the role can do no more than its boundary allows",
+            "what limited the role's rights no longer does",
+        ),
+    },
+    types.SUBNET_GROUP: {"subnetIds": dangerous("the database may stand where others reach it")},
+    NAMESPACE: {
+        "metadata.labels": looked_at("what selects namespaces may select another"),
+        "metadata.annotations": looked_at("its notes change"),
+        **{
+            f'{_POD_SECURITY}{mode}"': looked_at_if(
+                _is_stricter, "Kubernetes refuses more pods", "Kubernetes admits pods that it refused"
+            )
+            for mode in ("enforce", "audit", "warn")
+        },
+    },
+    types.CONFIG_MAP: {"metadata.labels": looked_at("its labels change")},
+    CONFIG_MAP_PATCH: {"metadata.labels": looked_at("its labels change")},
+    KUBERNETES_PROVIDER: {
+        "kubeconfig": dangerous("another cluster may be reached, or another server believed to be it"),
+        "context": dangerous("another cluster may be reached"),
+    },
+    PASSWORD.type: {
+        "keepers": looked_at("a rotation: what it makes is made anew"),
+        "length": looked_at_if(is_more, "the password is longer", "the password is shorter"),
+    },
+    RANDOM_ID: {
+        "keepers": looked_at("what it makes is made anew"),
+    },
+}
 
 # What it means that a resource of a type goes away, by replacement or for good.
 _LOSS: Mapping[str, str] = {
@@ -50,73 +249,23 @@ _LOSS: Mapping[str, str] = {
     types.LOG_GROUP: "its log events are lost",
     types.INGRESS_RULE: "those whom it admits can't reach the database any more",
 }
-
-
-def is_less(before: Json, after: Json) -> bool:
-    """Whether a number shrinks."""
-    return isinstance(before, int | float) and isinstance(after, int | float) and after < before
-
-
-def _off(old: Json, new: Json) -> bool:
-    return old is True and new is not True
-
-
-def _on(old: Json, new: Json) -> bool:
-    return old is not True and new is True
-
-
-def _had(old: Json, new: Json) -> bool:
-    return bool(old) and old != new
-
-
-def _forces_tls_no_more(old: Json, new: Json) -> bool:
-    def forces(parameters: Json) -> bool:
-        found = records({"of": parameters}, "of")
-        return any(each.get("name") == FORCE_SSL and each.get("value") == "1" for each in found)
-
-    return forces(old) and not forces(new)
-
-
-def _other(old: Json, new: Json) -> bool:
-    return old != new
-
-
-# What it means that a value changes, by type and input, where it weakens nothing.
-_MEANS: Mapping[tuple[str, str], str] = {
-    ("", "dependsOn"): "it is made in another order",
-    ("", "options"): "Pulumi will treat it otherwise",
-    ("", "urn"): "its aliases say that it is the same resource; the real preview says whether they hold",
-    (types.INSTANCE, "allocatedStorage"): "more storage costs more, and can't be made smaller again",
-    (types.INSTANCE, "engineVersion"): "another minor version restarts the database",
-    (types.INSTANCE, "instanceClass"): "another size has another price, and the instance restarts",
-    (types.INSTANCE, "password"): "a rotation: new connections need the new password at once",
-    (types.PARAMETER_GROUP, "parameters"): "dynamic ones count at once, static ones after a restart",
-    (types.ROLE, "permissionsBoundary"): "the role can do no more than its boundary allows",
-    (types.SECRET, "kmsKeyId"): "its values are encrypted anew, with another key",
-    (types.RELEASE, "timeout"): "Helm waits for ready pods for another time",
-    (types.RELEASE, "values"): "Helm upgrades the release: what its objects become is told with them",
-    (types.SECRET, "recoveryWindowInDays"): "it matters when the secret is deleted",
+_MADE_ANEW: Mapping[str, str] = {
+    SECRET_VERSION: "the secret gets a new version, and keeps the old one for a while",
+    types.PARAMETER_GROUP: "it is made anew",
+    types.SUBNET_GROUP: "it is made anew",
+    types.ROLE_POLICY: "it is made anew",
+    ATTACHMENT.type: "it is made anew",
+    RANDOM_ID: "what it makes is made anew",
 }
-
-# Values that weaken something, by type and input.
-_WEAKENS: Mapping[tuple[str, str], tuple[Callable[[Json, Json], bool], str]] = {
-    (types.INSTANCE, "allocatedStorage"): (is_less, "RDS can't make storage smaller, so `up` fails"),
-    (types.INSTANCE, "backupRetentionPeriod"): (is_less, "older backups are deleted"),
-    (types.INSTANCE, "deletionProtection"): (_off, "RDS lets it be deleted"),
-    (types.INSTANCE, "engineVersion"): (
-        _other,
-        "a major upgrade takes the database away, and can't be undone",
-    ),
-    (types.INSTANCE, "identifier"): (_other, "it gets another address, and restarts"),
-    (types.INSTANCE, "multiAz"): (_off, "there is no standby any more"),
-    (types.INSTANCE, "publiclyAccessible"): (_on, "it gets a public address"),
-    (types.INSTANCE, "skipFinalSnapshot"): (_on, "no snapshot is taken when it is deleted"),
-    (types.LOG_GROUP, "retentionInDays"): (is_less, "older log events are deleted"),
-    (types.PARAMETER_GROUP, "parameters"): (_forces_tls_no_more, "connections without TLS may be accepted"),
-    (types.ROLE, "permissionsBoundary"): (_had, "what limited the role's rights no longer does"),
-    (types.SECRET, "kmsKeyId"): (_had, "its values stay under the old key, which the pods may lose"),
-    (types.ROLE, "assumeRolePolicy"): (_other, "others may take the role, or its pods no longer"),
+"""Types that hold nothing which a replacement loses."""
+_NEW: Mapping[str, str] = {
+    types.CONFIG_MAP: "it is new",
+    CONFIG_MAP_PATCH: "it is new",
+    types.PARAMETER_GROUP: "it is new",
+    types.INSTANCE: "it is new, and empty",
+    types.LOG_GROUP: "it is new, and costs by what is logged",
 }
+"""Types of which another one admits nobody, holds nothing and runs nothing."""
 
 
 def judged(change: ResourceChange, permissions: PermissionChange | None) -> Judgement:
@@ -127,68 +276,63 @@ def judged(change: ResourceChange, permissions: PermissionChange | None) -> Judg
         return Judgement(_DANGEROUS, permissions.unread)
     if change.way is Way.CREATED:
         return _created(change)
-    if (change.resource.type, change.way) == (types.PARAMETER_GROUP, Way.DELETED):
-        return Judgement(_LOOK, "no database uses it any more, or RDS refuses")
     if change.way in (Way.REPLACED, Way.DELETED):
         return _lost(change)
-    return _updated(change)
-
-
-def leaving(resource: Resource) -> str | None:
-    """What there is to say of the version of a new database, where RDS doesn't support it much longer."""
-    if resource.type != types.INSTANCE:
-        return None
-    return leaving_support(str(resource.inputs.get("engineVersion")), datetime.now(UTC).date())
+    found = [*_of_inputs(change, permissions)]
+    grade = max(each.grade for each in found)
+    return Judgement(grade, "; ".join(dict.fromkeys(each.reason for each in found if each.grade is grade)))
 
 
 def _created(change: ResourceChange) -> Judgement:
+    type_ = change.resource.type
     if soon := leaving(change.resource):
         return Judgement(_DANGEROUS, soon)
-    if change.resource.type == types.INGRESS_RULE:
+    if type_ == types.INGRESS_RULE:
         return Judgement(_DANGEROUS, "more can reach the database than before")
-    if change.resource.type.startswith("random:"):
+    if type_.startswith("random:"):
         return Judgement(_SAFE, "it is a value in Pulumi's state alone")
-    known = is_known(change.resource.type)
-    return Judgement(_LOOK, "it is new" if known else "it is new, and nothing here knows its type")
+    if type_ in _NEW:
+        return Judgement(_LOOK, _NEW[type_])
+    said = "it is new, and nothing here says that it is harmless"
+    return Judgement(_DANGEROUS, said if is_known(type_) else "it is new, and nothing here knows its type")
 
 
 def _lost(change: ResourceChange) -> Judgement:
     type_ = change.resource.type
-    if type_ == types.CERTIFICATE and change.way is Way.REPLACED and _is_rotation(change):
-        return Judgement(_LOOK, "a rotation: the old certificate goes when all pods use the new one")
-    if type_ in _LOSS:
-        return Judgement(_DANGEROUS, _LOSS[type_])
-    if type_ == SECRET_VERSION and change.way is Way.REPLACED:
-        keeps = "the secret gets a new version, and keeps the old one for a while"
-        return Judgement(_LOOK, "its secret is another" if "secretId" in change.replaced_by else keeps)
-    if type_.startswith("random:"):
-        unused = "what it made is in Pulumi's state alone, and no longer used"
-        return Judgement(_LOOK, unused if change.way is Way.DELETED else "what it makes is made anew")
-    if change.way is Way.DELETED or not is_known(type_):
-        unknown = "nothing here knows its type, nor what is lost with it"
-        return Judgement(_DANGEROUS, "it goes away" if is_known(type_) else unknown)
-    return Judgement(_LOOK, "it is made anew")
+    if change.way is Way.REPLACED and LOST not in change.replaced_by:
+        if type_ == types.CERTIFICATE and change.replaced_by == (BY_TRIGGER,):
+            return Judgement(_LOOK, "a rotation: the old certificate goes when all pods use the new one")
+        if type_ in _MADE_ANEW:
+            another = type_ == SECRET_VERSION and "secretId" in change.replaced_by
+            return Judgement(_LOOK, "its secret is another" if another else _MADE_ANEW[type_])
+        if type_ == PASSWORD.type:
+            return max(_of_inputs(change, None), key=lambda each: each.grade)
+    if type_ == types.PARAMETER_GROUP and LOST not in change.replaced_by:
+        return Judgement(_LOOK, "no database uses it any more, or RDS refuses")
+    if type_.startswith("random:") and change.way is Way.DELETED:
+        return Judgement(_LOOK, "what it made is in Pulumi's state alone, and no longer used")
+    unknown = "nothing here knows its type, nor what is lost with it"
+    return Judgement(_DANGEROUS, _LOSS.get(type_, "it goes away" if is_known(type_) else unknown))
 
 
-def _is_rotation(change: ResourceChange) -> bool:
-    return change.replaced_by == (BY_TRIGGER,)
-
-
-def _updated(change: ResourceChange) -> Judgement:
-    type_ = change.resource.type
+def _of_inputs(change: ResourceChange, permissions: PermissionChange | None) -> Iterator[Judgement]:
+    """How bad each difference is."""
+    own = _RULES.get(change.resource.type, {})
+    if permissions is not None:
+        yield Judgement(_LOOK, "it allows less than before")
     for difference in change.differences:
-        if difference.path == "protect" and difference.after is not True:
-            return Judgement(_DANGEROUS, "a mistake in the program can now delete or replace it")
-        weakens = _WEAKENS.get((type_, top(difference.path)))
-        if type_ == types.INSTANCE and is_downgrade(difference):
-            return Judgement(_DANGEROUS, "RDS can't go back to an older version, so `up` fails")
-        if type_ == types.INSTANCE and is_minor_upgrade(difference):
+        if permissions is not None and top(difference.path) == DOCUMENTS[change.resource.type]:
+            continue  # told as permissions
+        if difference.note == FOLLOWS:
+            yield Judgement(_LOOK, "it follows what it refers to")
             continue
-        if weakens and difference.note == "" and weakens[0](difference.before, difference.after):
-            soon = leaving(change.resource) if top(difference.path) == "engineVersion" else None
-            return Judgement(_DANGEROUS, "; ".join(filter(None, (weakens[1], soon))))
-    touched = {top(difference.path) for difference in change.differences}
-    if touched <= UNSEEN:
-        return Judgement(_SAFE, "nobody who uses the region notices it")
-    means = [why for key in sorted(touched) if (why := _MEANS.get((type_, key)) or _MEANS.get(("", key)))]
-    return Judgement(_LOOK, "; ".join(means) or "it is changed, and stays the same resource")
+        yield rule_of(difference.path, own, _ANY)(difference)
+
+
+def rule_of(path: str, *tables: Mapping[str, Rule]) -> Rule:
+    """The rule for a path: that of the longest path above it, in the first table that has one."""
+    for table in tables:
+        above = [key for key in table if path == key or path.startswith((f"{key}.", f"{key}["))]
+        if above:
+            return table[max(above, key=len)]
+    return dangerous("nothing here says that it is harmless")

@@ -261,7 +261,7 @@ def _difference(difference: Difference) -> Iterator[str]:
         return
     path = code(clipped(difference.path, NAME)) if difference.path else "all of it"
     note = f" ({_text(difference.note)})" if difference.note else ""
-    if difference.before == difference.after:  # a secret, or what follows something that is replaced
+    if difference.values_say_nothing:
         yield f"  - {path}{note or ' differs'}"
         return
     sides = sides_in_lines(difference.before, difference.after, VALUE)

@@ -1,5 +1,6 @@
 """What a review says, as plain values: changes, each with its grade and its reasons, by stack."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -44,7 +45,8 @@ class Part(StrEnum):
     CHECK = "checks"
 
 
-RIGHTS = GAINED, LOST = "gains", "loses"
+_DIGEST = re.compile("[0-9a-f]{64}")
+RIGHTS = GAINED, LOST, KEPT = "gains", "loses", "keeps"
 """Paths of differences that are rights."""
 
 
@@ -60,6 +62,12 @@ class Difference:
     """None where it is removed."""
     note: str = ""
     """What it means, where the values don't say."""
+
+    @property
+    def values_say_nothing(self) -> bool:
+        """A secret's, those that only stand for something else, and digests: no person reads them."""
+        sides = self.before, self.after
+        return self.before == self.after or all(isinstance(s, str) and _DIGEST.fullmatch(s) for s in sides)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,32 +1,76 @@
-"""What policies allow more, and less: permissions as sentences instead of lines of JSON."""
+"""What policies allow more, and less: permissions as sentences instead of lines of JSON.
+
+Documents are compared by what they mean: the order of statements, Sids, indentation, and the forms that IAM
+takes for the same thing are no change; a condition that comes narrows, one that goes widens.
+Source: IAM user guide, "IAM JSON policy elements reference".
+"""
 
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from common.json_values import Json, one_or_many, parse_document
 from policies import types
-from policies.documents import allowing
 from review.snapshot import Resource
 
-DOCUMENTS = {
+DOCUMENTS: Mapping[str, str] = {
     types.IOT_POLICY: "policy",
     types.MANAGED_POLICY: "policy",
+    types.ROLE: "assumeRolePolicy",
     types.ROLE_POLICY: "policy",
 }
 """By type, the input that holds what is allowed."""
-EMPTY: Json = {"Statement": []}
-_NARROWING = ("Condition", "NotAction", "NotResource", "Principal", "NotPrincipal")
+_ACCOUNT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
+_ELEMENTS = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal",
+                       "NotPrincipal", "Condition"})  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Condition:
+    """What must hold as well; one key of one operator."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    def narrows(self, other: "Condition") -> bool:
+        """Whether it holds only where the other does, too."""
+        if (self.operator, self.key) != (other.operator, other.key):
+            return False
+        if self.values == other.values:
+            return True
+        wanted, of_other = set(self.values), set(other.values)
+        if "Not" in self.operator:
+            return wanted >= of_other
+        return "ForAllValues" not in self.operator and self.operator != "Null" and wanted <= of_other
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.key} {', '.join(self.values)}"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Permission:
-    """One action on one resource."""
+    """One action on one resource, by one principal where a document names some."""
 
     action: str
-    resource: str
+    resource: str = ""
+    principal: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    def within(self, other: "Permission") -> bool:
+        """Whether the other allows all of it."""
+        return (
+            _covers(other.action.lower(), self.action.lower())
+            and _covers(other.resource, self.resource)
+            and other.principal in (self.principal, "*")
+            and all(any(own.narrows(its) for own in self.conditions) for its in other.conditions)
+        )
 
     def __str__(self) -> str:
-        return f"{self.action} on {self.resource}"
+        on = f" on {self.resource}" if self.resource else ""
+        by = f" by {self.principal}" if self.principal else ""
+        return f"{self.action}{on}{by}" + "".join(f" if {each}" for each in self.conditions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +79,8 @@ class PermissionChange:
 
     gained: tuple[Permission, ...]
     lost: tuple[Permission, ...]
+    narrowed: tuple[Permission, ...] = ()
+    """What it still allows, in a narrower form."""
     unread: str = ""
     """Why the two documents can't be compared so."""
 
@@ -44,41 +90,97 @@ def change(before: Resource | None, after: Resource | None) -> PermissionChange 
     resource = after or before
     if resource is None or resource.type not in DOCUMENTS:
         return None
-    key = DOCUMENTS[resource.type]
-    old, new = (each.inputs.get(key) if each else EMPTY for each in (before, after))
-    allowed_before, allowed_after = _allowed(old), _allowed(new)
-    if allowed_before is None or allowed_after is None:
+    texts = [each.inputs.get(DOCUMENTS[each.type]) if each else None for each in (before, after)]
+    if texts[0] == texts[1]:
+        return None
+    old, new = (_Meaning() if text is None else _read(text) for text in texts)
+    if old is None or new is None:
         return PermissionChange(gained=(), lost=(), unread="one of the documents can't be read")
-    unread = "" if _restrictions(old) == _restrictions(new) else "conditions, or what is denied, changed"
-    if allowed_before == allowed_after and not unread:
+    gained = (*_beyond(new.allowed, old.allowed), *map(_no_longer_denied, _beyond(old.denied, new.denied)))
+    lost = (*_beyond(old.allowed, new.allowed), *map(_denied, _beyond(new.denied, old.denied)))
+    if not gained and not lost:
         return None
-    return PermissionChange(
-        gained=tuple(sorted(allowed_after - allowed_before)),
-        lost=tuple(sorted(allowed_before - allowed_after)),
-        unread=unread,
-    )
+    narrowed = [each for each in new.allowed - old.allowed if each not in gained]
+    return PermissionChange(gained=gained, lost=lost, narrowed=tuple(sorted(narrowed)))
 
 
-def _allowed(document: Json) -> frozenset[Permission] | None:
-    statements = allowing(document)
-    if statements is None:
-        return None
-    return frozenset(
-        Permission(action=action, resource=resource)
-        for statement in statements
-        for action in statement.actions
-        for resource in statement.resources
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Meaning:
+    allowed: frozenset[Permission] = frozenset()
+    denied: frozenset[Permission] = frozenset()
 
 
-def _restrictions(document: Json) -> list[str]:
-    """What narrows the rights: statements that deny, and conditions; as text, in no order."""
+def _beyond(some: frozenset[Permission], others: frozenset[Permission]) -> tuple[Permission, ...]:
+    return tuple(sorted(each for each in some if not any(each.within(other) for other in others)))
+
+
+def _no_longer_denied(each: Permission) -> Permission:
+    return replace(each, action=f"no denial of {each.action}")
+
+
+def _denied(each: Permission) -> Permission:
+    return replace(each, action=f"without a denial: {each.action}")
+
+
+def _covers(pattern: str, other: str) -> bool:
+    """Whether a pattern matches all that another one does; told only where that is certain."""
+    if pattern in (other, "*"):
+        return True
+    if other.startswith("!") or pattern.startswith("!") or "?" in pattern:
+        return False
+    # `*` in the other text is matched by `*` alone, as any character of it.
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), other, re.DOTALL) is not None
+
+
+def _read(document: Json) -> _Meaning | None:
     parsed = parse_document(document) if isinstance(document, str) else document
-    statements = one_or_many(parsed.get("Statement")) if isinstance(parsed, dict) else []
-    narrowing = [
-        statement
-        for statement in statements
-        if isinstance(statement, dict)
-        and (statement.get("Effect") != "Allow" or any(key in statement for key in _NARROWING))
+    if not isinstance(parsed, dict) or "Statement" not in parsed:
+        return None
+    statements = one_or_many(parsed["Statement"])
+    allowed, denied = set[Permission](), set[Permission]()
+    for statement in statements:
+        if not isinstance(statement, dict) or statement.keys() - _ELEMENTS:
+            return None
+        effect = {"Allow": allowed, "Deny": denied}.get(str(statement.get("Effect")))
+        if effect is None:
+            return None
+        effect.update(_permissions(statement))
+    return _Meaning(allowed=frozenset(allowed), denied=frozenset(denied))
+
+
+def _permissions(statement: Mapping[str, Json]) -> Iterator[Permission]:
+    conditions = tuple(sorted(_conditions(statement.get("Condition"))))
+    for action in _named(statement, "Action"):
+        for resource in _named(statement, "Resource") or [""]:
+            for principal in _principals(statement):
+                yield Permission(action=action, resource=resource, principal=principal, conditions=conditions)
+
+
+def _named(statement: Mapping[str, Json], key: str) -> list[str]:
+    """`Not…` stands for everything else: a text that only its equal covers."""
+    if f"Not{key}" in statement:
+        return ["! " + json.dumps(sorted(map(str, one_or_many(statement[f"Not{key}"]))))]
+    return [str(value) for value in one_or_many(statement.get(key))]
+
+
+def _principals(statement: Mapping[str, Json]) -> list[str]:
+    if "NotPrincipal" in statement:
+        return ["! " + json.dumps(statement["NotPrincipal"], sort_keys=True)]
+    given = statement.get("Principal")
+    if given is None:
+        return [""]
+    if not isinstance(given, dict):
+        return [str(given)]
+    named = [
+        (kind, _ACCOUNT.sub(r"\1", str(each)))
+        for kind, several in given.items()
+        for each in one_or_many(several)
     ]
-    return sorted(json.dumps(statement, sort_keys=True) for statement in narrowing)
+    return ["*" if (kind, who) == ("AWS", "*") else f"{kind} {who}" for kind, who in named]
+
+
+def _conditions(given: Json) -> Iterator[Condition]:
+    for operator, keys in given.items() if isinstance(given, dict) else ():
+        for key, values in keys.items() if isinstance(keys, dict) else ():
+            texts = (each if isinstance(each, str) else json.dumps(each) for each in one_or_many(values))
+            yield Condition(operator=operator, key=key.lower(), values=tuple(sorted({*texts})))

@@ -4,8 +4,8 @@ Its form: sdk/go/common/apitype and pkg/backend/display/json.go (PreviewDigest) 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -16,11 +16,13 @@ from engine.run import MASK
 from review.differences import differences
 from review.errors import UsageError
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
-from review.resources import BY_TRIGGER, ResourceChange
-from review.snapshot import UNTOLD, Resource, subject_of
+from review.resources import BY_TRIGGER, LOST, ResourceChange
+from review.snapshot import UNTOLD, Resource, is_component, subject_of
 from review.wording import told
 
 KNOWN_LATER = "(known after up)"
+DRIFT_STAYS = "changed outside; the plan leaves it so"
+DRIFT_TAKEN_BACK = "changed outside; the plan takes it back"
 _WAYS = {
     "create": Way.CREATED,
     "import": Way.CREATED,
@@ -30,7 +32,6 @@ _WAYS = {
 }
 _NOTHING = frozenset({"same", "read", "refresh", "discard", "read-discard", "read-replacement"})
 _PARTS_OF_A_REPLACEMENT = frozenset({"create-replacement", "delete-replaced", "discard-replaced"})
-_COMPONENTS = ("maestro:", "pulumi:pulumi:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def read_plan(file: Path, project: str) -> Plan:
         raise UsageError(f'--plan {file} is of project "{others[0]}", not of "{project}"')
     config = record(content, "config")
     known = {*_WAYS, *_NOTHING, *_PARTS_OF_A_REPLACEMENT}
-    found = [change for step in steps if (change := _change(step)) is not None]
+    found = [change for own in _by_urn(steps) if (change := _change_of(own)) is not None]
     return Plan(
         stack=", ".join(sorted(urn.removeprefix("urn:pulumi:") for urn, _ in names)) or file.stem,
         region=text(config, "aws:region"),
@@ -127,10 +128,72 @@ def _dependents(plan: Plan, subject: str) -> tuple[str, ...]:
 _HOW = "make one: pulumi preview --json > plan.json"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Steps:
+    """What a plan says of one URN."""
+
+    refreshed: Mapping[str, Json] | None
+    """What a refresh looked at; or in its stead what it found: `update` is drift, `delete` loss."""
+    planned: Mapping[str, Json] | None
+
+
+def _by_urn(steps: Iterable[Mapping[str, Json]]) -> Iterator[_Steps]:
+    """A plan made with --refresh has first a step for each resource that the state knows.
+
+    Source: pulumi/pulumi pkg/backend/display/json.go (ShowPreviewDigest): where a refresh found something, it
+    is printed as that by some versions. Resources that stay the same have no other step.
+    """
+    found: dict[str, list[Mapping[str, Json]]] = {}
+    for step in steps:
+        if text(step, "op") not in _PARTS_OF_A_REPLACEMENT:
+            found.setdefault(text(step, "urn"), []).append(step)
+    is_refreshed = any(text(step, "op") == "refresh" for own in found.values() for step in own)
+    for first, *rest in found.values():
+        if rest or (is_refreshed and record(first, "oldState")):
+            yield _Steps(refreshed=first, planned=rest[-1] if rest else None)
+        else:
+            yield _Steps(refreshed=None, planned=first)
+
+
+def _change_of(steps: _Steps) -> ResourceChange | None:
+    planned = _change(steps.planned) if steps.planned else None
+    if steps.refreshed is None or is_component(text(record(steps.refreshed, "oldState"), "type")):
+        return planned
+    built = _resource(record(steps.refreshed, "oldState"))
+    is_lost = text(steps.refreshed, "op") == "delete" or (planned is not None and planned.way is Way.CREATED)
+    if is_lost:
+        return ResourceChange(
+            resource=planned.resource if planned else built,
+            before=built,
+            way=Way.REPLACED if planned else Way.DELETED,
+            differences=(),
+            replaced_by=(LOST,),
+        )
+    if planned is None or planned.before is None:
+        return _drift(steps.refreshed)
+    drifted = {each.path: each for each in _differences({}, built, planned.before)}
+    return replace(
+        planned,
+        differences=tuple(
+            replace(each, note=DRIFT_TAKEN_BACK)
+            if each.path in drifted and each.after == drifted[each.path].before
+            else each
+            for each in planned.differences
+        ),
+    )
+
+
+def _drift(refreshed: Mapping[str, Json]) -> ResourceChange | None:
+    """What a refresh found, where the plan does nothing about it."""
+    found = _change(refreshed)
+    stays = tuple(replace(each, note=each.note or DRIFT_STAYS) for each in found.differences) if found else ()
+    return replace(found, differences=stays) if found else None
+
+
 def _change(step: Mapping[str, Json]) -> ResourceChange | None:
     way = _WAYS.get(text(step, "op"))
     old, new = record(step, "oldState"), record(step, "newState")
-    if way is None or text(new or old, "type").startswith(_COMPONENTS):
+    if way is None or is_component(text(new or old, "type")):
         return None
     if text(new, "type") == RELEASE and not text(record(new, "inputs"), "version"):
         # While a value is unknown, the provider hasn't read the chart's version.

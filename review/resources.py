@@ -1,9 +1,9 @@
 """Which resources a revision changes, and how: in place or by replacement, by the providers' own tables."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from common.json_values import Json, json_list
+from common.json_values import Json, flag, json_list, record, records, text, texts
 from emulator.aws import resource_handler
 from emulator.kubernetes import TABLES
 from emulator.lifecycle import Change as OfInput
@@ -11,10 +11,12 @@ from emulator.packages import TYPES
 from emulator.randomness import table_of
 from engine.run import MASK
 from policies import types
+from review import permissions
 from review.differences import differences
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Difference, Way
-from review.snapshot import UNTOLD, Resource, Snapshot, symbol
+from review.permissions import DOCUMENTS
+from review.snapshot import UNTOLD, Resource, Snapshot, renamed, symbol
 
 _PROVIDER_SUBJECT = f"{KUBERNETES_PROVIDER} kubernetes"
 CLUSTER_IDENTIFIER = "clusterIdentifier"
@@ -26,8 +28,15 @@ _IN_SECRETS = frozenset(
     }
 )
 """Types of which something is in a secret."""
+_STACK = "pulumi:pulumi:Stack"
+_PROVIDER_OPTION = "options.provider"
+"""Another provider replaces, unless both are the package's default ones, which the option doesn't name.
+
+Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (providerChanged).
+"""
 BY_TRIGGER = "its replacement trigger"
 BY_NAME = "its URN: it is another resource to Pulumi"
+LOST = "its loss: it is gone, whoever deleted it"
 FOLLOWS = "follows what it refers to, which is replaced"
 
 
@@ -52,18 +61,86 @@ class ResourceChange:
 
 
 def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
-    """By subject, in the order in which they are made: a resource follows what it needs."""
+    """By subject, in the order in which they are made: a resource follows what it needs.
+
+    Both have the subjects of the later one: `aligned`.
+    """
     found: dict[str, ResourceChange] = {}
+    stays = before.resources.keys() & after.resources.keys()
+    names = _names(after)
     for subject in _in_order(after.resources):
         old, new = before.resources.get(subject), after.resources[subject]
-        stays = before.resources.keys() & after.resources.keys()
-        change = _created(new) if old is None else _changed(old, new, found, stays)
+        is_same = old is not None and old.urn in names(new.urn)
+        change = _created(new) if old is None else _changed(old, new, found, stays, is_same=is_same)
         if change is not None:
             found[subject] = change
     for subject, old in before.resources.items():
         if subject not in after.resources:
             found[subject] = ResourceChange(resource=old, before=old, way=Way.DELETED, differences=())
     return found
+
+
+def aligned(before: Snapshot, after: Snapshot) -> Snapshot:
+    """The earlier one, with the subjects under which the later one has the same resources.
+
+    A resource is that of its URN or of one of its aliases; or, with another URN, that of its own type and
+    name, and is then another to Pulumi.
+    """
+    earlier = {resource.urn: subject for subject, resource in before.resources.items()}
+    names = _names(after)
+    found: dict[str, str] = {}
+    for subject, resource in after.resources.items():
+        was = next((earlier[urn] for urn in names(resource.urn) if urn in earlier), None)
+        if was is not None:
+            found.setdefault(was, subject)
+    # What gives its name to another, and has none itself, is told by its URN.
+    taken = {*found.values()}
+    lost = {was: before.resources[was].urn for was in before.resources if was not in found and was in taken}
+    return renamed(before, {was: is_ for was, is_ in (found | lost).items() if was != is_})
+
+
+def _names(after: Snapshot) -> Callable[[str], list[str]]:
+    """By a resource's URN, all URNs under which it may be in the state, its own first.
+
+    Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (generateAliases, inheritedChildAlias).
+    """
+    later = {**after.components, **{each.urn: each for each in after.resources.values()}}
+    aliases: dict[str, list[str]] = {}
+
+    def names(urn: str) -> list[str]:
+        if urn not in aliases:
+            aliases[urn] = [urn]  # a parent that is its own would never end
+            if resource := later.get(urn):
+                parents = names(resource.parent) if resource.parent else [""]
+                specs: list[Mapping[str, Json]] = [{}, *_own_aliases(resource)]
+                found = (_alias(resource, parent, spec) for parent in parents for spec in specs)
+                aliases[urn] = list(dict.fromkeys([urn, *found]))
+        return aliases[urn]
+
+    return names
+
+
+def _own_aliases(resource: Resource) -> list[Mapping[str, Json]]:
+    options = _record(resource.options)
+    urns: list[Mapping[str, Json]] = [{"urn": urn} for urn in texts(options, "aliasURNs")]
+    given = records(options, "aliases")
+    return [*urns, *(each if "urn" in each else record(each, "spec") for each in given)]
+
+
+def _alias(resource: Resource, parent: str, spec: Mapping[str, Json]) -> str:
+    """The URN that an alias of a resource stands for, where its parent is called `parent`."""
+    if "urn" in spec:
+        return text(spec, "urn")
+    head, project, types_, name = resource.urn.split("::", 3)
+    own, aliased = (urn.rpartition("::")[2] for urn in (resource.parent, parent))
+    if own and name.startswith(own):  # a child that is named after its parent
+        name = aliased + name.removeprefix(own)
+    parent = "" if flag(spec, "noParent") else text(spec, "parentUrn", parent)
+    above = parent.split("::")[2] if parent else ""
+    type_ = text(spec, "type", types_.rpartition("$")[2])
+    stack = f"urn:pulumi:{text(spec, 'stack')}" if "stack" in spec else head
+    qualified = f"{above}${type_}" if above not in ("", _STACK) else type_
+    return "::".join((stack, text(spec, "project", project), qualified, text(spec, "name", name)))
 
 
 def dependents(after: Snapshot, subject: str) -> tuple[str, ...]:
@@ -92,11 +169,16 @@ def _created(new: Resource) -> ResourceChange:
 
 
 def _changed(
-    old: Resource, new: Resource, found: Mapping[str, ResourceChange], stays: Collection[str]
+    old: Resource,
+    new: Resource,
+    found: Mapping[str, ResourceChange],
+    stays: Collection[str],
+    *,
+    is_same: bool,
 ) -> ResourceChange | None:
     own = (*_of_inputs(old, new), *_of_options(old, new, stays))
     told = {difference.path for difference in own}
-    if old.urn != new.urn and "aliases" not in _record(new.options):
+    if not is_same:
         return ResourceChange(
             resource=new, before=old, way=Way.REPLACED, differences=own, replaced_by=(BY_NAME,)
         )
@@ -117,7 +199,7 @@ def _changed(
         return None
     inputs = {top(difference.path) for difference in (*own, *following)}
     replacing = tuple(sorted(key for key in inputs if _replaces(new.type, key)))
-    if of_kubernetes:
+    if of_kubernetes or _PROVIDER_OPTION in told:
         replacing = (*replacing, "its provider")
     return ResourceChange(
         resource=new,
@@ -129,7 +211,12 @@ def _changed(
 
 
 def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:
-    yield from differences(dict(old.inputs), dict(new.inputs))
+    document = DOCUMENTS.get(new.type)
+    means_the_same = document is not None and permissions.change(old, new) is None
+    before, after = ({**each.inputs} for each in (old, new))
+    if document is not None and means_the_same:
+        before[document] = after[document] = ""
+    yield from differences(before, after)
     for key, digest in new.secrets.items():
         if key in old.secrets and old.secrets[key] != digest:
             note = "its content is put together otherwise"

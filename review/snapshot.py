@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from checks.finding import Status
 from common.json_values import Json, flag, record, records, text, texts
@@ -53,6 +53,8 @@ class Resource:
     """By input, a digest of how a secret is put together."""
     needs: frozenset[str]
     """Subjects of the resources that it depends on."""
+    parent: str = ""
+    """URN."""
 
     @property
     def subject(self) -> str:
@@ -77,7 +79,9 @@ class Snapshot:
     region: str
     profile: str
     resources: Mapping[str, Resource]
-    """By subject; components are left out."""
+    """By subject."""
+    components: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
+    """By URN: what is in no cloud, but gives resources their names."""
     objects: Mapping[str, Mapping[str, Json]]
     """The release's, by `Kind name`."""
     outputs: Mapping[str, Json]
@@ -106,17 +110,15 @@ def read(report: Mapping[str, Json]) -> Snapshot:
     if report.get("version") != FORMAT:
         raise SnapshotError(f"the rehearsal's report has format {report.get('version')}, not {FORMAT}")
     listed = records(report, "resources")
-    subjects = {text(each, "urn"): subject_of(text(each, "type"), text(each, "name")) for each in listed}
+    subjects = _subjects(listed)
     symbols = _symbols(listed, subjects)
+    read_ = {text(each, "urn"): _resource(each, subjects, symbols) for each in listed}
     return Snapshot(
         stack=text(report, "stack"),
         region=text(report, "region"),
         profile=text(report, "profile"),
-        resources={
-            subjects[text(each, "urn")]: _resource(each, subjects, symbols)
-            for each in listed
-            if not text(each, "type").startswith(("maestro:", "pulumi:pulumi:"))
-        },
+        resources={subjects[urn]: each for urn, each in read_.items() if not is_component(each.type)},
+        components={urn: each for urn, each in read_.items() if is_component(each.type)},
         objects={
             f"{text(each, 'kind')} {text(each, 'name')}": _record(_symbolic(record(each, "content"), symbols))
             for each in records(report, "manifests")
@@ -130,6 +132,47 @@ def read(report: Mapping[str, Json]) -> Snapshot:
     )
 
 
+def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
+    """The same with other subjects, wherever they are named."""
+    if not names:
+        return snapshot
+    symbols = {symbol(old): symbol(new) for old, new in names.items()}
+
+    def told(value: Json) -> Json:
+        return _symbolic(value, symbols)
+
+    return replace(
+        snapshot,
+        resources={
+            names.get(subject, subject): replace(
+                each,
+                inputs=_record(told({**each.inputs})),
+                needs=frozenset(names.get(need, need) for need in each.needs),
+            )
+            for subject, each in snapshot.resources.items()
+        },
+        objects={subject: _record(told({**each})) for subject, each in snapshot.objects.items()},
+        outputs=_record(told({**snapshot.outputs})),
+    )
+
+
+def is_component(type_: str) -> bool:
+    """Whether resources of a type only hold others."""
+    return type_.startswith(("maestro:", "pulumi:pulumi:"))
+
+
+def _subjects(listed: Iterable[Mapping[str, Json]]) -> dict[str, str]:
+    """By URN. Of those that share type and name, the parent tells which is which."""
+    named: dict[str, list[str]] = {}
+    for each in listed:
+        named.setdefault(subject_of(text(each, "type"), text(each, "name")), []).append(text(each, "urn"))
+    return {
+        urn: subject if len(urns) == 1 else f"{subject} ({urn.split('::')[2].rpartition('$')[0]})"
+        for subject, urns in named.items()
+        for urn in urns
+    }
+
+
 def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Mapping[str, str]) -> Resource:
     return Resource(
         type=text(each, "type"),
@@ -141,6 +184,7 @@ def _resource(each: Mapping[str, Json], subjects: Mapping[str, str], symbols: Ma
         replacement_trigger=each.get("replacementTrigger", UNTOLD),
         secrets=record(each, "secrets"),
         needs=frozenset(subjects[urn] for urn in texts(each, "dependencies") if urn in subjects),
+        parent=text(each, "parent"),
     )
 
 

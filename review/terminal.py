@@ -93,7 +93,7 @@ def _difference(difference: Difference, colour: Colours) -> Iterator[str]:
     note = f" ({clipped(difference.note, SENTENCE)})" if difference.note else ""
     path = clipped(difference.path, SENTENCE) or "all of it"
     before, after = difference.before, difference.after
-    if before == after:
+    if difference.values_say_nothing:
         yield from _wrapped(f"{path}{note or ' differs'}", "      ", colour)
         return
     if difference.path in RIGHTS:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from review import impact, permissions
 from review.grading import judged
-from review.model import GAINED, LOST, Change, Difference, Part, Way
+from review.model import GAINED, KEPT, LOST, Change, Difference, Part, Way
 from review.resources import ResourceChange, top
 
 TOLD = 4
@@ -34,10 +34,10 @@ def _sentence(subject: str, change: ResourceChange) -> str:
     match change.way:
         case Way.CREATED:
             return f"{subject} is created"
-        case Way.DELETED:
-            return f"{subject} is deleted"
-        case Way.REPLACED:
-            return f"{subject} is replaced" + (f", by {', '.join(by)}" if (by := change.replaced_by) else "")
+        case Way.DELETED | Way.REPLACED:
+            return f"{subject} is {change.way}" + (
+                f", by {', '.join(by)}" if (by := change.replaced_by) else ""
+            )
         case _:
             more = ", …" if len(change.inputs) > TOLD else ""
             return f"{subject} is updated in place: {', '.join(change.inputs[:TOLD])}{more}"
@@ -53,6 +53,7 @@ def _differences(
     return (
         *(Difference(path=GAINED, before=None, after=str(each)) for each in granted.gained),
         *(Difference(path=LOST, before=str(each), after=None) for each in granted.lost),
+        *(Difference(path=KEPT, before=None, after=str(each)) for each in granted.narrowed),
         *(Difference(path=document, before=None, after=None, note=note) for note in [granted.unread] if note),
         *(each for each in change.differences if top(each.path) != document),
     )

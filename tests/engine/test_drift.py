@@ -12,6 +12,9 @@ import pytest
 import tools
 from common.json_values import Json, record, records, text
 from engine.project import read_yaml
+from review.model import Grade
+from review.plan import DRIFT_TAKEN_BACK, read_plan, reviewed
+from review.resources import LOST
 from tests.engine.conftest import CLUSTER, NewRegion, Region
 
 POLICY = "maestro-server"
@@ -156,6 +159,35 @@ def test_refresh_sees_every_drift_and_up_repairs_it(region: NewRegion) -> None:
     assert {name for name, drift in DRIFTS.items() if not drift.is_repaired(stack)} == set()
     assert stack.refresh().changes == {}
     assert stack.preview().changes == {}
+
+
+def test_a_refreshed_plan_tells_what_was_lost_and_what_is_taken_back(
+    region: NewRegion, tmp_path: Path
+) -> None:
+    stack = region()
+    stack.up()
+    _widen_role(stack)
+    _remove_association(stack)
+    stack.call("secretsmanager", "DeleteSecret", SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    instance = records(stack.call("rds", "DescribeDBInstances"), "DBInstances")[0]["DBInstanceIdentifier"]
+    more_backups: dict[str, Json] = {"BackupRetentionPeriod": 14, "ApplyImmediately": True}
+    stack.call("rds", "ModifyDBInstance", DBInstanceIdentifier=instance, **more_backups)
+    file = tmp_path / "plan.json"
+    file.write_text(stack.engine.plan("--refresh"))
+    found = {change.subject: change for change in reviewed(read_plan(file, "maestro-stack")).changes}
+    lost = {subject for subject, change in found.items() if LOST in change.sentence}
+    assert lost == {
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation association",
+        "aws:secretsmanager/secret:Secret db-credentials",
+        "aws:secretsmanager/secretVersion:SecretVersion db-credentials",
+    }
+    database = found["aws:rds/instance:Instance instance"]
+    assert [(each.path, each.note) for each in database.differences] == [
+        ("backupRetentionPeriod", DRIFT_TAKEN_BACK)
+    ]
+    assert {found[subject].grade for subject in (*lost, database.subject)} == {Grade.DANGEROUS}
+    # The secret that it names is made anew, so nobody knows the policy before `up`.
+    assert found["aws:iam/rolePolicy:RolePolicy policy"].grade is Grade.DANGEROUS
 
 
 def test_tags_of_others_stay_through_an_up_that_changes_other_things(region: NewRegion) -> None:

@@ -9,8 +9,9 @@ from common.json_values import Json
 from review.compare import compare
 from review.markdown import LIMIT, as_markdown
 from review.model import Grade, Review, Way
-from review.snapshot import CheckResult, Resource, Snapshot
+from review.snapshot import FORMAT, CheckResult, Resource, Snapshot, read
 
+PARENT = "urn:pulumi:dev::maestro-stack::maestro:aws:Identity::identity"
 RESOURCE = Resource(
     type="aws:iam/role:Role",
     name="role",
@@ -21,6 +22,7 @@ RESOURCE = Resource(
     replacement_trigger=None,
     secrets={},
     needs=frozenset(),
+    parent=PARENT,
 )
 STACK = Snapshot(
     stack="dev",
@@ -39,12 +41,60 @@ def _with(resource: Resource) -> Snapshot:
 
 
 def test_another_parent_makes_another_resource_of_it() -> None:
-    moved = replace(RESOURCE, urn=RESOURCE.urn.replace("Identity", "Other"))
+    elsewhere = PARENT.replace("Identity", "Other")
+    moved = replace(RESOURCE, urn=RESOURCE.urn.replace("Identity", "Other"), parent=elsewhere)
     (change,) = compare(STACK, _with(moved)).changes
     assert (change.way, change.grade) == (Way.REPLACED, Grade.DANGEROUS)
-    aliased = replace(moved, options={"aliases": [{"spec": {"parentUrn": "a"}}]})
-    (change,) = compare(STACK, _with(aliased)).changes
-    assert (change.way, change.grade) == (Way.UPDATED, Grade.LOOK)
+    for urn, way in (
+        (PARENT, Way.UPDATED),
+        ("urn:pulumi:dev::maestro-stack::maestro:aws:Else::identity", Way.REPLACED),
+    ):
+        aliased = replace(moved, options={"aliases": [{"spec": {"parentUrn": urn}}]})
+        (change,) = compare(STACK, _with(aliased)).changes
+        assert change.way is way
+
+
+@pytest.mark.parametrize(
+    ("options", "ways"),
+    [
+        ({"aliases": [{"spec": {"name": "role"}}]}, [Way.UPDATED]),
+        ({"aliasURNs": [RESOURCE.urn]}, [Way.UPDATED]),
+        ({"aliases": [{"spec": {"name": "roles"}}]}, [Way.CREATED, Way.DELETED]),
+        ({}, [Way.CREATED, Way.DELETED]),
+    ],
+)
+def test_a_resource_with_another_name_is_the_same_by_a_correct_alias_only(
+    options: dict[str, Json], ways: list[Way]
+) -> None:
+    renamed = replace(RESOURCE, name="it", urn=RESOURCE.urn.replace("::role", "::it"), options=options)
+    changes = compare(STACK, _with(renamed)).changes
+    assert sorted(change.way for change in changes) == ways
+    assert max(change.grade for change in changes) is (
+        Grade.LOOK if ways == [Way.UPDATED] else Grade.DANGEROUS
+    )
+
+
+def test_children_of_an_aliased_parent_stay_what_they_are() -> None:
+    moved_parent = PARENT.replace("::identity", "::pods")
+    parent = replace(
+        RESOURCE,
+        urn=moved_parent,
+        name="pods",
+        parent="",
+        options={"aliases": [{"spec": {"name": "identity"}}]},
+    )
+    child = replace(
+        RESOURCE, name="pods-role", urn=RESOURCE.urn.replace("::role", "::pods-role"), parent=moved_parent
+    )
+    was = replace(child, name="identity-role", urn=RESOURCE.urn.replace("::role", "::identity-role"))
+    (change,) = compare(_with(was), replace(_with(child), components={moved_parent: parent})).changes
+    assert change.way is Way.UPDATED
+
+
+def test_another_provider_is_another_cluster() -> None:
+    moved = replace(RESOURCE, options={"provider": "urn:…::other"})
+    (change,) = compare(_with(replace(RESOURCE, options={"provider": "urn:…::one"})), _with(moved)).changes
+    assert (change.way, change.grade) == (Way.REPLACED, Grade.DANGEROUS)
 
 
 def test_other_options_and_other_dependencies_are_told() -> None:
@@ -75,6 +125,14 @@ def test_a_version_that_leaves_support_is_dangerous_where_it_is_chosen(version: 
     assert compare(chosen, chosen).changes == ()
     later = {change.subject: change for change in compare(STACK, _database("18")).changes}
     assert later[f"{INSTANCE} instance"].grade is Grade.LOOK
+
+
+def test_resources_that_share_type_and_name_are_not_taken_for_each_other() -> None:
+    listed: list[Json] = [
+        {"urn": urn, "type": RESOURCE.type, "name": "role", "inputs": {"name": urn}}
+        for urn in (RESOURCE.urn, RESOURCE.urn.replace("Identity", "Other"))
+    ]
+    assert len(read({"version": FORMAT, "resources": listed}).resources) == 2
 
 
 def test_what_an_older_revision_did_not_tell_is_no_difference() -> None:

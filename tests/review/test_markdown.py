@@ -206,6 +206,7 @@ def test_an_acknowledged_change_is_folded_and_says_so() -> None:
         (difference(before="1", after=1), '`identifier`: `"1"` → `1`'),
         (difference(before="[secret]", after="[secret]", note="follows it"), "`identifier` (follows it)"),
         (difference(before=None, after=None), "`identifier` differs"),
+        (difference(before="0a" * 32, after="0b" * 32), "`identifier` differs"),
         (difference(path="", before=1, after=2), "all of it: `1` → `2`"),
         (
             difference(before="a: 1\nb: 1\n", after="a: 1\nb: 2\n"),

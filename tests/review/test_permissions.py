@@ -1,6 +1,9 @@
 """A policy's change as permissions gained and lost."""
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from common.json_values import Json
 from policies import types
@@ -59,18 +62,86 @@ def test_a_condition_that_goes_and_a_denial_that_goes_are_told() -> None:
     wide = _policy(_statement(READ, "a"))
     found = change(narrow, wide)
     assert found is not None
-    assert found.unread == "conditions, or what is denied, changed"
+    assert found.gained
     denying = _policy(_statement(READ, "a"), {"Effect": "Deny", "Action": WRITE, "Resource": "*"})
     found = change(denying, wide)
     assert found is not None
-    assert found.unread
+    assert [str(each) for each in found.gained] == ["no denial of s3:PutObject on *"]
+
+
+def test_a_condition_that_comes_narrows() -> None:
+    secure: dict[str, Json] = {"Bool": {"aws:SecureTransport": "true"}}
+    found = change(_policy(_statement(READ, "a")), _policy(_statement(READ, "a", Condition=secure)))
+    assert found is not None
+    assert not found.gained
+    assert [str(each) for each in found.narrowed] == ["s3:GetObject on a if Bool aws:securetransport true"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "before", "after", "is_gained"),
+    [
+        ("StringEquals", ["a", "b"], "a", False),
+        ("StringEquals", "a", ["a", "b"], True),
+        ("StringNotEquals", "a", ["a", "b"], False),
+        ("StringNotEquals", ["a", "b"], "a", True),
+        ("ForAllValues:StringEquals", ["a", "b"], "a", True),  # nobody here can tell
+    ],
+)
+def test_fewer_values_of_a_condition_narrow_unless_they_are_excluded(
+    operator: str,
+    before: Json,
+    after: Json,
+    is_gained: bool,  # noqa: FBT001
+) -> None:
+    old, new = (
+        _policy(_statement(READ, "a", Condition={operator: {"aws:SourceAccount": values}}))
+        for values in (before, after)
+    )
+    found = change(old, new)
+    assert found is not None
+    assert bool(found.gained) is is_gained
+
+
+def test_a_wildcard_covers_what_it_matches_and_nothing_more() -> None:
+    assert change(_policy(_statement("s3:*", "arn:a/*")), _policy(_statement(READ, "arn:a/b"))) == (
+        PermissionChange(
+            gained=(),
+            lost=(Permission(action="s3:*", resource="arn:a/*"),),
+            narrowed=(Permission(action=READ, resource="arn:a/b"),),
+        )
+    )
+    for narrow, wide in ((READ, "s3:Get*"), ("s3:GetObject?", "s3:GetObject*"), ("s3:?", "s3:*")):
+        found = change(_policy(_statement(narrow)), _policy(_statement(wide)))
+        assert found is not None
+        assert found.gained
+
+
+def _trust(principal: Json, **more: Json) -> Resource:
+    statement: dict[str, Json] = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": principal,
+        **more,
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement}, indent=2)
+    return replace(_resource(None, types.ROLE), inputs={"assumeRolePolicy": document})
+
+
+def test_trust_is_compared_by_who_may_take_the_role() -> None:
+    pods: dict[str, Json] = {"Service": "pods.eks.amazonaws.com"}
+    assert change(_trust(pods), _trust({"Service": ["pods.eks.amazonaws.com"]}, Sid="Pods")) is None
+    account = "arn:aws:iam::123456789012:root"
+    assert change(_trust({"AWS": account}), _trust({"AWS": "123456789012"})) is None
+    found = change(_trust(pods), _trust({**pods, "AWS": account}))
+    assert found is not None
+    assert [str(each) for each in found.gained] == ["sts:AssumeRole by AWS 123456789012"]
 
 
 def test_all_but_what_is_named_counts_as_everything() -> None:
     all_but = _policy({"Effect": "Allow", "NotAction": [READ], "Resource": "a"})
     found = change(_policy(_statement(READ, "a")), all_but)
     assert found is not None
-    assert found.gained == (Permission(action="*", resource="a"),)
+    assert found.gained == (Permission(action='! ["s3:GetObject"]', resource="a"),)
 
 
 def test_a_document_that_cannot_be_read_is_said_to_be_that() -> None:

@@ -1,15 +1,18 @@
 """Plans that are cut off, foreign, failed or of a newer engine. Those of the real one: tests/engine."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from common.json_values import Json
+from policies import types
 from review.errors import UsageError
 from review.markdown import as_markdown
-from review.model import Grade, Review, StackReview
-from review.plan import read_plan, reviewed
+from review.model import Grade, Review, StackReview, Way
+from review.plan import DRIFT_STAYS, DRIFT_TAKEN_BACK, read_plan, reviewed
+from review.resources import LOST
 
 PROJECT = "maestro-stack"
 URN = f"urn:pulumi:west::{PROJECT}::aws:iam/role:Role::role"
@@ -20,9 +23,20 @@ def _step(op: str, urn: str = URN) -> dict[str, Json]:
     return {"op": op, "urn": urn, "oldState": state, "newState": state}
 
 
-def _reviewed(folder: Path, plan: Json) -> StackReview:
+def _of(type_: str, op: str, old: Json, new: Json) -> dict[str, Json]:
+    """A step of a resource `it` with these inputs; None where it has no such state."""
+    urn = f"urn:pulumi:west::{PROJECT}::{type_}::it"
+    states: dict[str, Json] = {
+        key: {"urn": urn, "type": type_, "inputs": inputs}
+        for key, inputs in (("oldState", old), ("newState", new))
+        if inputs is not None
+    }
+    return {"op": op, "urn": urn, **states}
+
+
+def _reviewed(folder: Path, steps: Sequence[Json] | None = None, **more: Json) -> StackReview:
     file = folder / "west.json"
-    file.write_text(json.dumps(plan))
+    file.write_text(json.dumps({**({} if steps is None else {"steps": steps}), **more}))
     return reviewed(read_plan(file, PROJECT))
 
 
@@ -61,13 +75,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("steps", [{}, {"steps": []}, {"steps": [_step("same")]}])
 def test_a_preview_that_failed_is_dangerous_and_quotes_the_error(
-    steps: dict[str, Json], tmp_path: Path
+    steps: dict[str, list[Json]], tmp_path: Path
 ) -> None:
     told: list[Json] = [
         {"severity": "info", "message": "hello"},
         {"severity": "error", "message": "AccessDenied: no"},
     ]
-    review = _reviewed(tmp_path, {**steps, "diagnostics": told})
+    review = _reviewed(tmp_path, **steps, diagnostics=told)
     assert review.grade is Grade.DANGEROUS
     assert [(change.sentence, change.quoted) for change in review.changes] == [
         ("the preview failed", "AccessDenied: no")
@@ -75,13 +89,93 @@ def test_a_preview_that_failed_is_dangerous_and_quotes_the_error(
 
 
 def test_an_operation_of_a_newer_engine_is_told_and_is_not_safe(tmp_path: Path) -> None:
-    review = _reviewed(tmp_path, {"steps": [_step("teleport")], "newField": {"a": [1]}})
+    review = _reviewed(tmp_path, [_step("teleport")], newField={"a": [1]})
     assert review.grade is Grade.LOOK
     assert [change.quoted for change in review.changes] == ["teleport"]
 
 
 def test_a_plan_that_changes_nothing_is_safe_and_does_not_claim_to_know_the_pods(tmp_path: Path) -> None:
-    review = _reviewed(tmp_path, {"steps": [_step("same"), _step("read")]})
+    review = _reviewed(tmp_path, [_step("same"), _step("read")])
     assert (review.grade, review.changes, review.rolls) == (Grade.SAFE, (), None)
     told = as_markdown(Review(base="a plan", head="main", notes=(), stacks=(review,)))
     assert "pods" not in told
+
+
+REFRESHED = _step("refresh")
+"""Of another resource, of which the refresh found nothing new."""
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        types.INSTANCE, types.SECRET, types.CERTIFICATE, types.ROLE, "aws:s3/bucket:Bucket",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+    ],
+)  # fmt: skip
+def test_what_was_lost_outside_and_is_made_anew_is_as_dangerous_as_its_deletion(
+    type_: str, tmp_path: Path
+) -> None:
+    steps = [REFRESHED, _of(type_, "delete", {"name": "a"}, None), _of(type_, "create", None, {"name": "a"})]
+    (change,) = _reviewed(tmp_path, steps).changes
+    assert (change.way, change.grade) == (Way.REPLACED, Grade.DANGEROUS)
+    assert LOST in change.sentence
+
+
+def test_what_was_lost_outside_and_stays_away_is_told(tmp_path: Path) -> None:
+    lost = _of(types.SECRET, "delete", {"name": "a"}, None)
+    (change,) = _reviewed(tmp_path, [REFRESHED, lost]).changes
+    assert (change.way, change.grade) == (Way.DELETED, Grade.DANGEROUS)
+    assert LOST in change.sentence
+
+
+def test_drift_that_the_plan_takes_back_is_told_as_that(tmp_path: Path) -> None:
+    ours: dict[str, Json] = {"backupRetentionPeriod": 7}
+    theirs: dict[str, Json] = {"backupRetentionPeriod": 14}
+    drifted, planned = (
+        _of(types.INSTANCE, "update", ours, theirs),
+        _of(types.INSTANCE, "update", theirs, ours),
+    )
+    (change,) = _reviewed(tmp_path, [REFRESHED, drifted, planned]).changes
+    assert [each.note for each in change.differences] == [DRIFT_TAKEN_BACK]
+    assert change.grade is Grade.DANGEROUS  # backups go, whoever had asked for them
+
+
+def test_drift_that_the_plan_leaves_is_told(tmp_path: Path) -> None:
+    drifted = _of(types.INSTANCE, "update", {"instanceClass": "a"}, {"instanceClass": "b"})
+    (change,) = _reviewed(tmp_path, [REFRESHED, drifted]).changes
+    assert [each.note for each in change.differences] == [DRIFT_STAYS]
+    assert change.grade is Grade.LOOK
+
+
+def test_a_change_of_the_program_is_told_from_drift(tmp_path: Path) -> None:
+    built: dict[str, Json] = {"multiAz": False, "iops": 1}
+    theirs: dict[str, Json] = {"multiAz": False, "iops": 2}
+    steps = [
+        REFRESHED,
+        _of(types.INSTANCE, "update", built, theirs),
+        _of(types.INSTANCE, "update", theirs, {"multiAz": True, "iops": 1}),
+    ]
+    (change,) = _reviewed(tmp_path, steps).changes
+    notes = {each.path: each.note for each in change.differences}
+    assert notes == {"multiAz": "", "iops": DRIFT_TAKEN_BACK}
+
+
+def test_a_type_that_nobody_knows_is_as_dangerous_replaced_as_deleted(tmp_path: Path) -> None:
+    ways: dict[str, Json] = {"replace": {"name": "b"}, "delete": None}
+    for op, new in ways.items():
+        review = _reviewed(tmp_path, [_of("aws:s3/bucket:Bucket", op, {"name": "a"}, new)])
+        assert review.grade is Grade.DANGEROUS
+
+
+def test_a_refreshed_plan_of_the_engine_reads_as_what_happened_and_what_the_plan_does() -> None:
+    """As the engine tier's test_drift brings it about, cut down to what was touched."""
+    plan = read_plan(Path(__file__).with_name("plans") / "refreshed.json", PROJECT)
+    told = {change.subject.rpartition(":")[2]: change for change in reviewed(plan).changes}
+    assert plan.unread == ()
+    assert {name for name, change in told.items() if LOST in change.sentence} == {
+        "PodIdentityAssociation association",
+        "Secret db-credentials",
+        "SecretVersion db-credentials",
+    }
+    assert {change.grade for change in told.values()} == {Grade.DANGEROUS}
+    assert [each.note for each in told["Instance instance"].differences] == [DRIFT_TAKEN_BACK]
