@@ -35,6 +35,15 @@ class Release:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Again:
+    """Another run of the program in a world of the same, with other secrets."""
+
+    update: Run
+    manifests: Mapping[str, str]
+    """The release's, by template."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything known after the program ran, in preview and in update mode."""
 
@@ -43,6 +52,8 @@ class Evidence:
     update: Run
     region: Region
     installed: Release | Missing
+    again: Again | None = None
+    """The same once more, with other secrets and nothing else; None where it can't be had."""
     not_followed: tuple[str, ...] = ()
     """Keys of the configuration that change what is built, and that nothing here follows."""
     nodes: tuple[Mapping[str, str], ...] | None = None

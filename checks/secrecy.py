@@ -1,11 +1,13 @@
 """secrecy: does no secret value show anywhere?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from checks.evidence import Evidence
+from checks.evidence import Again, Evidence
 from checks.finding import Findings
+from common.json_values import Json
 from engine import properties
+from engine.run import Run
 
 NAME = "secrecy"
 QUESTION = "Does no secret value show anywhere?"
@@ -26,6 +28,8 @@ def check(evidence: Evidence, findings: Findings) -> None:
         with findings.refusing(LookupError):
             leaked = any(fragment in text for text in texts for fragment in fragments)
             findings.expect(not leaked, f"not in {place}", f"a secret value shows in {place}")
+    if evidence.again is not None:
+        _by_difference(evidence, evidence.again, findings)
     exported = sorted(evidence.update.secret_outputs)
     findings.expect(not exported, "no output is secret", f"secret outputs: {', '.join(exported)}")
 
@@ -36,6 +40,76 @@ def fragments_of(secret: str) -> Iterator[str]:
         yield from (line for line in secret.splitlines() if len(line) >= 32 and not line.startswith("-----"))
     elif len(secret) >= FRAGMENT_MIN:
         yield secret
+
+
+def _by_difference(evidence: Evidence, again: Again, findings: Findings) -> None:
+    """A secret in any form: only the secrets differ between the two runs, so nothing that shows may."""
+    with findings.refusing(LookupError):
+        one = _shown(evidence.update, evidence.release.text)
+        other = _shown(again.update, again.manifests)
+        differing = [place for place in sorted({*one, *other}) if one.get(place) != other.get(place)]
+        findings.expect(
+            not differing,
+            "nothing that shows is another where only the secrets are",
+            f"is another where only the secrets are, so it holds one in some form: {', '.join(differing)}",
+        )
+
+
+def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
+    """By place, all that a person or a log may see, with what AWS and chance give named by what it is."""
+    texts = {
+        **{f"output {name} at {path}": text for name, path, text in _of_outputs(run)},
+        **{
+            f"{resource.title} at {path}": text
+            for resource in run.resources
+            for path, text in _leaves(dict(resource.shown_inputs), "")
+        },
+        **{f"template {name}": text for name, text in manifests.items()},
+        "names": "\n".join(sorted(resource.urn for resource in run.resources)),
+        "log lines": "\n".join(run.messages),
+    }
+    # The longest first: one may be a part of another.
+    generated = sorted(_generated(run).items(), key=lambda each: len(each[0]), reverse=True)
+
+    def named(text: str) -> str:
+        for value, name in generated:
+            if value in text:
+                text = text.replace(value, name)
+        return text
+
+    return {place: named(text) for place, text in texts.items()}
+
+
+def _of_outputs(run: Run) -> Iterator[tuple[str, str, str]]:
+    for name, value in run.outputs.items():
+        yield from ((name, path, text) for path, text in _leaves(value, ""))
+
+
+def _leaves(value: Json, path: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from _leaves(inner, f"{path}.{key}" if path else key)
+        case list():
+            for index, inner in enumerate(value):
+                yield from _leaves(inner, f"{path}[{index}]")
+        case _:
+            yield path, str(value)
+
+
+def _generated(run: Run) -> dict[str, str]:
+    """By value, what it is: what providers compute, as far as nothing of it is secret."""
+    fragments = [fragment for secret in run.secrets for fragment in fragments_of(secret)]
+    found: dict[str, str] = {}
+    for resource in run.resources:
+        computed = {key: value for key, value in resource.outputs.items() if key not in resource.inputs}
+        leaves = [*_leaves(computed, ""), *(("id", part) for part in resource.id.split("|"))]
+        for path, value in leaves:
+            if len(value) >= FRAGMENT_MIN and not any(fragment in value for fragment in fragments):
+                name = f"<{resource.title} {path}>"
+                found.setdefault(value, name)
+                found.setdefault(json.dumps(value)[1:-1], name)
+    return found
 
 
 def _places(evidence: Evidence) -> Iterator[tuple[str, Iterator[str]]]:

@@ -45,17 +45,18 @@ class Progress:
     """Call it with what begins now; `clear` takes the line away before something else is printed."""
 
     def __init__(self) -> None:
-        self._on = sys.stderr.isatty()
+        self._stream = sys.stderr  # also while a program's own is taken in
+        self._on = self._stream.isatty()
 
     def __call__(self, text: str) -> None:
         """Show what begins now."""
         if self._on:
-            print(f"\r\x1b[K{text} …", end="", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"\r\x1b[K{text} …", end="", file=self._stream, flush=True)
 
     def clear(self) -> None:
         """Take the line away."""
         if self._on:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+            print("\r\x1b[K", end="", file=self._stream, flush=True)
 
 
 def run(work: Callable[[Progress], int], interrupted: str) -> int:

@@ -6,6 +6,7 @@ the line is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the P
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import runpy
@@ -64,7 +65,13 @@ def run(
     settings.ROOT.set(None)  # each run makes a root of its own
     cast(Any, settings.SETTINGS).outputs.clear()  # a run that was refused leaves some behind
     pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
-    with contextlib.chdir(stack.root), contextlib.suppress(RefusedError):  # told in monitor.failures
+    printed = io.StringIO()
+    with (
+        contextlib.chdir(stack.root),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        contextlib.suppress(RefusedError),  # told in monitor.failures
+    ):
         try:
             asyncio.run(_run_program(program))
         except (pulumi.RunError, RefusedError):
@@ -79,7 +86,7 @@ def run(
         resources=tuple(monitor.records.values()),
         outputs=monitor.outputs,
         secret_outputs=frozenset(monitor.secret_outputs),
-        messages=tuple(engine.messages),
+        messages=(*engine.messages, *printed.getvalue().splitlines()),
         warnings=tuple(engine.warnings),
         failures=tuple(monitor.failures),
         secrets=frozenset(monitor.secrets),

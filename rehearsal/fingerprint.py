@@ -8,18 +8,21 @@ from common.json_values import Json
 from engine import properties
 from engine.run import MASK, Run
 
+CONSTANT = "constant"
 LEFT_OUT = "…"
 PART_MIN = 8
 """Shorter values of resources occur in other texts by chance."""
 
 
-def fingerprints(run: Run) -> dict[str, dict[str, str]]:
+def fingerprints(run: Run, again: Run | None) -> dict[str, dict[str, str]]:
     """By URN and input's path, a digest of each secret that is put together from other resources' values.
 
-    Every value that another resource gave (password, certificate, key, address) is left out of it first. What
-    is left is the program's own: the form, and what is constant. A secret without such a part has no digest.
+    One that is the same in another run, whose secrets are others, is `CONSTANT`. Of the others every value
+    that another resource gave (password, certificate, key, address) is left out first. What is left is the
+    program's own: the form, and what is constant. A secret without such a part has no digest.
     """
     given = {resource.urn: set(properties.leaves(dict(resource.outputs))) for resource in run.resources}
+    again_inputs = {resource.urn: resource.inputs for resource in again.resources} if again else {}
     found: dict[str, dict[str, str]] = {}
     for resource in run.resources:
         secrets = dict(_masked(dict(resource.inputs), dict(resource.shown_inputs), ""))
@@ -27,9 +30,25 @@ def fingerprints(run: Run) -> dict[str, dict[str, str]]:
             continue
         others = {part for urn, parts in given.items() if urn != resource.urn for part in parts}
         parts = [part for part in sorted(others, key=len, reverse=True) if len(part) >= PART_MIN]
-        digests = {path: _digest(value, parts) for path, value in secrets.items()}
+        other = again_inputs.get(resource.urn)
+        digests = {
+            path: CONSTANT if other is not None and _at(other, path) == value else _digest(value, parts)
+            for path, value in secrets.items()
+        }
         found[resource.urn] = {path: digest for path, digest in digests.items() if digest is not None}
     return found
+
+
+def _at(inputs: Mapping[str, Json], path: str) -> Json:
+    """What is at a path; None where a secret's own part isn't to be found in the same way."""
+    return next((value for key, value in _paths(dict(inputs), "") if key == path), None)
+
+
+def _paths(value: Json, path: str) -> Iterator[tuple[str, Json]]:
+    yield path, value
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _paths(inner, f"{path}.{key}" if path else key)
 
 
 def _masked(value: Json, shown: Json, path: str) -> Iterator[tuple[str, Json]]:

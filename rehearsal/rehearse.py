@@ -6,22 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from checks.evidence import Again
 from checks.finding import Check, Status
 from checks.questions import run_checks
 from emulator.aws.account import account_of_role
+from emulator.aws.cloud import Cloud
 from emulator.aws.in_process import in_process_cloud
 from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import Kubernetes, Release
 from emulator.mocks import run
 from emulator.packages import Providers
-from emulator.world import World, default_world
-from engine.project import Stack
+from emulator.world import Cluster, World, default_world
+from engine.project import PLACEHOLDER, Stack
 from engine.run import Failure, Run
 from engine.settings import settings_of
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings
 from rehearsal.gather import gather
 
+_OTHER_PLACEHOLDER = "placeholder-if-"
+"""As long as the first, so that nothing but a secret differs."""
 Progress = Callable[[str], None]
 """Called with what begins now."""
 
@@ -35,6 +39,8 @@ class Rehearsal:
     kubernetes_version: str
     """Whose schemas judged the objects."""
     update: Run
+    again: Run | None
+    """The same with other secrets; None where nothing was built."""
     failures: tuple[Failure, ...]
     """What providers refused; the checks are left out then."""
     checks: tuple[Check, ...]
@@ -66,33 +72,59 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
     world = world or world_of(settings)
     progress("building the emulated AWS")
     with in_process_cloud(settings.region, world) as cloud:
-        clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
-        cluster = Kubernetes(
-            root=stack.root,
-            version=clusters[0].version if clusters else "",
-            config_maps=world.config_maps,
-            namespaces=world.namespaces,
-        )
-        default_tags = DefaultTags.configured(stack.config.get("aws:defaultTags"))
-        providers = Providers(cloud, cluster, default_tags)
+        cluster = _cluster(stack, settings, world)
+        providers = _providers(stack, cloud, cluster)
         preview = _run("preview", stack, providers, progress)
         update = preview if preview.failures else _run("update", stack, providers, progress)
-        checks: tuple[Check, ...] = ()
-        if not update.failures:
-            progress("checking")
-            nodes = clusters[0].nodes if clusters else None
-            evidence = gather(settings, stack.config, preview, update, cloud, cluster)
-            checks = run_checks(replace(evidence, nodes=None if nodes is None else tuple(nodes)))
+        found = None if update.failures else gather(settings, stack.config, preview, update, cloud, cluster)
+    checks: tuple[Check, ...] = ()
+    again: Again | None = None
+    if found is not None:
+        again = _again(stack, settings, world, progress)
+        progress("checking")
+        nodes = next((each.nodes for each in _clusters(settings, world)), None)
+        known = None if nodes is None else tuple(nodes)
+        checks = run_checks(replace(found, again=again, nodes=known))
     return Rehearsal(
         stack=stack,
         settings=settings,
         kubernetes_version=cluster.version,
         update=update,
+        again=again.update if again else None,
         failures=update.failures,
         checks=checks,
         releases=tuple(cluster.releases),
         seconds=time.monotonic() - begun,
     )
+
+
+def _again(stack: Stack, settings: Settings, world: World, progress: Progress) -> Again | None:
+    """The update once more, in a world of the same, with other secrets and nothing else."""
+    config = {key: value.replace(PLACEHOLDER, _OTHER_PLACEHOLDER) for key, value in stack.config.items()}
+    with in_process_cloud(settings.region, world) as cloud:
+        cluster = _cluster(stack, settings, world)
+        providers = _providers(stack, cloud, cluster)
+        update = _run("update", replace(stack, config=config), providers, progress)
+        texts = {template: text for release in cluster.releases for template, text in release.text.items()}
+    return None if update.failures else Again(update=update, manifests=texts)
+
+
+def _providers(stack: Stack, cloud: Cloud, cluster: Kubernetes) -> Providers:
+    return Providers(cloud, cluster, DefaultTags.configured(stack.config.get("aws:defaultTags")))
+
+
+def _cluster(stack: Stack, settings: Settings, world: World) -> Kubernetes:
+    clusters = _clusters(settings, world)
+    return Kubernetes(
+        root=stack.root,
+        version=clusters[0].version if clusters else "",
+        config_maps=world.config_maps,
+        namespaces=world.namespaces,
+    )
+
+
+def _clusters(settings: Settings, world: World) -> list[Cluster]:
+    return [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
 
 
 def world_of(settings: Settings) -> World:

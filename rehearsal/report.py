@@ -1,13 +1,16 @@
 """What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from checks.finding import Status
 from checks.report import check_json, check_lines
-from common.json_values import Json
+from common.json_values import Json, record, text
 from common.terminal import Colours, wrapped
+from emulator.kubernetes import Manifest, custom_resource_definitions, situations
 from engine.remedies import remedies_of
 from engine.run import Resource
+from policies import types
 from rehearsal.fingerprint import fingerprints
 from rehearsal.rehearse import Rehearsal
 
@@ -137,7 +140,7 @@ def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
     """The report for programs; docs/rehearsal.md describes it. Secrets are masked as in a plan."""
-    secrets = fingerprints(rehearsal.update)
+    secrets = fingerprints(rehearsal.update, rehearsal.again)
     return {
         "version": FORMAT_VERSION,
         "result": "holds" if rehearsal.holds else "fails",
@@ -175,8 +178,46 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
         "checks": [check_json(check) for check in rehearsal.checks],
         "outputs": dict(sorted(rehearsal.update.outputs.items())),
         "manifests": [
-            {"template": m.template, "kind": m.kind, "name": m.name, "content": dict(m.content)}
-            for release in rehearsal.releases
-            for m in release.manifests
+            *(_manifest(m) for chart in _charts(rehearsal) for m in custom_resource_definitions(chart)),
+            *(_manifest(m) for release in rehearsal.releases for m in release.manifests),
         ],
+        "situations": _situations(rehearsal),
     }
+
+
+def _manifest(manifest: Manifest) -> Json:
+    return {
+        "template": manifest.template,
+        "kind": manifest.kind,
+        "name": manifest.name,
+        "content": dict(manifest.content),
+    }
+
+
+def _installed(rehearsal: Rehearsal) -> list[Resource]:
+    """The releases whose charts are here, of a rehearsal in which nothing was refused."""
+    found = rehearsal.update.of_type(types.RELEASE) if not rehearsal.failures else ()
+    return [each for each in found if (rehearsal.stack.root / text(each.inputs, "chart")).is_dir()]
+
+
+def _charts(rehearsal: Rehearsal) -> list[Path]:
+    return [rehearsal.stack.root / text(each.inputs, "chart") for each in _installed(rehearsal)]
+
+
+def _situations(rehearsal: Rehearsal) -> dict[str, Json]:
+    """By what another cluster may be like: the objects that differ there, and those that aren't there."""
+    here = {repr(m): m for release in rehearsal.releases for m in release.manifests}
+    found: dict[str, Json] = {}
+    for release in _installed(rehearsal):
+        there = situations(
+            rehearsal.stack.root / text(release.inputs, "chart"),
+            record(release.inputs, "values"),
+            name=text(release.inputs, "name"),
+            namespace=text(release.inputs, "namespace"),
+        )
+        for situation, manifests in there.items():
+            seen = {repr(each) for each in manifests}
+            differing: list[Json] = [_manifest(each) for each in manifests if repr(each) not in here]
+            gone: list[Json] = [dict(each.content) for key, each in here.items() if key not in seen]
+            found[situation] = {"manifests": differing, "gone": gone}
+    return found

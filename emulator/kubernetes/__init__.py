@@ -19,6 +19,7 @@ from emulator.kubernetes.objects import (
     Release,
 )
 from emulator.kubernetes.schemas import validate
+from emulator.kubernetes.situations import custom_resource_definitions, situations
 from emulator.kubernetes.tables import TABLES, deletes_first, live_inputs
 
 __all__ = [
@@ -36,7 +37,9 @@ __all__ = [
     "PartialError",
     "Release",
     "RemoteCluster",
+    "custom_resource_definitions",
     "deletes_first",
     "live_inputs",
+    "situations",
     "validate",
 ]

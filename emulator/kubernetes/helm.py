@@ -40,7 +40,7 @@ class Rendered:
     @property
     def manifests(self) -> tuple[Manifest, ...]:
         """Its objects, in the order of the templates."""
-        return tuple(_manifests(self.templates))
+        return tuple(manifests_of(self.templates))
 
 
 def render(
@@ -156,9 +156,13 @@ def outputs(
     }
 
 
-def _manifests(rendered: Mapping[str, str]) -> Iterator[Manifest]:
+def manifests_of(rendered: Mapping[str, str]) -> Iterator[Manifest]:
+    """The objects that templates render: Helm installs them whatever the templates' names end in.
+
+    Source: Helm 3.20.2, pkg/action/action.go (renderResources): notes alone aren't installed.
+    """
     for template, content in sorted(rendered.items()):
-        if template.endswith((".yaml", ".yml")):
+        if not template.endswith("NOTES.txt"):
             for document in _documents(template, content):
                 yield Manifest(template=template, content=cast("Mapping[str, Json]", document))
 
@@ -176,6 +180,8 @@ def _documents(template: str, content: str) -> Iterator[object]:
                 continue
             if not isinstance(document, dict):
                 raise KubernetesError(f"{about} unmarshaling JSON: it renders something else than an object")
+            if not isinstance(cast("dict[object, object]", document).get("kind"), str):
+                raise KubernetesError(f"{about} validating data: kind not set")
             yield cast(object, document)
     except yaml.MarkedYAMLError as refused:
         mark = refused.problem_mark
