@@ -36,8 +36,8 @@ test-faults: $(READY) ## disturb every call of an `up` by every fault (docs/faul
 review-cases: $(READY) ## write anew what a reviewer reads of each pull request in tests/review/catalogue
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/review/test_catalogue.py --write
 
-test-mutations: $(READY) ## change program and chart in 40 small ways, and demand that a review tells each
-	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/review/test_mutations.py --mutations 40
+test-mutations: $(READY) ## change the project in 40 small and 200 hostile ways, and demand that a review tells each
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/review/test_mutations.py tests/review/test_hostile.py --mutations 40 --hostile 200
 
 test-fuzz: $(READY) ## read 500 strange stack files, each as the engine does, and preview 50 of them
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests --fuzz 500 -k "fuzz or strange"

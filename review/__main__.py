@@ -24,7 +24,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--base", metavar="REV", help="revision to compare with: origin/main")
+    compared = parser.add_mutually_exclusive_group()
+    compared.add_argument(
+        "--base",
+        metavar="REV",
+        help="branch to compare with, where the work tree parted from it: origin/main",
+    )
+    compared.add_argument(
+        "--deployed", metavar="REV", help="revision to compare with, as it is: what the regions run"
+    )
+    parser.add_argument(
+        "--head", metavar="DIR", type=Path, help="work tree to review (default: the current folder)"
+    )
     parser.add_argument(
         "--plan",
         metavar="FILE",
@@ -38,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--acknowledge",
-        metavar='"SUBJECT: REASON"',
+        metavar='"FINGERPRINT: REASON"',
         action="append",
         default=[],
         help="let a dangerous change pass, for a reason that the report repeats",
@@ -67,11 +78,13 @@ def _review(options: argparse.Namespace, progress: Progress) -> int:
     from review.terminal import as_text
 
     try:
-        if options.base is None and not options.plan:
+        base = options.deployed or options.base
+        if base is None and not options.plan:
             raise UsageError("nothing to review; for example: python -m review --base origin/main")
         request = Request(
-            root=Path.cwd(),
-            base=options.base,
+            root=(options.head or Path.cwd()).resolve(),
+            base=base,
+            is_deployed=options.deployed is not None,
             plans=options.plan,
             stacks=options.stack,
             acknowledged=dict(map(_acknowledged, options.acknowledge)),
@@ -95,13 +108,13 @@ def _review(options: argparse.Namespace, progress: Progress) -> int:
 def _acknowledged(text: str) -> tuple[str, str]:
     from review.errors import UsageError
 
-    subject, found, reason = text.rpartition(": ")
-    if not found or not subject.strip() or not reason.strip():
+    fingerprint, found, reason = text.partition(":")
+    if not found or not fingerprint.strip() or not reason.strip():
         raise UsageError(
-            f'--acknowledge {text!r} isn\'t "<subject>: <reason>"; '
-            'for example: --acknowledge "aws:rds/instance:Instance instance: restored from a copy"'
+            f'--acknowledge {text!r} isn\'t "<fingerprint>: <reason>"; '
+            'for example: --acknowledge "1f2e3d4c5b6a: restored from a copy"'
         )
-    return subject.strip(), reason.strip()
+    return fingerprint.strip(), reason.strip()
 
 
 if __name__ == "__main__":

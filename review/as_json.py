@@ -14,6 +14,7 @@ def as_json(review: Review) -> dict[str, Json]:
         "base": review.base,
         "head": review.head,
         "notes": json_list(review.notes),
+        "project": [_change(change) for change in review.project],
         "stacks": [_stack(stack) for stack in review.stacks],
     }
 
@@ -46,6 +47,7 @@ def _change(change: Change) -> dict[str, Json]:
         "reason": change.reason,
         "quoted": change.quoted,
         "acknowledged": change.acknowledged,
+        "fingerprint": change.fingerprint,
         "differences": [_difference(difference) for difference in change.differences],
     }
 
@@ -98,6 +100,10 @@ SCHEMA: dict[str, Json] = {
             "base": _said("The revision that it is compared with."),
             "head": _said("The revision that is reviewed."),
             "notes": _list_of(_TEXT),
+            "project": {
+                **_list_of(_reference("change")),
+                "description": "What concerns all stacks: who judges, what is installed, what deploys.",
+            },
             "stacks": _list_of(_reference("stack")),
         }
     ),
@@ -130,6 +136,7 @@ SCHEMA: dict[str, Json] = {
                 "reason": _said("Why it has its grade."),
                 "quoted": _said("What the program, or a check, said of it, in its own words."),
                 "acknowledged": _said("The reason that was given for letting it pass; empty if none was."),
+                "fingerprint": _said("Of this change and no other: what `--acknowledge` takes."),
                 "differences": _list_of(_reference("difference")),
             }
         ),

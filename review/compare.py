@@ -5,11 +5,11 @@ from dataclasses import replace
 from functools import partial
 
 from policies import types
-from review import objects, resources
+from review import manifests, objects, resources
 from review.differences import differences
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import ResourceChange
-from review.snapshot import Snapshot
+from review.snapshot import CheckResult, Snapshot
 from review.wording import told
 
 CHART_DIGEST = "values.chartDigest"
@@ -23,7 +23,8 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
     if after.failures:
         return _refused(after, found)
     reasons = objects.why_pods_roll(before, after, found)
-    of_objects = [*objects.told(before, after, found, reasons)]
+    differing = [*manifests.changes(before, after)]
+    of_objects = [*objects.told(differing, before, after, found, reasons)]
     of_resources = told(found, is_production=after.profile == "production")
     changes = [
         *(of_resources if of_objects else (_if_only_words(change, found) for change in of_resources)),
@@ -38,6 +39,12 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
         changes=worst_first(changes),
         rolls=bool(reasons),
         rolls_because="; ".join(reasons),
+        templates=frozenset(
+            side.templates[each.subject]
+            for each in differing
+            for side in (before, after)
+            if each.subject in side.templates
+        ),
         resources=tuple(
             (subject, resources.dependents(after, subject)) for subject in found if subject in after.resources
         ),
@@ -116,14 +123,38 @@ def _of_outputs(before: Snapshot, after: Snapshot) -> Iterator[Change]:
 
 
 def _of_checks(before: Snapshot, after: Snapshot) -> Iterator[Change]:
-    told = partial(_told, Part.CHECK, "the rehearsal's check")
+    """What a check finds that it didn't find before: one that failed already hides nothing."""
     for name in sorted({*before.checks, *after.checks}):
         was, now = before.checks.get(name), after.checks.get(name)
         if now is None:
-            yield told(name, Way.DELETED, "is no longer made", Grade.LOOK, "nothing says whether it holds")
-        elif now.fails and (was is None or not was.fails):
-            reason, said = "the region would not work, or not as it should", "\n".join(now.failures)
-            yield told(name, Way.UPDATED, "no longer holds", Grade.DANGEROUS, reason, quoted=said)
+            reason = "nothing says whether it holds"
+            yield _told(
+                Part.CHECK,
+                "the rehearsal's check",
+                name,
+                Way.DELETED,
+                "is no longer made",
+                Grade.LOOK,
+                reason,
+            )
+        elif was is None or now.fails:
+            yield from _failing(name, now, set() if was is None else {*was.failures})
+
+
+def failing(after: Snapshot) -> Iterator[Change]:
+    """Every check that doesn't hold."""
+    for name, now in sorted(after.checks.items()):
+        yield from _failing(name, now, set())
+
+
+def _failing(name: str, now: CheckResult, known: set[str]) -> Iterator[Change]:
+    new = [failure for failure in now.failures if failure not in known]
+    if new:
+        what = "finds more that doesn't hold" if known else "no longer holds"
+        reason, said = "the region would not work, or not as it should", "\n".join(new)
+        yield _told(
+            Part.CHECK, "the rehearsal's check", name, Way.UPDATED, what, Grade.DANGEROUS, reason, quoted=said
+        )
 
 
 def _told(  # noqa: PLR0913, PLR0917 a change's parts

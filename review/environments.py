@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,16 +21,6 @@ from packaging.requirements import InvalidRequirement, Requirement
 from review.rehearsals import Interpreter
 from review.revisions import DEPENDENCIES, Revision
 from tools.cache import user_cache
-
-
-def pins(revision: Revision, file: str) -> dict[str, str]:
-    """By package, the versions that a file of requirements asks for, as it writes them."""
-    path = revision.root / file
-    return (
-        {each.name: str(each.specifier).removeprefix("==") for each in _requirements(path)}
-        if path.is_file()
-        else {}
-    )
 
 
 def interpreter_for(revision: Revision) -> Interpreter:
@@ -93,8 +83,9 @@ def _install(revision: Revision, place: Path) -> str:
         (site / "checkout.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--python", str(_python(made)), "install", "--quiet"]
         files = [revision.root / file for file in DEPENDENCIES if (revision.root / file).is_file()]
+        options = ("--disable-pip-version-check", "--only-binary=:all:")  # what is built runs code of its own
         done = subprocess.run(  # noqa: S603
-            [*pip, "--disable-pip-version-check", "-r", str(files[-1])],
+            [*pip, *options, "-r", str(files[-1])],
             cwd=revision.root,
             capture_output=True,
             text=True,
@@ -105,13 +96,3 @@ def _install(revision: Revision, place: Path) -> str:
         if not place.exists():  # another review may have been faster
             made.rename(place)
     return ""
-
-
-def changed_pins(before: Revision, after: Revision, file: str) -> Mapping[str, tuple[str, str]]:
-    """By package, what the two revisions ask for, where that differs; empty where one doesn't ask for it."""
-    old, new = pins(before, file), pins(after, file)
-    return {
-        name: (old.get(name, ""), new.get(name, ""))
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    }

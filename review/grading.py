@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 
 from common.json_values import Json, records
 from emulator.kubernetes import CONFIG_MAP_PATCH, NAMESPACE
+from engine.run import MASK
 from maestro_stack.support import leaving_support
 from policies import types
 from policies.rules.encryption import FORCE_SSL
 from review.effects import ATTACHMENT, KUBERNETES_PROVIDER, PASSWORD
 from review.model import Difference, Grade, Way
 from review.permissions import DOCUMENTS, PermissionChange
-from review.resources import BY_TRIGGER, FOLLOWS, LOST, ResourceChange, is_downgrade, is_known, is_minor_upgrade, top
+from review.resources import BY_TRIGGER, FOLLOWS, LOST, NO_SECRET, ResourceChange, is_downgrade, is_known, is_minor_upgrade, top
 from review.snapshot import RANDOM_ID, Resource
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
@@ -164,6 +165,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "maintenanceWindow": _WINDOW,
         "maxAllocatedStorage": looked_at("storage grows by itself up to another size"),
         "multiAz": looked_at_if(_becomes(wanted=True), "it gets a standby", "there is no standby any more"),
+        "parameterGroupName": looked_at("it has other parameters: they are told with their group"),
         "password": looked_at("a rotation: new connections need the new password at once"),
         "publiclyAccessible": looked_at_if(
             _becomes(wanted=False), "it loses its public address", "it gets a public address"
@@ -323,6 +325,12 @@ def _of_inputs(change: ResourceChange, permissions: PermissionChange | None) -> 
     for difference in change.differences:
         if permissions is not None and top(difference.path) == DOCUMENTS[change.resource.type]:
             continue  # told as permissions
+        if difference.note == NO_SECRET:
+            yield Judgement(_DANGEROUS, NO_SECRET)
+            continue
+        if difference.before == MASK != difference.after:
+            yield Judgement(_DANGEROUS, "it was a secret, and shows")
+            continue
         if difference.note == FOLLOWS:
             yield Judgement(_LOOK, "it follows what it refers to")
             continue

@@ -50,7 +50,7 @@ def alike(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
 
 def _words(change: Change) -> object:
     """What is told of a change besides its name; an output's difference is its name and values."""
-    if change.part not in (Part.RESOURCE, Part.OBJECT, Part.OUTPUT) or change.quoted:
+    if change.part not in (Part.FILE, Part.RESOURCE, Part.OBJECT, Part.OUTPUT) or change.quoted:
         return change.subject, change.part
     differences = () if change.part is Part.OUTPUT else change.differences
     by = _without_name(change)

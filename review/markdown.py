@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from review.escape import clipped, code, fence, line_changes, pair, prose, sides_in_lines
 from review.grouping import Group, alike, by_part, counted, grouped, together
-from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview
+from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview, worst
 from review.picture import picture
 
 MARKER = "<!-- maestro-stack review -->"
@@ -101,8 +101,21 @@ def _comment(review: Review, groups: Sequence[Group], detail: _Detail) -> Iterat
     if left_out:
         yield f"**Shortened to fit a comment**: left out are {left_out}. `{COMMAND}` shows everything."
         yield ""
+    yield from _project(review.project, detail)
     for group in groups:
         yield from _section(group, detail)
+
+
+def _project(changes: Sequence[Change], detail: _Detail) -> Iterator[str]:
+    """What concerns all stacks."""
+    if not changes:
+        return
+    grade = worst(change.counts_as for change in changes)
+    counts = counted(change.counts_as for change in changes)
+    word = "change" if len(changes) == 1 else "changes"
+    yield f"### {MARKS[grade]} {grade.word}: {len(changes):,} {word} ({counts}) for all stacks"
+    yield ""
+    yield from _by_grade(changes, grade, detail)
 
 
 def _head(review: Review) -> Iterator[str]:
@@ -138,7 +151,15 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
             first = code(clipped(stack.stack, NAME))
             yield f"Told for {first}: the others differ in their own names and regions at most."
             yield ""
-    told = [change for change in stack.changes if change.counts_as >= detail.changes]
+    yield from _by_grade(stack.changes, stack.grade, detail)
+    drawn = picture(stack) if detail.pictures else ()
+    if drawn:
+        title = "What changes, and what depends on it: arrows lead to what depends"
+        yield from _folded(title, (*fence(drawn, "mermaid"), ""))
+
+
+def _by_grade(changes: Sequence[Change], worst_: Grade, detail: _Detail) -> Iterator[str]:
+    told = [change for change in changes if change.counts_as >= detail.changes]
     if detail.most is not None:
         told = sorted(told, key=lambda change: -change.counts_as)[: detail.most]
     for grade in sorted(Grade, reverse=True):
@@ -146,16 +167,12 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
         if own and grade is Grade.DANGEROUS:
             yield from _changes(own, detail)
         elif own:
-            opened = " open" if detail.opened and grade is Grade.LOOK and stack.grade is grade else ""
+            opened = " open" if detail.opened and grade is Grade.LOOK and worst_ is grade else ""
             title = f"{MARKS[grade]} {counted(change.counts_as for change in own)}"
             yield from _folded(title, _changes(own, detail), opened)
-    if len(told) < len(stack.changes):
-        yield f"Not told here: {len(stack.changes) - len(told):,} of {len(stack.changes):,} changes."
+    if len(told) < len(changes):
+        yield f"Not told here: {len(changes) - len(told):,} of {len(changes):,} changes."
         yield ""
-    drawn = picture(stack) if detail.pictures else ()
-    if drawn:
-        title = "What changes, and what depends on it: arrows lead to what depends"
-        yield from _folded(title, (*fence(drawn, "mermaid"), ""))
 
 
 def _verdict(group: Group) -> str:
@@ -223,6 +240,9 @@ def _change(several: tuple[Change, ...], detail: _Detail) -> Iterator[str]:
     yield f"  - Why {change.grade.word}: {_text(change.reason)}"
     if change.acknowledged:
         yield f"  - Acknowledged: {_text(change.acknowledged)}"
+    elif change.grade is Grade.DANGEROUS:
+        prints = [code(each.fingerprint) for each in several[:_TOGETHER]]
+        yield f"  - To acknowledge: {', '.join(prints)}"
     if change.counts_as < detail.differences:
         return
     if change.quoted:

@@ -1,5 +1,6 @@
 """What a review says, as plain values: changes, each with its grade and its reasons, by stack."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +37,9 @@ class Way(StrEnum):
 class Part(StrEnum):
     """What a change is of: the sections of a report."""
 
+    FILE = "files"
     STACK = "the stack"
+    SETTING = "settings"
     DEPENDENCY = "dependencies"
     RESOURCE = "resources"
     PERMISSION = "permissions"
@@ -92,6 +95,12 @@ class Change:
     """The reason that was given for letting it pass."""
 
     @property
+    def fingerprint(self) -> str:
+        """Of this change and no other: what an acknowledgement names."""
+        told = repr((self.part, self.subject, self.way, self.sentence, self.differences, self.quoted))
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+    @property
     def counts_as(self) -> Grade:
         """Its grade, for the verdict: what was acknowledged is to be looked at."""
         return min(self.grade, Grade.LOOK) if self.acknowledged else self.grade
@@ -111,6 +120,8 @@ class StackReview:
     rolls_because: str
     resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Subjects that change, each with the subjects that depend on it: the picture."""
+    templates: frozenset[str] = frozenset()
+    """Paths, from the charts' folder, of the templates whose objects are told."""
 
     @property
     def grade(self) -> Grade:
@@ -129,11 +140,13 @@ class Review:
     """What the reader must know of how it was made: a dirty work tree, other dependencies, …"""
     stacks: tuple[StackReview, ...]
     """The worst first."""
+    project: tuple[Change, ...] = ()
+    """What concerns no stack alone: who judges, what is installed, what deploys; the worst first."""
 
     @property
     def grade(self) -> Grade:
-        """The worst of its stacks."""
-        return worst(stack.grade for stack in self.stacks)
+        """The worst of its stacks, and of what concerns all of them."""
+        return worst([*(stack.grade for stack in self.stacks), *(each.counts_as for each in self.project)])
 
 
 def worst(grades: Iterable[Grade]) -> Grade:

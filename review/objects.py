@@ -1,76 +1,229 @@
-"""What happens to the release's Kubernetes objects, told and graded, and why the server's pods roll."""
+"""What happens to the release's Kubernetes objects, told and graded, and why the server's pods roll.
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+As for resources, what is harmless is a list, and whatever no rule names is dangerous.
+Source: Kubernetes API reference; "Pod Security Standards".
+"""
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from common.json_values import Json, flag, record, records, texts
 from policies import types
-from review import manifests
-from review.grading import SECRET_VERSION, Judgement, is_less
+from review import manifests, reach
+from review.grading import (
+    SECRET_VERSION,
+    Judgement,
+    Rule,
+    dangerous,
+    is_less,
+    looked_at,
+    looked_at_if,
+    rule_of,
+)
+from review.manifests import ObjectChange
 from review.model import Change, Difference, Grade, Part, Way
 from review.resources import ResourceChange
 from review.snapshot import Snapshot
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Danger:
-    """A field whose change is dangerous."""
-
-    kind: str
-    holds: Callable[[Difference], bool]
-    reason: str
-    in_place: bool = False
-    """Whether it is dangerous only where the object is kept."""
-
-
-def _at(*paths: str) -> Callable[[Difference], bool]:
-    return lambda difference: difference.path.startswith(paths)
-
-
-def _within(*fields: str) -> Callable[[Difference], bool]:
-    return lambda difference: any(field in difference.path for field in fields)
+_LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
+_PODS_OF = re.compile(r"(?:^|.*\.)template\.(?P<path>(?:spec|metadata)\b.*)")
+_NAME = re.compile(r"\[[^\]]*\]")
+_IS_IT: dict[str, tuple[Json, ...]] = {
+    "allowPrivilegeEscalation": (False,),
+    "privileged": (False, None),
+    "readOnlyRootFilesystem": (True,),
+    "runAsNonRoot": (True,),
+    "hostNetwork": (False, None),
+    "hostPID": (False, None),
+    "hostIPC": (False, None),
+    "automountServiceAccountToken": (False,),
+    "type": ("RuntimeDefault",),
+    "seccompProfile": ({"type": "RuntimeDefault"},),
+}
+"""By field of pods and containers, the values than which nothing is stricter."""
 
 
-_SELECTOR = "spec.template.spec.nodeSelector"
-# Source: Kubernetes API reference.
-_DANGERS = (
-    _Danger(
-        kind="Deployment",
-        holds=lambda each: each.path == "spec.replicas" and is_less(each.before, each.after),
-        reason="fewer pods are left to fail",
+def _strict(difference: Difference) -> Judgement:
+    """A field of a security context: each key of one that is added as a whole counts."""
+    field = difference.path.rpartition(".")[2]
+    if field == "securityContext" and isinstance(difference.after, dict) and difference.before is None:
+        inner = (
+            _strict(Difference(path=f"{difference.path}.{key}", before=None, after=value))
+            for key, value in difference.after.items()
+        )
+        return max(inner, key=lambda each: each.grade, default=Judgement(_LOOK, "nothing is in it"))
+    if field == "capabilities" and isinstance(difference.after, dict) and difference.before is None:
+        adds = texts(difference.after, "add")
+        return _STRICTER if not adds else _LOOSER
+    if field == "drop":
+        return _STRICTER if {*_texts(difference.before)} <= {*_texts(difference.after)} else _LOOSER
+    if field == "add":
+        return _STRICTER if {*_texts(difference.after)} <= {*_texts(difference.before)} else _LOOSER
+    return _STRICTER if difference.after in _IS_IT.get(field, ()) else _LOOSER
+
+
+_STRICTER = Judgement(_LOOK, "the pods may do less on their nodes")
+_LOOSER = Judgement(_DANGEROUS, "what the pods may do on their nodes changes")
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _volume(difference: Difference) -> Judgement:
+    new = difference.after if difference.before is None else None
+    if isinstance(new, dict) and new.keys() <= {"name", "emptyDir", "configMap", "downwardAPI"}:
+        return Judgement(_LOOK, "the pods get a volume that holds nothing of the node or of others")
+    return Judgement(_DANGEROUS, "the pods get at other files")
+
+
+def _container(difference: Difference) -> Judgement:
+    """Another container: what it may do, and what it gets at."""
+    new = difference.after
+    if difference.before is not None or not isinstance(new, dict):
+        return Judgement(_DANGEROUS, "what a container did for the server ends")
+    context = record(new, "securityContext")
+    is_restricted = (
+        context.get("allowPrivilegeEscalation") is False
+        and "ALL" in texts(record(context, "capabilities"), "drop")
+        and not texts(record(context, "capabilities"), "add")
+        and not flag(context, "privileged")
+        and context.get("runAsUser") != 0
+        and context.get("runAsNonRoot") is not False
+    )
+    gets_at = [
+        *records(new, "volumeMounts"),
+        *(each for each in records(new, "env") if "valueFrom" in each),
+        *records(new, "envFrom"),
+    ]
+    if is_restricted and not gets_at:
+        return Judgement(_LOOK, "another container runs beside the server, restricted, and without its files")
+    return Judgement(_DANGEROUS, "another container runs beside the server, with more than its own")
+
+
+def _fewer(before: Json, after: Json) -> bool:
+    return not is_less(1 if before is None else before, 1 if after is None else after)
+
+
+def _is_new(before: Json, after: Json) -> bool:
+    return before is None and after is not None
+
+
+_RESTARTS = looked_at("the pods run otherwise")
+_PLACED = looked_at("the pods run on other nodes")
+_READY = looked_at("other pods count as ready, or are restarted")
+_OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
+"""Domains of annotations that nothing but ourselves, or a scrape, reads."""
+
+
+def _annotation(difference: Difference) -> Judgement:
+    """Of what programs in a cluster act on: only what is known to be nobody's order is harmless."""
+    keys = re.findall(r'annotations\."?([^"/]*/?)', difference.path)
+    both = [side for side in (difference.before, difference.after) if isinstance(side, dict)]
+    named = keys or [key for side in both for key in side]
+    if all("/" not in key or key.partition("/")[0] in _OURS for key in named):
+        return Judgement(_LOOK, "its notes change")
+    return Judgement(_DANGEROUS, "programs in the cluster act on such annotations")
+
+
+_POD: Mapping[str, Rule] = {
+    "metadata.annotations": _annotation,
+    "metadata.labels": looked_at_if(
+        _is_new, "the pods carry another label", "what selects the pods by it may no longer, or others may"
     ),
-    _Danger(
-        kind="Deployment",
-        holds=_at("spec.selector"),
-        reason="a Deployment's selector can't be changed, so the upgrade fails",
-        in_place=True,
+    "spec.affinity": _PLACED,
+    "spec.automountServiceAccountToken": _strict,
+    "spec.containers[].args[--db-max-open-connections]": _RESTARTS,
+    "spec.containers[].args[--http-read-timeout]": _RESTARTS,
+    "spec.containers[].args[--http-write-timeout]": _RESTARTS,
+    "spec.containers[].args[-v]": _RESTARTS,
+    "spec.containers[].image": looked_at("another image runs"),
+    "spec.containers[].imagePullPolicy": _RESTARTS,
+    "spec.containers[].livenessProbe": _READY,
+    "spec.containers[].readinessProbe": _READY,
+    "spec.containers[].resources": _PLACED,
+    "spec.containers[].securityContext": _strict,
+    "spec.containers[].startupProbe": _READY,
+    "spec.enableServiceLinks": looked_at("the pods' environment names Services, or not"),
+    "spec.hostIPC": _strict,
+    "spec.hostNetwork": _strict,
+    "spec.hostPID": _strict,
+    "spec.imagePullSecrets": _RESTARTS,
+    "spec.nodeSelector": looked_at_if(
+        lambda _, after: after is not None,
+        "the pods run on other nodes",
+        "pods may run on nodes that the image wasn't built for",
     ),
-    _Danger(
-        kind="Deployment",
-        holds=_within("securityContext", "hostNetwork", "hostPID", "hostIPC", "hostPath"),
-        reason="what the pods may do on their nodes changes",
-    ),
-    _Danger(
-        kind="Deployment",
-        holds=lambda each: each.path.startswith(_SELECTOR) and each.after is None,
-        reason="pods may run on nodes that the image wasn't built for",
-    ),
-    _Danger(
-        kind="Deployment",
-        holds=_at("spec.strategy"),
-        reason="other numbers of pods may be away during an update",
-    ),
-    _Danger(
-        kind="PodDisruptionBudget",
-        holds=_at("spec.maxUnavailable", "spec.minAvailable"),
-        reason="other numbers of pods may be evicted at once",
-    ),
-    _Danger(
-        kind="Service",
-        holds=_at("spec.type", "spec.externalIPs", "spec.externalName"),
-        reason="the server may be reached from outside the cluster",
-    ),
-)
+    "spec.priorityClassName": _PLACED,
+    "spec.securityContext": _strict,
+    "spec.terminationGracePeriodSeconds": _RESTARTS,
+    "spec.tolerations": _PLACED,
+    "spec.topologySpreadConstraints": _PLACED,
+}
+"""Of pods, in the template of whatever makes them; init containers have the rules of the others."""
+_ITEMS: Mapping[str, Rule] = {"spec.containers[]": _container, "spec.volumes[]": _volume}
+"""Of what comes to a pod, or goes, as a whole."""
+
+
+_LABELS = looked_at("its labels change")
+_NOTES = looked_at("its notes change")
+_RULES: Mapping[str, Mapping[str, Rule]] = {
+    "ConfigMap": {
+        "metadata.annotations": _NOTES,
+        "data": dangerous("what the server reads, and whom it believes, changes"),
+    },
+    "Deployment": {
+        "metadata.annotations": _NOTES,
+        "spec.minReadySeconds": _READY,
+        "spec.progressDeadlineSeconds": _READY,
+        "spec.replicas": looked_at_if(_fewer, "more pods run", "fewer pods are left to fail"),
+        "spec.revisionHistoryLimit": looked_at("other revisions are kept"),
+        "spec.selector": dangerous("a Deployment's selector can't be changed, so the upgrade fails"),
+        "spec.strategy": dangerous("other numbers of pods may be away during an update"),
+    },
+    "NetworkPolicy": {"metadata.annotations": _NOTES},
+    "PodDisruptionBudget": {
+        "metadata.annotations": _NOTES,
+        "spec.maxUnavailable": dangerous("other numbers of pods may be evicted at once"),
+        "spec.minAvailable": dangerous("other numbers of pods may be evicted at once"),
+        "spec.selector": dangerous("the pods may be evicted all at once"),
+    },
+    "SecretProviderClass": {
+        "metadata.annotations": _NOTES,
+        "spec.parameters.objects": looked_at("the check `mount` says what the pods get"),
+        "spec.parameters.preferredAddressType": looked_at("the check `mount` says what the pods get"),
+        "spec.parameters.region": looked_at("the check `mount` says what the pods get"),
+    },
+    "Service": {
+        "spec.selector": dangerous("other pods answer for the server, or none"),
+        "spec.ports": dangerous("clients reach something else, or nothing"),
+        "spec.type": looked_at_if(
+            lambda _, after: after in (None, "ClusterIP"),
+            "it is reached from inside the cluster alone",
+            "the server may be reached from outside the cluster",
+        ),
+        "spec.ports[].appProtocol": looked_at("proxies speak another protocol to it"),
+    },
+    "ServiceAccount": {"automountServiceAccountToken": _strict},
+}
+_ANY: Mapping[str, Rule] = {"metadata.labels": _LABELS, "metadata.annotations": _annotation}
+_NEW: Mapping[str, str] = {
+    "ConfigMap": "it is new; nothing that was there reads it",
+    "PodDisruptionBudget": "fewer pods may be evicted at once",
+}
+"""Kinds of which another one admits nobody and runs nothing."""
 _RIGHTS_IN_THE_CLUSTER = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
+_DANGERS: Mapping[str, str] = {
+    **dict.fromkeys(_RIGHTS_IN_THE_CLUSTER, "rights in the cluster change"),
+    "Service": "the server may be reached in another way",
+    "Ingress": "the server may be reached from outside the cluster",
+    "Job": "it runs in the cluster",
+    "CronJob": "it runs in the cluster",
+    "MutatingWebhookConfiguration": "it changes what others apply to the cluster",
+    "ValidatingWebhookConfiguration": "it decides what others may apply to the cluster",
+    "CustomResourceDefinition": "the whole cluster gets another kind of object",
+    "NetworkPolicy": "others may reach the server, or it may no longer be reached",
+}
 
 
 def why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, ResourceChange]) -> list[str]:
@@ -87,23 +240,28 @@ def why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, Resourc
 
 
 def told(
-    before: Snapshot, after: Snapshot, found: Mapping[str, ResourceChange], reasons: list[str]
+    differing: Iterable[ObjectChange],
+    before: Snapshot,
+    after: Snapshot,
+    found: Mapping[str, ResourceChange],
+    reasons: list[str],
 ) -> Iterator[Change]:
     """Every object that differs; `reasons` are those for which the pods roll."""
     replaced = _is_replaced(found)
-    for change in manifests.changes(before, after):
+    for change in differing:
+        judgement, admitted = _judged(change, before, after, reasons, is_replaced=replaced)
         way = Way.REPLACED if replaced and change.way is Way.UPDATED else change.way
-        judgement = _judged(change, reasons, is_replaced=replaced)
-        rolls = change.subject == manifests.DEPLOYMENT and reasons and not replaced
+        rolls = change.subject == manifests.DEPLOYMENT and reasons and not replaced and not change.only
+        where = f" {', '.join(change.only)}" if change.only else ""
         yield Change(
             part=Part.OBJECT,
             subject=change.subject,
             way=way,
-            sentence=f"{change.subject} is {way.value}",
+            sentence=f"{change.subject} is {way.value}{where}",
             effect="rolling restart" if rolls else "",
             grade=judgement.grade,
             reason=judgement.reason,
-            differences=change.differences,
+            differences=(*admitted, *change.differences),
         )
 
 
@@ -113,28 +271,81 @@ def _is_replaced(found: Mapping[str, ResourceChange]) -> bool:
     )
 
 
-def _judged(change: manifests.ObjectChange, reasons: list[str], *, is_replaced: bool) -> Judgement:
-    danger = _danger(change, is_replaced=is_replaced)
-    if danger:
-        return Judgement(Grade.DANGEROUS, danger)
-    if is_replaced:
-        return Judgement(Grade.LOOK, "its release is replaced")
-    if change.subject == manifests.DEPLOYMENT and reasons:
-        return Judgement(Grade.LOOK, f"pods roll because {'; '.join(reasons)}")
-    return Judgement(Grade.LOOK, "the release changes, and no pod is replaced by it alone")
-
-
-def _danger(change: manifests.ObjectChange, *, is_replaced: bool) -> str:
-    """What is dangerous about an object's change; empty if nothing is."""
-    kind = change.subject.partition(" ")[0]
-    for difference in change.differences:
-        for danger in _DANGERS:
-            if danger.kind == kind and danger.holds(difference) and not (is_replaced and danger.in_place):
-                return danger.reason
-    if kind in _RIGHTS_IN_THE_CLUSTER:
-        return "rights in the cluster change"
+def _judged(
+    change: ObjectChange, before: Snapshot, after: Snapshot, reasons: list[str], *, is_replaced: bool
+) -> tuple[Judgement, tuple[Difference, ...]]:
+    """A judgement, and what a policy admits more or less, where it is one."""
+    if change.way is Way.CREATED:
+        return _created(change), ()
     if change.way is Way.DELETED:
-        return "what it does for the server ends"
-    if kind == "NetworkPolicy" and not is_replaced:
-        return "others may reach the server, or it may no longer be reached"
-    return ""
+        return Judgement(_DANGEROUS, "what it does for the server ends"), ()
+    if change.kind == "NetworkPolicy":
+        return _reaching(change, before, after)
+    rules = _RULES.get(change.kind, {})
+    judged = [
+        Judgement(_LOOK, "its release is replaced") if is_replaced and path == "spec.selector" else rule(each)
+        for each in change.differences
+        for path, rule in [_rule(each.path, rules, _DANGERS.get(change.kind))]
+    ]
+    worst = max(judged, key=lambda each: each.grade)
+    if worst.grade is _LOOK and is_replaced:
+        return Judgement(_LOOK, "its release is replaced"), ()
+    if worst.grade is _LOOK and change.subject == manifests.DEPLOYMENT and reasons and not change.only:
+        return Judgement(_LOOK, f"pods roll because {'; '.join(reasons)}"), ()
+    return worst, ()
+
+
+def _rule(path: str, rules: Mapping[str, Rule], danger: str | None) -> tuple[str, Rule]:
+    pod = _PODS_OF.fullmatch(path)
+    if pod:
+        inner = pod["path"].replace("spec.initContainers[", "spec.containers[")
+        generic = _NAME.sub("[]", inner, count=1)
+        return path, _ITEMS.get(generic) or rule_of(generic, _POD)
+    generic = _NAME.sub("[]", path)
+    known = {*rules, *_ANY}
+    if danger and not any(generic == key or generic.startswith((f"{key}.", f"{key}[")) for key in known):
+        return path, dangerous(danger)
+    return path, rule_of(generic, rules, _ANY)
+
+
+def _created(change: ObjectChange) -> Judgement:
+    """Another object; what it is shows."""
+    new = change.after or {}
+    annotations = record(record(new, "metadata"), "annotations")
+    if any(key.startswith("helm.sh/hook") for key in annotations):
+        return Judgement(_DANGEROUS, "Helm runs it before or after the release, with the deployer's rights")
+    if change.kind in _NEW:
+        return Judgement(_LOOK, _NEW[change.kind])
+    if change.kind == "ServiceAccount" and not annotations:
+        return Judgement(_LOOK, "it is new, and has no rights of its own")
+    if change.kind == "NetworkPolicy" and reach.admitted(new, {}) == frozenset():
+        return Judgement(_LOOK, "its pods are reached by fewer")
+    return Judgement(
+        _DANGEROUS, _DANGERS.get(change.kind, "it is new, and nothing here says that it is harmless")
+    )
+
+
+def _reaching(
+    change: ObjectChange, before: Snapshot, after: Snapshot
+) -> tuple[Judgement, tuple[Difference, ...]]:
+    old, new = (
+        reach.admitted(side or {}, manifests.ports(snapshot.objects))
+        for side, snapshot in ((change.before, before), (change.after, after))
+    )
+    selectors = [record(record(side or {}, "spec"), "podSelector") for side in (change.before, change.after)]
+    if old is None or new is None or selectors[0] != selectors[1]:
+        return Judgement(_DANGEROUS, _DANGERS["NetworkPolicy"]), ()
+    gained = sorted(str(each) for each in new if not any(each.within(other) for other in old))
+    lost = sorted(str(each) for each in old if not any(each.within(other) for other in new))
+    shown = (
+        *(Difference(path="admits", before=None, after=each) for each in gained),
+        *(Difference(path="no longer admits", before=each, after=None) for each in lost),
+    )
+    if gained:
+        return Judgement(_DANGEROUS, "others may reach the server, or it may reach others"), shown
+    if lost:
+        return Judgement(_LOOK, "fewer may reach the server, or be reached by it"), shown
+    rest = [each for each in change.differences if not each.path.startswith("spec")]
+    judged = [rule_of(each.path, _RULES["NetworkPolicy"], _ANY)(each) for each in rest]
+    same = Judgement(_LOOK, "the same may reach the same")
+    return max([same, *judged], key=lambda each: each.grade), shown

@@ -1,8 +1,14 @@
-"""The rehearsals of a revision's stacks: in processes of their own, by its own code, kept by content."""
+"""The rehearsals of a revision's stacks: in processes of their own, by the base's judges, kept by content.
 
+A revision's program is somebody else's code. Its process has a home of its own, none of the environment's
+credentials, and limits; it says what came of it in one file, and whatever it starts ends with it.
+"""
+
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +22,13 @@ from review.revisions import Revision
 from tools.cache import user_cache
 
 RUNNER = Path(__file__).with_name("runner.py")
+SECONDS, SECONDS_A_STACK = 120, 30
+"""How long the rehearsals of one process may take."""
+MEGABYTES = 4_096
+"""Of memory that one process may use."""
+_PASSED_ON = ("LANG", "LC_ALL", "PATH", "SYSTEMROOT")
+_TAIL = 4_000
+"""Bytes of what a process printed that are looked at."""
 Progress = Callable[[str], None]
 
 
@@ -45,6 +58,8 @@ class Task:
     revision: Revision
     interpreter: Interpreter
     stacks: tuple[str, ...]
+    judge: Revision
+    """Whose rehearsal and checks judge the program."""
 
 
 def rehearse_all(
@@ -91,27 +106,9 @@ def _shares(task: Task, stacks: Sequence[str]) -> list[Task]:
 
 
 def _run(task: Task) -> dict[str, Rehearsed]:
-    files = task.revision.stacks()
-    command = [
-        str(task.interpreter.python),
-        str(RUNNER),
-        *(f"{stack}={files[stack]}" for stack in task.stacks),
-    ]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PULUMI_", "PYTHONPATH"))}
-    done = subprocess.run(  # noqa: S603
-        command,
-        cwd=task.revision.root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    answers: dict[str, Rehearsed] = {}
-    for line in done.stdout.splitlines():
-        answer = cast("dict[str, Json]", json.loads(line))
-        answers[text(answer, "stack")] = _read(answer)
-    said = done.stderr.strip().rpartition("\n")[2] or f"it ended with status {done.returncode}"
-    missing = Rehearsed(report=None, problem=f"the rehearsal broke: {said}")
+    with tempfile.TemporaryDirectory(prefix="maestro-rehearsal-") as folder:
+        answers, broken = answers_of(task, Path(folder))
+    missing = Rehearsed(report=None, problem=f"the rehearsal broke: {broken}")
     # Where the revision lies is of no interest, and another place each time.
     return {
         stack: replace(answer, problem=answer.problem.replace(f"{task.revision.root}{os.sep}", ""))
@@ -120,7 +117,71 @@ def _run(task: Task) -> dict[str, Rehearsed]:
     }
 
 
-def _read(answer: Mapping[str, Json]) -> Rehearsed:
+def answers_of(task: Task, folder: Path) -> tuple[dict[str, Rehearsed], str]:
+    """By stack, and what became of those that aren't there."""
+    files = task.revision.stacks()
+    answers, said, home = folder / "answers", folder / "said", folder / "home"
+    home.mkdir()
+    command = [
+        *(str(task.interpreter.python), str(RUNNER), str(task.judge.root), str(answers), str(MEGABYTES)),
+        *(f"{stack}={files[stack]}" for stack in task.stacks),
+    ]
+    environment = {
+        **{key: value for key, value in os.environ.items() if key in _PASSED_ON},
+        "HOME": str(home),
+        "TMPDIR": str(home),
+    }
+    with said.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=task.revision.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout=SECONDS + len(task.stacks) * SECONDS_A_STACK)
+            broken = ""
+        except subprocess.TimeoutExpired:
+            status, broken = (
+                0,
+                f"it hadn't ended after {SECONDS} seconds and {SECONDS_A_STACK} for each stack",
+            )
+        finally:
+            # Also what it started, and left behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return _found(answers), broken or _last_words(said, status)
+
+
+def _found(answers: Path) -> dict[str, Rehearsed]:
+    found: dict[str, Rehearsed] = {}
+    lines = answers.read_text(encoding="utf-8", errors="replace").splitlines() if answers.is_file() else []
+    for line in lines:
+        try:
+            answer = cast(object, json.loads(line))
+        except (ValueError, RecursionError):  # it was ended in the middle of a line
+            continue
+        if isinstance(answer, dict):
+            read = cast("dict[str, Json]", answer)
+            found[text(read, "stack")] = read_answer(read)
+    return found
+
+
+def _last_words(said: Path, status: int) -> str:
+    with said.open("rb") as output:
+        output.seek(max(0, said.stat().st_size - _TAIL))
+        last = output.read().decode(errors="replace").strip().rpartition("\n")[2]
+    ended = f"signal {-status}" if status < 0 else f"status {status}"
+    limits = f"; it may use {MEGABYTES:,} megabytes of memory" if status < 0 or "MemoryError" in last else ""
+    return f"{last or f'it ended with {ended}'}{limits}"
+
+
+def read_answer(answer: Mapping[str, Json]) -> Rehearsed:
+    """What a line of the runner says."""
     try:
         report = cast(object, json.loads(text(answer, "output")))
     except ValueError:
@@ -141,7 +202,8 @@ def _place(task: Task, stack: str) -> Path | None:
     """None where there is no folder for it, or where what is found isn't the revision's own."""
     if task.interpreter.problem:
         return None
-    digest = hashlib.sha256(f"{stack} {task.revision.stack_digest(stack)}".encode()).hexdigest()
+    of = f"{stack} {task.revision.stack_digest(stack)} {task.judge.deployed}"
+    digest = hashlib.sha256(of.encode()).hexdigest()
     cache = user_cache(os.environ)
     return cache / "review" / f"{digest}.json" if cache else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from common.json_values import Json, flag, json_list, record, records, text, texts
+from common.json_values import Json, dig, flag, json_list, record, records, text, texts
 from emulator.aws import resource_handler
 from emulator.kubernetes import TABLES
 from emulator.lifecycle import Change as OfInput
@@ -16,7 +16,7 @@ from review.differences import differences
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Difference, Way
 from review.permissions import DOCUMENTS
-from review.snapshot import UNTOLD, Resource, Snapshot, renamed, symbol
+from review.snapshot import CONSTANT, UNTOLD, Resource, Snapshot, renamed, symbol
 
 _PROVIDER_SUBJECT = f"{KUBERNETES_PROVIDER} kubernetes"
 CLUSTER_IDENTIFIER = "clusterIdentifier"
@@ -36,6 +36,7 @@ Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (providerChanged).
 """
 BY_TRIGGER = "its replacement trigger"
 BY_NAME = "its URN: it is another resource to Pulumi"
+NO_SECRET = "it is a constant: whoever reads the program knows it"  # noqa: S105 that it is none
 LOST = "its loss: it is gone, whoever deleted it"
 FOLLOWS = "follows what it refers to, which is replaced"
 
@@ -197,8 +198,8 @@ def _changed(
     of_kubernetes = _is_of_kubernetes(new) and _is_replaced(_PROVIDER_SUBJECT, found)
     if not own and not following and not of_kubernetes:
         return None
-    inputs = {top(difference.path) for difference in (*own, *following)}
-    replacing = tuple(sorted(key for key in inputs if _replaces(new.type, key)))
+    told_ = [difference.path for difference in (*own, *following)]
+    replacing = tuple(sorted({key for path in told_ if (key := _replaces(new.type, path))}))
     if of_kubernetes or _PROVIDER_OPTION in told:
         replacing = (*replacing, "its provider")
     return ResourceChange(
@@ -218,7 +219,9 @@ def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:
         before[document] = after[document] = ""
     yield from differences(before, after)
     for key, digest in new.secrets.items():
-        if key in old.secrets and old.secrets[key] != digest:
+        if digest == CONSTANT and old.secrets.get(key) != CONSTANT and dig(dict(old.inputs), key) is not None:
+            yield Difference(path=key, before=MASK, after=MASK, note=NO_SECRET)
+        elif key in old.secrets and old.secrets[key] != digest:
             note = "its content is put together otherwise"
             yield Difference(path=key, before=MASK, after=MASK, note=note)
 
@@ -314,12 +317,15 @@ def is_known(type_: str) -> bool:
     return type_ == KUBERNETES_PROVIDER or type_ in TYPES
 
 
-def _replaces(type_: str, key: str) -> bool:
-    """Whether another value of an input replaces the resource."""
+def _replaces(type_: str, path: str) -> str:
+    """The input by which another value at a path replaces the resource; empty if it doesn't."""
     if type_ == KUBERNETES_PROVIDER:
-        return key == CLUSTER_IDENTIFIER
-    # Of a type that we don't know, the worse is assumed.
-    return not is_known(type_) or _table(type_).get(key) is OfInput.REPLACE
+        return path if path == CLUSTER_IDENTIFIER else ""
+    if not is_known(type_):
+        return top(path)  # the worse is assumed
+    table = _table(type_)
+    above = (key for key in table if path == key or path.startswith((f"{key}.", f"{key}[")))
+    return next((key for key in above if table[key] is OfInput.REPLACE), "")
 
 
 def _table(type_: str) -> Mapping[str, OfInput]:

@@ -3,16 +3,16 @@
 import importlib
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.project import UsageError as FileUsageError
 from engine.project import read_project, stack_name
 from review.errors import UsageError
-from review.model import Change, Grade, Part, Review, StackReview, Way, worst_first
-from review.rehearsals import Interpreter, Progress, Task, rehearse_all
-from review.revisions import DEPENDENCIES, RUN_TIME, Repository, Revision
+from review.model import Change, Review, StackReview, worst_first
+from review.rehearsals import Interpreter, Progress, Rehearsed, Task, rehearse_all
+from review.revisions import DEPENDENCIES, JUDGES, Repository, Revision, changed_files
 
 BASE, HEAD = "base", "head"
 
@@ -25,19 +25,21 @@ class Request:
     """Folder of Pulumi.yaml: the work tree as it is."""
     base: str | None
     """The revision to compare with; None to read plans only."""
+    is_deployed: bool = False
+    """Whether the base itself is what regions run; else it is a branch, from which the work tree parted."""
     plans: Sequence[Path] = ()
     """Files that `pulumi preview --json` printed."""
     stacks: Sequence[str] = ()
     """Those to rehearse; all if there are none."""
     acknowledged: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Reasons by subject."""
+    """Reasons by fingerprint."""
 
 
 def review(request: Request, progress: Progress) -> Review:
-    """Compare the work tree with where it parted from the base, and read the plans.
+    """Compare the work tree with the base, and read the plans.
 
     Raises:
-        UsageError: there is no such revision, stack, plan or subject.
+        UsageError: there is no such revision, stack, plan or fingerprint.
     """
     try:
         project = str(read_project(request.root).get("name", ""))
@@ -46,23 +48,31 @@ def review(request: Request, progress: Progress) -> Review:
         raise UsageError(str(wrong)) from None
     repository = Repository(root=request.root)
     base, notes = "a plan", list[str]()
-    reviews = [*_planned(request.plans, project)]
+    reviews, concerning_all = [*_planned(request.plans, project)], list[Change]()
     if request.base is not None:
-        commit = repository.commit(request.base)
+        commit = repository.commit(request.base, is_exact=request.is_deployed)
+        how = "as it is" if request.is_deployed else "where the work tree parted from it"
         base = f"{request.base} ({commit[:10]})"
+        notes += [f"Compared with {request.base} {how}."] if request.is_deployed else []
         if repository.is_dirty():
             notes.append("The work tree holds changes that are in no commit; it is reviewed as it is.")
-        reviews += _compared(request, repository, commit, notes, progress)
-    known = {change.subject for each in reviews for change in each.changes}
-    unknown = [subject for subject in request.acknowledged if subject not in known]
+        compared, files = _compared(request, project, repository, commit, notes, progress)
+        reviews += compared
+        concerning_all += files
+    changes = [*concerning_all, *(change for each in reviews for change in each.changes)]
+    known = {change.fingerprint for change in changes}
+    unknown = [each for each in request.acknowledged if each not in known]
     if unknown:
-        raise UsageError(f'--acknowledge: nothing happens to "{unknown[0]}"')
-    settled = [_acknowledge(each, request.acknowledged) for each in reviews]
+        raise UsageError(f'--acknowledge: no change here has the fingerprint "{unknown[0]}"')
+    settled = [
+        replace(each, changes=tuple(_acknowledge(each.changes, request.acknowledged))) for each in reviews
+    ]
     return Review(
         base=base,
         head=repository.describe(),
         notes=tuple(notes),
         stacks=tuple(sorted(settled, key=lambda each: (-each.grade, each.stack))),
+        project=worst_first(_acknowledge(concerning_all, request.acknowledged)),
     )
 
 
@@ -74,29 +84,90 @@ def _planned(plans: Sequence[Path], project: str) -> Iterator[StackReview]:
         yield from (reviewed(read_plan(file, project)) for file in plans)
 
 
-def _compared(
-    request: Request, repository: Repository, commit: str, notes: list[str], progress: Progress
-) -> list[StackReview]:
-    """Each stack whose two rehearsals may differ; what the reader must know goes to `notes`."""
+def _compared(  # noqa: PLR0913, PLR0917 what a review is made of
+    request: Request,
+    project: str,
+    repository: Repository,
+    commit: str,
+    notes: list[str],
+    progress: Progress,
+) -> tuple[list[StackReview], list[Change]]:
+    """Each stack whose two rehearsals may differ, and what differs in files that concern all of them."""
     with tempfile.TemporaryDirectory(prefix="maestro-review-") as folder:
-        before = Revision(name=BASE, root=repository.unpack(commit, Path(folder)))
-        after = Revision(name=HEAD, root=request.root)
+        before = repository.unpack(BASE, commit, Path(folder))
+        after = repository.work_tree(HEAD)
         names = _chosen(before, after, request.stacks)
         changed = [name for name in names if before.stack_digest(name) != after.stack_digest(name)]
-        here = Interpreter(python=Path(sys.executable))
-        interpreters, dependencies = {BASE: here, HEAD: here}, list[Change]()
+        if before.deployed == after.deployed and not changed:
+            return [], _files(before, after)
+        interpreters = dict.fromkeys([before.name, after.name], Interpreter(python=Path(sys.executable)))
         if changed and before.digest(*DEPENDENCIES) != after.digest(*DEPENDENCIES):
             interpreters = {each.name: _interpreter(each, notes, progress) for each in (before, after)}
-            dependencies += _dependencies(before, after)
         tasks = [
-            Task(revision=each, interpreter=interpreters[each.name], stacks=tuple(_of(each, changed)))
+            Task(
+                revision=each,
+                interpreter=interpreters[each.name],
+                stacks=tuple(_of(each, changed)),
+                judge=before,
+            )
             for each in (before, after)
         ]
-        rehearsed = rehearse_all(tasks, progress, meanwhile=_import_what_compares)
-    from review.stacks import reviewed
+        concerning_all = list[Change]()
+        rehearsed = rehearse_all(
+            tasks, progress, meanwhile=lambda: concerning_all.extend(_files(before, after))
+        )
+        own = _by_its_own(before, after, rehearsed, tasks[1], progress)
+        from review import charts
+        from review.stacks import reviewed
 
-    reviews = [reviewed(name, rehearsed.get((BASE, name)), rehearsed.get((HEAD, name))) for name in changed]
-    return [replace(each, changes=worst_first([*each.changes, *dependencies])) for each in reviews]
+        files = (before.stacks(), after.stacks())
+        reviews = (
+            reviewed(
+                name,
+                rehearsed.get((BASE, name)),
+                rehearsed.get((HEAD, name)),
+                own=own.get((HEAD, name)),
+                settings=_settings(project, *(each.get(name) for each in files)),
+            )
+            for name in changed
+        )
+        found = [each for each in reviews if each.changes]
+        rendered = {template for each in found for template in each.templates}
+        return found, [*concerning_all, *charts.told(before, after, rendered)]
+
+
+def _by_its_own(
+    before: Revision,
+    after: Revision,
+    rehearsed: Mapping[tuple[str, str], Rehearsed],
+    task: Task,
+    progress: Progress,
+) -> dict[tuple[str, str], Rehearsed]:
+    """What the head's own judges say, where they differ and the base's can't rehearse it: for information."""
+    if before.deployed == after.deployed:
+        return {}
+    broken = [stack for stack in task.stacks if rehearsed[HEAD, stack].report is None]
+    judges = [f"{package}/" for package in JUDGES]
+    if not broken or not any(path.startswith(tuple(judges)) for path in changed_files(before, after)):
+        return {}
+    return rehearse_all([replace(task, stacks=tuple(broken), judge=after)], progress, meanwhile=lambda: None)
+
+
+def _settings(project: str, before: Path | None, after: Path | None) -> Callable[[bool], Iterator[Change]]:
+    """What differs in a stack's file beside what is rehearsed; called with whether the rehearsals differ."""
+    from review import settings
+
+    if before is None or after is None:
+        return lambda _: iter(())
+    return lambda shows: settings.told(project, before, after, shows=shows)
+
+
+def _files(before: Revision, after: Revision) -> list[Change]:
+    """What differs in files that concern all stacks. Imported only now, while rehearsals run."""
+    _import_what_compares()
+    from review import files
+
+    return files.told(before, after)
 
 
 def _import_what_compares() -> None:
@@ -117,25 +188,6 @@ def _interpreter(revision: Revision, notes: list[str], progress: Progress) -> In
     return found
 
 
-def _dependencies(before: Revision, after: Revision) -> Iterator[Change]:
-    """What the program runs with, where that changes."""
-    from review.environments import changed_pins
-
-    for name, (old, new) in changed_pins(before, after, RUN_TIME).items():
-        is_provider = name.startswith("pulumi-")
-        yield Change(
-            part=Part.DEPENDENCY,
-            subject=name,
-            way=Way.UPDATED if old and new else Way.CREATED if new else Way.DELETED,
-            sentence=f"{name} goes from {old or 'nothing'} to {new or 'nothing'}",
-            effect="",
-            grade=Grade.LOOK,
-            reason="the provider's plugin goes with it, which no rehearsal runs: read the real preview"
-            if is_provider
-            else "the program runs with it",
-        )
-
-
 def _chosen(before: Revision, after: Revision, wanted: Sequence[str]) -> list[str]:
     there = sorted({*before.stacks(), *after.stacks()})
     if not there:
@@ -150,6 +202,6 @@ def _of(revision: Revision, stacks: Collection[str]) -> list[str]:
     return [stack for stack in revision.stacks() if stack in stacks]
 
 
-def _acknowledge(stack: StackReview, reasons: Mapping[str, str]) -> StackReview:
-    changes = tuple(replace(change, acknowledged=reasons.get(change.subject, "")) for change in stack.changes)
-    return replace(stack, changes=changes)
+def _acknowledge(changes: Iterable[Change], reasons: Mapping[str, str]) -> Iterator[Change]:
+    for change in changes:
+        yield replace(change, acknowledged=reasons.get(change.fingerprint, ""))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,25 +13,20 @@ from typing import cast
 from engine.project import FileError, read_yaml
 from review.errors import UsageError
 
-DEPLOYED = (
-    "__main__.py",
-    "Pulumi.yaml",
-    "maestro_stack",
-    "charts",
-    "policies",
-    "common",
-    "engine",
-    "checks",
-    "emulator",
-    "rehearsal",
-    "requirements.txt",
-    "requirements-dev.txt",
+UNREAD = re.compile(
+    r"(docs|tests|examples|benchmarks)/.*|charts/[^/]+/README\.md|[A-Z]+\.md|LICENSE|\.editorconfig"
+    r"|\.github/ISSUE_TEMPLATE/.*|\.github/[a-z_]+\.md"
 )
-"""What decides what a stack builds, and how it is judged; besides stack files and what they name."""
-RUN_TIME = "requirements.txt"
-DEPENDENCIES = (RUN_TIME, "requirements-dev.txt")
+"""Files that nothing deployed, nothing that deploys and nothing that judges reads. All others count."""
+JUDGES = ("checks", "common", "emulator", "engine", "policies", "rehearsal", "review")
+"""Packages that judge a pull request."""
+_APART = {*JUDGES, "controlplane", "doctor", "fleet", "tools", ".github", ".ci", "Makefile", "fleet.yaml",
+          "renovate.json", ".gitignore"}  # fmt: skip
+"""What no program is made of: packages that are found where the judges' are, and what other programs read."""
+DEPENDENCIES = ("requirements.txt", "requirements-dev.txt")
 """Files of requirements; the last includes those before it."""
-_LEFT_OUT = ("__pycache__", ".git", ".venv")
+_STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]{1,100})\.yaml")
+_LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.ya?ml)(/.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,44 +37,84 @@ class Revision:
     """As a person knows it."""
     root: Path
     """Folder of its Pulumi.yaml."""
+    files: Mapping[str, str]
+    """By path, a digest of each file's content, or of what a link says."""
 
     def stacks(self) -> dict[str, Path]:
         """The stack files by stack."""
-        files = sorted(self.root.glob("Pulumi.*.yaml"))
-        return {file.name.removeprefix("Pulumi.").removesuffix(".yaml"): file for file in files}
+        named = ((_STACK_FILE.fullmatch(path), path) for path in sorted(self.files))
+        return {
+            found[1]: self.root / path
+            for found, path in named
+            if found and not (self.root / path).is_symlink()
+        }
+
+    def like_stack_files(self) -> dict[str, str]:
+        """What is named like a stack's file and isn't one: by path, what it is."""
+        own = {file.name for file in self.stacks().values()}
+        found: dict[str, str] = {}
+        for path in sorted(self.files):
+            match = _LIKE_A_STACK_FILE.fullmatch(path)
+            if match and match[1] not in own:
+                is_link = (self.root / match[1]).is_symlink()
+                found[match[1]] = "a folder" if match[2] else "a link" if is_link else "no stack's name"
+        return found
 
     @cached_property
     def deployed(self) -> str:
-        """Digest of all that decides what any stack builds."""
-        return self.digest(*DEPLOYED)
+        """Digest of all that may decide what any stack builds: whatever counts, but stacks' own files."""
+        return self.digest(*(path for path in self.files if counts(path) and not _STACK_FILE.fullmatch(path)))
+
+    @cached_property
+    def program(self) -> str:
+        """Digest of what of it the program may be made of: the base's judges are found instead of its own."""
+        files = (path for path in self.files if counts(path) and not _STACK_FILE.fullmatch(path))
+        return self.digest(*(path for path in files if path.partition("/")[0] not in _APART))
 
     def stack_digest(self, stack: str) -> str:
         """Digest of all that decides what one stack builds; of one that isn't there, of nothing."""
         file = self.stacks().get(stack)
         if file is None:
             return ""
-        named = (each for each in _texts(_parsed(file)) if _is_file(self.root / each))
-        return f"{self.deployed}-{self.digest(file.name, *sorted({*named}))}"
+        named = {each for each in _texts(_parsed(file)) if each in self.files}
+        return f"{self.program}-{self.digest(file.name, *named)}"
 
     def digest(self, *paths: str) -> str:
-        """Of what is at these paths: names and contents."""
+        """Of the files at these paths: names and contents."""
         total = hashlib.sha256()
-        for path in paths:
-            for file in self._files(self.root / path):
-                content = hashlib.sha256(file.read_bytes()).hexdigest()
-                total.update(f"{file.relative_to(self.root)} {content}\n".encode())
+        for path in sorted({*paths} & self.files.keys()):
+            total.update(f"{path}\0{self.files[path]}\n".encode(errors="surrogateescape"))
         return total.hexdigest()
 
-    @staticmethod
-    def _files(path: Path) -> Iterator[Path]:
-        if path.is_file():
-            yield path
-        elif path.is_dir():
-            yield from (
-                file
-                for file in sorted(path.rglob("*"))
-                if file.is_file() and not any(part in _LEFT_OUT for part in file.parts)
-            )
+    def text(self, path: str) -> str | None:
+        """A file's text; None if there is none, or it isn't UTF-8."""
+        file = self.root / path
+        if path not in self.files or file.is_symlink():
+            return None
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+def counts(path: str) -> bool:
+    """Whether a file may have to do with what is deployed, or with who judges it."""
+    return UNREAD.fullmatch(path) is None
+
+
+def changed_files(before: Revision, after: Revision) -> list[str]:
+    """The paths at which the two differ."""
+    paths = sorted({*before.files, *after.files})
+    return [path for path in paths if before.files.get(path) != after.files.get(path)]
+
+
+def _digest(file: Path) -> str:
+    if file.is_symlink():
+        return f"link {file.readlink()}"
+    if not file.is_file():  # another repository's checkout, or what can't be read like a file
+        return "no file"
+    executable = "x" if os.access(file, os.X_OK) else ""
+    return hashlib.sha256(file.read_bytes()).hexdigest() + executable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +124,8 @@ class Repository:
     root: Path
     """Folder of Pulumi.yaml."""
 
-    def commit(self, revision: str) -> str:
-        """The commit that a review compares with: where `revision` and the work tree parted.
+    def commit(self, revision: str, *, is_exact: bool) -> str:
+        """The commit that a review compares with: `revision`'s own, or where it and the work tree parted.
 
         Raises:
             UsageError: there is no such revision here, or no repository.
@@ -98,6 +134,8 @@ class Repository:
         if found.returncode:
             raise UsageError(self._unknown(revision))
         commit = found.stdout.decode().strip()
+        if is_exact:
+            return commit
         parted = self._git("merge-base", commit, "HEAD")
         return parted.stdout.decode().strip() if parted.returncode == 0 else commit
 
@@ -122,28 +160,52 @@ class Repository:
         commit = self._git("rev-parse", "--short", "HEAD").stdout.decode().strip()
         return f"{branch} ({commit})" if branch else commit
 
-    def unpack(self, commit: str, folder: Path) -> Path:
-        """The commit's project, in `folder`; nothing of the repository is touched. Raises UsageError."""
-        prefix = self._git("rev-parse", "--show-prefix").stdout.decode().strip()
-        place = folder / "project"
-        index = {"GIT_INDEX_FILE": str(folder / "index")}  # not the repository's own
-        for arguments in (
-            ("read-tree", f"{commit}:{prefix}"),
-            ("checkout-index", "--all", "--quiet", f"--prefix={place}/"),
-        ):
-            done = self._git(*arguments, environment=index)
-            if done.returncode:
-                raise UsageError(f"{commit} can't be read: {done.stderr.decode(errors='replace').strip()}")
-        return place
+    def work_tree(self, name: str) -> Revision:
+        """The project as it is here: what git tracks, and what it neither tracks nor ignores."""
+        listed = self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
+        paths = {os.fsdecode(path) for path in listed.split(b"\0") if path}
+        there = (path for path in paths if os.path.lexists(self.root / path))
+        files = {path: _digest(self.root / path) for path in there}
+        return Revision(name=name, root=self.root, files=files)
 
-    def _git(
-        self, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    def unpack(self, name: str, commit: str, folder: Path) -> Revision:
+        """The commit's project, in `folder`; nothing of the repository is touched. Raises UsageError.
+
+        Each file is written as the commit holds it: what the work tree's attributes would make of it is the
+        pull request's doing.
+        """
+        prefix = self._git("rev-parse", "--show-prefix").stdout.decode().strip()
+        listed = self._git("ls-tree", "-r", "-z", f"{commit}:{prefix}")
+        if listed.returncode:
+            raise UsageError(f"{commit} can't be read: {listed.stderr.decode(errors='replace').strip()}")
+        entries = [entry.partition(b"\t") for entry in listed.stdout.split(b"\0") if entry]
+        blobs = [(*about.split(b" "), path) for about, _, path in entries if about.split(b" ")[1] == b"blob"]
+        contents = self._git(
+            "cat-file", "--batch", input_=b"".join(object_ + b"\n" for _, _, object_, _ in blobs)
+        )
+        root, files, at = folder / "project", dict[str, str](), 0
+        root.mkdir()
+        for mode, _, _, path in blobs:
+            end = contents.stdout.index(b"\n", at)
+            size = int(contents.stdout[at:end].rpartition(b" ")[2])
+            content = contents.stdout[end + 1 : end + 1 + size]
+            at = end + 2 + size
+            file = root / os.fsdecode(path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if mode == b"120000":
+                file.symlink_to(os.fsdecode(content))
+            else:
+                file.write_bytes(content)
+                file.chmod(int(mode[-3:], 8))
+            files[os.fsdecode(path)] = _digest(file)
+        return Revision(name=name, root=root, files=files)
+
+    def _git(self, *arguments: str, input_: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(  # noqa: S603
                 ["git", *arguments],  # noqa: S607
                 cwd=self.root,
-                env={**os.environ, **(environment or {})},
+                input=input_,
                 capture_output=True,
                 check=False,
             )
@@ -168,10 +230,3 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in cast("list[object]", value):
             yield from _texts(inner)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a text that can't be a path
-        return False

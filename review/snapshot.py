@@ -2,11 +2,12 @@
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from checks.finding import Status
 from common.json_values import Json, flag, record, records, text, texts
+from policies import types
 
 RANDOM_ID = "random:index/randomId:RandomId"
 MADE_BY_CHANCE = frozenset(
@@ -24,8 +25,12 @@ MADE_BY_CHANCE = frozenset(
 """Types whose ids AWS (or chance) makes; those of others are names, which must show."""
 
 
+Objects = Mapping[str, Mapping[str, Json]]
+"""A release's Kubernetes objects by what they are called: `Kind name`, with what tells it from others."""
 FORMAT = 1
 """Of the reports that are read; a revision prints its own."""
+CONSTANT = "constant"
+"""Of a secret that is the same whatever the secrets are, as the report has it."""
 UNTOLD = "untold"
 """Stands for what the report of an older revision doesn't tell."""
 _AUTHORITY = re.compile(r'("certificate-authority-data": ")[^"]*')
@@ -82,13 +87,17 @@ class Snapshot:
     """By subject."""
     components: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
     """By URN: what is in no cloud, but gives resources their names."""
-    objects: Mapping[str, Mapping[str, Json]]
-    """The release's, by `Kind name`."""
+    objects: Objects
+    """The release's."""
     outputs: Mapping[str, Json]
     checks: Mapping[str, CheckResult]
     """By name."""
     failures: tuple[str, ...]
     """What providers refused."""
+    templates: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By what an object is called, the template that it comes from."""
+    situations: Mapping[str, Objects] = field(default_factory=dict[str, Objects])
+    """By what a cluster may be like, all of the release's objects in it."""
 
 
 def subject_of(type_: str, name: str) -> str:
@@ -112,6 +121,10 @@ def read(report: Mapping[str, Json]) -> Snapshot:
     listed = records(report, "resources")
     subjects = _subjects(listed)
     symbols = _symbols(listed, subjects)
+    home = {
+        text(record(each, "inputs"), "namespace") for each in listed if text(each, "type") == types.RELEASE
+    }
+    objects = _objects(records(report, "manifests"), home, symbols)
     read_ = {text(each, "urn"): _resource(each, subjects, symbols) for each in listed}
     return Snapshot(
         stack=text(report, "stack"),
@@ -119,9 +132,16 @@ def read(report: Mapping[str, Json]) -> Snapshot:
         profile=text(report, "profile"),
         resources={subjects[urn]: each for urn, each in read_.items() if not is_component(each.type)},
         components={urn: each for urn, each in read_.items() if is_component(each.type)},
-        objects={
-            f"{text(each, 'kind')} {text(each, 'name')}": _record(_symbolic(record(each, "content"), symbols))
-            for each in records(report, "manifests")
+        objects=objects,
+        templates={
+            _called(record(each, "content"), home): text(each, "template")
+            for given in ({**report}, *map(_record, record(report, "situations").values()))
+            for each in records(given, "manifests")
+        },
+        situations={
+            situation: _in(objects, _objects(records(differing, "manifests"), home, symbols), differing, home)
+            for situation, given in record(report, "situations").items()
+            for differing in [_record(given)]
         },
         outputs=_record(_symbolic(record(report, "outputs"), symbols)),
         checks={text(each, "name"): _check(each, symbols) for each in records(report, "checks")},
@@ -130,6 +150,43 @@ def read(report: Mapping[str, Json]) -> Snapshot:
             for each in records(report, "failures")
         ),
     )
+
+
+def _objects(
+    manifests: Iterable[Mapping[str, Json]], home: Container[str], symbols: Mapping[str, str]
+) -> dict[str, dict[str, Json]]:
+    """By what they are called; `home` are the namespaces that need no telling."""
+    found: dict[str, dict[str, Json]] = {}
+    for each in manifests:
+        content = _record(_symbolic(record(each, "content"), symbols))
+        called = _called(record(each, "content"), home)
+        while called in found:  # Helm would apply the last of them
+            called += " again"
+        found[called] = content
+    return found
+
+
+def _called(content: Mapping[str, Json], home: Container[str]) -> str:
+    """By group, kind, namespace and name: those that nobody would ask for are left out."""
+    metadata = record(content, "metadata")
+    group, slash, _ = text(content, "apiVersion").rpartition("/")
+    kind, namespace = text(content, "kind"), text(metadata, "namespace")
+    full = f"{kind}.{group}" if slash and group not in _GROUPS else kind
+    there = "" if not namespace or namespace in home else f"{namespace}/"
+    return f"{full} {there}{text(metadata, 'name')}"
+
+
+_GROUPS = frozenset({
+    "admissionregistration.k8s.io", "apiextensions.k8s.io", "apps", "batch", "networking.k8s.io", "policy",
+    "rbac.authorization.k8s.io", "secrets-store.csi.x-k8s.io",
+})  # fmt: skip
+"""Groups whose kinds are called by their kind alone."""
+
+
+def _in(objects: Objects, differing: Objects, given: Mapping[str, Json], home: Container[str]) -> Objects:
+    """All objects of a situation, of which the report has those that differ, and those that aren't there."""
+    gone = {_called(each, home) for each in records(given, "gone")}
+    return {**{called: each for called, each in objects.items() if called not in gone}, **differing}
 
 
 def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:

@@ -1,17 +1,28 @@
 """A stack's rehearsals at both revisions as its review, also where one is missing, fails, or is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from review.compare import compare, failures
+from review.compare import compare, failing, failures
 from review.grading import leaving
 from review.model import Change, Grade, Part, StackReview, Way, worst_first
 from review.rehearsals import Rehearsed
 from review.snapshot import Snapshot, SnapshotError, read
 
 
-def reviewed(stack: str, old: Rehearsed | None, new: Rehearsed | None) -> StackReview:
-    """What becomes of a stack; None where a revision doesn't have it."""
+def reviewed(
+    stack: str,
+    old: Rehearsed | None,
+    new: Rehearsed | None,
+    *,
+    own: Rehearsed | None = None,
+    settings: Callable[[bool], Iterable[Change]] = lambda _: (),
+) -> StackReview:
+    """What becomes of a stack; None where a revision doesn't have it.
+
+    `own` is what the later revision's own judges say where the base's can't rehearse it; `settings` gives
+    what differs in the stack's file, called with whether the rehearsals differ.
+    """
     if new is None:
         return _alone(
             stack,
@@ -20,30 +31,46 @@ def reviewed(stack: str, old: Rehearsed | None, new: Rehearsed | None) -> StackR
             Grade.DANGEROUS,
             "what was built stays, and is forgotten; destroy the stack first",
         )
-    if new.report is None:
+    found = _rehearsed(stack, old, new, own)
+    return replace(found, changes=worst_first([*found.changes, *settings(bool(found.changes))]))
+
+
+def _rehearsed(stack: str, old: Rehearsed | None, new: Rehearsed, own: Rehearsed | None) -> StackReview:
+    if new.report is None and (own is None or own.report is None):
         return _alone(
             stack, Way.UPDATED, "it can't be built", Grade.DANGEROUS, "`up` would fail", new.problem
         )
+    said = list[Change]()
+    if new.report is None and own is not None:
+        # The verdict stays the base's.
+        reason = "the rest is what the pull request's own code says of itself"
+        said += _alone(
+            stack, Way.UPDATED, "the base's checks can't judge it", Grade.DANGEROUS, reason, new.problem
+        ).changes
+        new = own
     try:
-        return _compared_with(old, read(new.report))
+        found = _compared_with(old, read(new.report or {}))
     except SnapshotError as unreadable:
-        return _incomparable(stack, "the rehearsals can't be compared", str(unreadable))
+        found = _incomparable(stack, "the rehearsals can't be compared", str(unreadable))
+    return replace(found, changes=worst_first([*said, *found.changes]))
 
 
 def _compared_with(old: Rehearsed | None, after: Snapshot) -> StackReview:
     if old is None:
         return _built(after)
     if old.report is None:
-        return _incomparable(after.stack, "the base can't be rehearsed", old.problem)
+        return _incomparable(after.stack, "the base can't be rehearsed", old.problem, after)
     before = read(old.report)
     if before.failures and not after.failures:
-        return _incomparable(after.stack, "a provider refuses the base", "\n".join(before.failures))
+        return _incomparable(after.stack, "a provider refuses the base", "\n".join(before.failures), after)
     return compare(before, after)
 
 
-def _incomparable(stack: str, what: str, said: str) -> StackReview:
+def _incomparable(stack: str, what: str, said: str, after: Snapshot | None = None) -> StackReview:
+    """What is known of the later revision alone is told nevertheless."""
     reason = "what it changes isn't known: read the preview of the real stack"
-    return _alone(stack, Way.UPDATED, f"{what}, so nothing is compared", Grade.LOOK, reason, said)
+    found = _alone(stack, Way.UPDATED, f"{what}, so nothing is compared", Grade.DANGEROUS, reason, said)
+    return found if after is None else _with(found, after, (*failures(after), *failing(after)))
 
 
 def _built(after: Snapshot) -> StackReview:
@@ -55,8 +82,13 @@ def _built(after: Snapshot) -> StackReview:
         Grade.LOOK,
         "it costs, and nothing uses it yet",
     )
-    told = [*failures(after), *_leaving(after), *review.changes]
-    return replace(review, region=after.region, profile=after.profile, changes=worst_first(told))
+    return _with(review, after, (*failures(after), *_leaving(after), *failing(after)))
+
+
+def _with(review: StackReview, after: Snapshot, more: Iterable[Change]) -> StackReview:
+    return replace(
+        review, region=after.region, profile=after.profile, changes=worst_first([*more, *review.changes])
+    )
 
 
 def _leaving(after: Snapshot) -> Iterator[Change]:

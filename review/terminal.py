@@ -27,10 +27,15 @@ def _lines(review: Review, colour: Colours) -> Iterator[str]:
     for note in review.notes:
         yield from _wrapped(clipped(note, SENTENCE), "  ", colour)
     yield ""
+    if review.project:
+        yield colour("all stacks", "1")
+        yield from _by_grade(review.project, colour)
+        yield ""
     for group in grouped(review.stacks):
         yield from _group(group, colour)
         yield ""
-    counts = counted(stack.grade for stack in review.stacks) or "no stack"
+    grades = [*(stack.grade for stack in review.stacks), *(each.counts_as for each in review.project)]
+    counts = counted(grades) or "no stack"
     yield colour(f"{review.grade.word}: {counts}", MARKS[review.grade][1])
 
 
@@ -53,8 +58,13 @@ def _group(group: Group, colour: Colours) -> Iterator[str]:
         because = clipped(stack.rolls_because, SENTENCE)
         rolls = f"are replaced: {because}" if stack.rolls else "are not replaced"
         yield from _wrapped(f"the server's pods {rolls}", "", colour)
+    yield from _by_grade(stack.changes, colour)
+
+
+def _by_grade(changes: Iterable[Change], colour: Colours) -> Iterator[str]:
+    told = [*changes]
     for grade in sorted(Grade, reverse=True):
-        for part, own in by_part(change for change in stack.changes if change.counts_as is grade):
+        for part, own in by_part(change for change in told if change.counts_as is grade):
             yield colour(part, "36")
             for several in alike(own):
                 yield from _change(several, colour)
@@ -80,7 +90,9 @@ def _change(several: tuple[Change, ...], colour: Colours) -> Iterator[str]:
             yield from _wrapped(clipped(each.subject, SENTENCE), "      ", colour)
     if change.effect:
         yield from _wrapped(f"effect: {clipped(change.effect, SENTENCE)}", "    ", colour)
-    yield from _wrapped(f"{change.grade.word}: {clipped(change.reason, SENTENCE)}", "    ", colour, code)
+    mine = f" [{', '.join(each.fingerprint for each in several)}]" if change.grade is Grade.DANGEROUS else ""
+    reason = f"{change.grade.word}: {clipped(change.reason, SENTENCE)}{mine}"
+    yield from _wrapped(reason, "    ", colour, code)
     if change.acknowledged:
         yield from _wrapped(f"acknowledged: {clipped(change.acknowledged, SENTENCE)}", "    ", colour)
     for line in change.quoted.strip("\n").split("\n") if change.quoted else ():

@@ -24,7 +24,11 @@ class Case:
     what: str
     verdict: str
     settings: dict[str, Keys] = field(default_factory=dict[str, Keys])
+    base: tuple[dict[str, str], ...] = ()
+    """Edits that the base has already."""
     edit: tuple[dict[str, str], ...] = ()
+    write: dict[str, str] = field(default_factory=dict[str, str])
+    link: dict[str, str] = field(default_factory=dict[str, str])
     copy: dict[str, str] = field(default_factory=dict[str, str])
     remove: tuple[str, ...] = ()
     copies: int = 0
@@ -33,7 +37,16 @@ class Case:
     @property
     def is_of_settings(self) -> bool:
         """Whether it changes one stack file and nothing else."""
-        return bool(self.settings) and not (self.edit or self.copy or self.remove)
+        return bool(self.settings) and not (self.edit or self.copy or self.remove or self.write)
+
+    @property
+    def is_of_data(self) -> bool:
+        """Whether it changes no code: only charts, stack files and documents."""
+        files = [each["file"] for each in (*self.base, *self.edit)]
+        paths = [*files, *self.write, *self.link, *self.copy, *self.remove]
+        return all(
+            path.startswith(("charts/", "docs/", "Pulumi.")) and path != "Pulumi.yaml" for path in paths
+        )
 
     @property
     def comment(self) -> Path:
@@ -59,6 +72,11 @@ class Case:
         """Does to a checkout what it does besides settings."""
         for target, source in self.copy.items():
             shutil.copyfile(request.root / source, request.root / target)
+        for path, content in self.write.items():
+            (request.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (request.root / path).write_text(content, encoding="utf-8")
+        for path, target in self.link.items():
+            (request.root / path).symlink_to(target)
         for edit in self.edit:
             request.replace(edit["file"], edit["old"], edit["new"])
         for removed in self.remove:

@@ -1,8 +1,11 @@
 """Pull requests: copies of the project in repositories of their own, changed, and reviewed by the command."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +14,12 @@ from typing import Any
 import pytest
 
 from engine.project import read_yaml, write_config
+from rehearsal.__main__ import main as rehearse
+from review import rehearsals
 from review.__main__ import main
 from tests.checkouts import checkout
 
+HOSTILE = "hostile"
 MUTATION = "mutation"
 """Property of a test: what was mutated, and what came of it."""
 
@@ -66,16 +72,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Known where this folder's tests are named on the command line, as `make review-cases` does."""
     parser.addoption("--write", action="store_true", help="write the comments of the catalogue anew")
     parser.addoption("--mutations", type=int, help="try so many mutations, and list them")
+    parser.addoption("--hostile", type=int, help="try so many hostile changes, and list them")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Lists the mutations where they were asked for."""
-    if config.getoption("--mutations", default=None) is None:
-        return
+    """Lists the mutations and the hostile changes where they were asked for."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    tried = [str(value) for each in reports for name, value in each.user_properties if name == MUTATION]
-    for line in sorted(tried):
-        terminalreporter.write_line(line)
+    told = [property_ for each in reports for property_ in each.user_properties]
+    if config.getoption("--mutations", default=None) is not None:
+        for line in sorted(str(value) for name, value in told if name == MUTATION):
+            terminalreporter.write_line(line)
+    if config.getoption("--hostile", default=None) is not None:
+        tried = sorted(str(value) for name, value in told if name == HOSTILE)
+        wrong = [line for line in tried if not line.startswith("+0")]
+        less, more = (sum(line.startswith(sign) for line in wrong) for sign in "-+")
+        for line in wrong:
+            terminalreporter.write_line(line)
+        shares = (
+            f"called less than they are: {less / len(tried):.1%}; more: {more / len(tried):.1%}"
+            if tried
+            else ""
+        )
+        terminalreporter.write_line(f"{len(tried)} hostile changes; {shares}")
 
 
 @pytest.fixture
@@ -110,6 +128,28 @@ def pull_request(template: Path, tmp_path: Path) -> PullRequest:
     root = tmp_path / "project"
     shutil.copytree(template, root)
     return PullRequest(root)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""There is one current folder, and one emulated AWS in it."""
+
+
+def answers_in_process(task: rehearsals.Task, folder: Path) -> tuple[dict[str, rehearsals.Rehearsed], str]:
+    """As `rehearsals.answers_of`, without a process: for changes of which no code is another."""
+    del folder
+    files = task.revision.stacks()
+    found: dict[str, rehearsals.Rehearsed] = {}
+    for stack in task.stacks:
+        output, errors = io.StringIO(), io.StringIO()
+        with (
+            _ONE_AT_A_TIME,
+            contextlib.chdir(task.revision.root),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+        ):
+            rehearse(["--json", "--stack", stack, "--config", str(files[stack])])
+        found[stack] = rehearsals.read_answer({"output": output.getvalue(), "errors": errors.getvalue()})
+    return found, ""
 
 
 Reviewed = Callable[..., Outcome]

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from review import rehearsals
 from review.__main__ import main
 from tests.review.cases import CATALOGUE, DEVELOPMENT, Case, load
-from tests.review.conftest import PullRequest, Reviewed
+from tests.review.conftest import PullRequest, Reviewed, answers_in_process
 from tests.sharing import once
 
 CASES = load()
 STATUS = {"safe": 0, "look": 0, "dangerous": 3}
+_FINGERPRINTS = re.compile(r"(?<=- To acknowledge: ).*")
 _COMMIT = re.compile(r"(?<=\()[0-9a-f]{7,10}(?=\))")
 
 
@@ -47,7 +49,7 @@ def of_settings(template: Path, cache: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def _compare(case: Case, status: int, comment: str, *, write: bool) -> None:
-    comment = _COMMIT.sub("commit", comment)
+    comment = _FINGERPRINTS.sub("fingerprint", _COMMIT.sub("commit", comment))
     if write:
         case.comment.write_text(comment, encoding="utf-8")
     assert status == STATUS[case.verdict]
@@ -81,10 +83,16 @@ def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
     case: Case, pull_request: PullRequest, review: Reviewed, monkeypatch: pytest.MonkeyPatch, *, write: bool
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(rehearsals, "SECONDS", 20)
+    monkeypatch.setattr(rehearsals, "SECONDS_A_STACK", 0 if case.name == "program-that-hangs" else 30)
+    if case.is_of_data:
+        monkeypatch.setattr(rehearsals, "answers_of", answers_in_process)
     stack_file = pull_request.root / DEVELOPMENT
     development = stack_file.read_text()
     case.set("before", development, stack_file)
     case.multiply(pull_request.root, development)
+    for edit in case.base:
+        pull_request.replace(edit["file"], edit["old"], edit["new"])
     pull_request.commit()
     pull_request.branch("change")
     case.set("after", development, stack_file)

@@ -55,7 +55,7 @@ def test_each_revision_is_rehearsed_with_what_it_pins(
     outcome = review("--json")
     found = json.loads(outcome.stdout)
     (stack,) = found["stacks"]
-    changes = {change["subject"]: change for change in stack["changes"]}
+    changes = {change["subject"]: change for change in [*stack["changes"], *found["project"]]}
     assert changes[NAME]["sentence"] == f"{NAME} goes from 1.0 to 2.0"
     (difference,) = changes["maestro_release_name"]["differences"]
     assert (difference["before"], difference["after"]) == ("1.0", "2.0")

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from review.rehearsals import Interpreter, Task, rehearse_all
-from review.revisions import Revision
+from review.revisions import Repository
 from tests.review.conftest import MUTATION, PullRequest, Reviewed
 from tests.review.mutating import mutation
 
@@ -27,10 +27,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("number", range(metafunc.config.getoption("--mutations", default=None) or FEW))
 
 
-def _deployed(root: Path) -> str | None:
+def deployed(root: Path) -> str | None:
     """All that a rehearsal prints of the stack, with made-up ids named; None if it can't be rehearsed."""
     here = Interpreter(python=Path(sys.executable))
-    task = Task(revision=Revision(name="", root=root), interpreter=here, stacks=("dev",))
+    revision = Repository(root=root).work_tree("")
+    task = Task(revision=revision, interpreter=here, stacks=("dev",), judge=revision)
     report = cast(Any, rehearse_all([task], lambda _: None, lambda: None)["", "dev"].report)
     if report is None:
         return None
@@ -51,13 +52,13 @@ def test_what_is_deployed_does_not_change_unnoticed(
     record_property: Callable[[str, object], None],
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    before = _deployed(pull_request.root)
+    before = deployed(pull_request.root)
     assert before is not None
     change = mutation(pull_request.root, number)
     (pull_request.root / change.file).write_text(change.content, encoding="utf-8")
-    after = _deployed(pull_request.root)
+    after = deployed(pull_request.root)
     found = json.loads(review("--json").stdout)
-    told = sum(len(stack["changes"]) for stack in found["stacks"])
+    told = len(found["project"]) + sum(len(stack["changes"]) for stack in found["stacks"])
     kind = "breaks it" if after is None else "changes it" if after != before else "changes nothing"
     record_property(MUTATION, f"{kind}: {change} ({found['verdict']}, {told} told)")
     if after is None:

@@ -62,7 +62,7 @@ def test_a_template_that_renders_no_yaml_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("before", "after", "grade", "said"),
     [
-        pytest.param("", ALARM, "look", "it is new, and nothing here knows its type", id="created"),
+        pytest.param("", ALARM, "dangerous", "it is new, and nothing here knows its type", id="created"),
         pytest.param(ALARM, ALARM.replace("=1", "=2"), "dangerous", "what is lost with it", id="changed"),
         pytest.param(ALARM, "", "dangerous", "what is lost with it", id="deleted"),
     ],
@@ -95,15 +95,20 @@ def test_a_renamed_cluster_is_dangerous_and_says_what_is_lost(
     assert "every version of the secret is lost" in review().stdout.replace("\n    ", " ")
 
 
-def test_a_dangerous_change_passes_by_acknowledging_each_subject(
+def test_a_dangerous_change_passes_by_acknowledging_it_and_no_other_of_its_subject(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
     pull_request.configure(server={"replicas": 1})
-    dangerous = [s for s, change in _changes(review("--json")).items() if change["grade"] == "dangerous"]
-    options = [option for subject in dangerous for option in ("--acknowledge", f"{subject}: a quiet region")]
+    changes = _changes(review("--json")).values()
+    prints = [change["fingerprint"] for change in changes if change["grade"] == "dangerous"]
+    options = [option for each in prints for option in ("--acknowledge", f"{each}: a quiet region")]
     outcome = review(*options)
     assert outcome.status == 0
     assert "a quiet region" in outcome.stdout
+    pull_request.replace(DEPLOYMENT, "maxUnavailable: 0", "maxUnavailable: 1")
+    refused = review(*options)
+    assert refused.status == 2
+    assert f'no change here has the fingerprint "{prints[0]}"' in refused.stderr
 
 
 def test_a_secret_that_is_put_together_otherwise_is_told_without_its_content(
@@ -151,8 +156,8 @@ def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
         (("--stack", "other"), "main", 'there is no stack "other"; there are dev'),
         (("--stack", "me/maestro-stack/other"), "main", 'there is no stack "other"; there are dev'),
         (("--stack", "me/theirs/dev"), "main", "is of project theirs, and this is maestro-stack"),
-        (("--acknowledge", "nonsense"), "main", 'isn\'t "<subject>: <reason>"'),
-        (("--acknowledge", "a b: c"), "main", 'nothing happens to "a b"'),
+        (("--acknowledge", "nonsense"), "main", 'isn\'t "<fingerprint>: <reason>"'),
+        (("--acknowledge", "a b: c"), "main", 'no change here has the fingerprint "a b"'),
     ],
 )
 def test_what_cannot_be_reviewed_is_told_in_one_line(

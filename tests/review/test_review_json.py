@@ -44,7 +44,7 @@ STACK = StackReview(
     rolls_because="the image changes",
     resources=(("db", ("secret",)),),
 )
-REVIEW = Review(base="main", head="work tree", notes=("dirty",), stacks=(STACK,))
+REVIEW = Review(base="main", head="work tree", notes=("dirty",), stacks=(STACK,), project=EVERY)
 
 
 def errors(document: dict[str, Json]) -> list[str]:
@@ -81,7 +81,7 @@ def test_nothing_is_lost() -> None:
         {"path": "spec.x", "before": {"a": [1, None, "\u202e"]}, "after": None, "note": "why"}
     ]
     assert {text(each, "part") for each in changes} == {
-        "stack", "dependency", "resource", "permission", "object", "output", "check",
+        "file", "stack", "setting", "dependency", "resource", "permission", "object", "output", "check",
     }  # fmt: skip
     assert stack["resources"] == [{"subject": "db", "dependents": ["secret"]}]
     assert (stack["rolls"], stack["rollsBecause"]) == (True, "the image changes")

@@ -55,7 +55,7 @@ def test_a_change_is_told_with_its_effect_and_reason() -> None:
         "resources\n"
         "  ✗ aws:rds/instance:Instance instance is replaced, by identifier\n"
         "    effect: minutes away\n"
-        "    dangerous: the data is lost\n"
+        f"    dangerous: the data is lost [{STACK.changes[0].fingerprint}]\n"
         '      identifier: "a" → "b"\n'
         "\n"
         "dangerous: 1 dangerous\n"

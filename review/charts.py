@@ -1,0 +1,46 @@
+"""What differs in a chart's text and not in what it renders in any cluster that was tried."""
+
+import re
+from collections.abc import Collection, Iterator
+
+from review.model import Change, Difference, Grade, Part, Way
+from review.revisions import Revision, changed_files
+
+_TEMPLATE = re.compile(r"charts/.*/(templates|charts)/.*", re.DOTALL)
+_SCHEMA = re.compile(r"charts/[^/]+/values\.schema\.json")
+_COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
+
+
+def told(before: Revision, after: Revision, rendered: Collection[str]) -> Iterator[Change]:
+    """Each template that differs by more than comments; `rendered` are those whose objects are told."""
+    for path in changed_files(before, after):
+        old, new = before.text(path), after.text(path)
+        if _SCHEMA.fullmatch(path):
+            reason = "the chart takes other values"
+        elif _TEMPLATE.fullmatch(path) and not path.endswith("NOTES.txt"):
+            if path.removeprefix("charts/") in rendered or _without_comments(old) == _without_comments(new):
+                continue
+            reason = "it renders the same in every cluster that was tried; read what else it may ask for"
+        else:
+            continue
+        texts = (
+            before.files.get(path) if old is None else old,
+            after.files.get(path) if new is None else new,
+        )
+        way = Way.CREATED if path not in before.files else Way.UPDATED
+        yield Change(
+            part=Part.FILE,
+            subject=path,
+            way=way if path in after.files else Way.DELETED,
+            sentence=f"{path} is changed",
+            effect="",
+            grade=Grade.LOOK,
+            reason=reason,
+            differences=(Difference(path="", before=texts[0], after=texts[1]),),
+        )
+
+
+def _without_comments(text: str | None) -> str:
+    """Lines of comment in which nothing is called, and Helm's own comments, taken out."""
+    lines = _COMMENT.sub("", text or "").split("\n")
+    return "\n".join(line for line in lines if not re.match(r"\s*#(?!.*\{\{)|\s*$", line))

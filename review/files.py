@@ -1,0 +1,249 @@
+"""What differs in files beside what a rehearsal shows: who judges, what is installed, what deploys.
+
+What is told here concerns all stacks. Files that the program and its chart are made of are told by what they
+build, unless nothing can be built otherwise here and yet in a cluster, or in another place.
+"""
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import cast
+
+from common.json_values import Json, to_json
+from engine import go_yaml
+from review import requirements, surroundings
+from review.differences import differences
+from review.model import Change, Difference, Grade, Part, Way
+from review.revisions import JUDGES, Revision, changed_files, counts
+
+PROGRAM = ("maestro_stack",)
+CHART = re.compile(r"charts/[^/]+/.*", re.DOTALL)
+_STACK_FILE = re.compile(r"Pulumi\.[^/]+\.ya?ml(/.*)?", re.DOTALL)
+_PINNED = re.compile(r"(?P<action>[\w./-]+)@[0-9a-f]{40}")
+_COMPILED = (".pyc", ".pyo", ".so", ".pyd", ".pth", ".egg-link")
+
+_LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
+Judged = tuple[Grade, str, tuple[Difference, ...]]
+"""A grade, its reason, and what differs."""
+
+
+def told(before: Revision, after: Revision) -> list[Change]:
+    """Every file that differs, and counts; those of stacks and of the chart have modules of their own."""
+    found = [change for path in changed_files(before, after) for change in _told(path, before, after)]
+    return [*found, *surroundings.told(before, after), *_like_stack_files(before, after)]
+
+
+def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
+    if not counts(path) or _STACK_FILE.fullmatch(path):
+        return
+    if requirements.is_one(path):
+        yield from requirements.told(path, before, after)
+        return
+    old, new = before.text(path), after.text(path)
+    judged = _judged(path, old, new, is_new=path not in before.files, is_gone=path not in after.files)
+    if judged is None:
+        return
+    grade, reason, found = judged
+    way = Way.CREATED if path not in before.files else Way.DELETED if path not in after.files else Way.UPDATED
+    yield Change(
+        part=Part.FILE,
+        subject=path,
+        way=way,
+        sentence=f"{path} is {way.value if way is not Way.UPDATED else 'changed'}",
+        effect="",
+        grade=grade,
+        reason=reason,
+        differences=found
+        or (Difference(path="", before=_content(before, path), after=_content(after, path)),),
+    )
+
+
+def _judged(path: str, old: str | None, new: str | None, *, is_new: bool, is_gone: bool) -> Judged | None:
+    """None for what is proven to be of no consequence, or is told by what it builds."""
+    if path.endswith(_COMPILED):
+        return _DANGEROUS, "it is run, and nobody can read it", ()
+    if CHART.fullmatch(path):
+        return None  # told by what it renders
+    judge = next((judge for pattern, judge in _RULES if re.fullmatch(pattern, path, re.DOTALL)), None)
+    if judge is not None:
+        return judge(old, new)
+    return (
+        _of_program(path, old, new, is_gone=is_gone)
+        if path.endswith(".py")
+        else _of_others(path, is_new=is_new)
+    )
+
+
+def _of_program(path: str, old: str | None, new: str | None, *, is_gone: bool) -> Judged | None:
+    top = PurePosixPath(path).parts[0].removesuffix(".py")
+    if top in PROGRAM or path == "__main__.py":
+        return None  # told by what it builds
+    if not is_gone and _is_importable(top):
+        return _DANGEROUS, f"it is imported in the place of the installed {top}", ()
+    is_same = old is not None and new is not None and same_code(old, new)
+    return None if is_same else (_LOOK, "the program may import it", ())
+
+
+def _of_others(path: str, *, is_new: bool) -> Judged:
+    if PurePosixPath(path).parts[0] in PROGRAM:
+        return _LOOK, "the program may read it", ()
+    return _LOOK, "nothing here knows what reads it" if is_new else "what reads it may do something else", ()
+
+
+def _content(revision: Revision, path: str) -> Json:
+    """Its text, or what stands for what can't be shown."""
+    text = revision.text(path)
+    return revision.files.get(path) if text is None else text
+
+
+def _is_importable(name: str) -> bool:
+    """Whether another module of the name is there without the project."""
+    if name in sys.stdlib_module_names:
+        return True
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return found is not None and found.origin is not None and "site-packages" in found.origin
+
+
+def same_code(old: str, new: str) -> bool:
+    """Whether two texts of Python do the same: comments, docstrings and layout are left out."""
+    try:
+        return _code(old) == _code(new)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+
+
+def _code(text: str) -> str:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            match first:
+                case ast.Expr(value=ast.Constant(value=str()) as docstring):
+                    docstring.value = ""
+                case _:
+                    continue
+    return ast.dump(tree)
+
+
+# --- by meaning --------------------------------------------------------------------------------------------
+
+
+def _python(reason: str) -> Callable[[str | None, str | None], Judged | None]:
+    def judge(old: str | None, new: str | None) -> Judged | None:
+        is_same = old is not None and new is not None and same_code(old, new)
+        return None if is_same else (_LOOK, reason, ())
+
+    return judge
+
+
+def _yaml(text: str | None) -> Json:
+    return to_json(go_yaml.load(text)) if text is not None else None
+
+
+def _workflow(old: str | None, new: str | None) -> Judged | None:
+    """A workflow runs with the deploy role, or says what must have run before it."""
+    try:
+        found = tuple(differences(_yaml(old), _yaml(new)))
+    except Exception as unreadable:  # noqa: BLE001 whatever a parser says of what somebody else wrote
+        return _DANGEROUS, f"it can't be read: {unreadable}", ()
+    if not found:
+        return None
+    pins = [(_PINNED.fullmatch(str(each.before)), _PINNED.fullmatch(str(each.after))) for each in found]
+    if all(one and other and one["action"] == other["action"] for one, other in pins):
+        return _LOOK, "another version of an action runs with the workflow's rights", found
+    return _DANGEROUS, "it says what runs with the deploy role, and what must have run before", found
+
+
+def _script(old: str | None, new: str | None) -> Judged | None:
+    """A shell script; whole lines of comment but the first are left out."""
+    if old is not None and new is not None and _lines(old) == _lines(new):
+        return None
+    return _DANGEROUS, "the pipeline runs it, also with the deploy role", ()
+
+
+def _lines(text: str) -> list[str]:
+    first, *rest = text.split("\n")
+    return [first, *(line for line in rest if not line.lstrip().startswith("#"))]
+
+
+_PROJECT_WORDS = frozenset({"name", "description", "author", "website", "license"})
+
+
+def _project(old: str | None, new: str | None) -> Judged | None:
+    """Pulumi.yaml: its `config` is told by what it builds, as far as a stack uses it."""
+    try:
+        found = tuple(differences(_yaml(old), _yaml(new)))
+    except Exception as unreadable:  # noqa: BLE001 as above
+        return _DANGEROUS, f"it can't be read: {unreadable}", ()
+    serious = [each for each in found if not _is_word(each.path)]
+    if any(not each.path.startswith("config") for each in serious):
+        return _DANGEROUS, "the engine runs another program, or elsewhere, or with other plugins", found
+    return (_LOOK, "what stacks may set, or get by default, is another", found) if serious else None
+
+
+def _is_word(path: str) -> bool:
+    return path in _PROJECT_WORDS - {"name"} or (path.startswith("config.") and path.endswith("description"))
+
+
+def _pyproject(old: str | None, new: str | None) -> Judged | None:
+    """Settings of linters and tests install nothing."""
+    import tomllib
+
+    try:
+        before, after = (cast("Mapping[str, object]", tomllib.loads(text or "")) for text in (old, new))
+    except tomllib.TOMLDecodeError as unreadable:
+        return _DANGEROUS, f"it can't be read: {unreadable}", ()
+    one, other = ({key: value for key, value in each.items() if key != "tool"} for each in (before, after))
+    if one != other:
+        return _DANGEROUS, "it says what is installed", tuple(differences(to_json(one), to_json(other)))
+    return None if before == after else (_LOOK, "linters, type checkers and tests are told otherwise", ())
+
+
+def _always(grade: Grade, reason: str) -> Callable[[str | None, str | None], Judged | None]:
+    return lambda _, __: (grade, reason, ())
+
+
+_JUDGES = "it is a part of what judges pull requests"
+_DEPLOYS = "it runs with the deploy role"
+_RULES: tuple[tuple[str, Callable[[str | None, str | None], Judged | None]], ...] = (
+    (r"\.github/workflows/.*|\.github/actions/.*", _workflow),
+    (r"\.ci/.*", _script),
+    (r"Pulumi\.ya?ml", _project),
+    (r"pyproject\.toml", _pyproject),
+    (
+        r"\.gitattributes|(.*/)?\.gitattributes|\.gitmodules",
+        _always(_DANGEROUS, "git checks files out otherwise"),
+    ),
+    (r"\.gitignore|(.*/)?\.gitignore", _always(_LOOK, "other files stay out of commits")),
+    (r"(fleet|doctor)/.*\.py|(common|engine|tools)/.*\.py", _python(_DEPLOYS)),
+    (rf"({'|'.join(JUDGES)})/.*\.py", _python(_JUDGES)),
+    (r"controlplane/.*\.py", _python("it is the cluster that tests run on")),
+    (rf"({'|'.join(JUDGES)})/.*", _always(_LOOK, _JUDGES)),
+    (r"(fleet|doctor|tools)/.*", _always(_LOOK, _DEPLOYS)),
+    (r"fleet\.yaml", _always(_LOOK, "it says which regions are deployed, and in which order")),
+    (r"Makefile", _always(_LOOK, "the pipeline runs it")),
+    (r"renovate\.json", _always(_LOOK, "it says which dependencies are updated without being asked for")),
+    (r"\.github/.*", _always(_DANGEROUS, "it says who may change what in the repository")),
+)
+
+
+def _like_stack_files(before: Revision, after: Revision) -> Iterator[Change]:
+    known = before.like_stack_files()
+    for path, what in after.like_stack_files().items():
+        if path in known:
+            continue
+        yield Change(
+            part=Part.FILE,
+            subject=path,
+            way=Way.CREATED,
+            sentence=f"{path} is named like a stack's file, and is {what}",
+            effect="",
+            grade=_DANGEROUS,
+            reason="no stack is read from it here, and the engine may do otherwise",
+        )

@@ -1,0 +1,82 @@
+"""What gets installed: files of requirements, line by line; only what pins a version is understood."""
+
+import re
+from collections.abc import Iterator
+
+from review.model import Change, Difference, Grade, Part, Way
+from review.revisions import Revision
+
+_FILE = re.compile(r"(.*/)?(requirements|constraints)[^/]*\.(txt|in)|(.*/)?(uv|poetry|pdm)\.lock")
+_PIN = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[\w,. -]*\])?\s*==\s*(?P<version>[\w.+!-]+)"
+    r"\s*(?P<marker>;[^#]*?)?(?P<hashes>(\s+--hash=[\w:]+)*)\s*"
+)
+
+
+def is_one(path: str) -> bool:
+    """Whether a path is that of such a file."""
+    return _FILE.fullmatch(path) is not None
+
+
+def told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
+    """What differs, each package by itself."""
+    old, new = _lines(before.text(path)), _lines(after.text(path))
+    if path in after.files and after.text(path) is None:
+        yield _change(path, Way.UPDATED, f"{path} can't be read", "what is installed isn't known")
+        return
+    for name in sorted({*old, *new}):
+        was, is_ = old.get(name), new.get(name)
+        if was == is_:
+            continue
+        pins = [_PIN.fullmatch(line) if line else None for line in (was, is_)]
+        way = Way.CREATED if was is None else Way.DELETED if is_ is None else Way.UPDATED
+        if not all(pin or line is None for pin, line in zip(pins, (was, is_), strict=True)):
+            found = (Difference(path=path, before=was, after=is_),)
+            reason = "it isn't one version of one package: anything may be installed by it"
+            yield _change(name, way, f"{path} asks for something else", reason, differences=found)
+            continue
+        versions = ["nothing" if not pin else pin["version"] for pin in pins]
+        if versions[0] == versions[1]:
+            found = (Difference(path=path, before=was, after=is_),)
+            reason = "a version that was installed has another content, or is installed elsewhere"
+            yield _change(
+                name, way, f"{name} {versions[0]} is asked for otherwise", reason, differences=found
+            )
+            continue
+        plugin = "the provider's plugin goes with it, which no rehearsal runs: read the real preview"
+        yield _change(
+            name,
+            way,
+            f"{name} goes from {versions[0]} to {versions[1]}",
+            plugin if name.startswith("pulumi-") else "the program, or what judges it, runs with it",
+            grade=Grade.LOOK,
+        )
+
+
+def _lines(text: str | None) -> dict[str, str]:
+    """By package, or by the line itself where it names none; comments and continued lines are taken out."""
+    joined = re.sub(r"\\\n", " ", text or "")
+    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in joined.split("\n"))
+    pins = ((_PIN.fullmatch(line), re.sub(r"\s+", " ", line)) for line in lines if line)
+    return {pin["name"].lower() if pin else line: line for pin, line in pins}
+
+
+def _change(  # noqa: PLR0913 a change's parts
+    name: str,
+    way: Way,
+    sentence: str,
+    reason: str,
+    *,
+    grade: Grade = Grade.DANGEROUS,
+    differences: tuple[Difference, ...] = (),
+) -> Change:
+    return Change(
+        part=Part.DEPENDENCY,
+        subject=name,
+        way=way,
+        sentence=sentence,
+        effect="",
+        grade=grade,
+        reason=reason,
+        differences=differences,
+    )

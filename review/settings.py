@@ -1,0 +1,101 @@
+"""What differs in a stack's file beside what a rehearsal shows: what the engine alone reads there."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from common.json_values import Json, to_json
+from engine.project import UsageError, read_mapping
+from review.differences import differences
+from review.grading import Judgement, Rule, dangerous, looked_at, looked_at_if, rule_of
+from review.model import Change, Difference, Grade, Part, Way
+
+_SECURE = "secure"
+_JUDGED = ("acknowledge", "policies")
+"""Settings that say what the checks let pass."""
+
+
+def _fewer_accounts(before: Json, after: Json) -> bool:
+    return bool(after) and (not before or set(_members(after)) <= set(_members(before)))
+
+
+def _more_accounts(before: Json, after: Json) -> bool:
+    return set(_members(after)) >= set(_members(before))
+
+
+def _members(value: Json) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+_KEYS: Mapping[str, Rule] = {
+    "aws:allowedAccountIds": looked_at_if(
+        _fewer_accounts, "fewer accounts are taken", "another account may be taken for the stack's"
+    ),
+    "aws:forbiddenAccountIds": looked_at_if(
+        _more_accounts, "fewer accounts are taken", "another account may be taken for the stack's"
+    ),
+    "aws:defaultTags": looked_at("resources get other tags"),
+    "aws:ignoreTags": looked_at("tags that others set stay, or go"),
+    "aws:endpoints": dangerous("what should go to AWS goes to another address"),
+    "pulumi:tags": looked_at("the stack has other tags in Pulumi's backend"),
+}
+"""By key outside the project's own namespace; what isn't here is dangerous."""
+
+
+def told(project: str, before: Path, after: Path, *, shows: bool) -> Iterator[Change]:
+    """What differs in the two files; `shows` says that the rehearsals differ, which tells most settings."""
+    try:
+        old, new = (_settings(file, project) for file in (before, after))
+    except UsageError:
+        return  # the rehearsal says so
+    for key in sorted({*old, *new}):
+        was, is_ = old.get(key), new.get(key)
+        found = tuple(differences(was, is_, key))
+        if not found:
+            continue
+        judgement = _judged(key, project, was, is_, found, shows=shows)
+        if judgement is not None:
+            yield Change(
+                part=Part.SETTING,
+                subject=key,
+                way=Way.CREATED if was is None else Way.DELETED if is_ is None else Way.UPDATED,
+                sentence=f"{key} is {'set' if was is None else 'removed' if is_ is None else 'changed'}",
+                effect="",
+                grade=judgement.grade,
+                reason=judgement.reason,
+                differences=found,
+            )
+
+
+def _judged(  # noqa: PLR0913 a setting's parts
+    key: str, project: str, was: Json, is_: Json, found: tuple[Difference, ...], *, shows: bool
+) -> Judgement | None:
+    if any(_SECURE in each.path.split(".") or _is_secure(each) for each in found):
+        return Judgement(Grade.LOOK, "a secret has another value, which nothing here can read")
+    namespace, _, name = key.partition(":")
+    if namespace != project:
+        judged = rule_of(key, _KEYS)(Difference(path=key, before=was, after=is_))
+        return None if key == "aws:region" else judged
+    if name.startswith(_JUDGED):
+        return Judgement(Grade.LOOK, "it says what the checks let pass")
+    return None if shows else Judgement(Grade.LOOK, "nothing that is rehearsed follows it")
+
+
+def _is_secure(difference: Difference) -> bool:
+    sides = (difference.before, difference.after)
+    return any(isinstance(side, dict) and set(side) == {_SECURE} for side in sides)
+
+
+def _settings(file: Path, project: str) -> dict[str, Json]:
+    """What the file says: its configuration by full key, and what else the engine reads there."""
+    content = read_mapping(file, "config: {}")
+    config = content.pop("config", None)
+    items = cast("Mapping[object, object]", config).items() if isinstance(config, dict) else ()
+    own = {_full(str(key), project): value for key, value in items}
+    return {key: to_json(value) for key, value in {**own, **content}.items()}
+
+
+def _full(key: str, project: str) -> str:
+    """The engine takes `namespace:config:name` and a bare `name`, too."""
+    names = key.split(":")
+    return f"{project}:{key}" if len(names) == 1 else f"{names[0]}:{names[-1]}"
