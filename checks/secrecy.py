@@ -7,12 +7,13 @@ from checks.evidence import Again, Evidence
 from checks.finding import Findings
 from common.json_values import Json
 from engine import properties
-from engine.run import Run
+from engine.run import Resource, Run
 
 NAME = "secrecy"
 QUESTION = "Does no secret value show anywhere?"
 FRAGMENT_MIN = 8
 """Shorter texts would be found by chance."""
+_NONE: Mapping[str, str] = {}
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
@@ -45,24 +46,42 @@ def fragments_of(secret: str) -> Iterator[str]:
 def _by_difference(evidence: Evidence, again: Again, findings: Findings) -> None:
     """A secret in any form: only the secrets differ between the two runs, so nothing that shows may."""
     with findings.refusing(LookupError):
-        one = _shown(evidence.update, evidence.release.text)
-        other = _shown(again.update, again.manifests)
-        differing = [place for place in sorted({*one, *other}) if one.get(place) != other.get(place)]
+        found = sorted(carriers(evidence.update, again.update, evidence.release.text, again.manifests))
         findings.expect(
-            not differing,
+            not found,
             "nothing that shows is another where only the secrets are",
-            f"is another where only the secrets are, so it holds one in some form: {', '.join(differing)}",
+            f"is another where only the secrets are, so it holds one in some form: {', '.join(found)}",
         )
+
+
+def carriers(
+    run: Run, again: Run, manifests: Mapping[str, str] = _NONE, others: Mapping[str, str] = _NONE
+) -> frozenset[str]:
+    """Places that hold a secret in some form: they are others in a run with other secrets."""
+    one, other = _shown(run, manifests), _shown(again, others)
+    return frozenset(place for place in {*one, *other} if one.get(place) != other.get(place))
+
+
+def output_at(name: str, path: str) -> str:
+    """How a place in an output is called."""
+    return f"output {name}" + (f" at {path}" if path else "")
+
+
+def input_at(resource: Resource, path: str) -> str:
+    """How a place in a resource's inputs is called."""
+    return f"{resource.title} at {path}"
 
 
 def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
     """By place, all that a person or a log may see, with what AWS and chance give named by what it is."""
     texts = {
-        **{f"output {name} at {path}": text for name, path, text in _of_outputs(run)},
         **{
-            f"{resource.title} at {path}": text
+            output_at(name, path): text for name, value in run.outputs.items() for path, text in leaves(value)
+        },
+        **{
+            input_at(resource, path): text
             for resource in run.resources
-            for path, text in _leaves(dict(resource.shown_inputs), "")
+            for path, text in leaves(dict(resource.shown_inputs))
         },
         **{f"template {name}": text for name, text in manifests.items()},
         "names": "\n".join(sorted(resource.urn for resource in run.resources)),
@@ -80,19 +99,15 @@ def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
     return {place: named(text) for place, text in texts.items()}
 
 
-def _of_outputs(run: Run) -> Iterator[tuple[str, str, str]]:
-    for name, value in run.outputs.items():
-        yield from ((name, path, text) for path, text in _leaves(value, ""))
-
-
-def _leaves(value: Json, path: str) -> Iterator[tuple[str, str]]:
+def leaves(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
+    """What a value is made of: each with its dotted path, as text."""
     match value:
         case dict():
             for key, inner in value.items():
-                yield from _leaves(inner, f"{path}.{key}" if path else key)
+                yield from leaves(inner, f"{path}.{key}" if path else key)
         case list():
             for index, inner in enumerate(value):
-                yield from _leaves(inner, f"{path}[{index}]")
+                yield from leaves(inner, f"{path}[{index}]")
         case _:
             yield path, str(value)
 
@@ -101,10 +116,9 @@ def _generated(run: Run) -> dict[str, str]:
     """By value, what it is: what providers compute, as far as nothing of it is secret."""
     fragments = [fragment for secret in run.secrets for fragment in fragments_of(secret)]
     found: dict[str, str] = {}
-    for resource in run.resources:
+    for resource in sorted(run.resources, key=lambda each: each.urn):  # registered in no certain order
         computed = {key: value for key, value in resource.outputs.items() if key not in resource.inputs}
-        leaves = [*_leaves(computed, ""), *(("id", part) for part in resource.id.split("|"))]
-        for path, value in leaves:
+        for path, value in [*leaves(computed), *(("id", part) for part in resource.id.split("|"))]:
             if len(value) >= FRAGMENT_MIN and not any(fragment in value for fragment in fragments):
                 name = f"<{resource.title} {path}>"
                 found.setdefault(value, name)

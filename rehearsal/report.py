@@ -1,15 +1,17 @@
 """What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from checks.finding import Status
 from checks.report import check_json, check_lines
+from checks.secrecy import carriers, input_at, output_at
 from common.json_values import Json, record, text
 from common.terminal import Colours, wrapped
 from emulator.kubernetes import Manifest, custom_resource_definitions, situations
 from engine.remedies import remedies_of
-from engine.run import Resource
+from engine.run import MASK, Resource
 from policies import types
 from rehearsal.fingerprint import fingerprints
 from rehearsal.rehearse import Rehearsal
@@ -140,6 +142,7 @@ def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
     """The report for programs; docs/rehearsal.md describes it. Secrets are masked as in a plan."""
+    secret = carriers(rehearsal.update, rehearsal.again) if rehearsal.again else frozenset[str]()
     secrets = fingerprints(rehearsal.update, rehearsal.again)
     return {
         "version": FORMAT_VERSION,
@@ -161,7 +164,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
                 "replacementTrigger": r.replacement_trigger,
                 "options": dict(r.options),
                 "dependencies": list[Json](sorted(r.dependencies)),
-                "inputs": dict(r.shown_inputs),
+                "inputs": _without(dict(r.shown_inputs), partial(input_at, r), secret),
                 "secrets": dict[str, Json](secrets.get(r.urn, {})),
             }
             for r in sorted(rehearsal.update.resources, key=lambda r: r.urn)
@@ -176,13 +179,28 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
             for f in rehearsal.failures
         ],
         "checks": [check_json(check) for check in rehearsal.checks],
-        "outputs": dict(sorted(rehearsal.update.outputs.items())),
+        "outputs": {
+            name: _without(value, partial(output_at, name), secret)
+            for name, value in sorted(rehearsal.update.outputs.items())
+        },
         "manifests": [
             *(_manifest(m) for chart in _charts(rehearsal) for m in custom_resource_definitions(chart)),
             *(_manifest(m) for release in rehearsal.releases for m in release.manifests),
         ],
         "situations": _situations(rehearsal),
     }
+
+
+def _without(value: Json, place: Callable[[str], str], secret: Container[str], path: str = "") -> Json:
+    """The value, but for what holds a secret in some form."""
+    match value:
+        case dict():
+            below = {key: f"{path}.{key}" if path else key for key in value}
+            return {key: _without(inner, place, secret, below[key]) for key, inner in value.items()}
+        case list():
+            return [_without(inner, place, secret, f"{path}[{i}]") for i, inner in enumerate(value)]
+        case _:
+            return MASK if place(path) in secret else value
 
 
 def _manifest(manifest: Manifest) -> Json:

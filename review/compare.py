@@ -25,7 +25,7 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
     reasons = objects.why_pods_roll(before, after, found)
     differing = [*manifests.changes(before, after)]
     of_objects = [*objects.told(differing, before, after, found, reasons)]
-    of_resources = told(found, is_production=after.profile == "production")
+    of_resources = told(found, is_production=after.profile == "production", rolls=bool(reasons))
     changes = [
         *(of_resources if of_objects else (_if_only_words(change, found) for change in of_resources)),
         *of_objects,

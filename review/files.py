@@ -6,6 +6,7 @@ build, unless nothing can be built otherwise here and yet in a cluster, or in an
 
 import ast
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from review.revisions import JUDGES, Revision, changed_files, counts
 PROGRAM = ("maestro_stack",)
 CHART = re.compile(r"charts/[^/]+/.*", re.DOTALL)
 _STACK_FILE = re.compile(r"Pulumi\.[^/]+\.ya?ml(/.*)?", re.DOTALL)
-_PINNED = re.compile(r"(?P<action>[\w./-]+)@[0-9a-f]{40}")
+_PINNED = re.compile(r"(?P<action>\"uses\": \"[\w./-]+)@[0-9a-f]{40}(?=\")")
 _COMPILED = (".pyc", ".pyo", ".so", ".pyd", ".pth", ".egg-link")
 
 _LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
@@ -154,10 +155,13 @@ def _workflow(old: str | None, new: str | None) -> Judged | None:
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
     if not found:
         return None
-    pins = [(_PINNED.fullmatch(str(each.before)), _PINNED.fullmatch(str(each.after))) for each in found]
-    if all(one and other and one["action"] == other["action"] for one, other in pins):
+    if all(_unpinned(each.before) == _unpinned(each.after) for each in found):
         return _LOOK, "another version of an action runs with the workflow's rights", found
     return _DANGEROUS, "it says what runs with the deploy role, and what must have run before", found
+
+
+def _unpinned(value: Json) -> str:
+    return _PINNED.sub(r"\g<action>", json.dumps(value))
 
 
 def _script(old: str | None, new: str | None) -> Judged | None:

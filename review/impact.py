@@ -11,13 +11,18 @@ _CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
 TOLD = 2
 
 
-def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> dict[str, str]:
-    """By subject, the effects in words, the worst first; those that nobody notices are left out."""
+def told(found: Mapping[str, ResourceChange], *, is_production: bool, rolls: bool | None) -> dict[str, str]:
+    """By subject, the effects in words, the worst first; those that nobody notices are left out.
+
+    `rolls` says whether pods are replaced, where that is known.
+    """
     by_subject: dict[str, list[effects.Row]] = {}
     goes_back = any(is_downgrade(each) for change in found.values() for each in change.differences)
     for row in effects.ROWS:
         if row.key == "database.engineVersion" and goes_back:
             continue  # RDS refuses it, and nothing happens
+        if rolls is False and row.downtime is effects.Downtime.ROLLING:
+            continue  # another form of the same
         carrier = _carrier(row, found)
         if carrier is not None:
             by_subject.setdefault(carrier, []).append(row)

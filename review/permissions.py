@@ -101,7 +101,12 @@ def change(before: Resource | None, after: Resource | None) -> PermissionChange 
     if not gained and not lost:
         return None
     narrowed = [each for each in new.allowed - old.allowed if each not in gained]
-    return PermissionChange(gained=gained, lost=lost, narrowed=tuple(sorted(narrowed)))
+    stays = {replace(each, conditions=()) for each in narrowed}
+    return PermissionChange(
+        gained=gained,
+        lost=tuple(each for each in lost if replace(each, conditions=()) not in stays),
+        narrowed=tuple(sorted(narrowed)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,7 +136,7 @@ def _alias(resource: Resource, parent: str, spec: Mapping[str, Json]) -> str:
     own, aliased = (urn.rpartition("::")[2] for urn in (resource.parent, parent))
     if own and name.startswith(own):  # a child that is named after its parent
         name = aliased + name.removeprefix(own)
-    parent = "" if flag(spec, "noParent") else text(spec, "parentUrn", parent)
+    parent = "" if flag(spec, "noParent") else text(spec, "parentUrn") or parent
     above = parent.split("::")[2] if parent else ""
     type_ = text(spec, "type", types_.rpartition("$")[2])
     stack = f"urn:pulumi:{text(spec, 'stack')}" if "stack" in spec else head

@@ -16,8 +16,8 @@ _BUILTINS = frozenset(dir(builtins))
 _PLAIN = frozenset({
     "ArithmeticError", "Exception", "KeyError", "LookupError", "NotImplementedError", "TypeError",
     "ValueError", "all", "any", "bool", "dict", "enumerate", "filter", "float", "frozenset", "int",
-    "isinstance", "len", "list", "map", "max", "min", "next", "property", "range", "repr", "reversed",
-    "round", "set", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip",
+    "isinstance", "len", "list", "map", "max", "min", "next", "print", "property", "range", "repr",
+    "reversed", "round", "set", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip",
 })  # fmt: skip
 """Builtins that ask nobody."""
 

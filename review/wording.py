@@ -11,9 +11,11 @@ TOLD = 4
 """Inputs that a sentence names."""
 
 
-def told(found: Mapping[str, ResourceChange], *, is_production: bool) -> Iterator[Change]:
-    """By subject, what happens to each resource of a stack."""
-    effects = impact.told(found, is_production=is_production)
+def told(
+    found: Mapping[str, ResourceChange], *, is_production: bool, rolls: bool | None = None
+) -> Iterator[Change]:
+    """By subject, what happens to each resource of a stack; `rolls`: whether its pods are replaced."""
+    effects = impact.told(found, is_production=is_production, rolls=rolls)
     for subject, change in found.items():
         after = None if change.way is Way.DELETED else change.resource
         granted = permissions.change(change.before, after)

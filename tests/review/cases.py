@@ -26,6 +26,8 @@ class Case:
     settings: dict[str, Keys] = field(default_factory=dict[str, Keys])
     base: tuple[dict[str, str], ...] = ()
     """Edits that the base has already."""
+    hotfix: tuple[dict[str, str], ...] = ()
+    """Edits of the base that a region runs, and that the pull request's branch hasn't got."""
     edit: tuple[dict[str, str], ...] = ()
     write: dict[str, str] = field(default_factory=dict[str, str])
     link: dict[str, str] = field(default_factory=dict[str, str])
@@ -42,7 +44,7 @@ class Case:
     @property
     def is_of_data(self) -> bool:
         """Whether it changes no code: only charts, stack files and documents."""
-        files = [each["file"] for each in (*self.base, *self.edit)]
+        files = [each["file"] for each in (*self.base, *self.hotfix, *self.edit)]
         paths = [*files, *self.write, *self.link, *self.copy, *self.remove]
         return all(
             path.startswith(("charts/", "docs/", "Pulumi.")) and path != "Pulumi.yaml" for path in paths

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,14 @@ class PullRequest:
     def branch(self, name: str) -> None:
         """Goes on on a branch of its own."""
         self.git("checkout", "--quiet", "-b", name)
+
+    def fix(self, name: str, edits: Iterable[dict[str, str]]) -> None:
+        """Makes a branch of main that has these edits, and comes back."""
+        self.git("checkout", "--quiet", "-b", name, "main")
+        for edit in edits:
+            self.replace(edit["file"], edit["old"], edit["new"])
+        self.commit()
+        self.git("checkout", "--quiet", "change")
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Changes a text of a file."""
@@ -164,11 +172,11 @@ def review(
 ) -> Reviewed:
     """Review the pull request against main, with more options."""
 
-    def run(*options: str, base: str = "main") -> Outcome:
+    def run(*options: str, base: str = "main", how: str = "--base") -> Outcome:
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
         monkeypatch.chdir(pull_request.root)
         capsys.readouterr()
-        status = main(["--base", base, *options])
+        status = main([how, base, *options])
         captured = capsys.readouterr()
         return Outcome(status, captured.out, captured.err)
 

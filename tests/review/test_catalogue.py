@@ -83,8 +83,9 @@ def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
     case: Case, pull_request: PullRequest, review: Reviewed, monkeypatch: pytest.MonkeyPatch, *, write: bool
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr(rehearsals, "SECONDS", 20)
-    monkeypatch.setattr(rehearsals, "SECONDS_A_STACK", 0 if case.name == "program-that-hangs" else 30)
+    if case.name == "program-that-hangs":
+        monkeypatch.setattr(rehearsals, "SECONDS", 6)
+        monkeypatch.setattr(rehearsals, "SECONDS_A_STACK", 0)
     if case.is_of_data:
         monkeypatch.setattr(rehearsals, "answers_of", answers_in_process)
     stack_file = pull_request.root / DEVELOPMENT
@@ -98,7 +99,11 @@ def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
     case.set("after", development, stack_file)
     case.apply(pull_request)
     pull_request.commit()
-    outcome = review("--markdown")
+    if case.hotfix:
+        pull_request.fix("hotfix", case.hotfix)
+        outcome = review("--markdown", base="hotfix", how="--deployed")
+    else:
+        outcome = review("--markdown")
     assert outcome.stderr == ""
     _compare(case, outcome.status, outcome.stdout, write=write)
 

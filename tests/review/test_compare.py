@@ -58,6 +58,7 @@ def test_another_parent_makes_another_resource_of_it() -> None:
     ("options", "ways"),
     [
         ({"aliases": [{"spec": {"name": "role"}}]}, [Way.UPDATED]),
+        ({"aliases": [{"spec": {"name": "role", "parentUrn": ""}}]}, [Way.UPDATED]),
         ({"aliasURNs": [RESOURCE.urn]}, [Way.UPDATED]),
         ({"aliases": [{"spec": {"name": "roles"}}]}, [Way.CREATED, Way.DELETED]),
         ({}, [Way.CREATED, Way.DELETED]),
