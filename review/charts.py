@@ -8,6 +8,10 @@ from review.revisions import Revision, changed_files
 
 _TEMPLATE = re.compile(r"charts/.*/(templates|charts)/.*", re.DOTALL)
 _SCHEMA = re.compile(r"charts/[^/]+/values\.schema\.json")
+_OTHER = re.compile(
+    r"charts/[^/]+/(?!(templates|crds|files|charts)/|values\.yaml|Chart\.yaml|README\.md).*", re.DOTALL
+)
+"""What Helm or a build of the chart may read: ignored files, locks."""
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 
 
@@ -18,9 +22,16 @@ def told(before: Revision, after: Revision, rendered: Collection[str]) -> Iterat
         if _SCHEMA.fullmatch(path):
             reason = "the chart takes other values"
         elif _TEMPLATE.fullmatch(path) and not path.endswith("NOTES.txt"):
-            if path.removeprefix("charts/") in rendered or _without_comments(old) == _without_comments(new):
+            is_text = all(
+                text is not None or path not in each.files for text, each in ((old, before), (new, after))
+            )
+            if path.removeprefix("charts/") in rendered:
+                continue
+            if is_text and _without_comments(old) == _without_comments(new):
                 continue
             reason = "it renders the same in every cluster that was tried; read what else it may ask for"
+        elif _OTHER.fullmatch(path):
+            reason = "Helm may read it"
         else:
             continue
         texts = (

@@ -11,14 +11,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import cast
+from typing import TypeAlias, cast
 
 from common.json_values import Json, to_json
 from engine import go_yaml
 from review import requirements, surroundings
 from review.differences import differences
 from review.model import Change, Difference, Grade, Part, Way
-from review.revisions import JUDGES, Revision, changed_files, counts
+from review.revisions import JUDGES, LINK, Revision, changed_files, counts
 
 PROGRAM = ("maestro_stack",)
 CHART = re.compile(r"charts/[^/]+/.*", re.DOTALL)
@@ -27,8 +27,12 @@ _PINNED = re.compile(r"(?P<action>\"uses\": \"[\w./-]+)@[0-9a-f]{40}(?=\")")
 _COMPILED = (".pyc", ".pyo", ".so", ".pyd", ".pth", ".egg-link")
 
 _LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
-Judged = tuple[Grade, str, tuple[Difference, ...]]
+Content: TypeAlias = bytes | None
+"""Of a file; None where there is none."""
+Judged: TypeAlias = tuple[Grade, str, tuple[Difference, ...]]
 """A grade, its reason, and what differs."""
+Judge: TypeAlias = Callable[[Content, Content], Judged | None]
+"""None for what is proven to be of no consequence, or is told by what it builds."""
 
 
 def told(before: Revision, after: Revision) -> list[Change]:
@@ -43,8 +47,10 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
     if requirements.is_one(path):
         yield from requirements.told(path, before, after)
         return
-    old, new = before.text(path), after.text(path)
-    judged = _judged(path, old, new, is_new=path not in before.files, is_gone=path not in after.files)
+    if any(each.files.get(path, "").startswith(LINK) for each in (before, after)):
+        judged: Judged | None = _DANGEROUS, "it is a link: what it leads to isn't compared", ()
+    else:
+        judged = _judged(path, before.content(path), after.content(path))
     if judged is None:
         return
     grade, reason, found = judged
@@ -62,7 +68,7 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
     )
 
 
-def _judged(path: str, old: str | None, new: str | None, *, is_new: bool, is_gone: bool) -> Judged | None:
+def _judged(path: str, old: Content, new: Content) -> Judged | None:
     """None for what is proven to be of no consequence, or is told by what it builds."""
     if path.endswith(_COMPILED):
         return _DANGEROUS, "it is run, and nobody can read it", ()
@@ -71,21 +77,16 @@ def _judged(path: str, old: str | None, new: str | None, *, is_new: bool, is_gon
     judge = next((judge for pattern, judge in _RULES if re.fullmatch(pattern, path, re.DOTALL)), None)
     if judge is not None:
         return judge(old, new)
-    return (
-        _of_program(path, old, new, is_gone=is_gone)
-        if path.endswith(".py")
-        else _of_others(path, is_new=is_new)
-    )
+    return _of_program(path, old, new) if path.endswith(".py") else _of_others(path, is_new=old is None)
 
 
-def _of_program(path: str, old: str | None, new: str | None, *, is_gone: bool) -> Judged | None:
+def _of_program(path: str, old: Content, new: Content) -> Judged | None:
     top = PurePosixPath(path).parts[0].removesuffix(".py")
     if top in PROGRAM or path == "__main__.py":
         return None  # told by what it builds
-    if not is_gone and _is_importable(top):
+    if new is not None and _is_importable(top):
         return _DANGEROUS, f"it is imported in the place of the installed {top}", ()
-    is_same = old is not None and new is not None and same_code(old, new)
-    return None if is_same else (_LOOK, "the program may import it", ())
+    return None if _same_code(old, new) else (_LOOK, "the program may import it", ())
 
 
 def _of_others(path: str, *, is_new: bool) -> Judged:
@@ -111,16 +112,16 @@ def _is_importable(name: str) -> bool:
     return found is not None and found.origin is not None and "site-packages" in found.origin
 
 
-def same_code(old: str, new: str) -> bool:
-    """Whether two texts of Python do the same: comments, docstrings and layout are left out."""
+def _same_code(old: Content, new: Content) -> bool:
+    """Whether two files of Python do the same: comments, docstrings and layout are left out."""
     try:
-        return _code(old) == _code(new)
+        return old is not None and new is not None and _code(old) == _code(new)
     except (SyntaxError, ValueError, RecursionError):
         return False
 
 
-def _code(text: str) -> str:
-    tree = ast.parse(text)
+def _code(content: bytes) -> str:
+    tree = ast.parse(content)  # in the encoding that it names itself
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -135,19 +136,18 @@ def _code(text: str) -> str:
 # --- by meaning --------------------------------------------------------------------------------------------
 
 
-def _python(reason: str) -> Callable[[str | None, str | None], Judged | None]:
-    def judge(old: str | None, new: str | None) -> Judged | None:
-        is_same = old is not None and new is not None and same_code(old, new)
-        return None if is_same else (_LOOK, reason, ())
+def _python(reason: str) -> Judge:
+    def judge(old: Content, new: Content) -> Judged | None:
+        return None if _same_code(old, new) else (_LOOK, reason, ())
 
     return judge
 
 
-def _yaml(text: str | None) -> Json:
-    return to_json(go_yaml.load(text)) if text is not None else None
+def _yaml(content: Content) -> Json:
+    return to_json(go_yaml.load(content.decode())) if content is not None else None
 
 
-def _workflow(old: str | None, new: str | None) -> Judged | None:
+def _workflow(old: Content, new: Content) -> Judged | None:
     """A workflow runs with the deploy role, or says what must have run before it."""
     try:
         found = tuple(differences(_yaml(old), _yaml(new)))
@@ -164,22 +164,22 @@ def _unpinned(value: Json) -> str:
     return _PINNED.sub(r"\g<action>", json.dumps(value))
 
 
-def _script(old: str | None, new: str | None) -> Judged | None:
+def _script(old: Content, new: Content) -> Judged | None:
     """A shell script; whole lines of comment but the first are left out."""
     if old is not None and new is not None and _lines(old) == _lines(new):
         return None
     return _DANGEROUS, "the pipeline runs it, also with the deploy role", ()
 
 
-def _lines(text: str) -> list[str]:
-    first, *rest = text.split("\n")
-    return [first, *(line for line in rest if not line.lstrip().startswith("#"))]
+def _lines(content: bytes) -> list[bytes]:
+    first, *rest = content.split(b"\n")
+    return [first, *(line for line in rest if not line.lstrip().startswith(b"#"))]
 
 
 _PROJECT_WORDS = frozenset({"name", "description", "author", "website", "license"})
 
 
-def _project(old: str | None, new: str | None) -> Judged | None:
+def _project(old: Content, new: Content) -> Judged | None:
     """Pulumi.yaml: its `config` is told by what it builds, as far as a stack uses it."""
     try:
         found = tuple(differences(_yaml(old), _yaml(new)))
@@ -195,13 +195,15 @@ def _is_word(path: str) -> bool:
     return path in _PROJECT_WORDS - {"name"} or (path.startswith("config.") and path.endswith("description"))
 
 
-def _pyproject(old: str | None, new: str | None) -> Judged | None:
+def _pyproject(old: Content, new: Content) -> Judged | None:
     """Settings of linters and tests install nothing."""
     import tomllib
 
     try:
-        before, after = (cast("Mapping[str, object]", tomllib.loads(text or "")) for text in (old, new))
-    except tomllib.TOMLDecodeError as unreadable:
+        before, after = (
+            cast("Mapping[str, object]", tomllib.loads((each or b"").decode())) for each in (old, new)
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as unreadable:
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
     one, other = ({key: value for key, value in each.items() if key != "tool"} for each in (before, after))
     if one != other:
@@ -209,13 +211,13 @@ def _pyproject(old: str | None, new: str | None) -> Judged | None:
     return None if before == after else (_LOOK, "linters, type checkers and tests are told otherwise", ())
 
 
-def _always(grade: Grade, reason: str) -> Callable[[str | None, str | None], Judged | None]:
+def _always(grade: Grade, reason: str) -> Judge:
     return lambda _, __: (grade, reason, ())
 
 
 _JUDGES = "it is a part of what judges pull requests"
 _DEPLOYS = "it runs with the deploy role"
-_RULES: tuple[tuple[str, Callable[[str | None, str | None], Judged | None]], ...] = (
+_RULES: tuple[tuple[str, Judge], ...] = (
     (r"\.github/workflows/.*|\.github/actions/.*", _workflow),
     (r"\.ci/.*", _script),
     (r"Pulumi\.ya?ml", _project),

@@ -18,7 +18,17 @@ from policies.rules.encryption import FORCE_SSL
 from review.effects import ATTACHMENT, KUBERNETES_PROVIDER, PASSWORD
 from review.model import Difference, Grade, Way
 from review.permissions import DOCUMENTS, PermissionChange
-from review.resources import BY_TRIGGER, FOLLOWS, LOST, NO_SECRET, ResourceChange, is_downgrade, is_known, is_minor_upgrade, top
+from review.resources import (
+    BY_TRIGGER,
+    FOLLOWS,
+    LOST,
+    NO_SECRET,
+    ResourceChange,
+    is_downgrade,
+    is_known,
+    is_minor_upgrade,
+    top,
+)
 from review.snapshot import RANDOM_ID, Resource
 
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
@@ -138,9 +148,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
             "RDS can't make storage smaller, so `up` fails",
         ),
         "applyImmediately": looked_at("it says when later changes are made"),
-        "autoMinorVersionUpgrade": looked_at_if(
-            _becomes(wanted=True), "minor versions come by themselves", "fixes of PostgreSQL no longer come"
-        ),
+        "autoMinorVersionUpgrade": looked_at("minor versions come by themselves, or don't"),
         "backupRetentionPeriod": looked_at_if(
             is_more, "backups are kept longer", "older backups are deleted"
         ),

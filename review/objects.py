@@ -105,6 +105,11 @@ def _fewer(before: Json, after: Json) -> bool:
     return not is_less(1 if before is None else before, 1 if after is None else after)
 
 
+def _repository(image: Json) -> str:
+    name = str(image).partition("@")[0]
+    return name if ":" not in name.rpartition("/")[2] else name.rpartition(":")[0]
+
+
 def _is_new(before: Json, after: Json) -> bool:
     return before is None and after is not None
 
@@ -137,7 +142,11 @@ _POD: Mapping[str, Rule] = {
     "spec.containers[].args[--http-read-timeout]": _RESTARTS,
     "spec.containers[].args[--http-write-timeout]": _RESTARTS,
     "spec.containers[].args[-v]": _RESTARTS,
-    "spec.containers[].image": looked_at("another image runs"),
+    "spec.containers[].image": looked_at_if(
+        lambda before, after: _repository(before) == _repository(after),
+        "another build of the image runs",
+        "another image runs, of another repository",
+    ),
     "spec.containers[].imagePullPolicy": _RESTARTS,
     "spec.containers[].livenessProbe": _READY,
     "spec.containers[].readinessProbe": _READY,

@@ -25,6 +25,8 @@ _APART = {*JUDGES, "controlplane", "doctor", "fleet", "tools", ".github", ".ci",
 """What no program is made of: packages that are found where the judges' are, and what other programs read."""
 DEPENDENCIES = ("requirements.txt", "requirements-dev.txt")
 """Files of requirements; the last includes those before it."""
+LINK = "link "
+"""Begins what stands for a link's content."""
 _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]{1,100})\.yaml")
 _LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.ya?ml)(/.*)?", re.DOTALL)
 
@@ -86,14 +88,22 @@ class Revision:
             total.update(f"{path}\0{self.files[path]}\n".encode(errors="surrogateescape"))
         return total.hexdigest()
 
-    def text(self, path: str) -> str | None:
-        """A file's text; None if there is none, or it isn't UTF-8."""
+    def content(self, path: str) -> bytes | None:
+        """What is in a file; None if there is none, or it is a link."""
         file = self.root / path
         if path not in self.files or file.is_symlink():
             return None
         try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            return file.read_bytes()
+        except OSError:
+            return None
+
+    def text(self, path: str) -> str | None:
+        """A file's text; None if there is none, or it isn't UTF-8."""
+        try:
+            content = self.content(path)
+            return None if content is None else content.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError:
             return None
 
 
@@ -110,7 +120,7 @@ def changed_files(before: Revision, after: Revision) -> list[str]:
 
 def _digest(file: Path) -> str:
     if file.is_symlink():
-        return f"link {file.readlink()}"
+        return f"{LINK}{file.readlink()}"
     if not file.is_file():  # another repository's checkout, or what can't be read like a file
         return "no file"
     executable = "x" if os.access(file, os.X_OK) else ""

@@ -21,7 +21,7 @@ def reviewed(
     """What becomes of a stack; None where a revision doesn't have it.
 
     `own` is what the later revision's own judges say where the base's can't rehearse it; `settings` gives
-    what differs in the stack's file, called with whether the rehearsals differ.
+    what differs in the stack's file, called with whether the rehearsals tell of more than what is safe.
     """
     if new is None:
         return _alone(
@@ -32,7 +32,12 @@ def reviewed(
             "what was built stays, and is forgotten; destroy the stack first",
         )
     found = _rehearsed(stack, old, new, own)
-    return replace(found, changes=worst_first([*found.changes, *settings(bool(found.changes))]))
+    return replace(
+        found,
+        changes=worst_first(
+            [*found.changes, *settings(any(each.grade > Grade.SAFE for each in found.changes))]
+        ),
+    )
 
 
 def _rehearsed(stack: str, old: Rehearsed | None, new: Rehearsed, own: Rehearsed | None) -> StackReview:

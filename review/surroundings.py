@@ -61,8 +61,8 @@ def _is_program(path: str) -> bool:
 
 
 def _names(revision: Revision) -> _Names:
-    texts = [revision.text(path) for path in sorted(revision.files) if _is_program(path)]
-    trees = [ast.parse(text) for text in texts if text is not None]
+    found = [revision.content(path) for path in sorted(revision.files) if _is_program(path)]
+    trees = [ast.parse(content) for content in found if content is not None]
     own = frozenset(name for tree in trees for name in _defined(ast.walk(tree)))
     return _Names(used=frozenset(name for tree in trees for name in _used(tree, own)), own=own)
 

@@ -67,6 +67,22 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
             id="private key exported in the clear",
         ),
         pytest.param(
+            "maestro_stack/regional.py",
+            "maestro_region=known(cluster.region)",
+            "maestro_region=pulumi.Output.unsecret(database.password).apply(lambda text: text[::-1])",
+            "us-east-1",
+            "secrecy",
+            id="password exported in another form",
+        ),
+        pytest.param(
+            "maestro_stack/regional.py",
+            "self.register_outputs({})",
+            "database.password.apply(lambda text: print(*text)); self.register_outputs({})",
+            "us-east-1",
+            "secrecy",
+            id="password printed letter by letter",
+        ),
+        pytest.param(
             "maestro_stack/broker.py",
             "opts=pulumi.ResourceOptions(parent=self, replacement_trigger=args.rotation)",
             "opts=pulumi.ResourceOptions("

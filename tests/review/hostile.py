@@ -144,7 +144,7 @@ _HARMLESS = (
     (_POD, f"{_POD}      nodeSelector: {{{{kubernetes.io/arch: amd{{0}}}}}}\n"),
     ("            periodSeconds: 5\n", "            periodSeconds: {0}\n"),
     ("            failureThreshold: 24\n", "            failureThreshold: {0}\n"),
-    ("            - -v=2\n", "            - -v={0}\n"),
+    ("            - -v={{ .Values.logLevel | int }}\n", "            - -v={0}\n"),
 )  # fmt: skip
 
 
@@ -207,8 +207,7 @@ def _weaker(chance: random.Random) -> Hostile:
         ("maestro_stack/database.py", "PASSWORD_LENGTH = 32", f"PASSWORD_LENGTH = {chance.randrange(9, 32)}"),
         ("maestro_stack/database.py", "publicly_accessible=False", "publicly_accessible=True"),
         ("maestro_stack/database.py", "storage_encrypted=True", "storage_encrypted=False"),
-        ("maestro_stack/database.py", 'value="1"', 'value="0"'),
-        ("maestro_stack/database.py", "auto_minor_version_upgrade=True", "auto_minor_version_upgrade=False"),
+        ("maestro_stack/database.py", '"rds.force_ssl": "1"', '"rds.force_ssl": "0"'),
         ("maestro_stack/server.py", '"restricted" for mode', '"privileged" for mode'),
         ("maestro_stack/database.py", "to_port=PORT", f"to_port=PORT + {chance.randrange(1, 99)}"),
     ))  # fmt: skip
@@ -369,8 +368,7 @@ def _narrower(chance: random.Random) -> Hostile:
         (f"{CHART}/templates/networkpolicy.yaml", "spec:\n  podSelector", "  annotations: {a: b}\nspec:\n  podSelector"),
         (f"{CHART}/templates/poddisruptionbudget.yaml", "spec:\n", "  annotations: {a: b}\nspec:\n"),
         ("maestro_stack/database.py", "PASSWORD_LENGTH = 32", f"PASSWORD_LENGTH = {chance.randrange(33, 64)}"),
-        ("maestro_stack/permissions.py", '                    "Resource": list(secret_arns),',
-         '                    "Resource": list(secret_arns),\n'
-         '                    "Condition": {"Bool": {"aws:SecureTransport": "true"}},'),
+        ("maestro_stack/permissions.py", '"Resource": arns}]',
+         '"Resource": arns, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}]'),
     ))  # fmt: skip
     return Hostile(rule="less is allowed", verdict="look", effect=Effect.DEPLOYED, edits=((file, old, new),))

@@ -170,6 +170,18 @@ def test_what_cannot_be_reviewed_is_told_in_one_line(
     assert "Traceback" not in outcome.stderr
 
 
+def test_the_program_under_review_gets_nothing_of_the_reviewers_environment(
+    review: Reviewed, pull_request: PullRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "ANY_OTHER"):
+        monkeypatch.setenv(name, "hands-off")
+    shown = 'known(str(__import__("os").environ) + __import__("os").path.expanduser("~"))'
+    pull_request.replace("maestro_stack/regional.py", "known(server.release_name)", shown)
+    (difference,) = _changes(review("--json"))["maestro_release_name"]["differences"]
+    assert "hands-off" not in difference["after"]
+    assert "maestro-rehearsal-" in difference["after"].rpartition("}")[2]
+
+
 def test_a_shallow_clone_without_the_base_says_how_to_fetch_it(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
