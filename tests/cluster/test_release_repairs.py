@@ -163,9 +163,10 @@ def write_without_port(region: Region) -> None:
     )
 
 
-def settings(*, tag: str = "1", certificate: str = "") -> dict[str, object]:
+def settings(*, tag: str = "1", certificate: str = "", **values: Json) -> dict[str, object]:
     """The stack's configuration. Another image tag, or rotation of the certificate, replaces the pods."""
-    return config(server={"image": {"tag": tag * 40}}, rotation={"certificate": certificate})
+    server = {"image": {"tag": tag * 40}, "values": values}
+    return config(server=server, rotation={"certificate": certificate})
 
 
 def certificates_in_force(region: Region) -> int:
@@ -184,6 +185,8 @@ class Story:
     """What went wrong, one after the other."""
 
     failures: Mapping[str, Failure]
+    taken_back: tuple[str, Json]
+    """How Helm calls the release, and the pods' node selector, after a failed addition was taken back."""
     changes_at_the_end: Mapping[str, str]
     """What a preview would then change."""
 
@@ -211,7 +214,24 @@ def tell(emulation: Emulation, control_plane: ControlPlane, folder: Path) -> Sto
         write_without_port(region)
         region.configure(settings(tag="2", certificate="2026-11"))
         done["port"] = fail(stack, lambda: None, lambda: refresh_only(region, "db-credentials"), heals=False)
-        return Story(failures=done, changes_at_the_end=region.preview().changes)
+        taken_back = add_and_take_back(stack)
+        return Story(failures=done, taken_back=taken_back, changes_at_the_end=region.preview().changes)
+
+
+def add_and_take_back(stack: OnCluster) -> tuple[str, Json]:
+    """A node selector that no node has, and its way back as the document has it."""
+    region, before = stack.region, stack.region.settings
+    selector: Json = {"nodeSelector": {"example.com/none": "here"}}
+    region.configure(settings(tag="2", certificate="2026-11", deployment=selector))
+    assert not region.engine.up().succeeded
+    region.configure(before)
+    *by_hand, last = sections(ROTATION)["When the pods don't get ready"][1].split("\n")[:-1]
+    assert last == "pulumi up"
+    run(region, "\n".join(by_hand))
+    region.up()
+    deployment = stack.api.call("GET", f"/apis/apps/v1/namespaces/{OURS}/deployments/maestro")
+    pod = record(record(record(deployment, "spec"), "template"), "spec")
+    return helm_status(stack), pod.get("nodeSelector")
 
 
 CASES: Mapping[str, str] = {
@@ -288,6 +308,10 @@ def test_after_a_refresh_of_all_up_mends_what_is_wrong_and_helm_says_failed_unti
     assert mended.mended.changes == {ASSOCIATION: "create"}
     assert (mended.ready, mended.helm_status_after) == (REPLICAS, "failed")
     assert story.failures["rights"].helm_status_after == "deployed"
+
+
+def test_an_addition_that_failed_goes_again_by_the_documents_commands(story: Story) -> None:
+    assert story.taken_back == ("deployed", {"kubernetes.io/arch": "amd64"})
 
 
 def test_nothing_is_left_to_change(story: Story) -> None:
