@@ -134,6 +134,11 @@ _ANY: Mapping[str, Rule] = {
     "urn": looked_at("its alias says that it is the same resource"),
     "options.aliases": looked_at("it is looked for by other names in the state"),
     "options.aliasURNs": looked_at("it is looked for by other names in the state"),
+    "options.external": looked_at_if(
+        _becomes(wanted=True),
+        "it stays, and is only read from now on: whoever has it says what becomes of it",
+        "it is to be made, and is there already",
+    ),
     "options.customTimeouts": looked_at("Pulumi waits for another time"),
     "options.ignoreChanges": looked_at("Pulumi will not change all that its settings say"),
     "options.deleteBeforeReplace": looked_at("it matters when it is replaced"),

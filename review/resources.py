@@ -177,6 +177,11 @@ def _changed(
     *,
     is_same: bool,
 ) -> ResourceChange | None:
+    was_external, is_external = (_record(each.options).get("external") is True for each in (old, new))
+    if is_same and is_external and not was_external:
+        # Nothing is sent to its provider any more. Source: as of `_names` (a read resource).
+        left = Difference(path="options.external", before=None, after=True)
+        return ResourceChange(resource=new, before=old, way=Way.UPDATED, differences=(left,))
     own = (*_of_inputs(old, new), *_of_options(old, new, stays))
     told = {difference.path for difference in own}
     if not is_same:

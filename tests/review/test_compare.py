@@ -113,7 +113,10 @@ INSTANCE = "aws:rds/instance:Instance"
 
 
 def _database(version: str) -> Snapshot:
-    return _with(replace(RESOURCE, type=INSTANCE, name="instance", inputs={"engineVersion": version}))
+    urn = RESOURCE.urn.replace("aws:iam/role:Role::role", f"{INSTANCE}::instance")
+    return _with(
+        replace(RESOURCE, type=INSTANCE, name="instance", urn=urn, inputs={"engineVersion": version})
+    )
 
 
 @pytest.mark.parametrize("version", ["13", "14", "14.20"])

@@ -125,10 +125,11 @@ def code_spans(text: str) -> list[str]:
 
 
 def test_a_dangerous_change_is_told_openly_with_all_that_is_known() -> None:
+    dangerous = change(Grade.DANGEROUS, difference(note="by hand"))
     found = as_markdown(
         review(
             replace(
-                stack(change(Grade.DANGEROUS, difference(note="by hand"))),
+                stack(dangerous),
                 rolls=True,
                 rolls_because="an image",
             ),
@@ -155,6 +156,7 @@ def test_a_dangerous_change_is_told_openly_with_all_that_is_known() -> None:
         "- 🔴 `type it` is replaced\n"
         "  - Effect: effect on it\n"
         "  - Why dangerous: reason for it\n"
+        f"  - To acknowledge: `{dangerous.fingerprint}`\n"
         '  - `identifier`: `"a"` → `"b"` (by hand)\n'
         "\n"
         "<details>"
