@@ -22,23 +22,11 @@ FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 # Chart values that the program sets. `server.values` may not override them; `Server` asserts the same list.
 WIRED_VALUES = (
-    "clusterName",
-    "broker.endpoint",
-    "broker.sourceId",
-    "aws.region",
-    "aws.podIdentity.enabled",
-    "aws.preferredAddressType",
-    "database.caBundle",
-    "database.maxOpenConnections",
-    "deployment.replicas",
-    "deployment.zoneCount",
-    "deployment.requests.cpu",
-    "deployment.requests.memory",
-    "image.repository",
-    "image.tag",
-    "image.digest",
-    "chartDigest",
-)
+    "clusterName", "broker.endpoint", "broker.sourceId", "aws.region", "aws.podIdentity.enabled",
+    "aws.preferredAddressType", "database.caBundle", "database.maxOpenConnections", "deployment.replicas",
+    "deployment.zoneCount", "deployment.requests.cpu", "deployment.requests.memory", "image.repository",
+    "image.tag", "image.digest", "chartDigest",
+)  # fmt: skip
 
 
 def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Problem]:

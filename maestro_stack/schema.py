@@ -4,11 +4,10 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_interface
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -183,9 +182,10 @@ Day = r"(mon|tue|wed|thu|fri|sat|sun)"
 Reason = Annotated[str, Field(min_length=1)]
 
 
-def _key(description: str, *examples: object, **rules: Any) -> FieldInfo:
-    """What documentation and messages say of a key, and pydantic's rules of it."""
-    return cast(FieldInfo, Field(description=description, **{"examples": list(examples), **rules}))
+def _key(description: str, *examples: Any, **rules: Any) -> Any:
+    """What documentation and messages say of a key, its default, and pydantic's rules of it."""
+    rules.setdefault("examples", list(examples))
+    return Field(description=description, **rules)
 
 
 NO_KEYS: dict[str, object] = {}
@@ -215,106 +215,75 @@ class DatabaseSettings(Section):
             r"db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|\d*xlarge|metal)",
             "must be an RDS instance class",
         ),
-        _key("Instance class.", "db.t4g.small"),
-    ]
-    engine_version: Annotated[
-        str,
-        BeforeValidator(_version_text),
-        AfterValidator(_engine_version),
-        _key(
-            "PostgreSQL major version, whose minors come with RDS; or a full version, in quotes, where "
-            "RDS refuses the major alone.",
-            "17",
-            "17.6",
-            default="17",
-        ),
-    ]
-    allocated_storage_gib: Annotated[
-        int, _key("Storage at creation, in GiB (gp3).", 100, alias="allocatedStorageGiB", ge=20, le=65536)
-    ]
-    max_allocated_storage_gib: Annotated[
-        int,
-        _key(
-            "Storage autoscaling stops here, in GiB; equal to the size turns it off.",
-            500,
-            alias="maxAllocatedStorageGiB",
-            ge=20,
-            le=65536,
-        ),
-    ]
-    iops: Annotated[
-        int | None,
-        _key("Provisioned gp3 IOPS; from 400 GiB on, where 12000 come with it.", 16000, default=None),
-    ]
-    storage_throughput: Annotated[
-        int | None,
-        _key(
-            "Provisioned gp3 throughput in MiB/s; from 400 GiB on, where 500 come with it.",
-            1000,
-            default=None,
-        ),
-    ]
-    multi_az: Annotated[bool, _key("A standby in another zone.", examples=[True])]
-    backup_retention_days: Annotated[int, _key("Automated backups are kept this many days.", 14, ge=1, le=35)]
+    ] = _key("Instance class.", "db.t4g.small")
+    engine_version: Annotated[str, BeforeValidator(_version_text), AfterValidator(_engine_version)] = _key(
+        "PostgreSQL major version, whose minors come with RDS; or a full version, in quotes, where "
+        "RDS refuses the major alone.",
+        "17",
+        "17.6",
+        default="17",
+    )
+    allocated_storage_gib: int = _key(
+        "Storage at creation, in GiB (gp3).", 100, alias="allocatedStorageGiB", ge=20, le=65536
+    )
+    max_allocated_storage_gib: int = _key(
+        "Storage autoscaling stops here, in GiB; equal to the size turns it off.",
+        500,
+        alias="maxAllocatedStorageGiB",
+        ge=20,
+        le=65536,
+    )
+    iops: int | None = _key(
+        "Provisioned gp3 IOPS; from 400 GiB on, where 12000 come with it.", 16000, default=None
+    )
+    storage_throughput: int | None = _key(
+        "Provisioned gp3 throughput in MiB/s; from 400 GiB on, where 500 come with it.", 1000, default=None
+    )
+    multi_az: bool = _key("A standby in another zone.", examples=[True])
+    backup_retention_days: int = _key("Automated backups are kept this many days.", 14, ge=1, le=35)
     backup_window: Annotated[
-        str,
-        _matches(f"{Clock}-{Clock}", "must be a window of the form hh:mm-hh:mm (UTC)"),
-        _key("Daily backup window, UTC.", "03:00-04:00", default="03:00-04:00"),
-    ]
+        str, _matches(f"{Clock}-{Clock}", "must be a window of the form hh:mm-hh:mm (UTC)")
+    ] = _key("Daily backup window, UTC.", "03:00-04:00", default="03:00-04:00")
     maintenance_window: Annotated[
         str,
         BeforeValidator(_lower),  # as the provider does
         _matches(f"{Day}:{Clock}-{Day}:{Clock}", "must be a window of the form ddd:hh:mm-ddd:hh:mm (UTC)"),
         _key("Weekly maintenance window, UTC.", "mon:04:30-mon:05:30", default="mon:04:30-mon:05:30"),
     ]
-    deletion_protection: Annotated[
-        bool, _key("RDS refuses to delete the instance while it is on.", examples=[True])
-    ]
-    apply_immediately: Annotated[
-        bool, _key("Changes take effect at once instead of in the maintenance window.", examples=[False])
-    ]
-    kms_key_arn: Annotated[
-        KmsKeyArn | None,
-        _key(
-            "Key that encrypts the storage; the account's `aws/rds` key when left out. A change replaces "
-            "the database.",
-            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-            default=None,
-        ),
-    ]
-    ca_bundle_file: Annotated[
-        str | None,
-        _key(
-            "PEM file with the CA certificates of RDS in this region, relative to Pulumi.yaml. Needed "
-            "only where the chart ships none.",
-            "rds-bundle.pem",
-            default=None,
-        ),
-    ]
-    parameters: Annotated[
-        dict[ParameterName, Text],
-        _key(
-            "More parameters of PostgreSQL, by name, as RDS has them. Static ones wait for a restart.",
-            {"log_min_duration_statement": "500"},
-            default_factory=dict,
-        ),
-    ]
-    log_retention_days: Annotated[
-        LogRetention, _key("PostgreSQL's logs are kept this many days in CloudWatch Logs.", 30)
-    ]
+    deletion_protection: bool = _key("RDS refuses to delete the instance while it is on.", examples=[True])
+    apply_immediately: bool = _key(
+        "Changes take effect at once instead of in the maintenance window.", examples=[False]
+    )
+    kms_key_arn: KmsKeyArn | None = _key(
+        "Key that encrypts the storage; the account's `aws/rds` key when left out. A change replaces "
+        "the database.",
+        "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        default=None,
+    )
+    ca_bundle_file: str | None = _key(
+        "PEM file with the CA certificates of RDS in this region, relative to Pulumi.yaml. Needed "
+        "only where the chart ships none.",
+        "rds-bundle.pem",
+        default=None,
+    )
+    parameters: dict[ParameterName, Text] = _key(
+        "More parameters of PostgreSQL, by name, as RDS has them. Static ones wait for a restart.",
+        {"log_min_duration_statement": "500"},
+        default_factory=dict,
+    )
+    log_retention_days: LogRetention = _key(
+        "PostgreSQL's logs are kept this many days in CloudWatch Logs.", 30
+    )
 
 
 class MqttSettings(Section):
     """The server's place on the account's MQTT broker."""
 
-    source_id: Annotated[
-        SourceId,
-        _key(
-            "Prefix of topics, client ids and the IoT policy. One server per account, region and source id.",
-            "maestro-east",
-            default="maestro",
-        ),
-    ]
+    source_id: SourceId = _key(
+        "Prefix of topics, client ids and the IoT policy. One server per account, region and source id.",
+        "maestro-east",
+        default="maestro",
+    )
 
 
 class ImageSettings(Section):
@@ -326,205 +295,157 @@ class ImageSettings(Section):
             r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+",
             "must be an image repository (registry/path, without tag or digest)",
         ),
-        _key("Image repository.", DEFAULT_IMAGE_REPOSITORY, default=DEFAULT_IMAGE_REPOSITORY),
-    ]
-    tag: Annotated[
-        Text,
-        _matches(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "must be an image tag"),
-        _key("Tag: upstream publishes full commit SHAs.", DEFAULT_IMAGE_TAG, default=DEFAULT_IMAGE_TAG),
-    ]
-    digest: Annotated[
-        Annotated[str, _matches(r"sha256:[0-9a-f]{64}", "must be an image digest")] | None,
-        _key("Digest; wins over the tag.", "sha256:" + "0123456789abcdef" * 4, default=None),
-    ]
+    ] = _key("Image repository.", DEFAULT_IMAGE_REPOSITORY, default=DEFAULT_IMAGE_REPOSITORY)
+    tag: Annotated[Text, _matches(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "must be an image tag")] = _key(
+        "Tag: upstream publishes full commit SHAs.", DEFAULT_IMAGE_TAG, default=DEFAULT_IMAGE_TAG
+    )
+    digest: Annotated[str, _matches(r"sha256:[0-9a-f]{64}", "must be an image digest")] | None = _key(
+        "Digest; wins over the tag.", "sha256:" + "0123456789abcdef" * 4, default=None
+    )
 
 
 class RequestsSettings(Section):
     """Resources each server pod asks for."""
 
-    cpu: Annotated[CpuQuantity, _key("CPU request.", "200m", default="200m")]
-    memory: Annotated[MemoryQuantity, _key("Memory request.", "512Mi", default="512Mi")]
+    cpu: CpuQuantity = _key("CPU request.", "200m", default="200m")
+    memory: MemoryQuantity = _key("Memory request.", "512Mi", default="512Mi")
 
 
 class ServerSettings(Section):
     """The Helm release of the Maestro server."""
 
-    replicas: Annotated[int, _key("Server pods.", 2, default=2, ge=1)]
-    zone_count: Annotated[int, _key("Zones to spread the pods over; 1 turns it off.", 3, default=3, ge=1)]
+    replicas: int = _key("Server pods.", 2, default=2, ge=1)
+    zone_count: int = _key("Zones to spread the pods over; 1 turns it off.", 3, default=3, ge=1)
     image: Annotated[ImageSettings, Field(default=NO_KEYS)]
     requests: Annotated[RequestsSettings, Field(default=NO_KEYS)]
-    release_name: Annotated[
-        ReleaseName, _key("Helm release name.", "maestro-server", default="maestro-server")
-    ]
-    namespace: Annotated[
-        DnsLabel,
-        _key(
-            "Namespace; made by the program, under Pod Security `restricted`.", "maestro", default="maestro"
-        ),
-    ]
-    namespace_mode: Annotated[
-        Literal["create", "external"],
-        _key("`create` the namespace, or find one that is `external`.", "external", default="create"),
-    ]
-    namespace_labels: Annotated[
-        dict[MetadataKey, LabelValue],
-        _key("More labels of a created namespace.", {"team": "platform"}, default_factory=dict),
-    ]
-    namespace_annotations: Annotated[
-        dict[MetadataKey, Text],
-        _key("More annotations of it.", {"example.com/owner": "platform"}, default_factory=dict),
-    ]
-    timeout_seconds: Annotated[
-        int,
-        _key(
-            "How long an install or upgrade waits for ready pods, in seconds.",
-            600,
-            default=600,
-            ge=60,
-            le=3600,
-        ),
-    ]
-    values: Annotated[
-        dict[str, Any],
-        _key(
-            "More chart values, merged last; those that the program sets can't be overridden.",
-            {"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}},
-            default_factory=dict,
-        ),
-    ]
+    release_name: ReleaseName = _key("Helm release name.", "maestro-server", default="maestro-server")
+    namespace: DnsLabel = _key(
+        "Namespace; made by the program, under Pod Security `restricted`.", "maestro", default="maestro"
+    )
+    namespace_mode: Literal["create", "external"] = _key(
+        "`create` the namespace, or find one that is `external`.", "external", default="create"
+    )
+    namespace_labels: dict[MetadataKey, LabelValue] = _key(
+        "More labels of a created namespace.", {"team": "platform"}, default_factory=dict
+    )
+    namespace_annotations: dict[MetadataKey, Text] = _key(
+        "More annotations of it.", {"example.com/owner": "platform"}, default_factory=dict
+    )
+    timeout_seconds: int = _key(
+        "How long an install or upgrade waits for ready pods, in seconds.", 600, default=600, ge=60, le=3600
+    )
+    values: dict[str, Any] = _key(
+        "More chart values, merged last; those that the program sets can't be overridden.",
+        {"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}},
+        default_factory=dict,
+    )
 
 
 class NetworkSettings(Section):
     """Where the database is reached from."""
 
-    vpc_id: Annotated[
-        Annotated[str, _matches(r"vpc-[0-9a-f]{8,17}", "must be a VPC id")] | None,
-        _key("VPC; the cluster's when left out.", "vpc-0123456789abcdef0", default=None),
-    ]
-    subnet_ids: Annotated[
-        tuple[Annotated[str, _matches(r"subnet-[0-9a-f]{8,17}", "must be a subnet id")], ...] | None,
-        _key(
-            "Database subnets; the cluster's private ones when left out.",
-            ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"],
-            default=None,
-            strict=False,
-            min_length=2,
-        ),
-    ]
-    client_security_group_ids: Annotated[
-        tuple[Annotated[str, _matches(r"sg-[0-9a-f]{8,17}", "must be a security group id")], ...],
-        _key(
-            "Security groups admitted to the database besides the cluster's own.",
-            ["sg-0123456789abcdef0"],
-            default=(),
-            strict=False,
-        ),
-    ]
-    client_cidrs: Annotated[
-        tuple[Annotated[str, AfterValidator(_network)], ...],
-        _key(
-            "CIDR blocks admitted to the database, likewise: clients behind a transit gateway or a peering.",
-            ["10.20.0.0/16"],
-            default=(),
-            strict=False,
-        ),
-    ]
+    vpc_id: Annotated[str, _matches(r"vpc-[0-9a-f]{8,17}", "must be a VPC id")] | None = _key(
+        "VPC; the cluster's when left out.", "vpc-0123456789abcdef0", default=None
+    )
+    subnet_ids: (
+        tuple[Annotated[str, _matches(r"subnet-[0-9a-f]{8,17}", "must be a subnet id")], ...] | None
+    ) = _key(
+        "Database subnets; the cluster's private ones when left out.",
+        ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"],
+        default=None,
+        strict=False,
+        min_length=2,
+    )
+    client_security_group_ids: tuple[
+        Annotated[str, _matches(r"sg-[0-9a-f]{8,17}", "must be a security group id")], ...
+    ] = _key(
+        "Security groups admitted to the database besides the cluster's own.",
+        ["sg-0123456789abcdef0"],
+        default=(),
+        strict=False,
+    )
+    client_cidrs: tuple[Annotated[str, AfterValidator(_network)], ...] = _key(
+        "CIDR blocks admitted to the database, likewise: clients behind a transit gateway or a peering.",
+        ["10.20.0.0/16"],
+        default=(),
+        strict=False,
+    )
 
 
 class CredentialsSettings(Section):
     """The two secrets in Secrets Manager."""
 
-    kms_key_arn: Annotated[
-        KmsKeyArn | None,
-        _key(
-            "Key that encrypts both secrets; the account's `aws/secretsmanager` key when left out. The pods' "
-            "role may then decrypt with it.",
-            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-            default=None,
-        ),
-    ]
+    kms_key_arn: KmsKeyArn | None = _key(
+        "Key that encrypts both secrets; the account's `aws/secretsmanager` key when left out. The pods' "
+        "role may then decrypt with it.",
+        "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        default=None,
+    )
 
 
 class IamSettings(Section):
     """What the account demands of every IAM role."""
 
-    permissions_boundary_arn: Annotated[
-        PolicyArn | None,
-        _key(
-            "Permissions boundary of the pods' role.",
-            "arn:aws:iam::123456789012:policy/boundary",
-            default=None,
-        ),
-    ]
-    path: Annotated[IamPath | None, _key("Path of the pods' role.", "/maestro/", default=None)]
+    permissions_boundary_arn: PolicyArn | None = _key(
+        "Permissions boundary of the pods' role.", "arn:aws:iam::123456789012:policy/boundary", default=None
+    )
+    path: IamPath | None = _key("Path of the pods' role.", "/maestro/", default=None)
 
 
 class KubernetesSettings(Section):
     """How to reach the cluster's API server."""
 
-    mode: Annotated[
-        Literal["eks", "kubeconfig", "ambient"],
-        _key(
-            "`eks`: by `aws eks get-token`; `kubeconfig`: the one given; `ambient`: the shell's.",
-            "eks",
-            default="eks",
-        ),
-    ]
-    kubeconfig: Annotated[
-        str | None,
-        _key(
-            "Kubeconfig text for mode `kubeconfig`; set it as a secret.",
-            "(kubeconfig text, by: pulumi config set --secret --path kubernetes.kubeconfig)",
-            default=None,
-            min_length=1,
-            repr=False,
-        ),
-    ]
-    context: Annotated[
-        str | None,
-        _key(
-            "Kubeconfig context: needed in mode `ambient`, else the kubeconfig's current one.",
-            "regional",
-            default=None,
-            min_length=1,
-        ),
-    ]
+    mode: Literal["eks", "kubeconfig", "ambient"] = _key(
+        "`eks`: by `aws eks get-token`; `kubeconfig`: the one given; `ambient`: the shell's.",
+        "eks",
+        default="eks",
+    )
+    kubeconfig: str | None = _key(
+        "Kubeconfig text for mode `kubeconfig`; set it as a secret.",
+        "(kubeconfig text, by: pulumi config set --secret --path kubernetes.kubeconfig)",
+        default=None,
+        min_length=1,
+        repr=False,
+    )
+    context: str | None = _key(
+        "Kubeconfig context: needed in mode `ambient`, else the kubeconfig's current one.",
+        "regional",
+        default=None,
+        min_length=1,
+    )
 
 
 class RotationSettings(Section):
     """Any new string rotates that credential."""
 
-    database: Annotated[Text, _key("A new string replaces the database password.", "2026-11", default="")]
-    certificate: Annotated[Text, _key("A new string replaces the MQTT certificate.", "2026-11", default="")]
+    database: Text = _key("A new string replaces the database password.", "2026-11", default="")
+    certificate: Text = _key("A new string replaces the MQTT certificate.", "2026-11", default="")
 
 
 class Acknowledgement(Section):
     """A setting that weakens production on purpose, and why."""
 
-    key: Annotated[Text, _key("The setting's key.", "database.multiAz")]
-    reason: Annotated[Reason, _key("Why.", "load test, gone by Friday")]
+    key: Text = _key("The setting's key.", "database.multiAz")
+    reason: Reason = _key("Why.", "load test, gone by Friday")
 
 
 class PolicyException(Section):
     """A rule that doesn't apply to one resource, and why."""
 
-    rule: Annotated[Reason, _key("Rule.", "backups-in-production")]
-    resource: Annotated[Reason, _key("Resource.", "instance")]
-    reason: Annotated[Reason, _key("Why.", "restored nightly elsewhere")]
+    rule: Reason = _key("Rule.", "backups-in-production")
+    resource: Reason = _key("Resource.", "instance")
+    reason: Reason = _key("Why.", "restored nightly elsewhere")
 
 
 class PolicySettings(Section):
     """Rules as code."""
 
-    exceptions: Annotated[
-        tuple[PolicyException, ...],
-        _key(
-            "Exceptions to rules, each with a reason.",
-            [{"rule": "backups-in-production", "resource": "instance", "reason": "load test"}],
-            default=(),
-            strict=False,
-        ),
-    ]
+    exceptions: tuple[PolicyException, ...] = _key(
+        "Exceptions to rules, each with a reason.",
+        [{"rule": "backups-in-production", "resource": "instance", "reason": "load test"}],
+        default=(),
+        strict=False,
+    )
 
 
 ClusterName = Annotated[
@@ -549,79 +470,54 @@ TagValue = Annotated[
 class Configuration(Section):
     """Every key of the project's namespace. `Pulumi.yaml` declares the same keys."""
 
-    cluster_name: Annotated[
-        ClusterName, _key("EKS cluster to deploy to; also the prefix of the secrets.", "regional-xyz")
-    ]
-    profile: Annotated[
-        Literal["dev", "production"],
-        _key(
-            "`dev` or `production`: defaults of size, availability, backups and protection. Required: a "
-            "forgotten key must not mean unprotected data.",
-            "production",
-        ),
-    ]
-    database: Annotated[
-        DatabaseSettings, _key("The RDS PostgreSQL instance.", {"instanceClass": "db.t4g.small"})
-    ]
-    mqtt: Annotated[
-        MqttSettings,
-        _key(
-            "The server's place on the account's MQTT broker.", {"sourceId": "maestro-east"}, default=NO_KEYS
-        ),
-    ]
-    server: Annotated[
-        ServerSettings, _key("The Helm release of the Maestro server.", {"replicas": 3}, default=NO_KEYS)
-    ]
-    network: Annotated[
-        NetworkSettings,
-        _key(
-            "Where the database is reached from.",
-            {"clientSecurityGroupIds": ["sg-0123456789abcdef0"]},
-            default=NO_KEYS,
-        ),
-    ]
-    credentials: Annotated[
-        CredentialsSettings, _key("The two secrets in Secrets Manager.", {"kmsKeyArn": "…"}, default=NO_KEYS)
-    ]
-    iam: Annotated[
-        IamSettings,
-        _key("What the account demands of every IAM role.", {"path": "/maestro/"}, default=NO_KEYS),
-    ]
-    kubernetes: Annotated[
-        KubernetesSettings,
-        _key("How to reach the cluster's API server.", {"mode": "ambient"}, default=NO_KEYS),
-    ]
-    bootstrap_config_map: Annotated[
-        Literal["create", "adopt", "external"],
-        _key(
-            "ConfigMap kube-system/bootstrap-output: `create` it, `adopt` an existing one (our key only) "
-            "or leave it to something `external`.",
-            "adopt",
-            default="create",
-        ),
-    ]
-    rotation: Annotated[
-        RotationSettings,
-        _key("Any new string rotates that credential.", {"certificate": "2026-11"}, default=NO_KEYS),
-    ]
-    acknowledge: Annotated[
-        tuple[Acknowledgement, ...],
-        _key(
-            "Settings that weaken production on purpose, each with a reason.",
-            [{"key": "database.multiAz", "reason": "load test"}],
-            default=(),
-            strict=False,
-        ),
-    ]
-    policies: Annotated[
-        PolicySettings, _key("Exceptions to rules, each with a reason.", {"exceptions": []}, default=NO_KEYS)
-    ]
-    tags: Annotated[
-        dict[TagKey, TagValue],
-        _key(
-            "Tags added to every taggable resource, on top of ours.",
-            {"team": "platform"},
-            default_factory=dict,
-            max_length=40,
-        ),
-    ]
+    cluster_name: ClusterName = _key(
+        "EKS cluster to deploy to; also the prefix of the secrets.", "regional-xyz"
+    )
+    profile: Literal["dev", "production"] = _key(
+        "`dev` or `production`: defaults of size, availability, backups and protection. Required: a "
+        "forgotten key must not mean unprotected data.",
+        "production",
+    )
+    database: DatabaseSettings = _key("The RDS PostgreSQL instance.", {"instanceClass": "db.t4g.small"})
+    mqtt: MqttSettings = _key(
+        "The server's place on the account's MQTT broker.", {"sourceId": "maestro-east"}, default=NO_KEYS
+    )
+    server: ServerSettings = _key("The Helm release of the Maestro server.", {"replicas": 3}, default=NO_KEYS)
+    network: NetworkSettings = _key(
+        "Where the database is reached from.",
+        {"clientSecurityGroupIds": ["sg-0123456789abcdef0"]},
+        default=NO_KEYS,
+    )
+    credentials: CredentialsSettings = _key(
+        "The two secrets in Secrets Manager.", {"kmsKeyArn": "…"}, default=NO_KEYS
+    )
+    iam: IamSettings = _key(
+        "What the account demands of every IAM role.", {"path": "/maestro/"}, default=NO_KEYS
+    )
+    kubernetes: KubernetesSettings = _key(
+        "How to reach the cluster's API server.", {"mode": "ambient"}, default=NO_KEYS
+    )
+    bootstrap_config_map: Literal["create", "adopt", "external"] = _key(
+        "ConfigMap kube-system/bootstrap-output: `create` it, `adopt` an existing one (our key only) "
+        "or leave it to something `external`.",
+        "adopt",
+        default="create",
+    )
+    rotation: RotationSettings = _key(
+        "Any new string rotates that credential.", {"certificate": "2026-11"}, default=NO_KEYS
+    )
+    acknowledge: tuple[Acknowledgement, ...] = _key(
+        "Settings that weaken production on purpose, each with a reason.",
+        [{"key": "database.multiAz", "reason": "load test"}],
+        default=(),
+        strict=False,
+    )
+    policies: PolicySettings = _key(
+        "Exceptions to rules, each with a reason.", {"exceptions": []}, default=NO_KEYS
+    )
+    tags: dict[TagKey, TagValue] = _key(
+        "Tags added to every taggable resource, on top of ours.",
+        {"team": "platform"},
+        default_factory=dict,
+        max_length=40,
+    )

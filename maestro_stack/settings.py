@@ -7,9 +7,9 @@ in a message.
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pulumi
 import pulumi.runtime.config as pulumi_config
@@ -29,23 +29,7 @@ from maestro_stack.chart import CHART_PATH, values_problems
 from maestro_stack.constraints import broken_rules
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import did_you_mean, problem_of, shown
-from maestro_stack.schema import (
-    PROFILE_DEFAULTS,
-    Acknowledgement,
-    Configuration,
-    CredentialsSettings,
-    DatabaseSettings,
-    IamSettings,
-    Json,
-    KubernetesSettings,
-    MqttSettings,
-    NetworkSettings,
-    PolicyException,
-    Profile,
-    RotationSettings,
-    ServerSettings,
-    Tree,
-)
+from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, Tree
 
 # Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
 REQUIRED = [field.alias for field in Configuration.model_fields.values() if field.is_required()]
@@ -57,29 +41,19 @@ PLAIN_KUBECONFIG = Problem(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A sound configuration with the profile's defaults filled in."""
+class Settings(Configuration):
+    """A sound configuration with the profile's defaults filled in, and what it leads to."""
 
     region: str
-    cluster_name: str
-    is_production: bool
-    database: DatabaseSettings
-    mqtt: MqttSettings
-    server: ServerSettings
-    network: NetworkSettings
-    credentials: CredentialsSettings
-    iam: IamSettings
-    kubernetes: KubernetesSettings
-    bootstrap_config_map: Literal["create", "adopt", "external"]
-    rotation: RotationSettings
-    acknowledged: tuple[Acknowledgement, ...]
-    policy_exceptions: tuple[PolicyException, ...]
-    tags: Mapping[str, str]
     ca_bundle: str | None
     """Text of `database.caBundleFile` (PEM); None where the chart's own is used."""
     authentication: Authentication
     """How the stack's AWS provider authenticates, which `aws eks get-token` must do too."""
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the profile is `production`."""
+        return self.profile == Profile.PRODUCTION
 
 
 def load() -> Settings:
@@ -145,24 +119,8 @@ def parse(
     problems += [_without_values(p) if _top(p.key) in quoted else p for p in checked]
     if problems:
         raise ConfigurationError(problems)
-    return Settings(
-        region=region,
-        cluster_name=configuration.cluster_name,
-        is_production=configuration.profile == "production",
-        database=configuration.database,
-        mqtt=configuration.mqtt,
-        server=configuration.server,
-        network=configuration.network,
-        credentials=configuration.credentials,
-        iam=configuration.iam,
-        kubernetes=configuration.kubernetes,
-        bootstrap_config_map=configuration.bootstrap_config_map,
-        rotation=configuration.rotation,
-        acknowledged=configuration.acknowledge,
-        policy_exceptions=configuration.policies.exceptions,
-        tags=configuration.tags,
-        ca_bundle=ca_bundle,
-        authentication=authentication(config),
+    return Settings.model_construct(
+        **dict(configuration), region=region, ca_bundle=ca_bundle, authentication=authentication(config)
     )
 
 

@@ -84,7 +84,7 @@ def excuses_of(settings: Settings) -> tuple[Excuse, ...]:
                 reason=entry.reason,
                 key=f"policies.exceptions[{position}]",
             )
-            for position, entry in enumerate(settings.policy_exceptions)
+            for position, entry in enumerate(settings.policies.exceptions)
         ),
         *(
             Excuse(
@@ -93,7 +93,7 @@ def excuses_of(settings: Settings) -> tuple[Excuse, ...]:
                 reason=entry.reason,
                 key=f"acknowledge[{position}]",
             )
-            for position, entry in enumerate(settings.acknowledged)
+            for position, entry in enumerate(settings.acknowledge)
             if entry.key in rules
         ),
     )

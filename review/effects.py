@@ -994,7 +994,7 @@ _NETWORK = (
     ),
 )
 
-_KEPT_KEY = (
+_KEYED = (
     updated(CERTIFICATE_SECRET, "kmsKeyId"),
     updated(DATABASE_SECRET, "kmsKeyId"),
     updated(ROLE_POLICY, "policy"),
@@ -1003,7 +1003,7 @@ _ACCOUNT = (
     Row(
         key="credentials.kmsKeyArn",
         to={"credentials": {"kmsKeyArn": KMS_KEY}},
-        touches=_KEPT_KEY,
+        touches=_KEYED,
         notes="AWS encrypts the current values anew. A pod that starts between the secrets' change and the "
         "policy's waits for some seconds until its volume is mounted.",
     ),
@@ -1011,11 +1011,10 @@ _ACCOUNT = (
         key="credentials.kmsKeyArn",
         base=Base.GUARDED,
         to={"credentials": {"kmsKeyArn": None}},
-        touches=_KEPT_KEY,
-        outage=Downtime.OUTAGE,
-        interruption="none at once, but no pod that starts from then on can read its secrets",
-        notes="Secrets Manager keeps the key that it had, and the role loses its right to it. First move "
-        "both secrets to the account's key: docs/configuration.md, `credentials`.",
+        touches=_KEYED,
+        notes="Don't: Secrets Manager keeps the key that it had, the role loses its right to it, and no pod "
+        "that starts from then on can read its secrets. First move both to the account's key: "
+        "docs/configuration.md, `credentials`.",
     ),
     Row(
         key="iam.permissionsBoundaryArn",

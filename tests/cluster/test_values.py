@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.json_values import Json, record, text
+from common.json_values import Json, record, records, text
 from controlplane import Api, ApiError, ControlPlane
 from tests.cluster.objects import wait_until
 from tests.cluster.server import Server
@@ -90,11 +90,7 @@ def test_a_selector_that_no_node_has_keeps_pods_waiting_and_says_so(server: Serv
     server.install("--set=deployment.nodeSelector.pool=none")
 
     def waiting() -> bool:
-        conditions = [
-            record({"condition": each}, "condition")
-            for pod in server.pods()
-            for each in (record(pod, "status").get("conditions") or [])
-        ]
+        conditions = [c for pod in server.pods() for c in records(record(pod, "status"), "conditions")]
         return any("node" in text(each, "message") and each.get("status") == "False" for each in conditions)
 
     wait_until(waiting, "the scheduler to say that no node matches")

@@ -37,15 +37,15 @@ def test_a_template_that_changes_pods_shows_the_field_and_says_that_they_roll_an
     review: Reviewed, pull_request: PullRequest
 ) -> None:
     field = "serviceAccountName: maestro"
-    pull_request.replace(DEPLOYMENT, field, f"terminationGracePeriodSeconds: 45\n      {field}")
+    pull_request.replace(DEPLOYMENT, field, f"setHostnameAsFQDN: true\n      {field}")
     outcome = review("--json")
     assert outcome.status == 0
     (stack,) = json.loads(outcome.stdout)["stacks"]
     assert stack["verdict"] == "look"
     change = _changes(outcome)["Deployment maestro"]
-    assert [d["path"] for d in change["differences"]] == ["spec.template.spec.terminationGracePeriodSeconds"]
+    assert [d["path"] for d in change["differences"]] == ["spec.template.spec.setHostnameAsFQDN"]
     assert change["effect"] == "rolling restart"
-    assert "pods roll because the pod template's spec.terminationGracePeriodSeconds" in change["reason"]
+    assert "pods roll because the pod template's spec.setHostnameAsFQDN" in change["reason"]
 
 
 def test_a_template_that_renders_no_yaml_is_named_with_its_line(
