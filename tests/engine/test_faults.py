@@ -132,9 +132,13 @@ def test_what_was_made_but_never_noted_is_removed_by_its_command(
 # --- killed -----------------------------------------------------------------------------------------
 
 KILLED: dict[str, tuple[str, dict[str, int]]] = {
-    "broker, role and security group": (
-        "iot:CreateKeysAndCertificate iot:CreatePolicy iam:CreateRole ec2:CreateSecurityGroup",
+    "broker, role, security group and a log group": (
+        (
+            "iot:CreateKeysAndCertificate iot:CreatePolicy iam:CreateRole ec2:CreateSecurityGroup "
+            "logs:CreateLogGroup"
+        ),
         {
+            "aws:cloudwatch/logGroup:LogGroup": 1,
             "aws:ec2/securityGroup:SecurityGroup": 1,
             "aws:iam/role:Role": 1,
             "aws:iot/policy:Policy": 1,

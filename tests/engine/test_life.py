@@ -15,6 +15,7 @@ from tests.checkouts import ROOT, checkout
 from tests.engine.conftest import CLUSTER, PRODUCTION, NewRegion, Region, config
 
 AWS_TYPES = {
+    "aws:cloudwatch/logGroup:LogGroup",
     "aws:ec2/securityGroup:SecurityGroup",
     "aws:eks/podIdentityAssociation:PodIdentityAssociation",
     "aws:iam/role:Role",
