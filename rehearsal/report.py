@@ -215,7 +215,8 @@ def _manifest(manifest: Manifest) -> Json:
 def _installed(rehearsal: Rehearsal) -> list[Resource]:
     """The releases whose charts are here, of a rehearsal in which nothing was refused."""
     found = rehearsal.update.of_type(types.RELEASE) if not rehearsal.failures else ()
-    return [each for each in found if (rehearsal.stack.root / text(each.inputs, "chart")).is_dir()]
+    known = (each for each in found if not each.unverified)
+    return [each for each in known if (rehearsal.stack.root / text(each.inputs, "chart")).is_dir()]
 
 
 def _charts(rehearsal: Rehearsal) -> list[Path]:
