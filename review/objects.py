@@ -165,6 +165,7 @@ _POD: Mapping[str, Rule] = {
     ),
     "spec.priorityClassName": _PLACED,
     "spec.securityContext": _strict,
+    "spec.setHostnameAsFQDN": _RESTARTS,
     "spec.terminationGracePeriodSeconds": _RESTARTS,
     "spec.tolerations": _PLACED,
     "spec.topologySpreadConstraints": _PLACED,
