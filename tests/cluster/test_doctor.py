@@ -39,6 +39,9 @@ def stack(
     with on_cluster(emulation, control_plane, folder, config(), account=ACCOUNT) as stack:
         wait_until(lambda: _daemons_are_ready(stack.api), "the cluster's own pods to be ready")
         yield stack
+        # The account is other tests', too.
+        stack.region.refresh()
+        stack.region.destroy()
 
 
 def _daemons_are_ready(api: Api) -> bool:

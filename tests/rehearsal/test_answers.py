@@ -85,6 +85,10 @@ def tags(operation: str, *path: str | int) -> Answer:
 _DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
 
 ANSWERS: Mapping[str, Mapping[str, Answer]] = {
+    "aws:cloudwatch/logGroup:LogGroup": {
+        "retentionInDays": Answer("DescribeLogGroups", ("logGroups", 0, "retentionInDays"), 3),
+        "tags": Answer("ListTagsForResource", ("tags",), {"owner": "somebody"}),
+    },
     "aws:ec2/securityGroup:SecurityGroup": {
         "description": of_group("Description", "another"),
         "name": of_group("GroupName", "another"),
@@ -266,6 +270,7 @@ UNASKED = {
 
 _ONLY_STATE = "AWS isn't told: it steers the provider's later calls"
 UNREAD: Mapping[tuple[str, str], str] = {
+    ("aws:cloudwatch/logGroup:LogGroup", "name"): "a group is found by it: one of another name is another",
     (
         "aws:iot/policyAttachment:PolicyAttachment",
         "policy",
