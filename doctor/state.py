@@ -12,11 +12,11 @@ from typing import cast
 
 from common.json_values import Json, record, records, text
 from doctor.errors import UnaskedError
+from engine.run import STACK_TYPE
 
 _VARIABLES = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
 _INSTALL = "https://www.pulumi.com/docs/iac/download-install"
 _UNKNOWN_STACK = "no stack named"
-STACK_TYPE = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,8 @@ from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surr
 from emulator.unknown import UnknownType
 from engine import properties
 from engine.project import PLACEHOLDER, Stack
-from engine.run import MASK, Failure, Resource, Run
+from engine.run import MASK, STACK_TYPE, Failure, Resource, Run, qualified
 from policies.rule import UNKNOWN
-
-STACK_TYPE = "pulumi:pulumi:Stack"
 
 Listener = Callable[[str], None]
 """Called with the type of each resource as it is registered."""
@@ -185,13 +183,9 @@ class _Monitor(mocks.MockMonitor):
         self._lock = threading.Lock()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """As the engine makes it, with the types of all parents; the SDK's mocks keep the nearest one only.
-
-        Source: pulumi sdk/go/common/resource/urn/urn.go (New).
-        """
-        above = parent.split("::")[2] if parent else ""
-        qualified = f"{above}${type_}" if above not in ("", STACK_TYPE) else type_
-        return "::".join((f"urn:pulumi:{pulumi.get_stack()}", pulumi.get_project(), qualified, name))
+        """As the engine makes it, with all parents' types; the SDK's mocks keep the nearest one only."""
+        head = f"urn:pulumi:{pulumi.get_stack()}"
+        return "::".join((head, pulumi.get_project(), qualified(type_, parent), name))
 
     def RegisterResource(  # noqa: N802
         self, request: resource_pb2.RegisterResourceRequest

@@ -38,7 +38,6 @@ from engine.remedies import remedies_of
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
 DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
 _OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
-STACK_TYPE = "pulumi:pulumi:Stack"
 Listener = Callable[[str], None]
 """Called with each line that the engine prints."""
 

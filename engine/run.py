@@ -7,6 +7,16 @@ from common.json_values import Json
 from policies.rule import SECRET
 
 MASK = SECRET
+STACK_TYPE = "pulumi:pulumi:Stack"
+
+
+def qualified(type_: str, parent: str) -> str:
+    """A resource's type as its URN has it, after those of all above it; `parent` is a URN, or empty.
+
+    Source: pulumi sdk/go/common/resource/urn/urn.go (New).
+    """
+    above = parent.split("::")[2] if parent else ""
+    return f"{above}${type_}" if above not in ("", STACK_TYPE) else type_
 
 
 class UnverifiedError(LookupError):

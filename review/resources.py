@@ -9,7 +9,7 @@ from emulator.kubernetes import TABLES
 from emulator.lifecycle import Change as OfInput
 from emulator.packages import TYPES
 from emulator.randomness import table_of
-from engine.run import MASK
+from engine.run import MASK, qualified
 from policies import types
 from review import permissions
 from review.differences import differences
@@ -28,7 +28,6 @@ _IN_SECRETS = frozenset(
     }
 )
 """Types of which something is in a secret."""
-_STACK = "pulumi:pulumi:Stack"
 _PROVIDER_OPTION = "options.provider"
 """Another provider replaces, unless both are the package's default ones, which the option doesn't name.
 
@@ -137,11 +136,10 @@ def _alias(resource: Resource, parent: str, spec: Mapping[str, Json]) -> str:
     if own and name.startswith(own):  # a child that is named after its parent
         name = aliased + name.removeprefix(own)
     parent = "" if flag(spec, "noParent") else text(spec, "parentUrn") or parent
-    above = parent.split("::")[2] if parent else ""
     type_ = text(spec, "type", types_.rpartition("$")[2])
     stack = f"urn:pulumi:{text(spec, 'stack')}" if "stack" in spec else head
-    qualified = f"{above}${type_}" if above not in ("", _STACK) else type_
-    return "::".join((stack, text(spec, "project", project), qualified, text(spec, "name", name)))
+    name = text(spec, "name", name)
+    return "::".join((stack, text(spec, "project", project), qualified(type_, parent), name))
 
 
 def dependents(after: Snapshot, subject: str) -> tuple[str, ...]:

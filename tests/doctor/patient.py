@@ -17,7 +17,7 @@ from doctor.case import Case, Identity
 from doctor.errors import UnaskedError
 from doctor.examine import diagnose
 from doctor.report import Diagnosis
-from doctor.state import STACK_TYPE, Known, State
+from doctor.state import Known, State
 from emulator.aws import emulator
 from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud
 from emulator.aws.in_process import in_process_cloud
@@ -26,7 +26,7 @@ from emulator.kubernetes import Kubernetes
 from emulator.mocks import run
 from emulator.packages import Providers
 from engine.project import Stack, load_stack, write_config
-from engine.run import Run
+from engine.run import STACK_TYPE, Run
 from engine.settings import settings_of
 from rehearsal.rehearse import world_of
 from tests.checkouts import ROOT
