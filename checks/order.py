@@ -11,7 +11,7 @@ from policies.types import RELEASE
 NAME = "order"
 QUESTION = "Is all there before the pods, and does little wait for the database?"
 DATABASE = "aws:rds/instance:Instance"
-DATABASE_SECRET = ("aws:secretsmanager/secretVersion:SecretVersion", "db-credentials")
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
@@ -26,7 +26,8 @@ def check(evidence: Evidence, findings: Findings) -> None:
             f"before the release: {', '.join(what for what, _ in _needed(evidence))}",
             f"the release doesn't wait for: {', '.join(late)}",
         )
-        allowed = sorted({_title(release), _title(run.one(*DATABASE_SECRET))})
+        secret = run.one(SECRET_VERSION, f"db-credentials-{evidence.settings.cluster_name}")
+        allowed = sorted({_title(release), _title(secret)})
         # What nobody here knows, such as an alarm about the database, may be done with it when it likes.
         known = (r for r in run.resources if not r.unverified or _title(r) in allowed)
         waiting = sorted(_title(r) for r in known if _waits_for_database(run, r))
@@ -58,7 +59,7 @@ def _check_rotation(evidence: Evidence, findings: Findings) -> None:
     chain = [
         certificate,
         run.one("aws:iot/policyAttachment:PolicyAttachment"),
-        *run.of_type("aws:secretsmanager/secretVersion:SecretVersion"),
+        *run.of_type(SECRET_VERSION),
     ]
     early = [_title(resource) for resource in chain if resource.delete_before_replace]
     findings.expect(
@@ -77,10 +78,12 @@ def _check_rotation(evidence: Evidence, findings: Findings) -> None:
 def _needed(evidence: Evidence) -> Iterator[tuple[str, Resource]]:
     """What a pod needs when it is admitted and when it starts."""
     run = evidence.update
+    for rule in run.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
+        yield f"database's {rule.name}", rule
     yield "association", run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation")
     yield "role policy", run.one("aws:iam/rolePolicy:RolePolicy")
     yield "IoT policy on the certificate", run.one("aws:iot/policyAttachment:PolicyAttachment")
-    for version in run.of_type("aws:secretsmanager/secretVersion:SecretVersion"):
+    for version in run.of_type(SECRET_VERSION):
         yield f"secret {version.name}", version
     yield "namespace", run.one("kubernetes:core/v1:Namespace")
     for type_ in ("kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:ConfigMapPatch"):

@@ -51,7 +51,7 @@ class Case:
     @property
     def names(self) -> Names:
         """The physical names that the program makes."""
-        return Names(self.settings.cluster_name, self.settings.region)
+        return self.settings.names
 
     @property
     def mqtt(self) -> Mqtt:

@@ -36,11 +36,11 @@ class Bootstrap(pulumi.ComponentResource):
 
     def _publish(self, args: BootstrapArgs) -> tuple[pulumi.Resource, ...]:
         options = pulumi.ResourceOptions(parent=self, provider=args.provider)
-        data = {BOOTSTRAP_KEY: args.cluster_name}
+        name, data = f"{BOOTSTRAP_CONFIG_MAP}-{args.cluster_name}", {BOOTSTRAP_KEY: args.cluster_name}
         if args.mode == "create":
             return (
                 kubernetes.core.v1.ConfigMap(
-                    BOOTSTRAP_CONFIG_MAP,
+                    name,
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
                         name=BOOTSTRAP_CONFIG_MAP,
                         namespace=BOOTSTRAP_NAMESPACE,
@@ -54,7 +54,7 @@ class Bootstrap(pulumi.ComponentResource):
         if args.mode == "adopt":
             return (
                 kubernetes.core.v1.ConfigMapPatch(
-                    BOOTSTRAP_CONFIG_MAP,
+                    name,
                     metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                         name=BOOTSTRAP_CONFIG_MAP, namespace=BOOTSTRAP_NAMESPACE
                     ),

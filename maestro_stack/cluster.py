@@ -283,7 +283,7 @@ def kubernetes_provider(
         "ambient": lambda: None,
     }[access.mode]()
     return kubernetes.Provider(
-        name,
+        f"{name}-{cluster.name}",
         kubeconfig=kubeconfig,
         context=access.context,
         cluster_identifier=cluster.arn,

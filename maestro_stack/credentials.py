@@ -95,8 +95,9 @@ class Credentials(pulumi.ComponentResource):
         description: str,
         value: dict[str, pulumi.Input[str]],
     ) -> tuple[aws.secretsmanager.Secret, aws.secretsmanager.SecretVersion]:
+        logical = f"{name}-{args.names.cluster}"
         secret = aws.secretsmanager.Secret(
-            name,
+            logical,
             name=physical_name,
             description=description,
             kms_key_id=args.kms_key_arn,
@@ -105,7 +106,7 @@ class Credentials(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.is_production),
         )
         version = aws.secretsmanager.SecretVersion(
-            name,
+            logical,
             secret_id=secret.id,
             secret_string=pulumi.Output.secret(pulumi.Output.json_dumps(value)),
             # Stated, so that a version written by someone else shows as drift.

@@ -56,6 +56,8 @@ class Database(pulumi.ComponentResource):
     """Secret."""
     instance_id: pulumi.Output[str]
     """The instance's identifier, as `aws rds` commands take it."""
+    admissions: tuple[pulumi.Resource, ...]
+    """Exist once the database's network admits its clients."""
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:aws:Database", name, opts=opts)
@@ -86,7 +88,7 @@ class Database(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         groups = (args.cluster.security_group_id, *args.network.client_security_group_ids)
-        for client in dict.fromkeys((*groups, *args.network.client_cidrs)):
+        self.admissions = tuple(
             aws.vpc.SecurityGroupIngressRule(
                 # "::" and "/" part URNs and paths.
                 f"ingress-{client.replace(':', '-').replace('/', '-')}",
@@ -101,6 +103,8 @@ class Database(pulumi.ComponentResource):
                 tags=args.tags,
                 opts=pulumi.ResourceOptions(parent=self),
             )
+            for client in dict.fromkeys((*groups, *args.network.client_cidrs))
+        )
         return group
 
     def _instance(self, args: DatabaseArgs, security_group: aws.ec2.SecurityGroup) -> aws.rds.Instance:

@@ -56,7 +56,7 @@ class Identity(pulumi.ComponentResource):
             )
         )
         role = aws.iam.Role(
-            "role",
+            f"role-{args.cluster.name}",
             name=args.names.role,
             description=f"Maestro server of EKS cluster {args.names.cluster} in {args.names.region}",
             assume_role_policy=trust,
@@ -66,14 +66,14 @@ class Identity(pulumi.ComponentResource):
             opts=child,
         )
         policy = aws.iam.RolePolicy(
-            "policy",
+            f"policy-{args.cluster.name}",
             name="read-server-secrets",
             role=role.name,
             policy=secrets_policy("ReadServerSecrets", args.secret_arns, kms_key_arn=args.kms_key_arn),
             opts=child,
         )
         association = aws.eks.PodIdentityAssociation(
-            "association",
+            f"association-{args.cluster.name}",
             cluster_name=args.cluster.name,
             namespace=args.namespace,
             service_account=SERVICE_ACCOUNT,

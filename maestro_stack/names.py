@@ -1,4 +1,4 @@
-"""Every physical name, as a pure function of cluster name and region.
+"""Every physical name, as a pure function of the configured name, the cluster's and the region.
 
 Names are made legal for each service by slugging, and carry a hash only when that changed or cut them, so
 that two clusters never share a name and a name never depends on time or chance.
@@ -22,8 +22,9 @@ SERVICE_ACCOUNT = "maestro"
 HTTP_SERVICE = "maestro"
 GRPC_SERVICE = "maestro-grpc"
 
-TAG_KEYS = ("maestro:cluster", "maestro:stack", "managed-by")
-"""Tags of every taggable resource."""
+CLUSTER_TAG = "maestro:cluster"
+TAG_KEYS = ("maestro:name", "maestro:stack", "managed-by", CLUSTER_TAG)
+"""Tags of every taggable resource; the last one of those that belong to the cluster, and go with it."""
 
 
 def slug(text: str, *, prefix: str, suffix: str = "", max_length: int) -> str:
@@ -42,10 +43,12 @@ def slug(text: str, *, prefix: str, suffix: str = "", max_length: int) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """The physical names of one cluster's Maestro in one region."""
+    """The physical names of one Maestro in one region, on one cluster."""
 
     cluster: str
     region: str
+    name: str
+    """What outlives the cluster is named by it."""
 
     @property
     def server_mqtt_cert_secret(self) -> str:
@@ -67,21 +70,21 @@ class Names:
     @property
     def database(self) -> str:
         """RDS instance identifier."""
-        return slug(self.cluster, prefix="maestro-", max_length=RDS_IDENTIFIER_MAX)
+        return slug(self.name, prefix="maestro-", max_length=RDS_IDENTIFIER_MAX)
 
     @property
     def database_subnet_group(self) -> str:
         """RDS subnet group."""
-        return slug(self.cluster, prefix="maestro-", max_length=RDS_GROUP_NAME_MAX)
+        return slug(self.name, prefix="maestro-", max_length=RDS_GROUP_NAME_MAX)
 
     @property
     def database_security_group(self) -> str:
         """EC2 security group in front of the database."""
-        return slug(self.cluster, prefix="maestro-", suffix="-database", max_length=RDS_GROUP_NAME_MAX)
+        return slug(self.name, prefix="maestro-", suffix="-database", max_length=RDS_GROUP_NAME_MAX)
 
     def database_parameter_group(self, family: str) -> str:
         """RDS parameter group; it names its family, because a new major version needs one beside the old."""
-        return slug(self.cluster, prefix="maestro-", suffix=f"-{family}", max_length=RDS_GROUP_NAME_MAX)
+        return slug(self.name, prefix="maestro-", suffix=f"-{family}", max_length=RDS_GROUP_NAME_MAX)
 
     def database_log_group(self, log: str) -> str:
         """CloudWatch log group into which RDS writes one of the instance's logs."""

@@ -11,7 +11,7 @@ from maestro_stack.cluster import kubernetes_provider
 from maestro_stack.credentials import Credentials, CredentialsArgs
 from maestro_stack.database import Database, DatabaseArgs
 from maestro_stack.identity import Identity, IdentityArgs
-from maestro_stack.names import TAG_KEYS, Names
+from maestro_stack.names import CLUSTER_TAG, TAG_KEYS
 from maestro_stack.outputs import CONTRACT_VERSION, MaestroOutputs
 from maestro_stack.server import Server, ServerArgs
 from maestro_stack.settings import Settings
@@ -28,7 +28,11 @@ class RegionalMaestroArgs:
 
 
 class RegionalMaestro(pulumi.ComponentResource):
-    """Everything that one region's Maestro server needs, and the server."""
+    """Everything that one region's Maestro server needs, and the server.
+
+    What belongs to the cluster carries it in its logical name: that of another cluster is made beside it,
+    before it goes.
+    """
 
     outputs: MaestroOutputs
 
@@ -38,10 +42,11 @@ class RegionalMaestro(pulumi.ComponentResource):
         super().__init__("maestro:index:RegionalMaestro", name, opts=opts)
         child = pulumi.ResourceOptions(parent=self)
         settings, cluster = args.settings, args.surroundings.cluster
-        names = Names(cluster.name, cluster.region)
+        names = settings.names
         source = mqtt.Mqtt(settings.mqtt.source_id)
-        ours = (cluster.name, pulumi.get_stack(), "pulumi")
-        tags = {**settings.tags, **dict(zip(TAG_KEYS, ours, strict=True))}
+        ours = (names.name, pulumi.get_stack(), "pulumi", cluster.name)
+        of_cluster = {**settings.tags, **dict(zip(TAG_KEYS, ours, strict=True))}
+        tags = {key: value for key, value in of_cluster.items() if key != CLUSTER_TAG}
 
         broker = Broker(
             "broker",
@@ -80,7 +85,7 @@ class RegionalMaestro(pulumi.ComponentResource):
                 password=database.password,
                 kms_key_arn=settings.credentials.kms_key_arn,
                 is_production=settings.is_production,
-                tags=tags,
+                tags=of_cluster,
             ),
             opts=child,
         )
@@ -93,7 +98,7 @@ class RegionalMaestro(pulumi.ComponentResource):
                 secret_arns=(credentials.server_mqtt_cert_arn, credentials.db_credentials_arn),
                 kms_key_arn=settings.credentials.kms_key_arn,
                 iam=settings.iam,
-                tags=tags,
+                tags=of_cluster,
             ),
             opts=child,
         )
@@ -116,6 +121,7 @@ class RegionalMaestro(pulumi.ComponentResource):
                 secret_version_ids=credentials.version_ids,
                 depends_on=(
                     broker.authorization,
+                    *database.admissions,
                     *credentials.versions,
                     *identity.grants,
                     *bootstrap.published,

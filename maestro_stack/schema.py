@@ -448,13 +448,10 @@ class PolicySettings(Section):
     )
 
 
-ClusterName = Annotated[
-    str,
-    _matches(
-        r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}",
-        "must be an EKS cluster name (1 to 100 letters, digits, - or _, beginning with a letter or digit)",
-    ),
-]
+CLUSTER_NAME = r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}"
+CLUSTER_NAME_FORM = (
+    "must be an EKS cluster name (1 to 100 letters, digits, - or _, beginning with a letter or digit)"
+)
 TagKey = Annotated[
     str,
     _matches(
@@ -470,8 +467,14 @@ TagValue = Annotated[
 class Configuration(Section):
     """Every key of the project's namespace. `Pulumi.yaml` declares the same keys."""
 
-    cluster_name: ClusterName = _key(
+    cluster_name: Annotated[str, _matches(CLUSTER_NAME, CLUSTER_NAME_FORM)] = _key(
         "EKS cluster to deploy to; also the prefix of the secrets.", "regional-xyz"
+    )
+    name: Annotated[str, _matches(f"({CLUSTER_NAME})?", CLUSTER_NAME_FORM)] = _key(
+        "What the database and its groups are named by; the cluster's name when left out. Kept when another "
+        "cluster takes the place of this one.",
+        "regional-xyz",
+        default="",
     )
     profile: Literal["dev", "production"] = _key(
         "`dev` or `production`: defaults of size, availability, backups and protection. Required: a "

@@ -86,7 +86,7 @@ class Server(pulumi.ComponentResource):
         namespace = self._namespace(args)
         self.namespace = namespace.metadata.name
         release = kubernetes.helm.v3.Release(
-            "release",
+            f"release-{args.cluster.name}",
             name=args.settings.release_name,
             namespace=self.namespace,
             create_namespace=False,
@@ -120,12 +120,12 @@ class Server(pulumi.ComponentResource):
 
     def _namespace(self, args: ServerArgs) -> kubernetes.core.v1.Namespace:
         """Ours, or one that is only looked at. Both have one URN, so that either can become the other."""
-        settings = args.settings
+        settings, logical = args.settings, f"namespace-{args.cluster.name}"
         options = pulumi.ResourceOptions(parent=self, provider=args.provider)
         if settings.namespace_mode == "external":
-            return kubernetes.core.v1.Namespace.get("namespace", settings.namespace, opts=options)
+            return kubernetes.core.v1.Namespace.get(logical, settings.namespace, opts=options)
         return kubernetes.core.v1.Namespace(
-            "namespace",
+            logical,
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
                 name=settings.namespace,
                 labels={**settings.namespace_labels, **POD_SECURITY},

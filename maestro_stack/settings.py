@@ -29,6 +29,7 @@ from maestro_stack.chart import CHART_PATH, values_problems
 from maestro_stack.constraints import broken_rules
 from maestro_stack.errors import ConfigurationError, Problem
 from maestro_stack.messages import did_you_mean, problem_of, shown
+from maestro_stack.names import Names
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, Tree
 
 # Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
@@ -49,6 +50,11 @@ class Settings(Configuration):
     """Text of `database.caBundleFile` (PEM); None where the chart's own is used."""
     authentication: Authentication
     """How the stack's AWS provider authenticates, which `aws eks get-token` must do too."""
+
+    @property
+    def names(self) -> Names:
+        """The physical names."""
+        return Names(self.cluster_name, self.region, self.name or self.cluster_name)
 
     @property
     def is_production(self) -> bool:

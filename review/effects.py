@@ -233,18 +233,20 @@ UPGRADE_LOG = Resource(type="aws:cloudwatch/logGroup:LogGroup", name="upgrade-lo
 LOGS = (POSTGRES_LOG, UPGRADE_LOG)
 INSTANCE = Resource(type="aws:rds/instance:Instance", name="instance")
 SNAPSHOT_NAME = Resource(type="random:index/randomId:RandomId", name="final-snapshot")
-CERTIFICATE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="server-mqtt-cert")
-DATABASE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="db-credentials")
-CERTIFICATE_VERSION = Resource(type="aws:secretsmanager/secretVersion:SecretVersion", name="server-mqtt-cert")
-DATABASE_VERSION = Resource(type="aws:secretsmanager/secretVersion:SecretVersion", name="db-credentials")
-ROLE = Resource(type="aws:iam/role:Role", name="role")
-ROLE_POLICY = Resource(type="aws:iam/rolePolicy:RolePolicy", name="policy")
-ASSOCIATION = Resource(type="aws:eks/podIdentityAssociation:PodIdentityAssociation", name="association")
-PROVIDER = Resource(type=KUBERNETES_PROVIDER, name="kubernetes")
-BOOTSTRAP = Resource(type=CONFIG_MAP, name="bootstrap-output")
-BOOTSTRAP_PATCH = Resource(type=CONFIG_MAP_PATCH, name="bootstrap-output")
-SERVER_NAMESPACE = Resource(type=NAMESPACE, name="namespace")
-SERVER_RELEASE = Resource(type=RELEASE, name="release")
+CERTIFICATE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="server-mqtt-cert-*")
+DATABASE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="db-credentials-*")
+CERTIFICATE_VERSION = Resource(
+    type="aws:secretsmanager/secretVersion:SecretVersion", name="server-mqtt-cert-*"
+)
+DATABASE_VERSION = Resource(type="aws:secretsmanager/secretVersion:SecretVersion", name="db-credentials-*")
+ROLE = Resource(type="aws:iam/role:Role", name="role-*")
+ROLE_POLICY = Resource(type="aws:iam/rolePolicy:RolePolicy", name="policy-*")
+ASSOCIATION = Resource(type="aws:eks/podIdentityAssociation:PodIdentityAssociation", name="association-*")
+PROVIDER = Resource(type=KUBERNETES_PROVIDER, name="kubernetes-*")
+BOOTSTRAP = Resource(type=CONFIG_MAP, name="bootstrap-output-*")
+BOOTSTRAP_PATCH = Resource(type=CONFIG_MAP_PATCH, name="bootstrap-output-*")
+SERVER_NAMESPACE = Resource(type=NAMESPACE, name="namespace-*")
+SERVER_RELEASE = Resource(type=RELEASE, name="release-*")
 
 TAGGED = (
     IOT_POLICY, SECURITY_GROUP, INGRESS, SUBNET_GROUP, PARAMETER_GROUP, EARLIER_GROUP, *LOGS, INSTANCE,

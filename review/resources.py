@@ -18,7 +18,6 @@ from review.model import Difference, Way
 from review.permissions import DOCUMENTS
 from review.snapshot import CONSTANT, UNTOLD, Resource, Snapshot, renamed, symbol
 
-_PROVIDER_SUBJECT = f"{KUBERNETES_PROVIDER} kubernetes"
 CLUSTER_IDENTIFIER = "clusterIdentifier"
 _IN_SECRETS = frozenset(
     {
@@ -150,12 +149,14 @@ def dependents(after: Snapshot, subject: str) -> tuple[str, ...]:
 def _in_order(resources: Mapping[str, Resource]) -> Iterator[str]:
     done: set[str] = set()
 
+    providers = {subject for subject, each in resources.items() if each.type == KUBERNETES_PROVIDER}
+
     def visit(subject: str) -> Iterator[str]:
         if subject in done or subject not in resources:
             return
         done.add(subject)
-        provider = {_PROVIDER_SUBJECT} if _is_of_kubernetes(resources[subject]) else set[str]()
-        for needed in sorted(resources[subject].needs | provider):
+        of_kubernetes = providers if _is_of_kubernetes(resources[subject]) else set[str]()
+        for needed in sorted(resources[subject].needs | of_kubernetes):
             yield from visit(needed)
         yield subject
 
@@ -198,7 +199,9 @@ def _changed(
             differences=(*own, *following),
             replaced_by=(BY_TRIGGER,),
         )
-    of_kubernetes = _is_of_kubernetes(new) and _is_replaced(_PROVIDER_SUBJECT, found)
+    of_kubernetes = _is_of_kubernetes(new) and any(
+        each.resource.type == KUBERNETES_PROVIDER and each.way is Way.REPLACED for each in found.values()
+    )
     if not own and not following and not of_kubernetes:
         return None
     told_ = [difference.path for difference in (*own, *following)]
@@ -278,10 +281,6 @@ def _versions(difference: Difference) -> tuple[list[int], list[int]] | None:
 def top(path: str) -> str:
     """The input that a dotted path begins with."""
     return path.partition(".")[0].partition("[")[0]
-
-
-def _is_replaced(subject: str, found: Mapping[str, ResourceChange]) -> bool:
-    return subject in found and found[subject].way is Way.REPLACED
 
 
 def _following(new: Resource, found: Mapping[str, ResourceChange]) -> Iterator[Difference]:

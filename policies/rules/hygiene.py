@@ -7,7 +7,7 @@ from maestro_stack.schema import Json
 from policies import types
 from policies.rule import EVERY, SECRET, Circumstances, Resource, Rule, Severity
 
-REQUIRED_TAGS = ("managed-by", "maestro:cluster", "maestro:stack")
+REQUIRED_TAGS = ("managed-by", "maestro:name", "maestro:stack")
 TAGGABLE = (
     types.INGRESS_RULE,
     types.INSTANCE,

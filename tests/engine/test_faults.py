@@ -198,7 +198,7 @@ def test_after_a_kill_the_lock_and_what_is_pending_are_named(
     recovery.run(killable.region, recovery.sections()["A lock left behind"][0])
     named = killable.region.engine.up()
     assert not named.succeeded
-    assert "helm.sh/v3:Release::release, interrupted while creating" in named.text
+    assert "helm.sh/v3:Release::release-regional-xyz, interrupted while creating" in named.text
     assert killable.recover() == ["kubernetes:helm.sh/v3:Release"]
     killable.region.up()
     killable.assert_settled(undisturbed)

@@ -56,10 +56,12 @@ def test_a_guarded_stack_holds_where_boundary_and_key_let_it(rehearse: Rehearse)
     assert outcome.check("mount")["status"] == "holds"
     assert "its boundary lets it" in mount(outcome)
     assert "their key lets it decrypt them" in mount(outcome)
-    role = inputs(outcome, "aws:iam/role:Role", "role")
+    role = inputs(outcome, "aws:iam/role:Role", "role-regional-xyz")
     assert (role["path"], role["permissionsBoundary"]) == ("/maestro/", BOUNDARY)
     for secret in ("server-mqtt-cert", "db-credentials"):
-        assert inputs(outcome, "aws:secretsmanager/secret:Secret", secret)["kmsKeyId"] == KEY
+        assert (
+            inputs(outcome, "aws:secretsmanager/secret:Secret", f"{secret}-regional-xyz")["kmsKeyId"] == KEY
+        )
     arn = outcome.report["outputs"]["maestro_role_arn"]
     assert arn == f"arn:aws:iam::{ACCOUNT}:role/maestro/maestro-server-regional-xyz-us-east-1"
 
@@ -114,7 +116,7 @@ def test_a_policy_with_what_the_evaluator_does_not_know_is_unverified(
 
 
 def test_the_role_decrypts_through_secrets_manager_and_these_two_secrets_only(rehearse: Rehearse) -> None:
-    policy = inputs(rehearse(GUARDED), "aws:iam/rolePolicy:RolePolicy", "policy")["policy"]
+    policy = inputs(rehearse(GUARDED), "aws:iam/rolePolicy:RolePolicy", "policy-regional-xyz")["policy"]
     assert '"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"' in policy
     assert '"kms:EncryptionContext:SecretARN": ["arn:' in policy
 
@@ -138,7 +140,7 @@ def test_a_made_namespace_keeps_pod_security_whatever_else_it_is_labelled(rehear
     outcome = rehearse(
         sound(server={"namespaceLabels": {"team": "a"}, "namespaceAnnotations": {"example.com/owner": "b"}})
     )
-    metadata = inputs(outcome, "kubernetes:core/v1:Namespace", "namespace")["metadata"]
+    metadata = inputs(outcome, "kubernetes:core/v1:Namespace", "namespace-regional-xyz")["metadata"]
     assert metadata["labels"]["team"] == "a"
     assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert metadata["annotations"]["example.com/owner"] == "b"
@@ -158,9 +160,11 @@ def test_private_blocks_are_admitted_and_public_ones_break_a_rule(rehearse: Rehe
 
 def test_without_these_keys_nothing_of_them_is_sent(rehearse: Rehearse) -> None:
     outcome = rehearse()
-    assert not {"path", "permissionsBoundary"} & {*inputs(outcome, "aws:iam/role:Role", "role")}
-    assert "kmsKeyId" not in inputs(outcome, "aws:secretsmanager/secret:Secret", "db-credentials")
-    assert "kms:" not in inputs(outcome, "aws:iam/rolePolicy:RolePolicy", "policy")["policy"]
+    assert not {"path", "permissionsBoundary"} & {*inputs(outcome, "aws:iam/role:Role", "role-regional-xyz")}
+    assert "kmsKeyId" not in inputs(
+        outcome, "aws:secretsmanager/secret:Secret", "db-credentials-regional-xyz"
+    )
+    assert "kms:" not in inputs(outcome, "aws:iam/rolePolicy:RolePolicy", "policy-regional-xyz")["policy"]
 
 
 def test_a_boundary_of_another_account_is_refused_before_anything_is_built(rehearse: Rehearse) -> None:
@@ -201,7 +205,7 @@ def test_the_programs_pod_annotations_lie_over_the_users(rehearse: Rehearse) -> 
     given = {"example.com/owner": "a", "secret-version/db-credentials": "mine"}
     outcome = rehearse(sound(server={"values": {"deployment": {"podAnnotations": given}}}))
     assert outcome.status == 0, outcome.stdout
-    values = inputs(outcome, "kubernetes:helm.sh/v3:Release", "release")["values"]
+    values = inputs(outcome, "kubernetes:helm.sh/v3:Release", "release-regional-xyz")["values"]
     annotations = values["deployment"]["podAnnotations"]
     assert annotations["example.com/owner"] == "a"
     assert annotations["secret-version/db-credentials"] not in ("mine", "")

@@ -98,14 +98,39 @@ def test_production_is_protected_and_dev_can_be_rebuilt(rehearse: Rehearse) -> N
 
 
 def test_every_taggable_resource_carries_our_tags_and_the_stacks(rehearse: Rehearse) -> None:
-    outcome = rehearse(sound(tags={"team": "platform"}))
+    outcome = rehearse(sound(name="kept", tags={"team": "platform"}))
     taggable = [r for r in outcome.report["resources"] if r["type"] in TAGGABLE_TYPES]
     assert len(taggable) >= 8
+    ours = {"team": "platform", "maestro:name": "kept", "maestro:stack": "test", "managed-by": "pulumi"}
     for resource in taggable:
-        tags = resource["inputs"]["tags"]
-        assert tags.items() >= {"team": "platform", "maestro:cluster": "regional-xyz"}.items(), resource[
-            "urn"
+        of_cluster = {"maestro:cluster": "regional-xyz"} if "regional-xyz" in resource["name"] else {}
+        tags = {key: value for key, value in resource["inputs"]["tags"].items() if key != "Name"}
+        assert tags == ours | of_cluster, resource["urn"]
+
+
+def test_what_belongs_to_the_cluster_has_it_in_its_logical_name(rehearse: Rehearse) -> None:
+    one, other = (
+        {r["urn"] for r in rehearse(sound(name="kept", clusterName=cluster)).report["resources"]}
+        for cluster in ("old", "new")
+    )
+    ingress = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+    moved = sorted(urn.split("$")[-1].replace("-new", "") for urn in other - one if ingress not in urn)
+    assert moved == sorted(
+        [
+            "kubernetes:helm.sh/v3:Release::release",
+            "kubernetes:core/v1:Namespace::namespace",
+            "kubernetes:core/v1:ConfigMap::bootstrap-output",
+            "pulumi:providers:kubernetes::kubernetes",
+            "aws:eks/podIdentityAssociation:PodIdentityAssociation::association",
+            "aws:iam/role:Role::role",
+            "aws:iam/rolePolicy:RolePolicy::policy",
+            *(
+                f"aws:secretsmanager/{type_}::{secret}"
+                for type_ in ("secret:Secret", "secretVersion:SecretVersion")
+                for secret in ("server-mqtt-cert", "db-credentials")
+            ),
         ]
+    )
 
 
 def test_an_existing_config_map_is_adopted_when_it_names_the_cluster(rehearse: Rehearse) -> None:

@@ -51,7 +51,7 @@ SECRET = r"[A-Za-z0-9/_+=.@-]{1,512}"  # CreateSecret  # noqa: S105 a pattern
 
 def names_of(cluster: str, region: str) -> dict[str, tuple[str, str]]:
     """Each name with the pattern that it must match."""
-    names = Names(cluster, region)
+    names = Names(cluster, region, cluster)
     return {
         "role": (names.role, ROLE),
         "database": (names.database, RDS_IDENTIFIER),
@@ -79,13 +79,13 @@ def test_no_two_clusters_share_a_name() -> None:
 
 
 def test_no_two_regions_share_a_role() -> None:
-    roles = [Names(cluster, region).role for cluster, region in product(CLUSTERS, REGIONS)]
+    roles = [Names(cluster, region, cluster).role for cluster, region in product(CLUSTERS, REGIONS)]
     assert len(set(roles)) == len(CLUSTERS) * len(REGIONS)
 
 
 def test_names_are_the_same_every_time() -> None:
     # Written out: whoever changes one of these renames what runs.
-    names = Names("Regional_XYZ", "us-east-1")
+    names = Names("Regional_XYZ", "us-east-1", "Regional_XYZ")
     assert names.role == "maestro-server-regional-xyz-c9f90451-us-east-1"
     assert names.database == "maestro-regional-xyz-c9f90451"
     assert names.database_subnet_group == "maestro-regional-xyz-c9f90451"
@@ -95,14 +95,28 @@ def test_names_are_the_same_every_time() -> None:
 
 
 def test_a_legal_name_carries_no_hash() -> None:
-    names = Names("regional-xyz", "us-east-1")
+    names = Names("regional-xyz", "us-east-1", "regional-xyz")
     assert names.role == "maestro-server-regional-xyz-us-east-1"
     assert names.database == "maestro-regional-xyz"
     assert names.database_parameter_group("postgres17") == "maestro-regional-xyz-postgres17"
 
 
+def test_what_outlives_the_cluster_is_named_by_the_name_and_the_rest_by_the_cluster() -> None:
+    one, other = (Names(cluster, "us-east-1", "kept") for cluster in ("old", "new"))
+    family = "postgres17"
+    assert one.database == other.database == "maestro-kept"
+    assert one.database_subnet_group == other.database_subnet_group
+    assert one.database_security_group == other.database_security_group
+    assert one.database_parameter_group(family) == other.database_parameter_group(family)
+    assert one.database_log_group("upgrade") == other.database_log_group("upgrade")
+    assert one.final_snapshot("0a1b2c3d") == other.final_snapshot("0a1b2c3d")
+    assert other.role == "maestro-server-new-us-east-1"
+    assert other.server_mqtt_cert_secret == "new/maestro/server-mqtt-cert"  # noqa: S105 a name
+    assert other.db_credentials_secret == "new/maestro/db-credentials"  # noqa: S105 a name
+
+
 def test_the_secrets_carry_the_name_of_the_cluster_as_it_is() -> None:
-    names = Names("Regional_XYZ", "us-east-1")
+    names = Names("Regional_XYZ", "us-east-1", "Regional_XYZ")
     found = {names.server_mqtt_cert_secret, names.db_credentials_secret}
     assert found == {f"Regional_XYZ/maestro/{secret}" for secret in ("server-mqtt-cert", "db-credentials")}
 
