@@ -29,7 +29,7 @@ CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/bootstrap-output"
 PODS = f"/api/v1/namespaces/{OURS}/pods"
 REPLICAS = 2
 """The program's default."""
-RELEASE = "kubernetes:helm.sh/v3:Release release"
+RELEASE = "kubernetes:helm.sh/v3:Release release-regional-xyz"
 EMULATED = ("aws", "random")
 # The engine tier's begin at 200000000000; here each has its own API server in its world.
 _accounts = itertools.count(300_000_000_000)

@@ -26,10 +26,10 @@ ROTATION = ROOT / "docs/rotation.md"
 TYPE = RELEASE.partition(" ")[0]
 CERTIFICATE_SECRET = f"{CLUSTER}/maestro/server-mqtt-cert"
 DATABASE_SECRET = f"{CLUSTER}/maestro/db-credentials"
-ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation association"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation association-regional-xyz"
 ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment policy-attachment"
 CERTIFICATE = "aws:iot/certificate:Certificate certificate"
-DATABASE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion db-credentials"
+DATABASE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion db-credentials-regional-xyz"
 ROLE_POLICY = "read-server-secrets"
 FAILED_MOUNT = 'MountVolume.SetUp failed for volume "secrets-store"'
 NO_ASSOCIATION = f"no association of service account {OURS}/maestro on cluster {CLUSTER}"
@@ -213,7 +213,9 @@ def tell(emulation: Emulation, control_plane: ControlPlane, folder: Path) -> Sto
         )
         write_without_port(region)
         region.configure(settings(tag="2", certificate="2026-11"))
-        done["port"] = fail(stack, lambda: None, lambda: refresh_only(region, "db-credentials"), heals=False)
+        done["port"] = fail(
+            stack, lambda: None, lambda: refresh_only(region, "db-credentials-*"), heals=False
+        )
         taken_back = add_and_take_back(stack)
         return Story(failures=done, taken_back=taken_back, changes_at_the_end=region.preview().changes)
 
@@ -262,7 +264,7 @@ def test_the_release_is_kept_as_partly_made(story: Story, case: str) -> None:
     assert failure.helm_status == "failed"
     assert failure.in_state["id"] == f"{OURS}/maestro-server"
     assert failure.in_state["initErrors"]
-    assert [step.name for step in failure.failed.steps if step.failed] == ["release"]
+    assert [step.name for step in failure.failed.steps if step.failed] == ["release-regional-xyz"]
 
 
 @pytest.mark.parametrize("case", ["rights", "port"])

@@ -55,7 +55,7 @@ CASES: tuple[tuple[dict[str, object], str, Way, Grade, str], ...] = (
     ),
     (
         {"bootstrapConfigMap": "external"},
-        "kubernetes:core/v1:ConfigMap bootstrap-output",
+        "kubernetes:core/v1:ConfigMap bootstrap-output-regional-xyz",
         Way.DELETED,
         Grade.DANGEROUS,
         "",

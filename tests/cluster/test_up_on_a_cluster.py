@@ -79,7 +79,9 @@ def test_our_key_is_taken_back_with_what_kubectl_wrote_and_what_others_wrote_sta
     stack.api.call("PATCH", f"{CONFIG_MAP}?fieldManager=argocd", more, content_type=MERGE_PATCH)
     seen = stack.region.refresh()
     assert seen.of("update") == ["kubernetes:core/v1:ConfigMap"]
-    assert stack.region.up().changes == {"kubernetes:core/v1:ConfigMap bootstrap-output": "update"}
+    assert stack.region.up().changes == {
+        "kubernetes:core/v1:ConfigMap bootstrap-output-regional-xyz": "update"
+    }
     repaired = stack.config_map()
     assert record(repaired, "data") == {"cluster_name": CLUSTER, "by_argocd": "stays"}
     assert "team" not in record(record(repaired, "metadata"), "labels")
@@ -176,8 +178,8 @@ def test_the_config_map_of_another_owner_and_other_ways_to_reach_the_cluster(
         kubeconfig = control_plane.admin_kubeconfig_text
         region.engine.pulumi("config", "set", "--stack", region.name, *secret, kubeconfig)
         assert region.up().changes == {
-            "pulumi:providers:kubernetes kubernetes": "update",
-            "kubernetes:core/v1:ConfigMapPatch bootstrap-output": "create",
+            "pulumi:providers:kubernetes kubernetes-regional-xyz": "update",
+            "kubernetes:core/v1:ConfigMapPatch bootstrap-output-regional-xyz": "create",
         }
         assert record(stack.config_map(), "data") == theirs | {"cluster_name": CLUSTER}
         assert set(stack.pods()) == pods

@@ -177,9 +177,9 @@ def test_a_refreshed_plan_tells_what_was_lost_and_what_is_taken_back(
     found = {change.subject: change for change in reviewed(read_plan(file, "maestro-stack")).changes}
     lost = {subject for subject, change in found.items() if LOST in change.sentence}
     assert lost == {
-        "aws:eks/podIdentityAssociation:PodIdentityAssociation association",
-        "aws:secretsmanager/secret:Secret db-credentials",
-        "aws:secretsmanager/secretVersion:SecretVersion db-credentials",
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation association-regional-xyz",
+        "aws:secretsmanager/secret:Secret db-credentials-regional-xyz",
+        "aws:secretsmanager/secretVersion:SecretVersion db-credentials-regional-xyz",
     }
     database = found["aws:rds/instance:Instance instance"]
     assert [(each.path, each.note) for each in database.differences] == [
@@ -187,7 +187,7 @@ def test_a_refreshed_plan_tells_what_was_lost_and_what_is_taken_back(
     ]
     assert {found[subject].grade for subject in (*lost, database.subject)} == {Grade.DANGEROUS}
     # The secret that it names is made anew, so nobody knows the policy before `up`.
-    assert found["aws:iam/rolePolicy:RolePolicy policy"].grade is Grade.DANGEROUS
+    assert found["aws:iam/rolePolicy:RolePolicy policy-regional-xyz"].grade is Grade.DANGEROUS
 
 
 def test_tags_of_others_stay_through_an_up_that_changes_other_things(region: NewRegion) -> None:
@@ -222,7 +222,7 @@ def test_a_label_of_the_namespace_that_somebody_changed_is_taken_back(region: Ne
     assert labels()[enforced] == "privileged"
     stack.refresh()
     # A preview dry-runs the update, and would end in a conflict.
-    assert stack.preview().changes == {"kubernetes:core/v1:Namespace namespace": "update"}
+    assert stack.preview().changes == {"kubernetes:core/v1:Namespace namespace-regional-xyz": "update"}
     stack.up()
     assert labels()[enforced] == "restricted"
     assert stack.preview().changes == {}

@@ -18,8 +18,8 @@ def test_two_runs_put_their_secrets_together_alike(rehearse: Rehearse) -> None:
     first = _secrets(rehearse)
     assert sorted(key.rpartition(":")[2] for key in first) == [
         "Instance instance password",
-        "SecretVersion db-credentials secretString",
-        "SecretVersion server-mqtt-cert secretString",
+        "SecretVersion db-credentials-regional-xyz secretString",
+        "SecretVersion server-mqtt-cert-regional-xyz secretString",
     ]
     assert _secrets(rehearse) == first
     # Each of another form, so none was left out as a whole.
