@@ -13,7 +13,7 @@ async def main() -> None:
     """The program; Pulumi runs it and waits for its look-ups."""
     settings = load()
     args = RegionalMaestroArgs(settings=settings, surroundings=await look_up(settings))
-    RegionalMaestro("maestro", args).outputs.export()
+    RegionalMaestro("maestro", args).outputs.export(install=settings.server.install)
 
 
 pulumi.run(main)

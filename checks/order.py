@@ -6,7 +6,8 @@ from checks.evidence import Evidence
 from checks.finding import Findings
 from common.json_values import record
 from engine.run import Resource, Run
-from policies.types import RELEASE
+from maestro_stack.names import attachment_name, certificate_name
+from policies.types import CERTIFICATE, POLICY_ATTACHMENT, RELEASE
 
 NAME = "order"
 QUESTION = "Is all there before the pods, and does little wait for the database?"
@@ -18,16 +19,12 @@ def check(evidence: Evidence, findings: Findings) -> None:
     """Walk the dependencies that the program declared."""
     with findings.refusing(LookupError):
         run = evidence.update
-        release = run.one(RELEASE)
-        before = run.needs(release)
-        late = [what for what, resource in _needed(evidence) if resource.urn not in before]
-        findings.expect(
-            not late,
-            f"before the release: {', '.join(what for what, _ in _needed(evidence))}",
-            f"the release doesn't wait for: {', '.join(late)}",
-        )
         secret = run.one(SECRET_VERSION, f"db-credentials-{evidence.settings.cluster_name}")
-        allowed = sorted({_title(release), _title(secret)})
+        allowed = [_title(secret)]
+        if evidence.settings.server.install == "pulumi":
+            release = run.one(RELEASE)
+            allowed = sorted([*allowed, _title(release)])
+            _check_release(evidence, findings, release)
         # What nobody here knows, such as an alarm about the database, may be done with it when it likes.
         known = (r for r in run.resources if not r.unverified or _title(r) in allowed)
         waiting = sorted(_title(r) for r in known if _waits_for_database(run, r))
@@ -37,13 +34,6 @@ def check(evidence: Evidence, findings: Findings) -> None:
             f"these wait for the database, and should be {allowed}: {waiting}",
         )
         _check_rotation(evidence, findings)
-        strategy = record(record(evidence.release.one("Deployment"), "spec"), "strategy")
-        unavailable = record(strategy, "rollingUpdate").get("maxUnavailable")
-        findings.expect(
-            unavailable == 0,
-            "the release is ready only when every pod is (maxUnavailable 0)",
-            f"Helm calls the release ready with {unavailable} pods missing, and the old certificate would go",
-        )
         planned, built = {r.urn for r in evidence.preview.resources}, {r.urn for r in run.resources}
         findings.expect(
             planned == built,
@@ -52,37 +42,53 @@ def check(evidence: Evidence, findings: Findings) -> None:
         )
 
 
+def _check_release(evidence: Evidence, findings: Findings, release: Resource) -> None:
+    """All that pods need is there before it, and it is ready when they are."""
+    before = evidence.update.needs(release)
+    late = [what for what, resource in _needed(evidence) if resource.urn not in before]
+    findings.expect(
+        not late,
+        f"before the release: {', '.join(what for what, _ in _needed(evidence))}",
+        f"the release doesn't wait for: {', '.join(late)}",
+    )
+    strategy = record(record(evidence.release.one("Deployment"), "spec"), "strategy")
+    unavailable = record(strategy, "rollingUpdate").get("maxUnavailable")
+    findings.expect(
+        unavailable == 0,
+        "the release is ready only when every pod is (maxUnavailable 0)",
+        f"Helm calls the release ready with {unavailable} pods missing, and the old certificate would go",
+    )
+
+
 def _check_rotation(evidence: Evidence, findings: Findings) -> None:
     """A rotated certificate, and what carries it to the pods, is made before the old one goes."""
-    run = evidence.update
-    certificate = run.one("aws:iot/certificate:Certificate")
-    chain = [
-        certificate,
-        run.one("aws:iot/policyAttachment:PolicyAttachment"),
-        *run.of_type(SECRET_VERSION),
-    ]
-    early = [_title(resource) for resource in chain if resource.delete_before_replace]
+    run, rotation = evidence.update, evidence.settings.rotation
+    certificates = run.of_type(CERTIFICATE)
+    chain = [*run.of_type(POLICY_ATTACHMENT), *run.of_type(SECRET_VERSION)]
+    early = [_title(each) for each in [*certificates, *chain] if each.delete_before_replace]
     findings.expect(
         not early,
-        "a rotated certificate is replaced before the old one goes",
+        "a rotated certificate is made before the old one goes",
         f"deleted before it is replaced: {', '.join(early)}",
     )
-    wanted = evidence.settings.rotation.certificate
+    generations = dict.fromkeys((rotation.certificate, rotation.keep_certificate))
+    wanted = sorted(certificate_name(each) for each in generations if each is not None)
+    there = sorted(each.name for each in certificates)
     findings.expect(
-        certificate.replacement_trigger == wanted,
-        "rotation.certificate replaces it",
-        f"the certificate is replaced by {certificate.replacement_trigger!r}, not by rotation.certificate",
+        there == wanted,
+        f"by generation: {', '.join(there)}",
+        f"by rotation.certificate and keepCertificate there should be {wanted}, and not {there}",
     )
 
 
 def _needed(evidence: Evidence) -> Iterator[tuple[str, Resource]]:
     """What a pod needs when it is admitted and when it starts."""
-    run = evidence.update
+    run, rotation = evidence.update, evidence.settings.rotation.certificate
     for rule in run.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
         yield f"database's {rule.name}", rule
     yield "association", run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation")
     yield "role policy", run.one("aws:iam/rolePolicy:RolePolicy")
-    yield "IoT policy on the certificate", run.one("aws:iot/policyAttachment:PolicyAttachment")
+    yield "IoT policy on the certificate", run.one(POLICY_ATTACHMENT, attachment_name(rotation))
     for version in run.of_type(SECRET_VERSION):
         yield f"secret {version.name}", version
     yield "namespace", run.one("kubernetes:core/v1:Namespace")

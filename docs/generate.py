@@ -42,6 +42,7 @@ from fleet.file import schema as fleet_schema  # noqa: E402
 from maestro_stack.constraints import WIRED_VALUES  # noqa: E402
 from maestro_stack.outputs import (  # noqa: E402
     CONTRACT_VERSION,
+    INSTALL_OUTPUT,
     VERSION_OUTPUT,
     OutputDocumentation,
     documentation,
@@ -271,7 +272,16 @@ def has_fields(part: Schema) -> bool:
 
 def outputs_blocks() -> dict[str, str]:
     """The blocks of docs/outputs.md."""
-    rows = [(f"`{o.name}`", o.type, o.description, f"`{o.example}`", o.since) for o in documentation()]
+    rows = [
+        (
+            code(o.name),
+            o.type,
+            f"{o.description} Only with `server.install` `{o.install}`." if o.install else o.description,
+            code(o.example if isinstance(o.example, str) else json.dumps(o.example)),
+            o.since,
+        )
+        for o in documentation()
+    ]
     return {
         "contract version": f"Contract version: **{CONTRACT_VERSION}** (`maestro_contract_version`).",
         "outputs": table(("Output", "Type", "Description", "Example", "Since"), rows),
@@ -295,7 +305,14 @@ def outputs_schema() -> str:
         "description": "Others may be added to them at any time: read what you need by its name.",
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [output.name for output in documentation() if not output.install],
+        "oneOf": [
+            {
+                "properties": {INSTALL_OUTPUT: {"const": install}},
+                "required": [output.name for output in documentation() if output.install == install],
+            }
+            for install in sorted({output.install for output in documentation() if output.install})
+        ],
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -323,7 +340,14 @@ def outputs_lock(
     outputs = documentation() if outputs is None else tuple(outputs)
     after: Locked = {
         "contract": version,
-        "outputs": {output.name: {"type": output.type, "since": output.since} for output in outputs},
+        "outputs": {
+            output.name: {
+                "type": output.type,
+                "since": output.since,
+                **({"install": output.install} if output.install else {}),
+            }
+            for output in outputs
+        },
     }
     locked = cast(Locked, json.loads(before)) if before else after
     if version < locked["contract"]:
@@ -351,6 +375,8 @@ def broken_promises(locked: Locked, now: Locked) -> Iterator[str]:
         for what, words in (("type", "was of type"), ("since", "was first in release")):
             if there[what] != promised[what]:
                 yield f"{name} {words} {promised[what]}, and now {there[what]}"
+        if (only := there.get("install")) not in (None, promised.get("install")):
+            yield f"{name} is exported with server.install {only} only"
 
 
 def rules_blocks() -> dict[str, str]:

@@ -9,6 +9,7 @@ from doctor.case import Case, absent
 from doctor.errors import AwsError
 from doctor.question import Category, Question
 from maestro_stack.mqtt import PORT, SHARE_GROUP, amazon_root_cas
+from maestro_stack.names import certificate_name
 from policies import types
 
 DOMAIN = "iot:Data-ATS"
@@ -58,8 +59,9 @@ def shake_hands(host: str, port: int, authorities: str, findings: Findings) -> N
 
 
 def _certificate_id(case: Case) -> str | None:
-    known = case.known().of_type(types.CERTIFICATE)
-    return known[-1].id if known else None
+    wanted = certificate_name(case.settings.rotation.certificate)
+    found = [each for each in case.known().of_type(types.CERTIFICATE) if each.name == wanted]
+    return found[-1].id if found else None
 
 
 def _certificate(case: Case, findings: Findings) -> None:

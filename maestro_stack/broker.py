@@ -9,6 +9,8 @@ import pulumi_aws as aws
 from maestro_stack.cluster import Cluster
 from maestro_stack.errors import Problem, SurroundingsError
 from maestro_stack.mqtt import Mqtt
+from maestro_stack.names import attachment_name, certificate_name
+from maestro_stack.schema import RotationSettings
 
 
 async def find_endpoint(region: str) -> str:
@@ -35,13 +37,17 @@ class BrokerArgs:
     endpoint: str
     """Host, without port: see `find_endpoint`."""
     mqtt: Mqtt
-    rotation: str
-    """Any new string replaces the certificate."""
+    rotation: RotationSettings
+    """Which certificates there are, and which of them the server gets."""
     tags: dict[str, str]
 
 
 class Broker(pulumi.ComponentResource):
     """MQTT endpoint and the server's identity on it.
+
+    Each generation of the certificate is a resource of its own, named by the string that asked for it: the
+    engine makes the new one first, and deletes the old one at the end of the update in which nothing names
+    it any more.
 
     The certificate authenticates the server (X.509, port 8883); the policy says which topics it may use. IAM
     is not consulted. Source: AWS IoT Core developer guide, "X.509 client certificates".
@@ -75,15 +81,9 @@ class Broker(pulumi.ComponentResource):
             tags=args.tags,
             opts=child,
         )
-        certificate = aws.iot.Certificate(
-            "certificate",
-            active=True,
-            # Create before delete: pods keep the old certificate until they have the new one.
-            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=args.rotation),
-        )
-        self.authorization = aws.iot.PolicyAttachment(
-            "policy-attachment", policy=policy.name, target=certificate.arn, opts=child
-        )
+        certificate, self.authorization = self._certificate(args.rotation.certificate, policy)
+        if args.rotation.keep_certificate is not None:
+            self._certificate(args.rotation.keep_certificate, policy)
         self.endpoint = args.endpoint
         self.policy_name = policy.name
         self.policy_arn = policy.arn
@@ -92,3 +92,13 @@ class Broker(pulumi.ComponentResource):
         self.certificate_pem = certificate.certificate_pem
         self.private_key = certificate.private_key
         self.register_outputs({"endpoint": self.endpoint, "certificateId": self.certificate_id})
+
+    def _certificate(
+        self, generation: str, policy: aws.iot.Policy
+    ) -> tuple[aws.iot.Certificate, aws.iot.PolicyAttachment]:
+        child = pulumi.ResourceOptions(parent=self)
+        certificate = aws.iot.Certificate(certificate_name(generation), active=True, opts=child)
+        attachment = aws.iot.PolicyAttachment(
+            attachment_name(generation), policy=policy.name, target=certificate.arn, opts=child
+        )
+        return certificate, attachment

@@ -5,7 +5,14 @@ from collections.abc import Collection, Iterator, Sequence
 
 from maestro_stack.errors import Problem
 from maestro_stack.messages import example_at, shown
-from maestro_stack.schema import Configuration, DatabaseSettings, KubernetesSettings, Profile, Tree
+from maestro_stack.schema import (
+    Configuration,
+    DatabaseSettings,
+    KubernetesSettings,
+    Profile,
+    ServerSettings,
+    Tree,
+)
 from maestro_stack.sizing import (
     GP3_IOPS,
     GP3_STRIPED_FROM_GIB,
@@ -29,6 +36,16 @@ WIRED_VALUES = (
 )  # fmt: skip
 
 
+RELEASE_KEYS = (
+    "release_name",
+    "timeout_seconds",
+    "namespace_mode",
+    "namespace_labels",
+    "namespace_annotations",
+)
+"""Of `server`: what only a release and a namespace of the program's have."""
+
+
 def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Problem]:
     """Rules over several keys. `c` holds defaults for the top-level keys in `broken`.
 
@@ -39,7 +56,15 @@ def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Pro
     if c.server.namespace == "default" or c.server.namespace.startswith("kube-"):
         problem = f"{shown(c.server.namespace)} belongs to Kubernetes; Maestro gets a namespace of its own"
         yield Problem(key="server.namespace", problem=problem, example=example_at("server", "namespace"))
-    if c.server.namespace_mode == "external":
+    if c.server.install == "external":
+        for key in sorted({*RELEASE_KEYS} & c.server.model_fields_set):
+            yield Problem(
+                key=f"server.{ServerSettings.model_fields[key].alias}",
+                problem="is given, but with server.install external the program makes no release and no "
+                "namespace",
+                example="remove it, or: pulumi config set --path server.install pulumi",
+            )
+    elif c.server.namespace_mode == "external":
         given = {"Labels": c.server.namespace_labels, "Annotations": c.server.namespace_annotations}
         for what in (what for what, metadata in given.items() if metadata):
             yield Problem(
@@ -53,6 +78,10 @@ def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Pro
         yield Problem(key=f"server.values.{path}", problem=problem, example=remedy)
     if not {"database", "server"} & {*broken}:
         yield from _capacity_problems(c)
+    if c.rotation.keep_certificate == c.rotation.certificate:
+        problem = f"{shown(c.rotation.certificate)} is rotation.certificate, the certificate in use"
+        example = "remove it, or name the value that rotation.certificate had before"
+        yield Problem(key="rotation.keepCertificate", problem=problem, example=example)
     yield from _kubernetes_problems(c.kubernetes)
     if not {"profile", "acknowledge"} & {*broken}:
         yield from _weakenings(c, broken)

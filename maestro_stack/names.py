@@ -41,6 +41,16 @@ def slug(text: str, *, prefix: str, suffix: str = "", max_length: int) -> str:
     return f"{prefix}{kept}-{digest}{suffix}" if kept else f"{prefix}{digest}{suffix}"
 
 
+def certificate_name(generation: str) -> str:
+    """Logical name of the IoT certificate that a value of `rotation.certificate` asks for."""
+    return f"certificate-{generation}" if generation else "certificate"
+
+
+def attachment_name(generation: str) -> str:
+    """Logical name of the attachment of the server's policy to that certificate."""
+    return f"policy-attachment-{generation}" if generation else "policy-attachment"
+
+
 @dataclass(frozen=True)
 class Names:
     """The physical names of one Maestro in one region, on one cluster."""

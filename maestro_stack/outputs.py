@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import pairwise
-from typing import Annotated, Self, TypeVar, cast, get_args, get_type_hints
+from types import NoneType
+from typing import Annotated, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import pulumi
 
@@ -28,15 +29,18 @@ T = TypeVar("T")
 CONTRACT_VERSION = 1
 """Grows when an output is removed or changes its meaning or type; adding one leaves it as it is."""
 VERSION_OUTPUT = "maestro_contract_version"
+INSTALL_OUTPUT = "maestro_server_install"
 
 
 @dataclass(frozen=True)
 class Example:
-    """What an output's value looks like, and which release of maestro-stack was the first to export it."""
+    """What an output's value looks like, and where it is to be found."""
 
-    value: str | int
+    example: str | int | Mapping[str, object]
     since: str = "0.1.0"
-    """A later output says its own."""
+    """Release of maestro-stack that was the first to export it."""
+    install: str | None = None
+    """The `server.install` with which it is exported; None: with each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,25 +137,33 @@ class MaestroOutputs:
         pulumi.Output[str], Example("arn:aws:iam::123456789012:role/maestro-server-regional-xyz-us-east-1")
     ]
     """The same role's ARN."""
+    maestro_server_install: Annotated[pulumi.Output[str], Example("pulumi")]
+    """Who installs the chart: `pulumi` or something `external`."""
     maestro_namespace: Annotated[pulumi.Output[str], Example("maestro")]
     """Kubernetes namespace of the server."""
-    maestro_release_name: Annotated[pulumi.Output[str], Example("maestro-server")]
+    maestro_release_name: Annotated[pulumi.Output[str | None], Example("maestro-server", install="pulumi")]
     """Helm release."""
-    maestro_release_revision: Annotated[pulumi.Output[int], Example(1)]
+    maestro_release_revision: Annotated[pulumi.Output[int | None], Example(1, install="pulumi")]
     """Helm release revision."""
-    maestro_release_status: Annotated[pulumi.Output[str], Example("deployed")]
+    maestro_release_status: Annotated[pulumi.Output[str | None], Example("deployed", install="pulumi")]
     """Helm release status."""
-    maestro_chart_version: Annotated[pulumi.Output[str], Example("0.1.0")]
+    maestro_chart_version: Annotated[pulumi.Output[str | None], Example("0.1.0", install="pulumi")]
     """Version of the chart installed."""
+    maestro_chart_values: Annotated[
+        pulumi.Output[dict[str, object] | None],
+        Example({"clusterName": "regional-xyz"}, install="external"),
+    ]
+    """Values for the chart, all that this region needs: for Argo CD or `helm install --values`."""
     maestro_http_address: Annotated[pulumi.Output[str], Example("http://maestro.maestro.svc:8000")]
     """REST API, inside the cluster. Unauthenticated: the chart's network policy says who reaches it."""
     maestro_grpc_address: Annotated[pulumi.Output[str], Example("maestro-grpc.maestro.svc:8090")]
     """CloudEvents gRPC service, inside the cluster; likewise."""
 
-    def export(self) -> None:
-        """Make them the stack's outputs."""
-        for output in fields(self):
-            pulumi.export(output.name, getattr(self, output.name))
+    def export(self, *, install: str) -> None:
+        """Make those that this `server.install` has the stack's outputs."""
+        for output in _contract():
+            if output.install in (None, install):
+                pulumi.export(output.name, getattr(self, output.name))
 
     @classmethod
     def from_stack(cls, reference: pulumi.StackReference) -> Self:
@@ -159,12 +171,13 @@ class MaestroOutputs:
 
         They are checked as a whole, before any of them has a value: a stack that exports something else than
         this contract ends the program with an `OutputsError`, which holds everything that is wrong. In a
-        preview, the outputs of a stack that has none yet are unknown, and a warning says so.
+        preview, the outputs of a stack that has none yet are unknown, and a warning says so. Those that only
+        one `server.install` has are None with the other.
         """
         checked = pulumi.Output.all(reference.name, reference.outputs).apply(_checked)
 
         def value(name: str) -> pulumi.Output[object]:
-            return checked.apply(lambda values: values[name])
+            return checked.apply(lambda values: values.get(name))
 
         return cls(**{output.name: value(output.name) for output in fields(cls)})  # type: ignore[arg-type]
 
@@ -200,7 +213,7 @@ def _place(arn: str) -> dict[str, str]:
 
 # --- reading --------------------------------------------------------------------------------------
 
-_TYPES: Mapping[str, type] = {"string": str, "integer": int}
+_TYPES: Mapping[str, type] = {"string": str, "integer": int, "object": dict}
 _WORDS = (
     (bool, "a truth value"),
     (str, "a string"),
@@ -216,7 +229,7 @@ def _checked(read: list[object]) -> dict[str, object] | pulumi.Output[dict[str, 
     if not values and pulumi.runtime.is_dry_run():
         pulumi.log.warn(f"{stack} has no outputs yet: what is made of them is unknown in this preview.")
         return _unknown()
-    values = {name: _whole(value) for name, value in values.items()}
+    values = cast(dict[str, object], _whole(values))
     if problems := problems_of(stack, values):
         raise OutputsError(problems)
     return values
@@ -224,6 +237,10 @@ def _checked(read: list[object]) -> dict[str, object] | pulumi.Output[dict[str, 
 
 def _whole(value: object) -> object:
     """The engine's numbers are floats."""
+    if isinstance(value, dict):
+        return {key: _whole(below) for key, below in cast(dict[str, object], value).items()}
+    if isinstance(value, list):
+        return [_whole(below) for below in cast(list[object], value)]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -257,6 +274,7 @@ def problems_of(stack: str, values: Mapping[str, object]) -> list[Problem]:
                 example=f"{stack} was not written by maestro-stack; example of a value: {output.example}",
             )
             for output in _contract()
+            if output.install in (None, values.get(INSTALL_OUTPUT))
             if not _is(output.type, values.get(output.name))
         ),
     ]
@@ -305,17 +323,14 @@ def _article(type_: str) -> str:
 # --- the model, read ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Output:
+@dataclass(frozen=True, kw_only=True)
+class _Output(Example):
     name: str
     type: str
-    """`string` or `integer`."""
-    example: str | int
-    since: str
-    """Release of maestro-stack that was the first to export it."""
+    """`string`, `integer` or `object`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputDocumentation(_Output):
     """One row of the contract."""
 
@@ -336,8 +351,10 @@ def _contract() -> tuple[_Output, ...]:
     rows: list[_Output] = []
     for name, hint in get_type_hints(MaestroOutputs, include_extras=True).items():
         output, example = cast(tuple[object, Example], get_args(hint))
-        (type_,) = cast(tuple[type], get_args(output))
-        rows.append(_Output(name, types[type_], example.value, example.since))
+        (type_,) = get_args(output)
+        if NoneType in get_args(type_):  # X | None
+            type_ = get_args(type_)[0]
+        rows.append(_Output(name=name, type=types[get_origin(type_) or type_], **vars(example)))
     return tuple(rows)
 
 

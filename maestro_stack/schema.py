@@ -312,8 +312,14 @@ class RequestsSettings(Section):
 
 
 class ServerSettings(Section):
-    """The Helm release of the Maestro server."""
+    """The Maestro server on the cluster."""
 
+    install: Literal["pulumi", "external"] = _key(
+        "Who installs the chart: `pulumi`, as a Helm release, or something `external`, such as Argo CD, with "
+        "the output `maestro_chart_values`.",
+        "external",
+        default="pulumi",
+    )
     replicas: int = _key("Server pods.", 2, default=2, ge=1)
     zone_count: int = _key("Zones to spread the pods over; 1 turns it off.", 3, default=3, ge=1)
     image: Annotated[ImageSettings, Field(default=NO_KEYS)]
@@ -415,11 +421,23 @@ class KubernetesSettings(Section):
     )
 
 
+# Generations of the certificate are part of logical names, in which "::" and "/" part URNs and paths.
+Generation = Annotated[
+    Text, _matches(r"[A-Za-z0-9._-]{0,40}", "must be at most 40 letters, digits or any of ._-")
+]
+
+
 class RotationSettings(Section):
-    """Any new string rotates that credential."""
+    """To rotate a credential, change its string."""
 
     database: Text = _key("A new string replaces the database password.", "2026-11", default="")
-    certificate: Text = _key("A new string replaces the MQTT certificate.", "2026-11", default="")
+    certificate: Generation = _key("A new string replaces the MQTT certificate.", "2026-11", default="")
+    keep_certificate: Generation | None = _key(
+        "Earlier value of `rotation.certificate` whose certificate stays valid, until every pod has the new "
+        'one; `""` is the first.',
+        "2026-10",
+        default=None,
+    )
 
 
 class Acknowledgement(Section):
@@ -485,7 +503,7 @@ class Configuration(Section):
     mqtt: MqttSettings = _key(
         "The server's place on the account's MQTT broker.", {"sourceId": "maestro-east"}, default=NO_KEYS
     )
-    server: ServerSettings = _key("The Helm release of the Maestro server.", {"replicas": 3}, default=NO_KEYS)
+    server: ServerSettings = _key("The Maestro server on the cluster.", {"replicas": 3}, default=NO_KEYS)
     network: NetworkSettings = _key(
         "Where the database is reached from.",
         {"clientSecurityGroupIds": ["sg-0123456789abcdef0"]},
@@ -507,7 +525,7 @@ class Configuration(Section):
         default="create",
     )
     rotation: RotationSettings = _key(
-        "Any new string rotates that credential.", {"certificate": "2026-11"}, default=NO_KEYS
+        "To rotate a credential, change its string.", {"certificate": "2026-11"}, default=NO_KEYS
     )
     acknowledge: tuple[Acknowledgement, ...] = _key(
         "Settings that weaken production on purpose, each with a reason.",

@@ -41,10 +41,10 @@ class ServerArgs:
 
 
 def chart_values(args: ServerArgs) -> dict[str, object]:
-    """The chart's values as the program wires them; see `constraints.WIRED_VALUES`."""
+    """The chart's values: the user's, and over them what the program wires (`constraints.WIRED_VALUES`)."""
     settings, image = args.settings, args.settings.image
     annotations = {f"secret-version/{secret}": id_ for secret, id_ in args.secret_version_ids.items()}
-    return {
+    wired = {
         "clusterName": args.cluster.name,  # `lookup` finds nothing in previews and dry runs
         "broker": {"endpoint": args.endpoint, "sourceId": args.source_id},
         "aws": {
@@ -61,21 +61,25 @@ def chart_values(args: ServerArgs) -> dict[str, object]:
             "podAnnotations": annotations,
         },
         "image": {"repository": image.repository, "tag": image.tag, "digest": image.digest or ""},
-        "chartDigest": chart_digest(Path(CHART_PATH)),
     }
+    # What both set are the pods' annotations: the settings refuse the rest.
+    return merge(settings.values, wired)
 
 
 class Server(pulumi.ComponentResource):
-    """Namespace and Helm release. The release waits until all pods are ready.
+    """Namespace and Helm release; or the chart's values, where somebody else installs it.
 
-    Source: Pulumi Registry, `kubernetes.helm.sh/v3.Release`.
+    The release waits until all pods are ready. Source: Pulumi Registry, `kubernetes.helm.sh/v3.Release`.
     """
 
     namespace: pulumi.Output[str]
-    release_name: str
-    release_revision: pulumi.Output[int]
-    release_status: pulumi.Output[str]
-    chart_version: pulumi.Output[str]
+    release_name: pulumi.Output[str | None]
+    """None, as all of the release, where somebody else installs the chart."""
+    release_revision: pulumi.Output[int | None]
+    release_status: pulumi.Output[str | None]
+    chart_version: pulumi.Output[str | None]
+    external_values: pulumi.Output[dict[str, object] | None]
+    """What somebody else installs the chart with."""
     http_address: pulumi.Output[str]
     """URL of the REST API inside the cluster."""
     grpc_address: pulumi.Output[str]
@@ -83,17 +87,35 @@ class Server(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:kubernetes:Server", name, opts=opts)
-        namespace = self._namespace(args)
-        self.namespace = namespace.metadata.name
-        release = kubernetes.helm.v3.Release(
+        known = pulumi.Output.from_input
+        if args.settings.install == "external":
+            self.namespace = known(args.settings.namespace)
+            self.release_name = self.release_status = self.chart_version = known(None)
+            self.release_revision = known(None)
+            self.external_values = known(chart_values(args))
+        else:
+            self.namespace = self._namespace(args).metadata.name
+            release = self._release(args)
+            self.release_name = known(args.settings.release_name)
+            self.release_revision = release.status.revision
+            self.release_status = release.status.status
+            self.chart_version = release.status.version
+            self.external_values = known(None)
+        self.http_address = pulumi.Output.format(
+            "http://{0}.{1}.svc:{2}", HTTP_SERVICE, self.namespace, HTTP_PORT
+        )
+        self.grpc_address = pulumi.Output.format("{0}.{1}.svc:{2}", GRPC_SERVICE, self.namespace, GRPC_PORT)
+        self.register_outputs({"namespace": self.namespace, "releaseStatus": self.release_status})
+
+    def _release(self, args: ServerArgs) -> kubernetes.helm.v3.Release:
+        return kubernetes.helm.v3.Release(
             f"release-{args.cluster.name}",
             name=args.settings.release_name,
             namespace=self.namespace,
             create_namespace=False,
             # Relative to Pulumi.yaml, so that plans are equal on every machine.
             chart=f"./{CHART_PATH}",
-            # What both set are the pods' annotations: the settings refuse the rest.
-            values=merge(args.settings.values, chart_values(args)),
+            values={**chart_values(args), "chartDigest": chart_digest(Path(CHART_PATH))},
             timeout=args.settings.timeout_seconds,
             # Not `atomic`: that would uninstall a failed first install, and the pods' messages with it.
             cleanup_on_fail=True,
@@ -108,15 +130,6 @@ class Server(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-        self.release_name = args.settings.release_name
-        self.release_revision = release.status.revision
-        self.release_status = release.status.status
-        self.chart_version = release.status.version
-        self.http_address = pulumi.Output.format(
-            "http://{0}.{1}.svc:{2}", HTTP_SERVICE, self.namespace, HTTP_PORT
-        )
-        self.grpc_address = pulumi.Output.format("{0}.{1}.svc:{2}", GRPC_SERVICE, self.namespace, GRPC_PORT)
-        self.register_outputs({"namespace": self.namespace, "releaseStatus": self.release_status})
 
     def _namespace(self, args: ServerArgs) -> kubernetes.core.v1.Namespace:
         """Ours, or one that is only looked at. Both have one URN, so that either can become the other."""

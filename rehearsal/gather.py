@@ -23,6 +23,7 @@ from emulator.aws import AwsError, function_handler
 from emulator.aws.cloud import Cloud
 from emulator.packages import NOT_FOLLOWED
 from engine.run import Run, UnverifiedError
+from maestro_stack.names import certificate_name
 from maestro_stack.settings import Settings
 from policies import types
 
@@ -78,7 +79,7 @@ def gather(  # noqa: PLR0913, PLR0917 all that a rehearsal has
             cluster_security_group=part(lambda: _cluster_security_group(cloud, name)),
             association=part(association, types.POD_IDENTITY, types.ROLE, types.ROLE_POLICY),
             secrets=part(lambda: _secrets(cloud, had(release)), types.SECRET, SECRET_VERSION),
-            certificate=part(lambda: _certificate(cloud, update), *OF_CERTIFICATE),
+            certificate=part(lambda: _certificate(cloud, update, settings), *OF_CERTIFICATE),
             database=part(lambda: _database(cloud, update), *OF_DATABASE),
         ),
     )
@@ -188,8 +189,8 @@ def secret_of(cloud: Cloud, name: str, region: str) -> Secret | None:
     )
 
 
-def _certificate(cloud: Cloud, update: Run) -> Certificate:
-    registered = update.one(types.CERTIFICATE)
+def _certificate(cloud: Cloud, update: Run, settings: Settings) -> Certificate:
+    registered = update.one(types.CERTIFICATE, certificate_name(settings.rotation.certificate))
     answer = cloud.call("iot", "DescribeCertificate", {"certificateId": registered.id})
     known = record(answer, "certificateDescription")
     attached = cloud.call("iot", "ListAttachedPolicies", {"target": text(registered.outputs, "arn")})

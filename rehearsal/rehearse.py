@@ -2,24 +2,26 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from checks.evidence import Again
 from checks.finding import Check, Status
 from checks.questions import run_checks
+from common.json_values import Json, record
 from emulator.aws.account import account_of_role
 from emulator.aws.cloud import Cloud
 from emulator.aws.in_process import in_process_cloud
 from emulator.aws.tags import DefaultTags
-from emulator.kubernetes import Kubernetes, Release
+from emulator.kubernetes import RELEASE, Kubernetes, KubernetesError, Release
 from emulator.mocks import run
 from emulator.packages import Providers
 from emulator.world import Cluster, World, default_world
 from engine.project import PLACEHOLDER, Stack
 from engine.run import Failure, Run
 from engine.settings import settings_of
+from maestro_stack.chart import CHART_PATH
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 from maestro_stack.settings import Settings
 from rehearsal.gather import gather
@@ -45,6 +47,8 @@ class Rehearsal:
     """What providers refused; the checks are left out then."""
     checks: tuple[Check, ...]
     releases: tuple[Release, ...]
+    installs: tuple[Mapping[str, Json], ...]
+    """What the releases were installed with: inputs of `kubernetes:helm.sh/v3:Release`."""
     seconds: float
 
     @property
@@ -76,6 +80,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         providers = _providers(stack, cloud, cluster)
         preview = _run("preview", stack, providers, progress)
         update = preview if preview.failures else _run("update", stack, providers, progress)
+        installs, update = _installs(settings, cluster, update)
         found = None if update.failures else gather(settings, stack.config, preview, update, cloud, cluster)
     checks: tuple[Check, ...] = ()
     again: Again | None = None
@@ -94,6 +99,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         failures=update.failures,
         checks=checks,
         releases=tuple(cluster.releases),
+        installs=installs,
         seconds=time.monotonic() - begun,
     )
 
@@ -105,8 +111,36 @@ def _again(stack: Stack, settings: Settings, world: World, progress: Progress) -
         cluster = _cluster(stack, settings, world)
         providers = _providers(stack, cloud, cluster)
         update = _run("update", replace(stack, config=config), providers, progress)
+        _, update = _installs(settings, cluster, update)
         texts = {template: text for release in cluster.releases for template, text in release.text.items()}
     return None if update.failures else Again(update=update, manifests=texts)
+
+
+def _installs(
+    settings: Settings, cluster: Kubernetes, update: Run
+) -> tuple[tuple[Mapping[str, Json], ...], Run]:
+    """What the releases are made of, whoever installs them; who isn't Pulumi, does it here.
+
+    Somebody else has the chart of this repository, and the values from the stack's output.
+    """
+    if settings.server.install == "pulumi" or update.failures:
+        known = (each for each in update.of_type(RELEASE) if not each.unverified)
+        return tuple(each.inputs for each in known), update
+    namespace = settings.server.namespace
+    metadata: dict[str, Json] = {"name": namespace}
+    inputs: dict[str, Json] = {
+        "chart": CHART_PATH,
+        "name": settings.server.release_name,
+        "namespace": namespace,
+        "values": record(update.outputs, "maestro_chart_values"),
+    }
+    try:
+        cluster.memory.edit("somebody-else", {"kind": "Namespace", "metadata": metadata})
+        cluster.create(RELEASE, cluster.checked(RELEASE, inputs))
+    except KubernetesError as refused:
+        failure = Failure(urn=f"::{CHART_PATH}", message=str(refused), is_surroundings=False)
+        return (), replace(update, failures=(failure,))
+    return (inputs,), update
 
 
 def _providers(stack: Stack, cloud: Cloud, cluster: Kubernetes) -> Providers:

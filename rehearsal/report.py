@@ -12,7 +12,6 @@ from common.terminal import Colours, wrapped
 from emulator.kubernetes import Manifest, custom_resource_definitions, situations
 from engine.remedies import remedies_of
 from engine.run import MASK, Resource
-from policies import types
 from rehearsal.fingerprint import fingerprints
 from rehearsal.rehearse import Rehearsal
 
@@ -184,7 +183,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
             for name, value in sorted(rehearsal.update.outputs.items())
         },
         "manifests": [
-            *(_manifest(m) for chart in _charts(rehearsal) for m in custom_resource_definitions(chart)),
+            *(_manifest(m) for chart, _ in _installed(rehearsal) for m in custom_resource_definitions(chart)),
             *(_manifest(m) for release in rehearsal.releases for m in release.manifests),
         ],
         "situations": _situations(rehearsal),
@@ -212,27 +211,23 @@ def _manifest(manifest: Manifest) -> Json:
     }
 
 
-def _installed(rehearsal: Rehearsal) -> list[Resource]:
+def _installed(rehearsal: Rehearsal) -> list[tuple[Path, Mapping[str, Json]]]:
     """The releases whose charts are here, of a rehearsal in which nothing was refused."""
-    found = rehearsal.update.of_type(types.RELEASE) if not rehearsal.failures else ()
-    known = (each for each in found if not each.unverified)
-    return [each for each in known if (rehearsal.stack.root / text(each.inputs, "chart")).is_dir()]
-
-
-def _charts(rehearsal: Rehearsal) -> list[Path]:
-    return [rehearsal.stack.root / text(each.inputs, "chart") for each in _installed(rehearsal)]
+    found = () if rehearsal.failures else rehearsal.installs
+    charts = ((rehearsal.stack.root / text(inputs, "chart"), inputs) for inputs in found)
+    return [(chart, inputs) for chart, inputs in charts if chart.is_dir()]
 
 
 def _situations(rehearsal: Rehearsal) -> dict[str, Json]:
     """By what another cluster may be like: the objects that differ there, and those that aren't there."""
     here = {repr(m): m for release in rehearsal.releases for m in release.manifests}
     found: dict[str, Json] = {}
-    for release in _installed(rehearsal):
+    for chart, inputs in _installed(rehearsal):
         there = situations(
-            rehearsal.stack.root / text(release.inputs, "chart"),
-            record(release.inputs, "values"),
-            name=text(release.inputs, "name"),
-            namespace=text(release.inputs, "namespace"),
+            chart,
+            record(inputs, "values"),
+            name=text(inputs, "name"),
+            namespace=text(inputs, "namespace"),
         )
         for situation, manifests in there.items():
             seen = {repr(each) for each in manifests}

@@ -19,7 +19,6 @@ from review.effects import ATTACHMENT, KUBERNETES_PROVIDER, PASSWORD
 from review.model import Difference, Grade, Way
 from review.permissions import DOCUMENTS, PermissionChange
 from review.resources import (
-    BY_TRIGGER,
     FOLLOWS,
     LOST,
     NO_SECRET,
@@ -283,12 +282,17 @@ _NEW: Mapping[str, str] = {
 """Types of which another one admits nobody, holds nothing and runs nothing."""
 
 
-def judged(change: ResourceChange, permissions: PermissionChange | None) -> Judgement:
-    """The grade of a resource's change."""
+def judged(
+    change: ResourceChange, permissions: PermissionChange | None, among: Mapping[str, ResourceChange]
+) -> Judgement:
+    """The grade of a resource's change `among` all, by subject."""
     if permissions is not None and permissions.gained:
         return Judgement(_DANGEROUS, "it allows more than before")
     if permissions is not None and permissions.unread:
         return Judgement(_DANGEROUS, permissions.unread)
+    by_generation = _BY_GENERATION.get(change.resource.type)
+    if by_generation and change.way in (Way.CREATED, Way.DELETED):
+        return by_generation(change, among)
     if change.way is Way.CREATED:
         return _created(change)
     if change.way in (Way.REPLACED, Way.DELETED):
@@ -312,11 +316,41 @@ def _created(change: ResourceChange) -> Judgement:
     return Judgement(_DANGEROUS, said if is_known(type_) else "it is new, and nothing here knows its type")
 
 
+def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
+    """It comes and goes with its certificate: another policy on one, or one without it, is something else."""
+    needed = [among[subject] for subject in sorted(change.resource.needs) if subject in among]
+    if len(needed) == 1 and any(subject.startswith(types.IOT_POLICY) for subject in change.resource.needs):
+        (certificate,) = needed
+        if certificate.resource.type == types.CERTIFICATE and certificate.way is change.way:
+            return _of_certificate(certificate, among)
+    return _created(change) if change.way is Way.CREATED else _lost(change)
+
+
+def _of_certificate(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
+    """A generation of the server's certificate that comes or goes (docs/rotation.md)."""
+    subject = change.resource.subject
+    secrets = [each for each in among.values() if each.resource.type == SECRET_VERSION]
+    if change.way is Way.CREATED:
+        if any(subject in each.resource.needs for each in secrets):
+            return Judgement(_LOOK, "the server gets a new certificate")
+        return Judgement(_DANGEROUS, "it may connect as the server, and nothing uses it: it was never in use")
+    if not any(each.before is not None and subject in each.before.needs for each in secrets):
+        return Judgement(_LOOK, "it was kept until all pods have the new one: see that they do")
+    if any(each.resource.type == types.RELEASE and each.way is Way.UPDATED for each in among.values()):
+        return Judgement(_LOOK, "a rotation: the old certificate goes when all pods use the new one")
+    wait = "nothing waits until they have the new one: keep it meanwhile, by rotation.keepCertificate"
+    return Judgement(_DANGEROUS, f"{_LOSS[types.CERTIFICATE]}, and {wait}")
+
+
+_BY_GENERATION: Mapping[str, Callable[[ResourceChange, Mapping[str, ResourceChange]], Judgement]] = {
+    types.CERTIFICATE: _of_certificate,
+    ATTACHMENT.type: _of_attachment,
+}
+
+
 def _lost(change: ResourceChange) -> Judgement:
     type_ = change.resource.type
     if change.way is Way.REPLACED and LOST not in change.replaced_by:
-        if type_ == types.CERTIFICATE and change.replaced_by == (BY_TRIGGER,):
-            return Judgement(_LOOK, "a rotation: the old certificate goes when all pods use the new one")
         if type_ in _MADE_ANEW:
             another = type_ == SECRET_VERSION and "secretId" in change.replaced_by
             return Judgement(_LOOK, "its secret is another" if another else _MADE_ANEW[type_])

@@ -19,7 +19,7 @@ def told(
     for subject, change in found.items():
         after = None if change.way is Way.DELETED else change.resource
         granted = permissions.change(change.before, after)
-        judgement = judged(change, granted)
+        judgement = judged(change, granted, found)
         yield Change(
             part=Part.PERMISSION if granted else Part.RESOURCE,
             subject=subject,

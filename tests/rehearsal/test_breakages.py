@@ -84,12 +84,11 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
         ),
         pytest.param(
             "maestro_stack/broker.py",
-            "opts=pulumi.ResourceOptions(parent=self, replacement_trigger=args.rotation)",
-            "opts=pulumi.ResourceOptions("
-            "parent=self, replacement_trigger=args.rotation, delete_before_replace=True)",
+            "certificate_name(generation), active=True, opts=child",
+            'certificate_name(""), active=True, opts=child',
             "us-east-1",
             "order",
-            id="certificate deleted before it is replaced",
+            id="certificate that doesn't follow its generation",
         ),
         pytest.param(
             f"{CHART}/_helpers.tpl",
@@ -129,7 +128,7 @@ DEPLOYMENT = f"{CHART}/deployment.yaml"
 def test_breakage_is_caught(
     rehearse: Rehearse, broken: Break, file: str, old: str, new: str, region: str, check: str
 ) -> None:
-    outcome = rehearse(sound(region), root=broken(file, old, new))
+    outcome = rehearse(sound(region, rotation={"certificate": "2"}), root=broken(file, old, new))
     assert outcome.status == 1
     assert check in outcome.failed
 

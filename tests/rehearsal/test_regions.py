@@ -221,3 +221,37 @@ def test_two_rehearsals_of_a_stack_find_the_same_surroundings(rehearse: Rehearse
     assert len(first) == 3
     assert network(sound()) == first
     assert network(sound() | {"maestro-stack:clusterName": "regional-abc"}) != first
+
+
+def _named(outcome: Outcome, type_: str) -> list[str]:
+    return sorted(r["name"] for r in outcome.report["resources"] if r["type"].endswith(type_))
+
+
+@pytest.mark.parametrize("profile", ["dev", "production"])
+def test_somebody_else_can_install_the_chart_with_the_values_of_an_output(
+    rehearse: Rehearse, profile: str
+) -> None:
+    values = {"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}
+    server = {"install": "external", "namespace": "control", "values": values}
+    outcome = rehearse(sound(profile=profile, server=server))
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    assert not {":Release", ":Namespace"} & {
+        r["type"][-len(":Release") :] for r in outcome.report["resources"]
+    }
+    installed = outcome.report["outputs"]["maestro_chart_values"]
+    assert installed["clusterName"] == "regional-xyz"
+    assert installed["networkPolicy"] == values["networkPolicy"]
+    assert "chartDigest" not in installed
+    assert outcome.report["outputs"]["maestro_http_address"] == "http://maestro.control.svc:8000"
+    pods = _manifest(outcome, "Deployment")["spec"]["template"]["metadata"]
+    annotations = installed["deployment"]["podAnnotations"]
+    assert pods["annotations"].items() >= annotations.items()
+    assert all(annotations.values())
+
+
+def test_a_kept_certificate_stays_beside_the_one_in_use(rehearse: Rehearse) -> None:
+    kept = rehearse(sound(rotation={"certificate": "2", "keepCertificate": ""}))
+    assert kept.status == 0, kept.stdout + kept.stderr
+    assert _named(kept, ":Certificate") == ["certificate", "certificate-2"]
+    assert _named(kept, ":PolicyAttachment") == ["policy-attachment", "policy-attachment-2"]
+    assert kept.check("mqtt")["status"] != "fails"

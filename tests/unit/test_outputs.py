@@ -90,12 +90,17 @@ def test_no_output_is_for_something_secret() -> None:
             assert not re.search("password|private_?key|secret|token|pem", row.name), row.name
 
 
-def test_all_outputs_are_exported_under_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("install", ["pulumi", "external"])
+def test_the_outputs_that_a_region_has_are_exported_under_their_names(
+    monkeypatch: pytest.MonkeyPatch, install: str
+) -> None:
     exported: dict[str, Any] = {}
     monkeypatch.setattr(outputs.pulumi, "export", exported.__setitem__)
     values: dict[str, Any] = {field.name: f"value of {field.name}" for field in fields(MaestroOutputs)}
-    MaestroOutputs(**values).export()
-    assert exported == values
+    MaestroOutputs(**values).export(install=install)
+    absent = {row.name for row in ROWS if row.install not in (None, install)}
+    assert exported == {name: value for name, value in values.items() if name not in absent}
+    assert absent
 
 
 def run(program: str) -> list[str]:
@@ -126,7 +131,7 @@ def test_the_package_itself_imports_nothing() -> None:
 # --- what a reader says of another stack's outputs ---------------------------------------------------
 
 STACK = "organization/maestro-stack/us-east-1"
-SOUND: dict[str, object] = {row.name: row.example for row in ROWS}
+SOUND: dict[str, object] = {row.name: row.example for row in ROWS if row.install != "external"}
 
 
 def said(values: dict[str, object]) -> list[str]:
@@ -139,6 +144,15 @@ def without(*names: str) -> dict[str, object]:
 
 def test_sound_outputs_are_no_problem_and_neither_are_more() -> None:
     assert said(SOUND) == said({**SOUND, "maestro_more": ["x"]}) == []
+
+
+def test_a_region_has_the_outputs_of_whoever_installs_the_chart() -> None:
+    external: dict[str, object] = {row.name: row.example for row in ROWS if row.install != "pulumi"}
+    elsewhere = {**external, "maestro_server_install": "external"}
+    assert said(elsewhere) == []
+    assert [each.split()[0] for each in said({**elsewhere, "maestro_server_install": "pulumi"})] == [
+        row.name for row in ROWS if row.install == "pulumi"
+    ]
 
 
 def test_a_stack_without_outputs_was_never_deployed_or_is_destroyed() -> None:

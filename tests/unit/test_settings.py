@@ -247,6 +247,35 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"kubernetes": {"kubeConfig": "x"}}, "kubernetes.kubeConfig", "(did you mean kubeconfig?)"),
     ({"rotation": {"certificates": "x"}}, "rotation.certificates", "(did you mean certificate?)"),
     ({"policies": {"exception": []}}, "policies.exception", "(did you mean exceptions?)"),
+    # who installs the chart, and which certificates there are
+    ({"server": {"install": "argocd"}}, "server.install", "must be 'pulumi' or 'external', not \"argocd\""),
+    *(
+        (
+            {"server": {"install": "external", key: value}},
+            f"server.{key}",
+            "is given, but with server.install",
+        )
+        for key, value in (
+            ("releaseName", "maestro-server"),
+            ("timeoutSeconds", 600),
+            ("namespaceMode", "external"),
+            ("namespaceLabels", {}),
+            ("namespaceAnnotations", {}),
+        )
+    ),
+    (
+        {"rotation": {"certificate": "2", "keepCertificate": "2"}},
+        "rotation.keepCertificate",
+        '"2" is rotation.certificate, the certificate in use',
+    ),
+    ({"rotation": {"keepCertificate": ""}}, "rotation.keepCertificate", '"" is rotation.certificate'),
+    ({"rotation": {"certificate": "a::b"}}, "rotation.certificate", "must be at most 40 letters, digits or"),
+    (
+        {"rotation": {"certificate": "x" * 41}},
+        "rotation.certificate",
+        "must be at most 40 letters, digits or",
+    ),
+    ({"rotation": {"keepCertificate": "a/b"}}, "rotation.keepCertificate", "must be at most 40 letters"),
     (
         {"acknowledge": [{"key": "x", "reason": "y", "reasons": "z"}]},
         "acknowledge[0].reasons",
