@@ -74,6 +74,11 @@ def _ready(case: Case, findings: Findings) -> None:
     if deployment is None:
         if case.has_built(types.RELEASE):
             findings.fail(f"there is no Deployment {namespace}/{DEPLOYMENT}", "pulumi refresh; pulumi up")
+        elif case.settings.server.install == "external" and case.has_built(types.POD_IDENTITY):
+            findings.fail(
+                f"nobody has installed the chart: there is no Deployment {namespace}/{DEPLOYMENT}",
+                "install it with the values of: pulumi stack output maestro_chart_values",
+            )
         return
     wanted = number(record(deployment, "spec"), "replicas", 1)
     ready = number(record(deployment, "status"), "readyReplicas")

@@ -140,7 +140,9 @@ def _association(case: Case, findings: Findings) -> None:
 def _namespace(case: Case, findings: Findings) -> None:
     name, mode = case.settings.server.namespace, case.settings.server.namespace_mode
     found = case.api.find(case.namespace_path)
-    if found and dig(found, "status.phase") == "Terminating":
+    if case.settings.server.install == "external":
+        findings.holds(f"namespace {name} and the release in it are left to others (server.install)")
+    elif found and dig(found, "status.phase") == "Terminating":
         findings.fail(
             f"namespace {name} is being deleted, and doesn't end", f"kubectl get namespace {name} -o yaml"
         )
@@ -205,6 +207,8 @@ def newest_revision(case: Case) -> tuple[int, str] | None:
 
 
 def _release(case: Case, findings: Findings) -> None:
+    if case.settings.server.install == "external":
+        return  # told by namespace-name
     newest = newest_revision(case)
     what = f"release {case.settings.server.release_name}"
     if newest and newest[1] in PENDING:

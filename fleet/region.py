@@ -20,6 +20,8 @@ from fleet.cli import Cli, CliError, Ended
 RELEASE = "kubernetes:helm.sh/v3:Release"
 HEALTHY = "deployed"
 """Helm's status of a release that was installed or upgraded whole."""
+ELSEWHERE = "installed by somebody else"
+"""Instead of a status, where the stack has no release (`server.install: external`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +36,12 @@ class State:
     """Resources that a `destroy` would fail at."""
     release_urn: str
     release_status: str
-    """Helm's own word; empty where there is no release."""
+    """Helm's own word, or `ELSEWHERE`; empty where there is no release yet."""
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the release was `deployed` when it was last looked at."""
-        return self.release_status == HEALTHY
+        """Whether the release was `deployed` when it was last looked at, as far as it is the stack's."""
+        return self.release_status in (HEALTHY, ELSEWHERE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ def state(cli: Cli, stack: str) -> State:
     resources = records(deployment, "resources")
     none: dict[str, Json] = {}
     release = next((each for each in resources if text(each, "type") == RELEASE), none)
+    stack_ = next((each for each in resources if text(each, "type") == "pulumi:pulumi:Stack"), none)
+    is_elsewhere = text(record(stack_, "outputs"), "maestro_server_install") == "external"
     pending = [
         (text(each, "type"), record(each, "resource")) for each in records(deployment, "pending_operations")
     ]
@@ -88,7 +92,9 @@ def state(cli: Cli, stack: str) -> State:
         pending=tuple(f"{doing} {_name(resource)}" for doing, resource in pending),
         protected=tuple(_name(each) for each in resources if _is_protected(each)),
         release_urn=text(release, "urn"),
-        release_status=text(record(record(release, "outputs"), "status"), "status"),
+        release_status=ELSEWHERE
+        if is_elsewhere
+        else text(record(record(release, "outputs"), "status"), "status"),
     )
 
 

@@ -874,6 +874,14 @@ FAULTS = (
         mend=_certificate_status("ACTIVE"),
     ),
     Fault(
+        name="nobody has installed the chart that is left to others",
+        phase="after",
+        plant=lambda _: None,
+        finds=("pods-ready",),
+        says="nobody has installed the chart",
+        settings={"server": {"install": "external"}},
+    ),
+    Fault(
         name="the IoT policy isn't on the certificate",
         phase="after",
         plant=_detach,

@@ -108,6 +108,8 @@ class Patient:
         ]
         stack = Known(type=STACK_TYPE, name="stack", id="", outputs=built.outputs)
         self.state = State(backend="s3://states", secrets_provider="cloud", resources=(stack, *resources))
+        if not self.kubernetes.releases:
+            return  # nobody has installed the chart yet
         manifests = [dict(each.content) for each in self.kubernetes.releases[0].manifests]
         self.cluster.objects += [
             described("Namespace", "maestro", status={"phase": "Active"}),
