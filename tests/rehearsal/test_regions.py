@@ -231,8 +231,8 @@ def _named(outcome: Outcome, type_: str) -> list[str]:
 def test_somebody_else_can_install_the_chart_with_the_values_of_an_output(
     rehearse: Rehearse, profile: str
 ) -> None:
-    values = {"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}
-    server = {"install": "external", "namespace": "control", "values": values}
+    values: dict[str, Any] = {"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}
+    server: dict[str, Any] = {"install": "external", "namespace": "control", "values": values}
     outcome = rehearse(sound(profile=profile, server=server))
     assert outcome.status == 0, outcome.stdout + outcome.stderr
     assert not {":Release", ":Namespace"} & {

@@ -249,19 +249,14 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"policies": {"exception": []}}, "policies.exception", "(did you mean exceptions?)"),
     # who installs the chart, and which certificates there are
     ({"server": {"install": "argocd"}}, "server.install", "must be 'pulumi' or 'external', not \"argocd\""),
-    *(
-        (
-            {"server": {"install": "external", key: value}},
-            f"server.{key}",
-            "is given, but with server.install",
-        )
-        for key, value in (
-            ("releaseName", "maestro-server"),
-            ("timeoutSeconds", 600),
-            ("namespaceMode", "external"),
-            ("namespaceLabels", {}),
-            ("namespaceAnnotations", {}),
-        )
+    ({"server": {"install": "external", "releaseName": "x"}}, "server.releaseName", "is given, but with"),
+    ({"server": {"install": "external", "timeoutSeconds": 600}}, "server.timeoutSeconds", "is given, but"),
+    ({"server": {"install": "external", "namespaceMode": "create"}}, "server.namespaceMode", "is given, but"),
+    ({"server": {"install": "external", "namespaceLabels": {}}}, "server.namespaceLabels", "is given, but"),
+    (
+        {"server": {"install": "external", "namespaceAnnotations": {}}},
+        "server.namespaceAnnotations",
+        "is given, but with server.install external the program makes no release and no namespace",
     ),
     (
         {"rotation": {"certificate": "2", "keepCertificate": "2"}},
