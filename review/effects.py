@@ -259,6 +259,11 @@ CERTIFICATE_ANNOTATION = "values.deployment.podAnnotations.secret-version/server
 DATABASE_ANNOTATION = "values.deployment.podAnnotations.secret-version/db-credentials"
 
 
+def of_generation(resource: Resource, generation: str) -> Resource:
+    """The certificate, or the attachment, that a value of `rotation.certificate` asks for."""
+    return replace(resource, name=f"{resource.name}-{generation}")
+
+
 def created(resource: Resource) -> Touch:
     """The change creates it."""
     return Touch(resource=resource, way=Way.CREATED)
@@ -309,6 +314,7 @@ BASES: Mapping[Base, Tree] = {
         "profile": "dev",
         "credentials": {"kmsKeyArn": KMS_KEY},
         "iam": {"permissionsBoundaryArn": BOUNDARY, "path": "/maestro/"},
+        "rotation": {"certificate": "2026-11", "keepCertificate": "2026-10"},
         "network": {"clientCidrs": ["10.20.0.0/16"]},
         "database": {"logRetentionDays": 30, "parameters": {"log_min_duration_statement": "500"}},
         "server": {
@@ -886,6 +892,16 @@ _SERVER = (
         restarts_pods=True,
     ),
     Row(
+        key="server.install",
+        to=_server(install="external"),
+        touches=(deleted(SERVER_RELEASE), deleted(SERVER_NAMESPACE)),
+        restarts_pods=True,
+        outage=Downtime.OUTAGE,
+        interruption="until somebody else has installed the chart",
+        at_risk="whatever else was put into the namespace, which is deleted",
+        notes="The pods stay where the state forgets both first: examples/argocd/README.md.",
+    ),
+    Row(
         key="server.releaseName",
         to=_server(releaseName="maestro-blue"),
         touches=(replaced(SERVER_RELEASE, "name"),),
@@ -1088,13 +1104,37 @@ _ROTATION = (
         key="rotation.certificate",
         to={"rotation": {"certificate": "2026-11"}},
         touches=(
-            replaced(CERTIFICATE, because="`rotation.certificate` is its trigger"),
-            replaced(ATTACHMENT, "target"),
+            created(of_generation(CERTIFICATE, "2026-11")),
+            created(of_generation(ATTACHMENT, "2026-11")),
+            replaced(CERTIFICATE_VERSION, "secretString"),
+            updated(SERVER_RELEASE, CERTIFICATE_ANNOTATION),
+            deleted(ATTACHMENT),
+            deleted(CERTIFICATE),
+        ),
+        restarts_pods=True,
+        notes="The old certificate goes when every pod has the new one.",
+    ),
+    Row(
+        key="rotation.keepCertificate",
+        to={"rotation": {"certificate": "2026-11", "keepCertificate": ""}},
+        touches=(
+            created(of_generation(CERTIFICATE, "2026-11")),
+            created(of_generation(ATTACHMENT, "2026-11")),
             replaced(CERTIFICATE_VERSION, "secretString"),
             updated(SERVER_RELEASE, CERTIFICATE_ANNOTATION),
         ),
         restarts_pods=True,
-        notes="The old certificate goes when every pod has the new one.",
+        notes="A rotation that keeps the old certificate valid, for pods that nothing here waits for.",
+    ),
+    Row(
+        key="rotation.keepCertificate",
+        base=Base.GUARDED,
+        to={"rotation": {"keepCertificate": None}},
+        touches=(
+            deleted(of_generation(ATTACHMENT, "2026-10")),
+            deleted(of_generation(CERTIFICATE, "2026-10")),
+        ),
+        notes="What still uses it is cut off: every pod must have the new one.",
     ),
 )
 

@@ -124,6 +124,8 @@ def read(report: Mapping[str, Json]) -> Snapshot:
     home = {
         text(record(each, "inputs"), "namespace") for each in listed if text(each, "type") == types.RELEASE
     }
+    if text(record(report, "outputs"), "maestro_server_install") == "external":
+        home.add(text(record(report, "outputs"), "maestro_namespace"))
     objects = _objects(records(report, "manifests"), home, symbols)
     read_ = {text(each, "urn"): _resource(each, subjects, symbols) for each in listed}
     return Snapshot(

@@ -36,6 +36,7 @@ DATABASE = f"maestro-{CLUSTER}"
 CERTIFICATE_SECRET = f"{CLUSTER}/maestro/server-mqtt-cert"
 DATABASE_SECRET = f"{CLUSTER}/maestro/db-credentials"
 CERTIFICATE = "aws:iot/certificate:Certificate certificate"
+"""Of the first generation; a later one's name has its string behind it."""
 ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment policy-attachment"
 CERTIFICATE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion server-mqtt-cert-regional-xyz"
 DATABASE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion db-credentials-regional-xyz"
@@ -57,6 +58,9 @@ class Credentials:
 class Rotation:
     """One `up` that rotates, and what was seen of it."""
 
+    old_generation: str
+    """What the old certificate's name has behind it."""
+    generation: str
     before: Credentials
     after: Credentials
     calls: list[LoggedCall]
@@ -129,7 +133,7 @@ def credentials(region: Region) -> Credentials:
     )
 
 
-def rotate(stack: OnCluster, keys: Mapping[str, str]) -> Rotation:
+def rotate(stack: OnCluster, keys: Mapping[str, str], old_generation: str) -> Rotation:
     region, log = stack.region, stack.region.folder / "state/provider.log"
     region.configure(config(**PRODUCTION, rotation=dict(keys)))
     before, ready, old = credentials(region), frozenset(stack.ready()), stack.kubelet.mounted
@@ -139,6 +143,8 @@ def rotate(stack: OnCluster, keys: Mapping[str, str]) -> Rotation:
     wait_until(lambda: sum(m.is_gone for m in stack.watch.moments[told:]) == REPLICAS, "word of it")
     calls = [c for c in region.emulation.calls()[seen:] if c["account"] == region.account]
     return Rotation(
+        old_generation=old_generation,
+        generation=f"-{keys['certificate']}",
         before=before,
         after=credentials(region),
         calls=calls,
@@ -163,8 +169,10 @@ def rotate_all(emulation: Emulation, control_plane: ControlPlane, folder: Path) 
         stack.region.up()
         done: dict[str, Rotation] = {}
         in_force: dict[str, tuple[bool, bool]] = {}
+        generation = ""
         for kind, keys in ROTATIONS.items():
-            done[kind] = rotate(stack, keys)
+            done[kind] = rotate(stack, keys, generation)
+            generation = done[kind].generation
             cloud = stack.region.cloud()
             in_force[kind] = (
                 is_password_in_force(cloud, DATABASE, done[kind].before.password),
@@ -188,7 +196,8 @@ def test_a_new_certificate_may_be_used_before_a_pod_has_it(rotations: Rotations,
     rotation = rotations.by_kind[kind]
     first = min(pod.mounted_at for pod in rotation.new)
     assert rotation.at("CreateKeysAndCertificate") < rotation.at("AttachPolicy") < first
-    assert rotation.step("Create", ATTACHMENT).ended < rotation.step("Update", RELEASE).begun
+    attached = rotation.step("Create", f"{ATTACHMENT}{rotation.generation}")
+    assert attached.ended < rotation.step("Update", RELEASE).begun
     assert rotation.step("Create", CERTIFICATE_VERSION).ended < rotation.step("Update", RELEASE).begun
     assert {pod.files["certificate"] for pod in rotation.new} == {rotation.after.certificate}
     assert rotation.after.certificate != rotation.before.certificate
@@ -202,7 +211,8 @@ def test_the_old_certificate_goes_when_all_new_pods_are_ready_and_no_old_one_run
     assert len(rotation.became_ready()) == len(rotation.left()) == REPLICAS
     assert max(rotation.became_ready()) < rotation.at("DetachPolicy")
     assert max(rotation.left().values()) < rotation.at("DetachPolicy")
-    assert rotation.step("Update", RELEASE).ended <= rotation.step("Delete", ATTACHMENT).begun
+    detached = rotation.step("Delete", f"{ATTACHMENT}{rotation.old_generation}")
+    assert rotation.step("Update", RELEASE).ended <= detached.begun
     assert rotation.at("DetachPolicy") < rotation.at("UpdateCertificate") < rotation.at("DeleteCertificate")
 
 
@@ -265,12 +275,14 @@ def test_a_rotation_leaves_the_other_credential_alone(rotations: Rotations) -> N
     assert of_database.before.certificate == of_database.after.certificate
     for rotation, other in ((of_certificate, DATABASE_SECRET), (of_database, CERTIFICATE_SECRET)):
         assert len({pod.versions[other] for pod in (*rotation.old, *rotation.new)}) == 1
-    assert CERTIFICATE not in of_database.changes
+    assert not [each for each in of_database.changes if each.startswith(CERTIFICATE)]
     assert INSTANCE not in of_certificate.changes
 
 
 def test_both_credentials_take_one_rollout(rotations: Rotations) -> None:
     both = rotations.by_kind["both"]
-    assert {both.changes[CERTIFICATE], both.changes[DATABASE_VERSION]} == {"replace"}
+    assert both.changes[f"{CERTIFICATE}{both.generation}"] == "create"
+    assert both.changes[f"{CERTIFICATE}{both.old_generation}"] == "delete"
+    assert both.changes[DATABASE_VERSION] == "replace"
     assert both.changes[INSTANCE] == both.changes[RELEASE] == "update"
     assert len(both.new) == REPLICAS

@@ -259,7 +259,9 @@ def test_the_plan_touches_what_the_row_says_and_nothing_else(plan_of: PlanOf, ro
 
 
 @pytest.mark.parametrize(
-    "row", [r for r in ROWS if SERVER_RELEASE in [t.resource for t in r.touches]], ids=name_of
+    "row",
+    [r for r in ROWS if SERVER_RELEASE in [t.resource for t in r.touches if t.way is not Way.DELETED]],
+    ids=name_of,
 )
 def test_the_pods_restart_exactly_where_the_row_says_so(plan_of: PlanOf, row: Row) -> None:
     before, after = plan_of(row).release
