@@ -128,7 +128,8 @@ def resolved(part: Schema) -> Schema:
     """The part itself, without reference and without the null of an optional key."""
     if "$ref" in part:
         return SECTIONS[part["$ref"].rpartition("/")[2]]
-    return next((choice for choice in part.get("anyOf", []) if choice.get("type") != "null"), part)
+    choices = [choice for choice in part.get("anyOf", []) if choice.get("type") != "null"]
+    return resolved(choices[0]) if choices else part
 
 
 def described(part: Schema) -> str:
@@ -140,7 +141,7 @@ def keys_of(section: Schema, prefix: str = "") -> Iterator[Key]:
     """Every key below a section, nested sections flattened; `[]` stands for a list's position."""
     for name, part in section.get("properties", {}).items():
         path, target = f"{prefix}{name}", resolved(part)
-        if "properties" in target:
+        if "properties" in target and "anyOf" not in part:
             yield from keys_of(target, f"{path}.")
             continue
         yield Key(
@@ -150,6 +151,8 @@ def keys_of(section: Schema, prefix: str = "") -> Iterator[Key]:
             description=described(part),
             example=example_of(part),
         )
+        if "properties" in target:  # a section that can be left out
+            yield from keys_of(target, f"{path}.")
         if "properties" in (members := resolved(target.get("items", {}))):
             yield from keys_of(members, f"{path}[].")
 

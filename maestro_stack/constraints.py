@@ -53,6 +53,7 @@ def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Pro
     """
     yield from _storage_problems(c.database)
     yield from _window_problems(c.database)
+    yield from _restore_problems(c.database)
     if c.server.namespace == "default" or c.server.namespace.startswith("kube-"):
         problem = f"{shown(c.server.namespace)} belongs to Kubernetes; Maestro gets a namespace of its own"
         yield Problem(key="server.namespace", problem=problem, example=example_at("server", "namespace"))
@@ -163,6 +164,19 @@ def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
             key="database.storageThroughput",
             problem=f"{throughput} MiB/s needs database.iops of at least {needed}",
             example=f"example: pulumi config set --path database.iops {needed}",
+        )
+
+
+def _restore_problems(d: DatabaseSettings) -> Iterator[Problem]:
+    if (r := d.restore_from) is None:
+        return
+    sources = sum(each is not None for each in (r.snapshot, r.instance, r.automated_backup))
+    moments = sum(each is not None for each in (r.time, r.latest))
+    if (sources, moments) != (1, 0 if r.snapshot else 1):
+        yield Problem(
+            key="database.restoreFrom",
+            problem="must be a snapshot alone, or an instance or automatedBackup with time or latest",
+            example=example_at("database", "restoreFrom"),
         )
 
 

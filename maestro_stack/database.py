@@ -15,15 +15,15 @@ from maestro_stack.schema import ENGINE_VERSIONS, DatabaseSettings, NetworkSetti
 from maestro_stack.sizing import storage_performance
 
 PORT = 5432
-DATABASE_NAME = "maestro"
-# Maestro builds a connection string of them without quoting: no spaces, quotes or backslashes.
-USERNAME = "maestro"
 PASSWORD_LENGTH = 32
 CA_CERTIFICATE = "rds-ca-rsa2048-g1"  # RDS's default, stated: the chart ships the region's root of this name
 STORAGE_TYPE = "gp3"
 LOGS = ("postgresql", "upgrade")
 # On by default from PostgreSQL 15; stated, so that no major version turns it off.
 OWN_PARAMETERS = {"rds.force_ssl": "1"}
+# Inputs by which a restore is told, and those whose values it takes from what it restores.
+RESTORED_FROM = ("snapshotIdentifier", "restoreToPointInTime")
+RESTORED = ("username", "dbName", "kmsKeyId", "storageEncrypted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Database(pulumi.ComponentResource):
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:aws:Database", name, opts=opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.database_name = DATABASE_NAME
-        self.username = USERNAME
+        self.database_name = args.settings.database_name
+        self.username = args.settings.username
         self.password = random.RandomPassword(
             "password",
             length=PASSWORD_LENGTH,
@@ -75,6 +75,16 @@ class Database(pulumi.ComponentResource):
         self.address = instance.address
         self.port = instance.port
         self.instance_id = instance.identifier
+        if replication := args.settings.backup_replication:
+            aws.rds.InstanceAutomatedBackupsReplication(
+                "backup-replication",
+                region=replication.region,
+                source_db_instance_arn=instance.arn,
+                retention_period=replication.retention_days,
+                kms_key_id=replication.kms_key_arn,
+                # An instance has one at a time.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            )
         self.register_outputs({"address": self.address, "instanceId": self.instance_id})
 
     def _security_group(self, args: DatabaseArgs) -> aws.ec2.SecurityGroup:
@@ -141,6 +151,7 @@ class Database(pulumi.ComponentResource):
             )
             final_snapshot = suffix.hex.apply(names.final_snapshot)
         iops, throughput = storage_performance(settings)
+        restore = settings.restore_from
         autoscaling = settings.max_allocated_storage_gib > settings.allocated_storage_gib
         return aws.rds.Instance(
             "instance",
@@ -159,7 +170,16 @@ class Database(pulumi.ComponentResource):
             storage_throughput=throughput,
             storage_encrypted=True,
             kms_key_id=settings.kms_key_arn,
-            db_name=self.database_name,
+            snapshot_identifier=restore.snapshot if restore else None,
+            restore_to_point_in_time=aws.rds.InstanceRestoreToPointInTimeArgs(
+                source_db_instance_identifier=restore.instance,
+                source_db_instance_automated_backups_arn=restore.automated_backup,
+                restore_time=restore.time,
+                use_latest_restorable_time=restore.latest,
+            )
+            if restore and not restore.snapshot
+            else None,
+            db_name=None if restore else self.database_name,
             username=self.username,
             password=self.password,
             port=PORT,
@@ -187,6 +207,8 @@ class Database(pulumi.ComponentResource):
                 depends_on=log_groups,
                 # Its identifier is fixed. What replaces it loses its data: `protect` makes that loud.
                 delete_before_replace=True,
+                # An instance is restored once, when it is created. A replacement takes the state's values.
+                ignore_changes=[*RESTORED_FROM, *(RESTORED if restore else ())],
             ),
         )
 

@@ -177,8 +177,16 @@ LogRetention = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]  # fmt: skip
 """Days. Source: CloudWatch Logs API reference, PutRetentionPolicy."""
+# Maestro builds a connection string of them without quoting: no spaces, quotes or backslashes.
+PostgresName = Annotated[str, _matches(r"[A-Za-z][A-Za-z0-9_]{0,62}", "must be up to 63 of A-Z, a-z, 0-9, _")]
+Username = Annotated[PostgresName, _matches(r"(?i)(?!(rds)?admin$|pg_).*", "must not be a reserved word")]
+_RDS = r"arn:[a-z-]+:rds:[a-z0-9-]+:\d{12}"
+RdsIdentifier = Annotated[str, _matches(r"[A-Za-z](-?[A-Za-z0-9]){0,62}", "must be an RDS identifier")]
+Snapshot = Annotated[str, _matches(rf"({_RDS}:snapshot:)?[A-Za-z][A-Za-z0-9:-]*", "must be an RDS snapshot")]
+AutomatedBackup = Annotated[str, _matches(rf"{_RDS}:auto-backup:ab-\w+", "must be an automated backup's ARN")]
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
 Day = r"(mon|tue|wed|thu|fri|sat|sun)"
+Time = Annotated[str, _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "must be a time in UTC, with its Z")]
 Reason = Annotated[str, Field(min_length=1)]
 
 
@@ -204,6 +212,28 @@ class Section(BaseModel):
         strict=True,
         validate_default=True,
     )
+
+
+class RestoreSettings(Section):
+    """What the database is made from: a snapshot, or the backups of an instance as of a time."""
+
+    snapshot: Snapshot | None = _key("Snapshot in this region.", "maestro-east-final-1a2b3c4d", default=None)
+    instance: RdsIdentifier | None = _key("Instance in this region.", "maestro-east", default=None)
+    automated_backup: AutomatedBackup | None = _key(
+        "Automated backup in this region: of an instance that is gone, or from another region.",
+        "arn:aws:rds:us-east-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop",
+        default=None,
+    )
+    time: Time | None = _key("Its data as of this time.", "2026-11-30T12:00:00Z", default=None)
+    latest: Literal[True] | None = _key("Its newest data.", examples=[True], default=None)
+
+
+class BackupReplicationSettings(Section):
+    """A second region that keeps the automated backups, for the day on which this one is gone."""
+
+    region: str = _key("The second region.", "us-west-2")
+    retention_days: int = _key("They are kept there this many days.", 14, default=14, ge=1, le=35)
+    kms_key_arn: KmsKeyArn = _key("A key there.", "arn:aws:kms:us-west-2:123456789012:key/1234abcd")
 
 
 class DatabaseSettings(Section):
@@ -273,6 +303,16 @@ class DatabaseSettings(Section):
     )
     log_retention_days: LogRetention = _key(
         "PostgreSQL's logs are kept this many days in CloudWatch Logs.", 30
+    )
+    username: Username = _key("Master user; the server logs in as it.", "maestro_admin", default="maestro")
+    database_name: PostgresName = _key("The server's database.", "maestro", default="maestro")
+    restore_from: RestoreSettings | None = _key(
+        "What it is made from; without effect afterwards.", {"snapshot": "maestro-east-final-1"}, default=None
+    )
+    backup_replication: BackupReplicationSettings | None = _key(
+        "A second region that keeps the automated backups.",
+        {"region": "us-west-2", "kmsKeyArn": "arn:aws:kms:us-west-2:123456789012:key/1234abcd"},
+        default=None,
     )
 
 

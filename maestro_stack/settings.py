@@ -28,9 +28,9 @@ from maestro_stack.aws_configuration import (
 from maestro_stack.chart import CHART_PATH, values_problems
 from maestro_stack.constraints import broken_rules
 from maestro_stack.errors import ConfigurationError, Problem
-from maestro_stack.messages import did_you_mean, problem_of, shown
+from maestro_stack.messages import did_you_mean, example_at, problem_of, shown
 from maestro_stack.names import Names
-from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, Tree
+from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, RestoreSettings, Tree
 
 # Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
 REQUIRED = [field.alias for field in Configuration.model_fields.values() if field.is_required()]
@@ -221,18 +221,32 @@ def _ca_bundle(
 
 
 def _arn_problems(c: Configuration, region: str) -> Iterator[Problem]:
-    """Keys are the region's, and a boundary its partition's: AWS finds no others there."""
-    partition = partition_of(region)
-    for key, arn in (
-        ("database.kmsKeyArn", c.database.kms_key_arn),
-        ("credentials.kmsKeyArn", c.credentials.kms_key_arn),
-        ("iam.permissionsBoundaryArn", c.iam.permissions_boundary_arn),
+    """Keys and backups are the region's, and a boundary its partition's: AWS finds no others there."""
+    partition, second = partition_of(region), c.database.backup_replication
+    others = {r.value for r in aws.Region if partition_of(r.value) == partition} - {region}
+    if second and second.region not in others:
+        yield Problem(
+            key="database.backupReplication.region",
+            problem=f"{shown(second.region)} is no other region of partition {partition}",
+            example=example_at("database", "backupReplication", "region"),
+        )
+        second = None
+    restore = c.database.restore_from or RestoreSettings()
+    for key, arn, home in (
+        ("database.kmsKeyArn", c.database.kms_key_arn, region),
+        ("database.restoreFrom.snapshot", restore.snapshot, region),
+        ("database.restoreFrom.automatedBackup", restore.automated_backup, region),
+        *([("database.backupReplication.kmsKeyArn", second.kms_key_arn, second.region)] if second else []),
+        ("credentials.kmsKeyArn", c.credentials.kms_key_arn, region),
+        ("iam.permissionsBoundaryArn", c.iam.permissions_boundary_arn, region),
     ):
-        _, _, service, there, *rest = (arn or ":::").split(":")
-        right = ":".join(["arn", partition, service, there and region, *rest])
-        if arn and arn != right:
+        if not arn or not arn.startswith("arn:"):
+            continue
+        _, _, service, there, *rest = arn.split(":")
+        right = ":".join(["arn", partition, service, there and home, *rest])
+        if arn != right:
             yield Problem(
                 key=key,
-                problem=f"{shown(arn)} must be of {region if there else f'partition {partition}'}",
+                problem=f"{shown(arn)} must be of {home if there else f'partition {partition}'}",
                 example=f"example: pulumi config set --path {key} {right}",
             )

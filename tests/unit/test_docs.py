@@ -115,8 +115,9 @@ def keys_of(model: Any, prefix: str = "") -> list[str]:
         members = [
             part for part in getattr(field.annotation, "__args__", ()) if hasattr(part, "model_fields")
         ]
+        is_list = getattr(field.annotation, "__origin__", None) is tuple
         for member in members:
-            found += keys_of(member, f"{path}[].")
+            found += keys_of(member, f"{path}[]." if is_list else f"{path}.")
     return found
 
 

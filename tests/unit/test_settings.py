@@ -22,6 +22,8 @@ REQUIRED: Tree = {"clusterName": "regional-xyz", "profile": "dev"}
 PRODUCTION: Tree = {"profile": "production"}
 AMBIENT: Tree = {"kubernetes": {"mode": "ambient", "context": "regional"}}
 ROLE = "arn:aws:iam::123456789012:role/deployer"
+BACKUP = "arn:aws:rds:us-west-2:123456789012:auto-backup:ab-0123456789abcdefghijklmnop"
+KEY_HERE, KEY_THERE = (f"arn:aws:kms:{region}:123456789012:key/a" for region in ("us-east-1", "us-west-2"))
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"
 
 
@@ -123,6 +125,30 @@ def test_the_free_baseline_of_gp3_is_asked_for_from_400_gib_on(
 ) -> None:
     found = settings({"database": {**storage, "maxAllocatedStorageGiB": 1000}})
     assert storage_performance(found.database) == performance
+
+
+@pytest.mark.parametrize(
+    "restore",
+    [
+        {"snapshot": "maestro-east-final-1a2b3c4d"},
+        {"snapshot": "rds:maestro-east-2026-11-30-03-00"},
+        {"snapshot": "arn:aws:rds:us-east-1:210987654321:snapshot:shared"},
+        {"instance": "maestro-east", "latest": True},
+        {"instance": "maestro-east", "time": "2026-11-30T12:00:00Z"},
+        {"automatedBackup": BACKUP.replace("us-west-2", "us-east-1"), "latest": True},
+    ],
+)
+def test_a_database_is_restored_from_a_snapshot_or_from_backups_as_of_a_time(restore: Tree) -> None:
+    found = settings({"database": {"restoreFrom": restore}}).database.restore_from
+    assert found is not None
+    assert found.model_dump(by_alias=True, exclude_none=True) == restore
+
+
+def test_backups_are_replicated_to_another_region_for_two_weeks() -> None:
+    keys: Tree = {"region": "us-west-2", "kmsKeyArn": KEY_THERE}
+    found = settings({"database": {"backupReplication": keys}}).database.backup_replication
+    assert found is not None
+    assert (found.region, found.retention_days, found.kms_key_arn) == ("us-west-2", 14, KEY_THERE)
 
 
 @pytest.mark.parametrize("name", ["a", "9", "A_b-C", "x" * 100, "Regional_XYZ", "1-", "0_"])
@@ -405,6 +431,78 @@ BAD: list[tuple[Tree, str, str]] = [
         "overlaps database.backupWindow (23:45-00:45)",
     ),
     ({"database": {"kmsKeyArn": "alias/rds"}}, "database.kmsKeyArn", "must be the ARN of a KMS key"),
+    ({"database": {"username": "maestro admin"}}, "database.username", "must be up to 63 of A-Z"),
+    ({"database": {"username": "rdsadmin"}}, "database.username", "must not be a reserved word"),
+    ({"database": {"username": "PG_maestro"}}, "database.username", "must not be a reserved word"),
+    ({"database": {"databaseName": "maestro-db"}}, "database.databaseName", "must be up to 63 of A-Z"),
+    ({"database": {"restoreFrom": {}}}, "database.restoreFrom", "must be a snapshot alone, or an instance"),
+    ({"database": {"restoreFrom": {"snapshot": "a b"}}}, "database.restoreFrom.snapshot", "an RDS snapshot"),
+    (
+        {"database": {"restoreFrom": {"snapshot": "a", "latest": True}}},
+        "database.restoreFrom",
+        "must be a snapshot alone, or an instance or automatedBackup with time or latest",
+    ),
+    ({"database": {"restoreFrom": {"snapshot": "a", "instance": "b"}}}, "database.restoreFrom", "alone"),
+    ({"database": {"restoreFrom": {"instance": "a"}}}, "database.restoreFrom", "with time or latest"),
+    (
+        {"database": {"restoreFrom": {"instance": "a", "latest": True, "time": "2026-11-30T12:00:00Z"}}},
+        "database.restoreFrom",
+        "with time or latest",
+    ),
+    (
+        {"database": {"restoreFrom": {"instance": "a", "latest": False}}},
+        "database.restoreFrom.latest",
+        "must be True, not false",
+    ),
+    (
+        {"database": {"restoreFrom": {"instance": "a", "time": "2026-11-30 12:00"}}},
+        "database.restoreFrom.time",
+        "must be a time in UTC",
+    ),
+    (
+        {"database": {"restoreFrom": {"automatedBackup": "a", "latest": True}}},
+        "database.restoreFrom.automatedBackup",
+        "must be an automated backup's ARN",
+    ),
+    (
+        {"database": {"restoreFrom": {"snapshot": "arn:aws:rds:us-west-2:123456789012:snapshot:a"}}},
+        "database.restoreFrom.snapshot",
+        "must be of us-east-1",
+    ),
+    (
+        {"database": {"restoreFrom": {"automatedBackup": BACKUP, "latest": True}}},
+        "database.restoreFrom.automatedBackup",
+        "must be of us-east-1",
+    ),
+    (
+        {"database": {"backupReplication": {"region": "us-west-2"}}},
+        "database.backupReplication.kmsKeyArn",
+        "is missing",
+    ),
+    (
+        {"database": {"backupReplication": {"region": "us-east-1", "kmsKeyArn": KEY_HERE}}},
+        "database.backupReplication.region",
+        '"us-east-1" is no other region of partition aws',
+    ),
+    (
+        {"database": {"backupReplication": {"region": "cn-north-1", "kmsKeyArn": KEY_THERE}}},
+        "database.backupReplication.region",
+        '"cn-north-1" is no other region of partition aws',
+    ),
+    (
+        {"database": {"backupReplication": {"region": "us-west-2", "kmsKeyArn": KEY_HERE}}},
+        "database.backupReplication.kmsKeyArn",
+        "must be of us-west-2",
+    ),
+    (
+        {
+            "database": {
+                "backupReplication": {"region": "us-west-2", "kmsKeyArn": KEY_THERE, "retentionDays": 36}
+            }
+        },
+        "database.backupReplication.retentionDays",
+        "36 is above 35",
+    ),
     ({"database": {"caBundleFile": "nowhere.pem"}}, "database.caBundleFile", "can't be read: No such file"),
     ({"database": {"caBundleFile": "docs"}}, "database.caBundleFile", "can't be read: Is a directory"),
     ({"database": {"caBundleFile": "LICENSE"}}, "database.caBundleFile", "must hold PEM cert"),
