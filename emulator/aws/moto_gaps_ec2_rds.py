@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
+from emulator.aws import moto_gaps_restores
 from emulator.aws import rds_catalogue as catalogue
 from emulator.aws.regions import find_region
 
@@ -92,6 +93,7 @@ def install() -> None:
     _mend_parameter_groups()
     _mend_instances()
     _mend_windows()
+    moto_gaps_restores.install()
 
 
 def _mend_zones() -> None:

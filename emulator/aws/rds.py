@@ -21,6 +21,7 @@ from emulator.aws.handler import (
 )
 from emulator.aws.rds_common import in_order_of, read_tags, update_tags
 from emulator.aws.rds_instance import Instance
+from emulator.aws.rds_replication import BackupReplication
 from emulator.aws.rds_rules import (
     attempt,
     check_identifier,
@@ -332,6 +333,11 @@ def _as_set(parameters: Json) -> set[tuple[str, str]]:
     }
 
 
-RESOURCES: tuple[ResourceHandler, ...] = (SubnetGroup(), ParameterGroup(), Instance())
+RESOURCES: tuple[ResourceHandler, ...] = (
+    SubnetGroup(),
+    ParameterGroup(),
+    Instance(),
+    BackupReplication(),
+)
 FUNCTIONS: tuple[FunctionHandler, ...] = ()
 TAGGABLE = frozenset({SubnetGroup.type, ParameterGroup.type, Instance.type})

@@ -30,6 +30,8 @@ _REPLACES = (
     "dbName",
     "engine",
     "kmsKeyId",
+    "restoreToPointInTime",
+    "snapshotIdentifier",
     "storageEncrypted",
     "username",
 )
@@ -46,6 +48,28 @@ _SETS = frozenset({"enabledCloudwatchLogsExports", "vpcSecurityGroupIds"})
 # Parameters that ModifyDBInstance calls otherwise than CreateDBInstance.
 _MODIFIED_NAMES = {"identifier": "NewDBInstanceIdentifier", "port": "DBPortNumber"}
 _STORAGE = frozenset({"allocatedStorage", "iops", "storageThroughput"})
+# Inputs that the provider doesn't send with a restore: of another call, or for a modification after it.
+# Source: internal/service/rds/instance.go, resourceInstanceCreate.
+_NOT_RESTORED = frozenset({"backupRetentionPeriod", "kmsKeyId", "password", "storageEncrypted", "username"})
+_AFTER_SNAPSHOT = frozenset({
+    "allocatedStorage", "backupRetentionPeriod", "backupWindow", "databaseInsightsMode", "engineVersion",
+    "iops", "maintenanceWindow", "maxAllocatedStorage", "monitoringInterval", "monitoringRoleArn", "password",
+    "performanceInsightsEnabled", "performanceInsightsKmsKeyId", "performanceInsightsRetentionPeriod",
+    "storageThroughput", "storageType",
+})  # fmt: skip
+_AFTER_POINT_IN_TIME = frozenset({"monitoringInterval", "monitoringRoleArn", "password"})
+_NOT_AT_A_POINT_IN_TIME = frozenset({
+    "allocatedStorage", "backupWindow", "caCertIdentifier", "databaseInsightsMode", "engineVersion",
+    "maintenanceWindow", "networkType", "performanceInsightsEnabled", "performanceInsightsKmsKeyId",
+    "performanceInsightsRetentionPeriod", "storageThroughput",
+})  # fmt: skip
+_POINT_IN_TIME = {
+    "restoreTime": "RestoreTime",
+    "sourceDbInstanceAutomatedBackupsArn": "SourceDBInstanceAutomatedBackupsArn",
+    "sourceDbInstanceIdentifier": "SourceDBInstanceIdentifier",
+    "sourceDbiResourceId": "SourceDbiResourceId",
+    "useLatestRestorableTime": "UseLatestRestorableTime",
+}
 
 
 class Instance(ResourceHandler):
@@ -140,6 +164,7 @@ class Instance(ResourceHandler):
             "performanceInsightsKmsKeyId",
             "performanceInsightsRetentionPeriod",
             "port",
+            "snapshotIdentifier",
             "storageThroughput",
             "storageType",
             "username",
@@ -148,19 +173,51 @@ class Instance(ResourceHandler):
     )
 
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """CreateDBInstance, then DescribeDBInstances."""
+        """CreateDBInstance or one of the restores, then DescribeDBInstances.
+
+        After a restore one ModifyDBInstance sets what the restore doesn't take.
+        """
         given = self._given(cloud, inputs)
-        check_new_instance(cloud, given)
-        parameters = api_parameters(merged(self._sent, given), self._names)
-        if "tags" in given:
-            parameters["Tags"] = api_tags(given)
-        made = record(cloud.call("rds", "CreateDBInstance", parameters), "DBInstance")
+        made, later = self._made(cloud, given)
         identity = text(made, "DbiResourceId")
         describe = partial(_described, cloud, identity)
         own: dict[str, Json] = {"arn": _arn(cloud, made), "resourceId": identity}
         with completing(State(identity, merged(given, tag_outputs(given), own))):
             # The provider waits for it, visible or not.
-            return self._state(cloud, given, retrying(cloud, describe, while_=has_code(*_GONE)))
+            found = retrying(cloud, describe, while_=has_code(*_GONE))
+            if later:
+                check_changed_instance(cloud, found, given, later)
+                parameters = self._modification(State(identity, {}), given, later)
+                parameters |= {"ApplyImmediately": True, "DBInstanceIdentifier": text(given, "identifier")}
+                cloud.call("rds", "ModifyDBInstance", parameters)
+                found = _described(cloud, identity)
+            return self._state(cloud, given, found)
+
+    def _made(self, cloud: Cloud, given: Mapping[str, Json]) -> tuple[dict[str, Json], frozenset[str]]:
+        """The new instance, and the inputs that are still to be set."""
+        operation, source, named, later = "CreateDBInstance", {}, self._names, frozenset[str]()
+        point_in_time = record(given, "restoreToPointInTime")
+        left_out: frozenset[str] = frozenset()
+        if "snapshotIdentifier" in given:
+            operation = "RestoreDBInstanceFromDBSnapshot"
+            source: dict[str, Json] = {"DBSnapshotIdentifier": given["snapshotIdentifier"]}
+            later = _AFTER_SNAPSHOT
+            left_out = _NOT_RESTORED | {"caCertIdentifier", "dbName"}
+        elif point_in_time:
+            operation = "RestoreDBInstanceToPointInTime"
+            source = api_parameters(point_in_time, _POINT_IN_TIME)
+            named = {**named, "identifier": "TargetDBInstanceIdentifier"}
+            later = _AFTER_POINT_IN_TIME
+            left_out = _NOT_RESTORED | _NOT_AT_A_POINT_IN_TIME
+        check_new_instance(cloud, given, operation)
+        sent = merged({k: v for k, v in self._sent.items() if k not in left_out}, given)
+        parameters = api_parameters(
+            {key: value for key, value in sent.items() if key not in left_out | later}, named
+        )
+        if "tags" in given:
+            parameters["Tags"] = api_tags(given)
+        made = record(cloud.call("rds", operation, {**source, **parameters}), "DBInstance")
+        return made, later & given.keys()
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeDBInstances and ListTagsForResource."""
@@ -285,10 +342,11 @@ class Instance(ResourceHandler):
 
     def _state(self, cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
         outputs = _outputs(cloud, kept, found) | read_tags(cloud, _arn(cloud, found))
-        unreadable = {key: kept[key] for key in ("password", *_STEERS) if kept.get(key) is not None}
-        return State(text(found, "DbiResourceId"), {"deleteAutomatedBackups": True, **unreadable, **outputs})
+        unreadable = {key: kept[key] for key in _UNREAD if kept.get(key) is not None}
+        return State(text(found, "DbiResourceId"), {"deleteAutomatedBackups": True, **outputs, **unreadable})
 
 
+_UNREAD = ("password", "restoreToPointInTime", "snapshotIdentifier", *_STEERS)
 _AS_FIRST_READ = ("latestRestorableTime",)
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 

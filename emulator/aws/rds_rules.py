@@ -10,10 +10,10 @@ from emulator.aws.ec2 import describe_security_group
 from emulator.aws.errors import AwsError
 
 
-def check_new_instance(cloud: Cloud, given: Mapping[str, Json]) -> None:
+def check_new_instance(cloud: Cloud, given: Mapping[str, Json], operation: str = "CreateDBInstance") -> None:
     """What CreateDBInstance refuses and moto doesn't: the first of its problems, as RDS reports them.
 
-    `given` holds the program's inputs. Raises AwsError.
+    `given` holds the program's inputs, `operation` may be a restore. Raises AwsError.
     Sources: RDS API reference, CreateDBInstance; RDS user guide, "Amazon RDS DB instance storage".
     """
     for code, message in (
@@ -22,9 +22,10 @@ def check_new_instance(cloud: Cloud, given: Mapping[str, Json]) -> None:
         *_login_problems(given),
         *_operation_problems(given),
     ):
-        raise cloud.refuse("rds", "CreateDBInstance", code, message)
-    _check_network(cloud, "CreateDBInstance", given)
-    _check_parameter_group(cloud, "CreateDBInstance", given)
+        raise cloud.refuse("rds", operation, code, message)
+    _check_network(cloud, operation, given)
+    if operation == "CreateDBInstance":  # a restore has the source's version
+        _check_parameter_group(cloud, operation, given)
 
 
 def check_changed_instance(
