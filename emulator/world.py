@@ -17,11 +17,15 @@ A world file is YAML; every key is optional:
     namespaces: [maestro]
     iamPolicies: {"arn:aws:iam::123456789012:policy/boundary": {Version: "2012-10-17", Statement: […]}}
     kmsKeys: {"arn:aws:kms:us-east-1:123456789012:key/1234abcd": {Version: "2012-10-17", Statement: […]}}
+    databases:
+      - {name: maestro-old, username: maestro_admin, databaseName: maestro, version: "17", storageGiB: 20,
+         kmsKeyArn: "arn:aws:kms:…", snapshot: maestro-old-final, automatedBackup: "arn:…", gone: true}
 
 A subnet or security group without `vpcId` is in the VPC of the region's first cluster, and one with
 `ofCluster` among that cluster's own. What is public has a route to an internet gateway: a subnet by a route
 table of its own, or, where it doesn't say, by the VPC's main one. Subnets, VPCs, security groups, policies,
-keys, secrets and namespaces exist in the region that is rehearsed; clusters in their own region only.
+keys, secrets, namespaces and databases exist in the region that is rehearsed; clusters in their own region
+only. Of a database that is gone, a snapshot or automated backups are left.
 """
 
 from __future__ import annotations
@@ -219,6 +223,23 @@ class SecurityGroup(_Model):
     vpc_id: VpcId | None = None
 
 
+class Database(_Model):
+    """An RDS PostgreSQL instance that the stack didn't make, for `database.restoreFrom`.
+
+    A `snapshot` may be an ARN, and is then shared by the account that it names.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9]){0,62}$")]
+    username: str = "maestro"
+    database_name: str = "maestro"
+    version: Annotated[str, Field(pattern=r"^\d{2}(\.\d+)?$")] = "17"
+    storage_gib: Annotated[int, Field(alias="storageGiB")] = 20
+    kms_key_arn: str | None = None
+    snapshot: str | None = None
+    automated_backup: Annotated[str, Field(pattern=r"^arn:[a-z-]+:rds:.*:auto-backup:ab-\w+$")] | None = None
+    gone: bool = False
+
+
 class World(_Model):
     """What exists before the stack does."""
 
@@ -239,6 +260,8 @@ class World(_Model):
     kms_keys: dict[
         Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$")], dict[str, JsonValue]
     ] = Field(default_factory=dict)
+
+    databases: list[Database] = Field(default_factory=list[Database])
 
     def clusters_in(self, region: str) -> list[Cluster]:
         """The clusters of one region, in the file's order."""
@@ -341,6 +364,14 @@ _EXAMPLES: Mapping[str, str] = {
     "namespaces": "namespaces: [maestro]",
     "iamPolicies": 'iamPolicies: {"arn:aws:iam::123456789012:policy/boundary": {Version: …, Statement: …}}',
     "kmsKeys": 'kmsKeys: {"arn:aws:kms:us-east-1:123456789012:key/1234abcd": {Version: …, Statement: …}}',
+    "databases": "databases: [{name: maestro-old, snapshot: maestro-old-final, gone: true}]",
+    "username": "username: maestro_admin",
+    "databaseName": "databaseName: maestro",
+    "storageGiB": "storageGiB: 20",
+    "kmsKeyArn": "kmsKeyArn: arn:aws:kms:us-east-1:123456789012:key/1234abcd",
+    "snapshot": "snapshot: maestro-old-final",
+    "automatedBackup": "automatedBackup: arn:aws:rds:us-east-1:123456789012:auto-backup:ab-1234",
+    "gone": "gone: true",
 }
 _ID_EXAMPLES = {
     "vpcs": "id: vpc-0123456789abcdef0",
@@ -353,6 +384,7 @@ _MODELS: Mapping[str, type[_Model]] = {
     "vpcs": Vpc,
     "subnets": Subnet,
     "securityGroups": SecurityGroup,
+    "databases": Database,
 }
 
 
@@ -404,6 +436,7 @@ def _content_problems(world: World) -> Iterator[Problem]:
     yield from _doubles("vpcs", [item.id for item in world.vpcs])
     yield from _doubles("subnets", [item.id for item in world.subnets])
     yield from _doubles("securityGroups", [item.id for item in world.security_groups])
+    yield from _doubles("databases", [item.name for item in world.databases])
     yield from _doubles("iotPolicies", world.iot_policies)
     yield from _doubles("deletedSecrets", world.deleted_secrets)
     yield from _doubles("namespaces", world.namespaces)

@@ -17,12 +17,13 @@ from emulator.aws.tags import DefaultTags
 from emulator.kubernetes import RELEASE, Kubernetes, KubernetesError, Release
 from emulator.mocks import run
 from emulator.packages import Providers
-from emulator.world import Cluster, World, default_world
+from emulator.world import Cluster, Database, World, default_world
 from engine.project import PLACEHOLDER, Stack
 from engine.run import Failure, Run
 from engine.settings import settings_of
 from maestro_stack.chart import CHART_PATH
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
+from maestro_stack.schema import DatabaseSettings
 from maestro_stack.settings import Settings
 from rehearsal.gather import gather
 
@@ -175,10 +176,29 @@ def world_of(settings: Settings) -> World:
         world = world.model_copy(update={"account": account})
     if settings.server.namespace_mode == "external":
         world = world.model_copy(update={"namespaces": [settings.server.namespace]})
+    if restored := _restored(settings.database):
+        world = world.model_copy(update={"databases": [restored]})
     if settings.bootstrap_config_map != "adopt":
         return world
     theirs = {f"{BOOTSTRAP_NAMESPACE}/{BOOTSTRAP_CONFIG_MAP}": {BOOTSTRAP_KEY: settings.cluster_name}}
     return world.model_copy(update={"config_maps": theirs})
+
+
+def _restored(settings: DatabaseSettings) -> Database | None:
+    """What `database.restoreFrom` names, with what the settings expect of it."""
+    if (source := settings.restore_from) is None:
+        return None
+    return Database(
+        name=source.instance.lower() if source.instance else "restored-from",
+        username=settings.username,
+        database_name=settings.database_name,
+        version=settings.engine_version,
+        storage_gib=settings.allocated_storage_gib,
+        kms_key_arn=settings.kms_key_arn,
+        snapshot=source.snapshot,
+        automated_backup=source.automated_backup,
+        gone=source.instance is None,
+    )
 
 
 def _run(mode: Literal["preview", "update"], stack: Stack, providers: Providers, progress: Progress) -> Run:

@@ -80,6 +80,8 @@ class Base(StrEnum):
     """A production stack with settings of its own: see BASES."""
     GUARDED = "guarded"
     """A dev stack in an account with guardrails: see BASES."""
+    RESTORED = "restored"
+    """A dev stack whose database was made from a snapshot, and is backed up elsewhere, too: see BASES."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +184,9 @@ def settings(own: Mapping[str, Json]) -> Tree:
 
 _MAPS = (
     "tags",
+    "database.backupReplication",
     "database.parameters",
+    "database.restoreFrom",
     "server.values",
     "server.namespaceLabels",
     "server.namespaceAnnotations",
@@ -190,7 +194,10 @@ _MAPS = (
 
 
 def paths(tree: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
-    """The dotted keys of a file's settings; a map whose keys are the user's is one value."""
+    """The dotted keys of a file's settings.
+
+    A map whose keys are the user's, or which can be left out as a whole, is one value.
+    """
     for key, value in tree.items():
         path = f"{prefix}{key}"
         if isinstance(value, dict) and path not in _MAPS:
@@ -232,6 +239,10 @@ POSTGRES_LOG = Resource(type="aws:cloudwatch/logGroup:LogGroup", name="postgresq
 UPGRADE_LOG = Resource(type="aws:cloudwatch/logGroup:LogGroup", name="upgrade-log")
 LOGS = (POSTGRES_LOG, UPGRADE_LOG)
 INSTANCE = Resource(type="aws:rds/instance:Instance", name="instance")
+REPLICATION = Resource(
+    type="aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
+    name="backup-replication",
+)
 SNAPSHOT_NAME = Resource(type="random:index/randomId:RandomId", name="final-snapshot")
 CERTIFICATE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="server-mqtt-cert-*")
 DATABASE_SECRET = Resource(type="aws:secretsmanager/secret:Secret", name="db-credentials-*")
@@ -290,6 +301,7 @@ def all_updated(resources: Iterable[Resource], *inputs: str) -> tuple[Touch, ...
 
 
 KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+KEY_ELSEWHERE = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 BOUNDARY = "arn:aws:iam::aws:policy/PowerUserAccess"
 
 # --- the bases ------------------------------------------------------------------------------------
@@ -320,6 +332,14 @@ BASES: Mapping[Base, Tree] = {
         "server": {
             "namespaceLabels": {"team": "platform"},
             "namespaceAnnotations": {"example.com/owner": "platform"},
+        },
+    },
+    Base.RESTORED: {
+        "profile": "dev",
+        "database": {
+            "username": "maestro_admin",
+            "restoreFrom": {"snapshot": "terraform-final"},
+            "backupReplication": {"region": "us-west-2", "kmsKeyArn": KEY_ELSEWHERE},
         },
     },
 }
@@ -370,7 +390,9 @@ _MIGRATE = (
     "To move the data: copy the database (snapshot and restore, or `pg_dump`), and build a new stack with "
     "the new setting."
 )
-
+_RENAME = (
+    "Within the database `ALTER USER` and `ALTER DATABASE` can't make up for it: RDS keeps both for life."
+)
 _NEEDED_BY_HAND = (
     "The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does, unless it is given "
     "`clusterName`."
@@ -765,6 +787,100 @@ _DATABASE = (
         to=_database(kmsKeyArn=KMS_KEY),
         refusal=Refusal.PROTECTION,
         notes=f"The database would be replaced by an empty one. {_MIGRATE}",
+    ),
+    *(
+        Row(
+            key=f"database.{key}",
+            to=_database(**{key: "maestro_admin"}),
+            touches=(
+                replaced(INSTANCE, name),
+                replaced(DATABASE_VERSION, because="the database whose address it holds is deleted first"),
+                updated(SERVER_RELEASE, DATABASE_ANNOTATION),
+            ),
+            restarts_pods=True,
+            outage=Downtime.OUTAGE,
+            interruption="a new, empty database: it takes minutes to be made",
+            at_risk="the whole database: the old one is deleted first, in dev without a snapshot",
+            notes=f"{_RENAME} {_MIGRATE}",
+        )
+        for key, name in (("username", "username"), ("databaseName", "dbName"))
+    ),
+    *(
+        Row(
+            key=f"database.{key}",
+            base=Base.PRODUCTION,
+            to=_database(**{key: "maestro_admin"}),
+            refusal=Refusal.PROTECTION,
+            notes=f"The database would be replaced by an empty one. {_RENAME} {_MIGRATE}",
+        )
+        for key in ("username", "databaseName")
+    ),
+    *(
+        Row(
+            key=f"database.{key}",
+            base=Base.RESTORED,
+            to=_database(**{key: "ledger"}),
+            touches=(
+                replaced(DATABASE_VERSION, "secretString"),
+                updated(SERVER_RELEASE, DATABASE_ANNOTATION),
+            ),
+            restarts_pods=True,
+            notes="Of a restored database both are as they were: the pods are told another one. Where the "
+            "database doesn't have it, the first new pod never gets ready, and the old ones stay.",
+        )
+        for key in ("username", "databaseName")
+    ),
+    Row(
+        key="database.kmsKeyArn",
+        base=Base.RESTORED,
+        to=_database(kmsKeyArn=KMS_KEY),
+        when=When.NEVER,
+        notes="A restored database keeps the key of what it was restored from: copy the snapshot under "
+        "another key before the restore (docs/restore.md).",
+    ),
+    Row(
+        key="database.restoreFrom",
+        to=_database(restoreFrom={"snapshot": "terraform-final"}),
+        when=When.NEVER,
+        notes="The database is there already, and isn't restored. docs/restore.md has the ways to get its "
+        "data back.",
+    ),
+    Row(
+        key="database.restoreFrom",
+        base=Base.RESTORED,
+        to=_database(restoreFrom={"snapshot": "terraform-later"}),
+        when=When.NEVER,
+        notes="The database is there already, and isn't restored again. A replacement of it would take the "
+        "first snapshot: leave the key as it was.",
+    ),
+    Row(
+        key="database.restoreFrom",
+        base=Base.RESTORED,
+        to=_database(restoreFrom=None),
+        when=When.NEVER,
+        notes="From then on `database.username`, `databaseName` and `kmsKeyArn` count again: one that isn't "
+        "the database's own replaces it. Leave the key where it is.",
+    ),
+    Row(
+        key="database.backupReplication",
+        to=_database(backupReplication={"region": "us-west-2", "kmsKeyArn": KEY_ELSEWHERE}),
+        touches=(created(REPLICATION),),
+        notes="AWS copies the backups there; until the first is there, `pulumi up` waits.",
+    ),
+    Row(
+        key="database.backupReplication",
+        base=Base.RESTORED,
+        to=_database(backupReplication={"retentionDays": 7}),
+        touches=(replaced(REPLICATION, "retentionPeriod"),),
+        notes="The replication stops and begins again. What was copied stays until it expires.",
+    ),
+    Row(
+        key="database.backupReplication",
+        base=Base.RESTORED,
+        to=_database(backupReplication=None),
+        touches=(deleted(REPLICATION),),
+        notes="What was copied stays until it expires. After that nothing of this database is left if the "
+        "region is lost.",
     ),
     Row(
         key="database.caBundleFile",

@@ -56,7 +56,8 @@ def _rank(type_: str) -> int:
 def _words(rows: Iterable[effects.Row], *, is_production: bool) -> str:
     """Of a setting's rows those of the stack's own profile, where there are some."""
     noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE]
-    own = [row for row in noticed if (row.base is not effects.Base.DEV) == is_production]
+    profiles = {True: "production", False: "dev"}
+    own = [row for row in noticed if row.configuration["profile"] == profiles[is_production]]
     others = [row for row in noticed if row.key not in {each.key for each in own}]
     worst_first = sorted([*own, *others], key=lambda row: -row.downtime)
     return "; ".join([*dict.fromkeys(map(_effect, worst_first))][:TOLD])

@@ -134,6 +134,10 @@ class Cloud:
         """The same account in another region."""
         return Cloud(region, self.account_id, clients=self._clients, patience=self.patience)
 
+    def in_account(self, account_id: str) -> Cloud:
+        """The same region in another account."""
+        return Cloud(self.region, account_id, clients=self._clients, patience=self.patience)
+
 
 Answer = Callable[["AWSPreparedRequest"], "AWSResponse | None"]
 """Answers a request in place of the network, or with None if it can't."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from common.json_values import Json, flag, json_list, record, records, text
-from emulator.aws import moto_gaps_ec2_rds
+from emulator.aws import moto_gaps_ec2_rds, moto_gaps_restores
 from emulator.aws.cloud import Cloud
 from emulator.aws.regions import find_region
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from moto.core.botocore_stubber import BotocoreStubber
 
-    from emulator.world import Cluster, Subnet, World
+    from emulator.world import Cluster, Database, Subnet, World
 
 # Where `iot:Data-ATS` isn't `<account>-ats.iot…`. Source: the AWS SDKs' own endpoint rules for iot-data.
 _DOTTED_ATS_REGIONS = frozenset({"cn-north-1"})
@@ -220,6 +220,48 @@ def build(cloud: Cloud, world: World) -> None:
         cloud.call("secretsmanager", "CreateSecret", {"Name": name, "SecretString": "{}"})
         cloud.call("secretsmanager", "DeleteSecret", {"SecretId": name, "RecoveryWindowInDays": 30})
     _create_documents(cloud, world)
+    for database in world.databases:
+        _create_database(cloud, database)
+
+
+def _create_database(cloud: Cloud, database: Database) -> None:
+    """An instance in the default VPC, or what is left of one."""
+    parts = (database.snapshot or "").split(":", 6)
+    owner, snapshot = (parts[4], parts[6]) if len(parts) == 7 else (cloud.account_id, database.snapshot)
+    home = cloud.in_account(owner)
+    name: dict[str, Json] = {"DBInstanceIdentifier": database.name}
+    made: dict[str, Json] = {
+        **name,
+        "AllocatedStorage": database.storage_gib,
+        "BackupRetentionPeriod": 7,
+        "DBInstanceClass": "db.t4g.small",
+        "DBName": database.database_name,
+        "Engine": "postgres",
+        "EngineVersion": database.version,
+        "MasterUsername": database.username,
+        "MasterUserPassword": "the-one-before",
+        "StorageEncrypted": True,
+        "StorageType": "gp3",
+    }
+    if database.kms_key_arn:
+        made["KmsKeyId"] = database.kms_key_arn
+    home.call("rds", "CreateDBInstance", made)
+    if snapshot:
+        taken: dict[str, Json] = {"DBSnapshotIdentifier": snapshot}
+        home.call("rds", "CreateDBSnapshot", {**name, **taken})
+        if owner != cloud.account_id:
+            share: Json = [cloud.account_id]
+            home.call(
+                "rds",
+                "ModifyDBSnapshotAttribute",
+                {**taken, "AttributeName": "restore", "ValuesToAdd": share},
+            )
+    if database.automated_backup:
+        moto_gaps_restores.keep_backups(
+            cloud.account_id, cloud.region, database.name, database.automated_backup
+        )
+    if database.gone:
+        home.call("rds", "DeleteDBInstance", {**name, "SkipFinalSnapshot": True})
 
 
 def _create_documents(cloud: Cloud, world: World) -> None:

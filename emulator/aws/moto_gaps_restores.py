@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
@@ -127,7 +127,7 @@ def _mend_automated_backups() -> None:
         own = _own_backup(found) if found and found.backup_retention_period else None
         deleted = cast("Callable[..., DBInstance]", delete)(self, db_instance_identifier, **given)
         if own and given.get("delete_automated_backups") is False:
-            keep(self, own)
+            _kept(self)[own.arn] = own
             _end(own)
         for replica in _replicas(deleted):
             _end(replica)
@@ -179,9 +179,15 @@ _KEYS = {
 """By what automated backups are asked for, and where they say it."""
 
 
-def keep(backend: RDSBackend, backup: Backup) -> None:
-    """Puts automated backups of an instance that is nowhere else into the region."""
-    _kept(backend)[backup.arn] = backup
+def keep_backups(account: str, region: str, identifier: str, arn: str) -> None:
+    """Keeps an instance's automated backups under an ARN, as if they were of one that is gone."""
+    from moto.rds.models import rds_backends
+
+    backend = rds_backends[account][region]
+    own = replace(_own_backup(backend.databases[identifier]), arn=arn)
+    own.database.dbi_resource_id = f"db-{_digest(arn).upper()}"
+    _end(own)
+    _kept(backend)[arn] = own
 
 
 def _kept(backend: RDSBackend) -> dict[str, Backup]:
@@ -208,9 +214,12 @@ def _own_backup(instance: DBInstance) -> Backup:
 
 
 def _backup_arn(instance: DBInstance, region: str) -> str:
-    digest = hashlib.sha256(f"{instance.dbi_resource_id}/{region}".encode()).hexdigest()[:26]
-    partition = find_region(region).partition
+    partition, digest = find_region(region).partition, _digest(f"{instance.dbi_resource_id}/{region}")
     return f"arn:{partition}:rds:{region}:{instance.account_id}:auto-backup:ab-{digest}"
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:26]
 
 
 def _end(backup: Backup) -> None:

@@ -13,7 +13,7 @@ import pulumi
 
 from common.json_values import Json
 from emulator.kubernetes import CONFIG_MAP, CONFIG_MAP_PATCH, NAMESPACE, RELEASE
-from emulator.world import Cluster, SecurityGroup, Subnet, Vpc, World
+from emulator.world import Cluster, Database, SecurityGroup, Subnet, Vpc, World
 
 REGION = "us-east-1"
 ACCOUNT = "320000000000"
@@ -37,6 +37,10 @@ WORLD = World(
         *(Subnet(id=id_, vpc_id=AWAY, zone=zone) for id_, zone in zip(AWAY_SUBNETS, _ZONES, strict=False)),
     ],
     security_groups=[SecurityGroup(id=GROUP, vpc_id=HOME), SecurityGroup(id=OTHER_GROUP, vpc_id=HOME)],
+    databases=[
+        Database(name="kept", username="maestro_admin", version="17.6", storage_gib=400, snapshot="kept-one"),
+        *(Database(name=name) for name in ("far-1", "far-2", "far-3", "far-4", "far-5")),
+    ],
 )
 
 
@@ -313,6 +317,16 @@ _IOT = (
     ),
 )
 
+SECOND = "us-west-2"
+_KEY_THERE = _KEY.replace(REGION, SECOND)
+_ONE_AT_A_TIME = "an instance's backups go to one region, and the provider begins with the new one"
+
+
+def _far(number: int) -> Inputs:
+    """An instance whose backups are replicated, of which each is the source once."""
+    return {"sourceDbInstanceArn": f"arn:aws:rds:{REGION}:{ACCOUNT}:db:far-{number}"}
+
+
 _MONITORED: Inputs = {"monitoringInterval": 60, "monitoringRoleArn": _role_arn("monitoring")}
 _RDS = (
     Kind(
@@ -389,13 +403,33 @@ _RDS = (
             "performanceInsightsRetentionPeriod": 31,
             "port": 5433,
             "publiclyAccessible": True,
+            # After a restore to a time the provider sets no more than the password.
+            "restoreToPointInTime": Case(
+                to={"sourceDbInstanceIdentifier": "kept", "useLatestRestorableTime": True},
+                base={
+                    "backupRetentionPeriod": None,
+                    "performanceInsightsEnabled": None,
+                    "performanceInsightsRetentionPeriod": None,
+                },
+            ),
             "skipFinalSnapshot": False,
+            "snapshotIdentifier": "kept-one",
             "storageEncrypted": False,
             "storageThroughput": 600,
             "storageType": "gp2",
             "tags": _OTHER_TAGS,
             "username": "other_admin",
             "vpcSecurityGroupIds": [OTHER_GROUP],
+        },
+    ),
+    Kind(
+        type="aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
+        inputs={"region": SECOND, "retentionPeriod": 9, "kmsKeyId": _KEY_THERE},
+        changes={
+            "kmsKeyId": Case(to=f"{_KEY_THERE}-new", base=_far(1), unmade=_ONE_AT_A_TIME),
+            "region": Case(to="us-east-2", base=_far(2), unmade=_ONE_AT_A_TIME),
+            "retentionPeriod": Case(to=10, base=_far(3), unmade=_ONE_AT_A_TIME),
+            "sourceDbInstanceArn": Case(to=_far(5)["sourceDbInstanceArn"], base=_far(4)),
         },
     ),
     Kind(

@@ -46,6 +46,7 @@ SUBNET_GROUP = "aws:rds/subnetGroup:SubnetGroup"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PARAMETER_GROUP = "aws:rds/parameterGroup:ParameterGroup"
 INSTANCE = "aws:rds/instance:Instance"
+REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105
 ROLE = "aws:iam/role:Role"
@@ -57,6 +58,7 @@ GET_CLUSTER = "aws:eks/getCluster:getCluster"
 CONNECT = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}]}
 )
+OTHER_REGIONS = {"aws": "us-west-2", "aws-us-gov": "us-gov-east-1", "aws-cn": "cn-northwest-1"}
 READ = json.dumps(
     {
         "Version": "2012-10-17",
@@ -123,6 +125,14 @@ class Account:
             },
         )
         return self.create(INSTANCE, {**INSTANCE_INPUTS, "vpcSecurityGroupIds": [group.id], **changes})
+
+    def replication(self) -> State:
+        """Of the backups of an instance in another region into this one."""
+        here = self.cloud
+        there = here.in_region(OTHER_REGIONS[here.partition])
+        instance: dict[str, Json] = {"DBInstanceIdentifier": "far", "DBInstanceClass": "db.t4g.small"}
+        there.call("rds", "CreateDBInstance", {**instance, "Engine": "postgres", "AllocatedStorage": 20})
+        return self.create(REPLICATION, {"sourceDbInstanceArn": there.arn("rds", "db:far")})
 
 
 # Numbers are floats, as they arrive from Pulumi.
@@ -238,6 +248,7 @@ def everything(account: Account) -> dict[str, State]:
         SUBNET_GROUP: account.create(SUBNET_GROUP, subnets),
         PARAMETER_GROUP: account.create(PARAMETER_GROUP, parameters),
         INSTANCE: instance,
+        REPLICATION: account.replication(),
         SECRET: secret,
         SECRET_VERSION: version,
         ROLE: role,

@@ -250,6 +250,9 @@ STEERS: dict[str, Json] = {
 ELSEWHERE = {
     "dbSubnetGroupName",  # test_an_instance_moves_to_a_subnet_group_of_another_vpc_only
     "networkType",  # test_the_network_type_changes_where_the_subnets_have_both
+    # test_lifecycle_rds_restores.py
+    "restoreToPointInTime",
+    "snapshotIdentifier",
     # PostgreSQL has but one licence and no options.
     "licenseModel",
     "optionGroupName",
