@@ -21,10 +21,14 @@ from tests.checkouts import ROOT
 from tests.cluster.objects import make_namespace, remove_namespace, wait_until
 from tools.catalogue import numbers
 
+Object = dict[str, Any]
 CRDS = sorted((Path(__file__).parent / "crds").glob("*.yaml"))
 OUTPUTS = {row.name: str(row.example) for row in documentation()}
 OPERATOR = (ROOT / "examples/operator/stack.yaml").read_text(encoding="utf-8")
-VALUES = {"clusterName": "regional-xyz", "broker": {"endpoint": "abc-ats.iot.us-east-1.amazonaws.com"}}
+VALUES: Object = {
+    "clusterName": "regional-xyz",
+    "broker": {"endpoint": "abc-ats.iot.us-east-1.amazonaws.com"},
+}
 """Of the output `maestro_chart_values`: its whole is applied in test_external.py."""
 ARGOCD = string.Template((ROOT / "examples/argocd/application.yaml").read_text("utf-8")).substitute(
     {**OUTPUTS, "maestro_chart_values": json.dumps(VALUES)}
@@ -39,7 +43,6 @@ PATHS = {
     "Stack": "/apis/pulumi.com/v1/namespaces/{namespace}/stacks",
 }
 """Where objects of a kind are."""
-Object = dict[str, Any]
 
 
 def objects(document: str) -> list[Object]:
