@@ -23,7 +23,7 @@ rehearse: $(READY) ## show what `pulumi up` would build, and whether it would wo
 playground: $(READY) ## the whole world here: emulated AWS, a real control plane, the engine (needs make tools)
 	$(BIN)/python -m rehearsal playground
 
-tools: ## build the pinned tools that this machine lacks (docs/tools.md), for lint and the engine and cluster tests
+tools: ## build the pinned tools that this machine lacks (tools/README.md), for lint and the engine and cluster tests
 	@$(NEW_ENOUGH)
 	$(PYTHON) -m tools
 

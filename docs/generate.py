@@ -8,7 +8,7 @@ docs/outputs.lock.json       as a whole: the same as a promise; never written ov
 docs/rules.md                the rules of policies/
 docs/what-a-change-does.md   as a whole: the rows of review.effects
 docs/review.schema.json      as a whole: the schema of review.as_json
-README.md                    "When something is stuck": the rows of engine.remedies
+docs/operating.md            "When something is stuck": the rows of engine.remedies
 docs/recovery.md             those of them that it has a section for
 docs/fleet.md                the keys of fleet.file
 docs/fleet.schema.json       as a whole: the schema of fleet.file
@@ -21,6 +21,7 @@ python docs/generate.py --check    exit 1, naming those that aren't current
 
 import argparse
 import json
+import os
 import re
 import sys
 import textwrap
@@ -60,7 +61,7 @@ REVIEW = "docs/review.schema.json"
 SCHEMA, LOCK = "docs/outputs.schema.json", "docs/outputs.lock.json"
 FLEET, FLEET_SCHEMA = "docs/fleet.md", "docs/fleet.schema.json"
 DOCTOR, DOCTOR_SCHEMA = "docs/doctor.md", "docs/doctor.schema.json"
-README, RECOVERY = "README.md", "docs/recovery.md"
+OPERATING, RECOVERY = "docs/operating.md", "docs/recovery.md"
 FILES = (
     PROJECT,
     CONFIGURATION,
@@ -74,7 +75,7 @@ FILES = (
     FLEET_SCHEMA,
     DOCTOR,
     DOCTOR_SCHEMA,
-    README,
+    OPERATING,
     RECOVERY,
 )
 WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA, DOCTOR_SCHEMA)
@@ -401,7 +402,7 @@ def rules_blocks() -> dict[str, str]:
 
 
 def remedies_blocks() -> dict[str, str]:
-    """The block of README.md: every row."""
+    """The block of docs/operating.md: every row."""
     rows = [
         (remedy.sign, remedy.because, f"{remedy.do}{more(remedy.page)}")
         for remedy in (named(row, "NAME") for row in REMEDIES)
@@ -412,7 +413,8 @@ def remedies_blocks() -> dict[str, str]:
 def more(page: str) -> str:
     """A link to where there is more, by its heading."""
     file, _, _ = page.partition("#")
-    return f". More: [{title_of(page)}]({page.removeprefix(README)})" if file else ""
+    target = page.removeprefix(OPERATING) if file == OPERATING else os.path.relpath(page, "docs")
+    return f". More: [{title_of(page)}]({target})" if file else ""
 
 
 def title_of(page: str) -> str:
@@ -618,7 +620,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         DOCTOR_SCHEMA: json.dumps(DOCTOR_SCHEMA_OF, indent=2) + "\n",
         FLEET: with_blocks(FLEET, before[FLEET], {"keys of the fleet file": key_table(keys_of(FLEET_MODEL))}),
         FLEET_SCHEMA: json.dumps(fleet_schema(), indent=2) + "\n",
-        README: with_blocks(README, before[README], remedies_blocks()),
+        OPERATING: with_blocks(OPERATING, before[OPERATING], remedies_blocks()),
         RECOVERY: with_blocks(RECOVERY, before[RECOVERY], recovery_blocks()),
     }
     stale = [path for path, text in after.items() if text != before[path]]

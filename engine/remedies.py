@@ -1,6 +1,6 @@
 """What the messages of AWS, Kubernetes, Helm and Pulumi mean, and what to do: the one table of it.
 
-README.md, "When something is stuck", and the table on top of docs/recovery.md are written from it by
+docs/operating.md, "When something is stuck", and the table on top of docs/recovery.md are written from it by
 docs/generate.py; the fleet and the rehearsal print its rows under errors that it knows.
 """
 
@@ -121,7 +121,7 @@ REMEDIES = (
         message=r'configmaps "bootstrap-output" already exists',
         because="something else made the ConfigMap",
         do="if it is this cluster's, add our key to it: `pulumi config set bootstrapConfigMap adopt`",
-        page="README.md#the-configmap-is-there-already",
+        page="docs/configuration.md#the-region",
     ),
     Remedy(
         sign="`Server-Side Apply field conflict detected`",
@@ -130,7 +130,7 @@ REMEDIES = (
         "field. With `bootstrapConfigMap: adopt`, that is our key of the ConfigMap",
         do="`kubectl get configmap -n kube-system bootstrap-output --show-managed-fields -o yaml`; either "
         "`clusterName` is wrong, or that value is: correct it there",
-        page="README.md#the-configmap-is-there-already",
+        page="docs/configuration.md#the-region",
     ),
     Remedy(
         sign="`configured Kubernetes cluster is unreachable`",
@@ -175,7 +175,7 @@ REMEDIES = (
         do="give a full version that `aws rds describe-db-engine-versions --engine postgres --engine-version "
         "RUNNING --query 'DBEngineVersions[].ValidUpgradeTarget[].EngineVersion'` names, or the running one: "
         "`pulumi config set --path database.engineVersion 17.9`",
-        page="README.md#upgrading",
+        page="docs/operating.md#upgrade",
     ),
     Remedy(
         sign="`previous storage change is being optimized`",
@@ -305,13 +305,13 @@ REMEDIES = (
         sign="`dial tcp … i/o timeout` in the log of `migration`",
         because="the database doesn't admit the pods",
         do="have their security groups or addresses admitted",
-        page="README.md#is-the-network-right",
+        page="docs/configuration.md#network",
     ),
     Remedy(
         sign="pods are Ready, but a secret changed by hand has no effect",
         because="the driver keeps old files when a remount fails, and the server reads them at start",
         do="rotate through `rotation`; `kubectl get secretproviderclasspodstatus -n maestro`",
-        page="docs/rotation.md",
+        page="docs/operating.md#rotate",
     ),
     Remedy(
         sign="a certificate that nothing uses",

@@ -14,7 +14,7 @@ from fleet.work import on_each
 from maestro_stack.errors import Problem
 
 REFUSED = "Nothing was begun"
-TEARING_DOWN = 'README.md, "Tearing down"'
+TEARING_DOWN = 'docs/operating.md, "Tear down"'
 
 
 @dataclass(frozen=True, kw_only=True)

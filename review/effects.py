@@ -617,7 +617,7 @@ _DATABASE = (
         ),
         outage=Downtime.OUTAGE,
         interruption="the database is away for the upgrade: minutes, with its size",
-        notes="For where RDS refuses the major alone ([README.md](../README.md#upgrading)). There is no way "
+        notes="For where RDS refuses the major alone ([Upgrade](operating.md#upgrade)). There is no way "
         f"back but the snapshot that RDS takes before it. {_PINNED}",
     ),
     Row(

@@ -2,7 +2,7 @@
 
 What is harmless is a list: SAFE and LOOK are what a rule below says they are. Whatever no rule names is
 DANGEROUS: rights, reach, secrets, data and identity are at stake until somebody says otherwise. A credential
-that is rotated is looked at; one that is replaced otherwise is dangerous (docs/rotation.md).
+that is rotated is looked at; one that is replaced otherwise is dangerous (docs/operating.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -327,7 +327,7 @@ def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) 
 
 
 def _of_certificate(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
-    """A generation of the server's certificate that comes or goes (docs/rotation.md)."""
+    """A generation of the server's certificate that comes or goes (docs/operating.md)."""
     subject = change.resource.subject
     secrets = [each for each in among.values() if each.resource.type == SECRET_VERSION]
     if change.way is Way.CREATED:

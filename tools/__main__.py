@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--list", action="store_true", help="build nothing; show each tool, version and place"
     )
-    parser.add_argument("--json", action="store_true", help="with --list: print JSON (docs/tools.md)")
+    parser.add_argument("--json", action="store_true", help="with --list: print JSON (tools/README.md)")
     return parser
 
 

@@ -211,7 +211,7 @@ def explained(tool: Tool, said: str, *, proxy: str) -> ToolsError:
     if any(text in said for text in _OUT_OF_STEP):
         return BuildFailed(
             f"tools/{tool.name}/go.mod and go.sum don't fit together; {name} isn't built:\n{said}\n"
-            f"Has one been edited? `git checkout tools/{tool.name}` takes that back; docs/tools.md says "
+            f"Has one been edited? `git checkout tools/{tool.name}` takes that back; tools/README.md says "
             "how a version is changed."
         )
     if any(text in said for text in _UNREACHABLE):

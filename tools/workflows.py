@@ -57,7 +57,7 @@ def _commands(files: Sequence[str]) -> list[list[str]]:
             "actionlint isn't built, and MAESTRO_REQUIRE_TIERS=all lets nothing be skipped: make tools"
         )
     else:
-        _tell("actionlint: SKIPPED, it isn't built (run make tools, with Go; by hand: docs/tools.md)")
+        _tell("actionlint: SKIPPED, it isn't built (run make tools, with Go; by hand: tools/README.md)")
     return commands
 
 

@@ -22,7 +22,7 @@ from tests.engine.conftest import Region, config, succeeded
 from tests.faults.recovery import run, sections
 from tests.sharing import once
 
-ROTATION = ROOT / "docs/rotation.md"
+OPERATING = ROOT / "docs/operating.md"
 TYPE = RELEASE.partition(" ")[0]
 CERTIFICATE_SECRET = f"{CLUSTER}/maestro/server-mqtt-cert"
 DATABASE_SECRET = f"{CLUSTER}/maestro/db-credentials"
@@ -42,7 +42,7 @@ class Failure:
 
     failed: Result
     warnings: str
-    """What `kubectl get events` then says, as docs/rotation.md has it."""
+    """What `kubectl get events` then says, as docs/operating.md has it."""
     in_state: Mapping[str, Json]
     """The release in the stack's state after it; empty if it isn't there."""
     helm_status: str
@@ -71,7 +71,7 @@ def fail(
     """Has an `up` fail at the release, mends what is wrong, and has it succeed."""
     before = frozenset(stack.ready()) if stack.api.exists(f"/api/v1/namespaces/{OURS}") else frozenset[str]()
     failed = up_while(stack, break_)
-    warnings = run(stack.region, sections(ROTATION)["When the pods don't get ready"][0])
+    warnings = run(stack.region, sections(OPERATING)["When the pods don't get ready"][0])
     assert not failed.succeeded, "nothing went wrong"
     state = records(record(stack.region.engine.export(), "deployment"), "resources")
     status = helm_status(stack)
@@ -227,7 +227,7 @@ def add_and_take_back(stack: OnCluster) -> tuple[str, Json]:
     region.configure(settings(tag="2", certificate="2026-11", deployment=selector))
     assert not region.engine.up().succeeded
     region.configure(before)
-    *by_hand, last = sections(ROTATION)["When the pods don't get ready"][1].split("\n")[:-1]
+    *by_hand, last = sections(OPERATING)["When the pods don't get ready"][1].split("\n")[:-1]
     assert last == "pulumi up"
     run(region, "\n".join(by_hand))
     region.up()
@@ -304,7 +304,7 @@ def test_after_a_refresh_of_all_up_mends_what_is_wrong_and_helm_says_failed_unti
 ) -> None:
     """The real provider's Read reports no error, and its Diff doesn't look at the release's status.
 
-    Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go. docs/rotation.md says so.
+    Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go. docs/operating.md says so.
     """
     mended = story.failures["association"]
     assert mended.mended.changes == {ASSOCIATION: "create"}

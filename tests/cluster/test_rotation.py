@@ -264,7 +264,7 @@ def test_a_new_password_never_waits_for_the_maintenance_window(rotations: Rotati
 def test_the_old_password_is_dead_only_until_the_last_old_pod_is_gone(
     rotations: Rotations, kind: str
 ) -> None:
-    """docs/rotation.md says what that means, and what makes it longer in a region."""
+    """docs/operating.md says what that means, and what makes it longer in a region."""
     rotation = rotations.by_kind[kind]
     assert 0 < rotation.gone() - rotation.at("ModifyDBInstance") < LONGEST_WINDOW
 
