@@ -14,6 +14,7 @@ docs/fleet.md                the keys of fleet.file
 docs/fleet.schema.json       as a whole: the schema of fleet.file
 docs/doctor.md               the doctor's questions, and the faults of tests/doctor that each finds
 docs/doctor.schema.json      as a whole: the schema of doctor.as_json
+docs/licences.md             the packages of every lock, as they are installed here
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, naming those that aren't current
@@ -28,6 +29,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -54,6 +56,7 @@ from policies.rules import RULES as POLICY_RULES  # noqa: E402
 from review import effects  # noqa: E402
 from review.as_json import SCHEMA as REVIEW_SCHEMA  # noqa: E402
 from tests.doctor.faults import FAULTS  # noqa: E402
+from tools.lock import EVERYTHING, pins  # noqa: E402
 
 PROJECT, CONFIGURATION, OUTPUTS = "Pulumi.yaml", "docs/configuration.md", "docs/outputs.md"
 RULES, EFFECTS = "docs/rules.md", "docs/what-a-change-does.md"
@@ -61,7 +64,7 @@ REVIEW = "docs/review.schema.json"
 SCHEMA, LOCK = "docs/outputs.schema.json", "docs/outputs.lock.json"
 FLEET, FLEET_SCHEMA = "docs/fleet.md", "docs/fleet.schema.json"
 DOCTOR, DOCTOR_SCHEMA = "docs/doctor.md", "docs/doctor.schema.json"
-OPERATING, RECOVERY = "docs/operating.md", "docs/recovery.md"
+OPERATING, RECOVERY, LICENCES = "docs/operating.md", "docs/recovery.md", "docs/licences.md"
 FILES = (
     PROJECT,
     CONFIGURATION,
@@ -77,12 +80,20 @@ FILES = (
     DOCTOR_SCHEMA,
     OPERATING,
     RECOVERY,
+    LICENCES,
 )
 WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA, DOCTOR_SCHEMA)
 MARKER = (
     "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
 BLOCK = re.compile(r"(<!-- (?P<name>[^>]+) -->\n).*?(?P<end><!-- end (?P=name) -->)", re.DOTALL)
+PURPOSES = {
+    "requirements": "`pulumi up`",
+    "requirements-rehearsal": "rehearsal and review",
+    "requirements-doctor": "doctor",
+    "policies/pack/requirements": "policy pack",
+}
+"""What people install a lock for."""
 RDS_CAS = ROOT / "charts/maestro-server-eso/files/rds-ca"
 
 Schema = TypedDict(
@@ -597,6 +608,31 @@ def doctor_sections() -> Iterator[str]:
                 yield "Fails, for example, when\n\n" + "\n".join(found)
 
 
+def licences_blocks(before: str) -> dict[str, str]:
+    """The block of docs/licences.md: each package, and what it is installed for."""
+    rows = list[tuple[str, ...]]()
+    for package in pins(EVERYTHING):
+        known = re.search(rf"^\\| {re.escape(package)} \\| (.+?) \\|", before, re.MULTILINE)
+        purposes = [purpose for name, purpose in PURPOSES.items() if package in pins(name)]
+        needed = "everything" if len(purposes) == len(PURPOSES) else ", ".join(purposes) or "development"
+        rows.append((package, licence_of(package) or (known[1] if known else "unknown"), needed))
+    return {"packages": table(("Package", "Licence", "Installed for"), rows)}
+
+
+def licence_of(package: str) -> str:
+    """As the package says it, in one of three ways; empty where it isn't installed here."""
+    try:
+        said = metadata(package)
+    except PackageNotFoundError:
+        return ""
+    classified = [
+        each.rpartition(" :: ")[2] for each in said.get_all("Classifier", []) if "License ::" in each
+    ]
+    return next(
+        filter(None, (said.get("License-Expression"), said.get("License"), ", ".join(classified))), ""
+    )
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
     """Write or check the files."""
     parser = argparse.ArgumentParser(description="Write Pulumi.yaml's keys and the references in docs/.")
@@ -622,6 +658,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         FLEET_SCHEMA: json.dumps(fleet_schema(), indent=2) + "\n",
         OPERATING: with_blocks(OPERATING, before[OPERATING], remedies_blocks()),
         RECOVERY: with_blocks(RECOVERY, before[RECOVERY], recovery_blocks()),
+        LICENCES: with_blocks(LICENCES, before[LICENCES], licences_blocks(before[LICENCES])),
     }
     stale = [path for path, text in after.items() if text != before[path]]
     if options.check and stale:

@@ -7,6 +7,7 @@ requirements in the user's cache folder.
 import hashlib
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -19,14 +20,14 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from review.rehearsals import Interpreter
+from review.requirements import lines
 from review.revisions import DEPENDENCIES, Revision
 from tools.cache import user_cache
 
 
 def interpreter_for(revision: Revision) -> Interpreter:
     """An interpreter that has what the revision pins; where one has to be made, pip takes its time."""
-    asked = [each for file in DEPENDENCIES for each in _requirements(revision.root / file)]
-    if all(map(_is_here, asked)):
+    if all(map(_is_here, _requirements(revision))):
         return Interpreter(python=Path(sys.executable))
     cache = user_cache(os.environ)
     if cache is None:
@@ -39,13 +40,18 @@ def interpreter_for(revision: Revision) -> Interpreter:
     return Interpreter(python=Path(sys.executable) if said else _python(place), problem=said)
 
 
-def _requirements(file: Path) -> Iterator[Requirement]:
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    for line in lines:
-        try:
-            yield Requirement(line.partition(" #")[0].strip())
-        except InvalidRequirement:  # an option, a comment, nothing; pip says what is wrong with the rest
-            continue
+def _files(revision: Revision) -> list[Path]:
+    return [revision.root / file for file in DEPENDENCIES if (revision.root / file).is_file()]
+
+
+def _requirements(revision: Revision) -> Iterator[Requirement]:
+    """What is asked for by name; pip compares the hashes when it installs."""
+    for file in _files(revision):
+        for line in lines(file.read_text(encoding="utf-8")):
+            try:
+                yield Requirement(re.sub(r" --hash=\S+", "", line))
+            except InvalidRequirement:  # an option, or a place; the review tells it
+                continue
 
 
 def _is_here(requirement: Requirement) -> bool:
@@ -82,10 +88,9 @@ def _install(revision: Revision, place: Path) -> str:
         (site,) = made.glob("lib/python*/site-packages")
         (site / "checkout.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--python", str(_python(made)), "install", "--quiet"]
-        files = [revision.root / file for file in DEPENDENCIES if (revision.root / file).is_file()]
         options = ("--disable-pip-version-check", "--only-binary=:all:")  # what is built runs code of its own
         done = subprocess.run(  # noqa: S603
-            [*pip, *options, "-r", str(files[-1])],
+            [*pip, *options, *(each for file in _files(revision) for each in ("-r", str(file)))],
             cwd=revision.root,
             capture_output=True,
             text=True,

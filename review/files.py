@@ -37,15 +37,14 @@ Judge: TypeAlias = Callable[[Content, Content], Judged | None]
 
 def told(before: Revision, after: Revision) -> list[Change]:
     """Every file that differs, and counts; those of stacks and of the chart have modules of their own."""
-    found = [change for path in changed_files(before, after) for change in _told(path, before, after)]
+    changed = list(filter(counts, changed_files(before, after)))
+    found = requirements.told(filter(requirements.is_one, changed), before, after)
+    found += [change for path in changed for change in _told(path, before, after)]
     return [*found, *surroundings.told(before, after), *_like_stack_files(before, after)]
 
 
 def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
-    if not counts(path) or _STACK_FILE.fullmatch(path):
-        return
-    if requirements.is_one(path):
-        yield from requirements.told(path, before, after)
+    if _STACK_FILE.fullmatch(path) or requirements.is_one(path):
         return
     if any(each.files.get(path, "").startswith(LINK) for each in (before, after)):
         judged: Judged | None = _DANGEROUS, "it is a link: what it leads to isn't compared", ()

@@ -1,7 +1,7 @@
 """What gets installed: files of requirements, line by line; only what pins a version is understood."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from review.model import Change, Difference, Grade, Part, Way
 from review.revisions import Revision
@@ -18,8 +18,29 @@ def is_one(path: str) -> bool:
     return _FILE.fullmatch(path) is not None
 
 
-def told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
-    """What differs, each package by itself."""
+def lines(text: str) -> list[str]:
+    """What a file asks for, and its options, as pip reads it: no comments, and continued lines are one."""
+    found, begun = list[str](), ""
+    for line in [*text.splitlines(), ""]:
+        is_comment = re.match(r"\s*#", line)  # which isn't continued
+        if line.endswith("\\") and not is_comment:
+            begun += line.strip("\\")
+            continue
+        whole = re.sub(r"(^|\s+)#.*", "", f"{begun} {line}" if is_comment else begun + line)
+        found.append(re.sub(r"\s+", " ", whole).strip())
+        begun = ""
+    return [line for line in found if line]
+
+
+def told(paths: Iterable[str], before: Revision, after: Revision) -> list[Change]:
+    """What differs in such files, each package by itself. What several locks say alike is told once."""
+    found = list[Change]()
+    for path in paths:
+        found += (change for change in _told(path, before, after) if change not in found)
+    return found
+
+
+def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
     old, new = _lines(before.text(path)), _lines(after.text(path))
     if path in after.files and after.text(path) is None:
         yield _change(path, Way.UPDATED, f"{path} can't be read", "what is installed isn't known")
@@ -54,10 +75,8 @@ def told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
 
 
 def _lines(text: str | None) -> dict[str, str]:
-    """By package, or by the line itself where it names none; comments and continued lines are taken out."""
-    joined = re.sub(r"\\\n", " ", text or "")
-    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in joined.split("\n"))
-    pins = ((_PIN.fullmatch(line), re.sub(r"\s+", " ", line)) for line in lines if line)
+    """By package, or by the line itself where it names none."""
+    pins = ((_PIN.fullmatch(line), line) for line in lines(text or ""))
     return {pin["name"].lower() if pin else line: line for pin, line in pins}
 
 

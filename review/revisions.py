@@ -23,8 +23,8 @@ JUDGES = ("checks", "common", "emulator", "engine", "policies", "rehearsal", "re
 _APART = {*JUDGES, "controlplane", "doctor", "fleet", "tools", ".github", ".ci", "Makefile", "fleet.yaml",
           "renovate.json", ".gitignore"}  # fmt: skip
 """What no program is made of: packages that are found where the judges' are, and what other programs read."""
-DEPENDENCIES = ("requirements.txt", "requirements-dev.txt")
-"""Files of requirements; the last includes those before it."""
+DEPENDENCIES = ("requirements.txt", "requirements-rehearsal.txt")
+"""What a rehearsal is run with, locked."""
 LINK = "link "
 """Begins what stands for a link's content."""
 _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]{1,100})\.yaml")

@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _commands(files: Sequence[str]) -> list[list[str]]:
     """The linters to run. Raises Impossible where one is missing that mustn't be."""
-    commands = [[_installed("zizmor"), *ZIZMOR, *files]]
+    commands = [[installed("zizmor"), *ZIZMOR, *files]]
     if actionlint := tools.find("actionlint"):
-        commands.append([str(actionlint), *ACTIONLINT, _installed("shellcheck"), *files])
+        commands.append([str(actionlint), *ACTIONLINT, installed("shellcheck"), *files])
     elif os.environ.get("MAESTRO_REQUIRE_TIERS") == "all":
         raise Impossible(
             "actionlint isn't built, and MAESTRO_REQUIRE_TIERS=all lets nothing be skipped: make tools"
@@ -61,7 +61,7 @@ def _commands(files: Sequence[str]) -> list[list[str]]:
     return commands
 
 
-def _installed(name: str) -> str:
+def installed(name: str) -> str:
     """A linter that pip installed beside this Python. Raises Impossible."""
     file = Path(sysconfig.get_path("scripts")) / f"{name}{sysconfig.get_config_var('EXE')}"
     if not file.is_file():

@@ -458,6 +458,7 @@ NOT_RUN = {
     "pulumi install": INTERNET,
     'pulumi stack init us-east-1 --secrets-provider="awskms://alias/ALIAS?region=us-east-1"': KEY,
     ".venv/bin/python -m rehearsal --stack us-east-1": OTHER_TIER,
+    ".venv/bin/python -m pip install -r requirements-doctor.txt": INTERNET,
     ".venv/bin/python -m doctor --stack us-east-1": OTHER_TIER,
     "pulumi preview": ENGINE,
     "pulumi up": ENGINE,

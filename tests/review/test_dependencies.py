@@ -1,33 +1,17 @@
 """Two revisions that pin different dependencies: each is rehearsed with its own, installed by pip."""
 
-import base64
-import hashlib
+import importlib
 import json
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from review.requirements import lines
+from review.revisions import DEPENDENCIES
 from tests.review.conftest import PullRequest, Reviewed
+from tests.wheels import wheel
 
 NAME = "maestro_review_probe"
-
-
-def _wheel(folder: Path, version: str) -> None:
-    """A package of one module, which tells its version. Format: Binary distribution format (PyPA)."""
-    about = f"{NAME}-{version}.dist-info"
-    files = {
-        f"{NAME}.py": f'VERSION = "{version}"\n',
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {version}\n",
-        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    with zipfile.ZipFile(folder / f"{NAME}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, content in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=")
-            record += f"{path},sha256={digest.decode()},{len(content)}\n"
-            wheel.writestr(path, content)
-        wheel.writestr(f"{about}/RECORD", f"{record}{about}/RECORD,,\n")
 
 
 @pytest.fixture
@@ -35,16 +19,17 @@ def upgrade(pull_request: PullRequest, tmp_path: Path, monkeypatch: pytest.Monke
     """A program that tells in an output which version of a package it found; the change upgrades it."""
     packages = tmp_path / "packages"
     packages.mkdir()
-    for version in ("1.0", "2.0"):
-        _wheel(packages, version)
+    first, second = (wheel(packages, NAME, version) for version in ("1.0", "2.0"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(packages))
-    pull_request.replace("requirements.txt", "pydantic==", f"{NAME}==1.0\npydantic==")
+    for lock in DEPENDENCIES:
+        pull_request.replace(lock, "pydantic==", f"{first}pydantic==")
     pull_request.replace(
         "maestro_stack/regional.py", "known(server.release_name)", f'known(__import__("{NAME}").VERSION)'
     )
     pull_request.commit()
-    pull_request.replace("requirements.txt", f"{NAME}==1.0", f"{NAME}==2.0")
+    for lock in DEPENDENCIES:
+        pull_request.replace(lock, first, second)
     return pull_request
 
 
@@ -56,6 +41,7 @@ def test_each_revision_is_rehearsed_with_what_it_pins(
     found = json.loads(outcome.stdout)
     (stack,) = found["stacks"]
     changes = {change["subject"]: change for change in [*stack["changes"], *found["project"]]}
+    assert len(found["project"]) == 1, "two locks say the same"
     assert changes[NAME]["sentence"] == f"{NAME} goes from 1.0 to 2.0"
     (difference,) = changes["maestro_release_name"]["differences"]
     assert (difference["before"], difference["after"]) == ("1.0", "2.0")
@@ -67,8 +53,29 @@ def test_each_revision_is_rehearsed_with_what_it_pins(
 def test_what_cannot_be_installed_is_told_and_is_not_called_safe(
     upgrade: PullRequest, review: Reviewed
 ) -> None:
-    upgrade.replace("requirements.txt", f"{NAME}==2.0", f"{NAME}==3.0")
+    for lock in DEPENDENCIES:
+        upgrade.replace(lock, f"{NAME}==2.0", f"{NAME}==3.0")
     found = json.loads(review("--json").stdout)
     (note,) = [note for note in found["notes"] if "pins" in note]
     assert f"No matching distribution found for {NAME}==3.0" in note
     assert found["verdict"] != "safe"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        pytest.param("a==1 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n    # via b\n", 1, id="lock"),
+        pytest.param("# a remark \\\nevil==1\n", 1, id="a comment isn't continued"),
+        pytest.param("a==1 # a remark \\\nb==1\n", 1, id="the end of a line is"),
+        pytest.param("a==1 \\\n# a remark \\\nb==1", 2, id="a comment ends what is continued"),
+        pytest.param("# a remark\x0cevil==1", 1, id="lines end where pip ends them"),
+    ],
+)
+def test_lines_are_those_that_pip_reads(text: str, asked: int, tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text(text, newline="")
+    session = importlib.import_module("pip._internal.network.session").PipSession()
+    parse = importlib.import_module("pip._internal.req.req_file").parse_requirements
+    pips = [each.requirement.strip() for each in parse(str(file), session)]
+    assert [line.partition(" ")[0] for line in lines(text)] == pips
+    assert len(pips) == asked

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tools.lock import pins
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
@@ -45,6 +48,14 @@ NEVER = {package: {"boto3", "botocore", "moto"} for package in ("checks", "engin
     "doctor": {"moto"}
 }
 """Libraries that must not be used."""
+LOCKS = {
+    "requirements": ("maestro_stack",),
+    "requirements-rehearsal": (*{*LEVEL} - {"doctor", "benchmarks"},),
+    "requirements-doctor": ("maestro_stack", "common", "policies", "tools", "engine", "checks", "doctor"),
+}
+"""By what people install: the packages that get by with it."""
+ELSEWHERE = {"pulumi_policy", "_typeshed"}
+"""What comes with the policy pack's own lock, and what only type checkers know."""
 PYYAML = (
     "charts/",
     "checks/",
@@ -135,6 +146,20 @@ def unplaced(folders: list[str]) -> list[str]:
 
 def test_every_import_points_down_and_at_what_is_offered() -> None:
     problems = [said for file in files() for each in imports_of(file) if (said := problem(each))]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_what_people_install_is_enough(lock: str) -> None:
+    distributions, installed = packages_distributions(), {*pins(lock)}
+    problems = [
+        f"{each.place}: {lock}.in lacks it"
+        for file in files()
+        if file.relative_to(ROOT).parts[0] in LOCKS[lock]
+        for each in imports_of(file)
+        if (library := each.name.partition(".")[0]) not in {*LEVEL, *ELSEWHERE, *sys.stdlib_module_names}
+        and not installed & {name.lower().replace("_", "-") for name in distributions.get(library, ())}
+    ]
     assert not problems, "\n".join(problems)
 
 
