@@ -5,12 +5,15 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO
 
 WIDTH = 80
 """Columns."""
-INTERRUPTED = 130
-"""Exit status of what Ctrl-C ended, as a shell has it."""
+UNUSABLE, INTERRUPTED = 2, 130
+"""Exit statuses: of what can't be begun, and of what Ctrl-C ended, as a shell has it."""
+ROOT = Path(__file__).parents[1]
+_GET = {"doctor": "pulumi install && .venv/bin/python -m pip install -r requirements-doctor.txt"}
 
 
 class Colours:
@@ -59,11 +62,23 @@ class Progress:
             print("\r\x1b[K", end="", file=self._stream, flush=True)
 
 
-def run(work: Callable[[Progress], int], interrupted: str) -> int:
-    """The exit status of `work`, which is given the line; of an interrupt, of which `interrupted` is said."""
+def run(tool: str, work: Callable[[Progress], int], interrupted: str) -> int:
+    """The exit status of `work`, which is given the line; of an interrupt, of which `interrupted` is said.
+
+    In a Python that lacks what `tool` imports, one line says how to get it.
+    """
     progress = Progress()
     try:
         return work(progress)
+    except ModuleNotFoundError as lacking:
+        library = (lacking.name or "").partition(".")[0]
+        if not library or (ROOT / library).exists():
+            raise
+        progress.clear()
+        get = _GET.get(tool, "make rehearse")
+        message = f"error: {sys.executable} has no {library}; get it: {get}; then: .venv/bin/python -m {tool}"
+        print(message, file=sys.stderr)  # noqa: T201
+        return UNUSABLE
     except KeyboardInterrupt:
         progress.clear()
         print(f"interrupted; {interrupted}", file=sys.stderr)  # noqa: T201

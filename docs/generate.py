@@ -424,8 +424,10 @@ def remedies_blocks() -> dict[str, str]:
 def more(page: str) -> str:
     """A link to where there is more, by its heading."""
     file, _, _ = page.partition("#")
+    if not file:
+        return ""
     target = page.removeprefix(OPERATING) if file == OPERATING else os.path.relpath(page, "docs")
-    return f". More: [{title_of(page)}]({target})" if file else ""
+    return f". More: [{title_of(page)}]({target})"
 
 
 def title_of(page: str) -> str:

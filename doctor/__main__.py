@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.what == "permissions") != (options.purpose is not None):
         parser.error("permissions and --for go together: python -m doctor permissions --for deploy")
-    return run(lambda progress: _examine(options, progress), "nothing was changed anywhere")
+    return run("doctor", lambda progress: _examine(options, progress), "nothing was changed anywhere")
 
 
 def _examine(options: argparse.Namespace, progress: Progress) -> int:

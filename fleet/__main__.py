@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     again = shlex.join(["python", "-m", "fleet", *given])
     changed = "what is set already stays" if options.command == "set" else "nothing was changed anywhere"
-    return run(lambda progress: _main(options, again, progress), changed)
+    return run("fleet", lambda progress: _main(options, again, progress), changed)
 
 
 def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in COMMANDS:
         return run_command(given)
     options = _parser().parse_args(given)
-    return run(lambda progress: _rehearse(options, progress), "nothing was changed anywhere")
+    return run("rehearsal", lambda progress: _rehearse(options, progress), "nothing was changed anywhere")
 
 
 def _rehearse(options: argparse.Namespace, progress: Progress) -> int:

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     return run(
-        lambda progress: COMMANDS[options.command].run(options, progress), "what the state records is kept"
+        "rehearsal",
+        lambda progress: COMMANDS[options.command].run(options, progress),
+        "what the state records is kept",
     )
 
 

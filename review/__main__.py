@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Review once; returns the exit status."""
     options = _parser().parse_args(arguments)
-    return run(lambda progress: _review(options, progress), "nothing was changed anywhere")
+    return run("review", lambda progress: _review(options, progress), "nothing was changed anywhere")
 
 
 def _review(options: argparse.Namespace, progress: Progress) -> int:
