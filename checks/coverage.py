@@ -9,14 +9,13 @@ QUESTION = "Is all of it known here?"
 
 def check(evidence: Evidence, findings: Findings) -> None:
     """Tell each type that nothing emulates once, and what depends on what nobody knows."""
-    resources = [each for each in evidence.update.resources if not each.is_component]
-    unknown = dict.fromkeys(
-        f"{each.title}: {each.unverified}" if each.id == "" else each.unverified
-        for each in resources
-        if each.unverified
-    )
-    followed = (f"what {key} changes: nothing here follows it" for key in evidence.not_followed)
-    for reason in (*unknown, *followed):
+    unknown = [each for each in evidence.update.resources if not each.is_component and each.unverified]
+    for reason in dict.fromkeys(each.unverified for each in unknown if each.id != ""):
         findings.unverified(reason, PREVIEW)
+    for each in unknown:
+        if each.id == "":
+            findings.unverified(f"{each.title}: {each.unverified}", PREVIEW, subject=each.title)
+    for key in evidence.not_followed:
+        findings.unverified(f"what {key} changes: nothing here follows it", PREVIEW, subject=key)
     if not unknown:
-        findings.holds(f"each of {len(resources)} resources is emulated")
+        findings.holds("every resource is emulated")

@@ -32,6 +32,8 @@ class Finding:
     """Where there is more: a file and its anchor."""
     name: str | None = None
     """Of the question that it answers, where a check asks several."""
+    subject: str | None = None
+    """What of the text names one of several: findings that differ in it alone are shown as one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +75,13 @@ class Findings:
         """Something that holds."""
         self.found.append(Finding(status=Status.HOLDS, text=text))
 
-    def fail(self, text: str, remedy: str | None = None) -> None:
+    def fail(self, text: str, remedy: str | None = None, *, subject: str | None = None) -> None:
         """A failure, and what mends it."""
-        self.found.append(Finding(status=Status.FAILS, text=text, remedy=remedy))
+        self.found.append(Finding(status=Status.FAILS, text=text, remedy=remedy, subject=subject))
 
-    def unverified(self, text: str, remedy: str | None) -> None:
+    def unverified(self, text: str, remedy: str | None, *, subject: str | None = None) -> None:
         """Something that isn't known here, and what would show it."""
-        self.found.append(Finding(status=Status.UNVERIFIED, text=text, remedy=remedy))
+        self.found.append(Finding(status=Status.UNVERIFIED, text=text, remedy=remedy, subject=subject))
 
     @contextmanager
     def refusing(self, *refusals: type[Exception]) -> Generator[None]:

@@ -27,7 +27,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
         for file in sorted(picked, key=lambda f: FILES.index(f.name) if f.name in FILES else len(FILES)):
             findings.expect(
                 file.size > 0 and file.mode & 0o004 != 0,
-                f"{file.name:<12} {file.size:>5} bytes from {file.secret}",
+                f"{file.name} from {file.secret}",
                 f"{file.name} is empty, or unreadable for the pod's user (mode {file.mode:04o})",
             )
         unused = sorted(_unused_keys(evidence))

@@ -17,7 +17,7 @@ from common.json_values import Json, record, text
 from maestro_stack.mqtt import PORT
 
 NAME = "mqtt"
-QUESTION = "Does the broker allow what the server does, and nothing else?"
+QUESTION = "Does the broker allow what the server does, and no more?"
 CONSUMER = "mc-east"
 SHARED = re.compile(r"\$share/[a-z0-9-]+/(?P<filter>.+)")
 

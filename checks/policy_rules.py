@@ -24,14 +24,12 @@ def check(evidence: Evidence, findings: Findings) -> None:
         if violation.excuse:
             findings.holds(f"{said}. Excepted: {violation.excuse.reason}")
         else:
-            findings.fail(f"{said}. {rule.remedy}")
+            findings.fail(f"{said}. {rule.remedy}", subject=name)
     for excuse in judgement.unused:
         findings.fail(f"{why_unused(excuse)}. Remove it, so that it can't cover a later change")
     if judgement.unasked:
         findings.unverified(f"{judgement.unasked} questions about values that nobody knows here", PREVIEW)
-    broken = [v for v in judgement.violations if v.excuse is None]
-    findings.expect(
-        bool(judgement.questions),
-        f"{len(RULES)} rules, asked {judgement.questions} times: {len(broken)} answers are no",
-        "there was nothing to judge",
-    )
+    if not judgement.questions:
+        findings.fail("there was nothing to judge")
+    elif all(violation.excuse for violation in judgement.violations):
+        findings.holds(f"{len(RULES)} rules, asked {judgement.questions} times: no violations")

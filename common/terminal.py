@@ -1,5 +1,6 @@
 """Text for a terminal of 80 columns: colours where there are some, and a line that says what happens now."""
 
+import argparse
 import os
 import re
 import sys
@@ -42,6 +43,19 @@ def command(text: str, *, indent: str) -> Iterator[str]:
     lines = textwrap.wrap(text, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
     yield from (f"{indent}{line} \\" for line in lines[:-1])
     yield f"{indent}{lines[-1]}"
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Wraps paragraphs, but for those with columns: two spaces in a row."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        filled = (
+            super(Help, self)._fill_text(paragraph, width, indent)
+            if "  " in paragraph
+            else textwrap.fill(paragraph, width, initial_indent=indent, subsequent_indent=indent)
+            for paragraph in text.split("\n\n")
+        )
+        return "\n\n".join(filled)
 
 
 class Progress:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.terminal import Colours, Progress, run
+from common.terminal import Colours, Help, Progress, run
 
 if TYPE_CHECKING:
     from doctor.case import Case
@@ -17,8 +17,9 @@ HOLDS, FAILS, UNUSABLE = 0, 1, 2
 EPILOG = """\
 before       what has to be there before `pulumi up`
 after        what `pulumi up` built, or how far it came
-permissions  print the IAM policy and the ClusterRole that the stack's deployment,
-             its preview or the doctor needs: python -m doctor permissions --for deploy
+permissions  print the IAM policy and the ClusterRole that the stack's
+             deployment, its preview or the doctor needs:
+             python -m doctor permissions --for deploy
 
 Without a word: after, if the stack's state has anything; before, if not.
 Nothing is changed, and no secret's value is asked for. --port-forward, which takes
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m doctor",
         description="Ask the stack's account and cluster every question that the rehearsal had to assume.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("what", nargs="?", choices=("before", "after", "permissions"), help="see below")
     parser.add_argument("--stack", metavar="NAME", help="stack (default: dev)")

@@ -1,10 +1,10 @@
 """What the person sees: what fails and what is unverified first."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from checks.finding import Check, Finding, Status
-from checks.report import check_lines
+from checks.report import check_lines, things
 from common.terminal import Colours, wrapped
 from doctor.case import Case
 
@@ -42,35 +42,12 @@ def _lines(diagnosis: Diagnosis, colour: Colours, *, verbose: bool) -> Iterator[
         f"{profile}", indent="  ",
     )  # fmt: skip
     yield ""
-    if verbose:
-        for check in diagnosis.checks:
-            yield from check_lines(check, colour)
-    else:
-        for status in (Status.FAILS, Status.UNVERIFIED):
-            yield from _standing(diagnosis.checks, status, colour)
-        held = [check.name for check in diagnosis.checks if check.status is Status.HOLDS]
-        count = len(diagnosis.findings(Status.HOLDS))
-        if count:
-            whole = f"; all of {', '.join(held)}" if held else ""
-            told = f"{count} things hold{whole} (--verbose lists them)"
-            yield from wrapped(f"{colour('✓', '32')} ", told, indent="  ")
+    yield from check_lines(diagnosis.checks, colour, verbose=verbose)
     yield ""
     yield _verdict(diagnosis, colour)
 
 
-def _standing(checks: Sequence[Check], status: Status, colour: Colours) -> Iterator[str]:
-    """The checks with the findings that stand so, and without the rest."""
-    for check in checks:
-        findings = tuple(finding for finding in check.findings if finding.status is status)
-        if findings:
-            yield from check_lines(replace(check, findings=findings), colour)
-
-
 def _verdict(diagnosis: Diagnosis, colour: Colours) -> str:
     fails, open_ = (len(diagnosis.findings(status)) for status in (Status.FAILS, Status.UNVERIFIED))
-    told = f"{_things(fails, 'fail')}, {_things(open_, 'are')} unverified, in {diagnosis.seconds:.1f} s"
+    told = f"{things(fails, 'fail')}, {things(open_, 'are')} unverified, in {diagnosis.seconds:.1f} s"
     return colour(told, "31" if fails else "32")
-
-
-def _things(count: int, verb: str) -> str:
-    return f"1 thing {'is' if verb == 'are' else f'{verb}s'}" if count == 1 else f"{count} things {verb}"

@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from common.terminal import Progress, run
+from common.terminal import Help, Progress, run
 
 EPILOG = """\
-Everything is an ordinary command of `pulumi`, shown in the regions' logs. No state is kept: an `up`
-that failed or was ended goes on when it is run again, and skips at once what is there already.
+Everything is an ordinary command of `pulumi`, shown in the regions' logs. No
+state is kept: an `up` that failed or was ended goes on when it is run again, and
+skips at once what is there already.
 
-Ctrl-C: no further region begins, and those that are under way come to rest. A second one cancels
-them; what AWS is doing is still waited for. A third one doesn't wait.
+Ctrl-C: no further region begins, and those that are under way come to rest. A
+second one cancels them; what AWS is doing is still waited for. A third one
+doesn't wait.
 
-exit status: 0 all regions are done; 1 a region failed, has drifted or wasn't reached; 2 the command line,
-the fleet file or a stack's file can't be used; 130 interrupted before all were done.
+exit status: 0 all regions are done; 1 a region failed, has drifted or wasn't
+reached; 2 the command line, the fleet file or a stack's file can't be used;
+130 interrupted before all were done.
 """
 
 
@@ -42,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m fleet",
         description="Roll a change out to the regions of a fleet file.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.terminal import Progress, run
+from common.terminal import Help, Progress, run
 from rehearsal.commands import COMMANDS
 from rehearsal.commands import main as run_command
 
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the unmodified program against an in-process AWS and Helm's own engine: show what "
         "`pulumi up` would build, and check whether it would work. Needs no account, cluster or login.",
         epilog=EPILOG.format(commands="\n".join(f"  {n:<10} {c.help}" for n, c in COMMANDS.items())),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("--stack", metavar="NAME", help="stack to rehearse (default: dev)")
     parser.add_argument(
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what is in the account already (default: what the settings name; see docs/rehearsal.md)",
     )
     parser.add_argument("--manifests", metavar="DIR", type=Path, help="write the rendered YAML there")
+    parser.add_argument(
+        "--verbose", action="store_true", help="also show the resources, the outputs and every finding"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON (docs/rehearsal.md)")
     return parser
 
@@ -76,20 +79,20 @@ def _rehearse(options: argparse.Namespace, progress: Progress) -> int:
         progress.clear()
         return _explain(unusable, as_json=options.json)
     progress.clear()
-    _print(rehearsal, as_json=options.json)
+    _print(rehearsal, as_json=options.json, verbose=options.verbose)
     if rehearsal.holds:
         return HOLDS
     return UNUSABLE if rehearsal.is_about_surroundings else FAILS
 
 
-def _print(rehearsal: "Rehearsal", *, as_json: bool) -> None:
+def _print(rehearsal: "Rehearsal", *, as_json: bool, verbose: bool) -> None:
     from rehearsal import report
 
     if as_json:
         json.dump(report.as_json(rehearsal), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        sys.stdout.write(report.as_text(rehearsal, report.Colours(sys.stdout)))
+        sys.stdout.write(report.as_text(rehearsal, report.Colours(sys.stdout), verbose=verbose))
 
 
 def _explain(unusable: Exception, *, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from common.terminal import Progress, run
+from common.terminal import Help, Progress, run
 
 if TYPE_CHECKING:
     from emulator.world import World
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 DONE, FAILED, UNUSABLE = 0, 1, 2
 STATE_FOLDER = ".rehearsal"
 EPILOG = """\
-exit status: 0 done; 1 the engine reports a failure; 2 the command line, the configuration, the
-state or the world can't be used; 130 interrupted.
+exit status: 0 done; 1 the engine reports a failure; 2 the command line, the
+configuration, the state or the world can't be used; 130 interrupted.
 
-The state is kept in --state, so that a stack can be changed tomorrow. Nothing leaves this machine.
+The state is kept in --state, so that a stack can be changed tomorrow. Nothing
+leaves this machine.
 """
 
 
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the unmodified program on the real Pulumi engine, against an emulated AWS and, if "
         "wanted, a real Kubernetes control plane.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
@@ -70,8 +71,12 @@ def _parser() -> argparse.ArgumentParser:
             help=f"where everything is kept (default: {STATE_FOLDER})",
         )
         sub.add_argument("--json", action="store_true", help="print the result as JSON")
-        if name != "playground":
-            sub.add_argument("--cluster", action="store_true", help="with a real Kubernetes control plane")
+        sub.add_argument(
+            "--cluster",
+            action="store_true",
+            default=name == "playground",
+            help="with a real Kubernetes control plane, as the playground always is",
+        )
     return parser
 
 
@@ -250,7 +255,7 @@ def _with_surroundings(
                     stack,
                     options.state.resolve(),
                     world=world,
-                    with_cluster=getattr(options, "cluster", True),
+                    with_cluster=options.cluster,
                     progress=progress,
                 )
             )
@@ -304,5 +309,5 @@ COMMANDS: Mapping[str, _Command] = {
     "destroy": _Command("delete everything, if nothing is protected", _operation("destroy")),
     "cancel": _Command("release the lock that a killed run left on the stack", _cancel),
     "playground": _Command("the whole world, with a real control plane, until Ctrl-C", _playground),
-    "serve": _Command("keep the emulation up for an ordinary `pulumi`, and print its environment", _serve),
+    "serve": _Command("keep the emulation up for a `pulumi`, and print its variables", _serve),
 }

@@ -1,21 +1,25 @@
 """What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
 
+import hashlib
 from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from checks.finding import Status
-from checks.report import check_json, check_lines
+from checks.finding import Finding, Status
+from checks.report import check_json, check_lines, things, together
 from checks.secrecy import carriers, input_at, output_at
 from common.json_values import Json, record, text
 from common.terminal import Colours, wrapped
 from emulator.kubernetes import Manifest, custom_resource_definitions, situations
 from engine.remedies import remedies_of
 from engine.run import MASK, Resource
+from policies import types
 from rehearsal.fingerprint import fingerprints
 from rehearsal.rehearse import Rehearsal
 
 FORMAT_VERSION = 1
+ID_SHOWN, SUFFIX = 12, "-AbCdEf"
+"""Characters of a certificate's id that a finding shows, and what Secrets Manager ends an ARN with."""
 
 # What each resource is, from its properties; others are told by their physical name.
 _TOLD: Mapping[str, str] = {
@@ -37,20 +41,30 @@ _TOLD: Mapping[str, str] = {
 }
 
 
-def as_text(rehearsal: Rehearsal, colour: Colours) -> str:
-    """The report for a person."""
-    return "\n".join(_lines(rehearsal, colour)) + "\n"
+def as_text(rehearsal: Rehearsal, colour: Colours, *, verbose: bool) -> str:
+    """The report for a person: the verdict, what is in the way or unknown, what holds, the verdict.
+
+    With `verbose` also what would be built, all findings, and the outputs. The same rehearsed twice reads the
+    same, but for the time: what AWS makes up by chance is made up from names.
+    """
+    text = "\n".join(_lines(rehearsal, colour, verbose=verbose)) + "\n"
+    for by_chance, by_name in _chosen_by_chance(rehearsal):
+        text = text.replace(by_chance, by_name)
+    return text
 
 
-def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
+def _lines(rehearsal: Rehearsal, colour: Colours, *, verbose: bool) -> Iterator[str]:
     settings = rehearsal.settings
     profile = "production" if settings.is_production else "dev"
+    yield _verdict(rehearsal, colour)
+    yield ""
     yield colour(f"{rehearsal.stack.project} · stack {rehearsal.stack.name}", "1")
     yield f"cluster {settings.cluster_name} in {settings.region}, profile {profile}"
     yield ""
-    yield colour("What `pulumi up` would build", "1")
-    yield from _tree(rehearsal, colour)
-    yield ""
+    if verbose:
+        yield colour("What `pulumi up` would build", "1")
+        yield from _tree(rehearsal, colour)
+        yield ""
     if rehearsal.update.warnings:
         yield colour("What the program warns of", "1")
         for warning in rehearsal.update.warnings:
@@ -61,22 +75,42 @@ def _lines(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
         yield ""
     if rehearsal.failures:
         yield colour("What stands in the way", "1")
-        for failure in rehearsal.failures:
-            name = failure.urn.rpartition("::")[2]
-            yield from wrapped(f"{colour('✗', '31')} {name}: ", failure.message, indent="    ")
-            for remedy in remedies_of([failure.message]):
-                for line in str(remedy).splitlines():
-                    yield from wrapped("    ", line, indent="      ")
+        yield from _failures(rehearsal, colour)
     else:
-        yield colour("Whether it would work", "1")
-        for check in rehearsal.checks:
-            yield from check_lines(check, colour)
-        yield ""
-        yield colour("Outputs", "1")
-        for name, value in sorted(rehearsal.update.outputs.items()):
-            yield from wrapped(f"  {name} = ", str(value), indent="      ")
+        yield from check_lines(rehearsal.checks, colour, verbose=verbose)
+        if verbose:
+            yield ""
+            yield colour("Outputs", "1")
+            for name, value in sorted(rehearsal.update.outputs.items()):
+                yield from wrapped(f"  {name} = ", str(value), indent="      ")
     yield ""
+    if not verbose:
+        yield "--verbose shows the resources, the outputs and every finding."
     yield _verdict(rehearsal, colour)
+
+
+def _failures(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
+    refused = [
+        Finding(status=Status.FAILS, text=f"{name}: {failure.message}", subject=name)
+        for failure in rehearsal.failures
+        for name in [failure.urn.rpartition("::")[2]]
+    ]
+    for failure in together(refused):
+        yield from wrapped(f"{colour('✗', '31')} ", failure.text, indent="    ")
+        for remedy in remedies_of([failure.text]):
+            for line in str(remedy).splitlines():
+                yield from wrapped("    ", line, indent="      ")
+
+
+def _chosen_by_chance(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
+    """Ids that follow from a key pair or a source of randomness, and as many characters that stay."""
+    for resource in rehearsal.update.resources:
+        stable = hashlib.sha256(resource.urn.encode()).hexdigest()
+        if resource.type == types.CERTIFICATE and resource.id:
+            yield resource.id, stable
+            yield resource.id[:ID_SHOWN], stable[:ID_SHOWN]
+        elif resource.type == types.SECRET and resource.id:
+            yield resource.id, resource.id[: -len(SUFFIX)] + stable[: len(SUFFIX)]
 
 
 def _tree(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
@@ -125,18 +159,17 @@ def _described(resource: Resource) -> str:
 
 
 def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
-    count = sum(not r.is_component for r in rehearsal.update.resources)
+    built = f"{len(rehearsal.update.resources)} resources"
     took = f"in {rehearsal.seconds:.1f} s"
     if rehearsal.failures:
-        return colour(f"refused: {len(rehearsal.failures)} resources, {took}", "31")
+        refused = "1 resource" if len(rehearsal.failures) == 1 else f"{len(rehearsal.failures)} resources"
+        return colour(f"refused: {refused}, {took}", "31")
     failed = [check.name for check in rehearsal.checks if check.status is Status.FAILS]
     if failed:
-        return colour(f"would not work: {', '.join(failed)} ({count} resources, {took})", "31")
-    open_ = sum(f.status is Status.UNVERIFIED for check in rehearsal.checks for f in check.findings)
-    return colour(
-        f"would work: {count} resources, no check fails, {open_} things unverified, {took}",
-        "32",
-    )
+        return colour(f"would not work: {', '.join(failed)} ({built}, {took})", "31")
+    findings = (finding for check in rehearsal.checks for finding in together(check.findings))
+    open_ = sum(finding.status is Status.UNVERIFIED for finding in findings)
+    return colour(f"would work: {built}, no check fails, {things(open_, 'are')} unverified, {took}", "32")
 
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:

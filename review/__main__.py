@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.terminal import Progress, run
+from common.terminal import Help, Progress, run
 
 SAFE, FAILED, UNUSABLE, DANGEROUS = 0, 1, 2, 3
 EPILOG = """\
@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
         "resources, permissions, Kubernetes objects, outputs, checks; and how bad it is. "
         "Needs no account, cluster or login.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     compared = parser.add_mutually_exclusive_group()
     compared.add_argument(

@@ -1,5 +1,6 @@
 """The command itself: real processes, one for each exit status, and what a terminal and a script get."""
 
+import importlib
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from common.terminal import Colours
 from emulator.aws import TAGGABLE_TYPES
 from engine.project import load_stack, write_config
 from rehearsal.__main__ import main
+from rehearsal.commands import COMMANDS
 from rehearsal.rehearse import rehearse
 from tests.checkouts import ROOT, STACK_FILE
 from tests.rehearsal.conftest import Break, sound
@@ -32,7 +35,7 @@ def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 
 
 def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path) -> None:
-    done = command("--config", str(STACK_FILE), "--manifests", str(tmp_path / "out"))
+    done = command("--verbose", "--config", str(STACK_FILE), "--manifests", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     report, outputs = done.stdout.split("\nOutputs\n")
@@ -46,12 +49,40 @@ def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path)
     assert {"deployment.yaml", "secretproviderclass.yaml", "NOTES.txt"} <= written
 
 
+def test_a_sound_stack_is_told_in_forty_lines_verdict_first_and_last() -> None:
+    done = command("--config", str(STACK_FILE))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 40
+    assert lines[0] == lines[-1]
+    assert re.fullmatch(
+        r"would work: 31 resources, no check fails, 3 things are unverified, in \d+\.\d s", lines[0]
+    )
+    assert [line[:24] for line in lines if line.startswith("✓ mount")] == ["✓ mount     11 of 11  Wo"]
+    # What is unverified comes before what holds, with its remedy.
+    assert max(i for i, line in enumerate(lines) if "unverified: " in line) < lines.index(
+        next(line for line in lines if line.startswith("✓"))
+    )
+    assert "        openssl s_client -tls1_3 -connect \\" in lines
+
+
+def test_the_same_rehearsed_twice_reads_the_same_but_for_the_time() -> None:
+    said = {command("--verbose", "--config", str(STACK_FILE)).stdout for _ in range(2)}
+    assert len({re.sub(r"in \d+\.\d s", "", each) for each in said}) == 1
+
+
 def test_exit_1_when_the_plan_has_a_problem(broken: Break) -> None:
     root = broken("maestro_stack/database.py", "publicly_accessible=False", "publicly_accessible=True")
     done = command(cwd=root)
     assert done.returncode == 1, done.stderr
     assert "✗ it is public, or not encrypted at rest" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("would not work: database")
+    lines = done.stdout.splitlines()
+    assert lines[0] == lines[-1]
+    assert lines[0].startswith("would not work: database")
+    # Nothing that fails has a green tick, and what fails comes first.
+    marks = {line.split()[1]: line[0] for line in lines if line[:1] in set("✓?✗")}
+    assert (marks["database"], marks["rules"]) == ("✗", "✗")
+    assert next(line for line in lines if line[:1] in set("✓?✗"))[0] == "✗"
 
 
 def test_exit_2_when_the_configuration_cannot_be_used(tmp_path: Path) -> None:
@@ -74,6 +105,26 @@ def test_help_is_there_at_once_and_tells_the_exit_statuses() -> None:
     done = command("--help")
     assert done.returncode == 0
     assert "exit status: 0 everything holds" in done.stdout
+
+
+@pytest.mark.parametrize("tool", ["rehearsal", "review", "fleet", "doctor"])
+def test_help_fits_a_terminal(tool: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    words = {"rehearsal": ["", *COMMANDS], "fleet": ["", "up", "set"]}.get(tool, [""])
+    for word in words:
+        with pytest.raises(SystemExit):
+            importlib.import_module(f"{tool}.__main__").main([*word.split(), "--help"])
+        said = capsys.readouterr().out
+        assert [line for line in said.splitlines() if len(line) > 80] == []
+
+
+def test_every_command_takes_the_same_options(capsys: pytest.CaptureFixture[str]) -> None:
+    taken = list[set[str]]()
+    for name in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        taken.append(set(re.findall(r"--[a-z]+", capsys.readouterr().out)))
+    assert all(each == taken[0] for each in taken)
 
 
 class Terminal(io.StringIO):

@@ -14,7 +14,7 @@ def test_a_broken_rule_fails_the_check_and_says_what_to_do(rehearse: Rehearse, b
     root = broken("maestro_stack/database.py", "storage_encrypted=True", "storage_encrypted=False")
     outcome = rehearse(root=root)
     assert "rules" in outcome.failed
-    (problem, _) = [finding["text"] for finding in outcome.check("rules")["findings"]]
+    (problem,) = [finding["text"] for finding in outcome.check("rules")["findings"]]
     assert problem.startswith(
         "encryption-at-rest: instance: its storage isn't encrypted. Set storage_encrypted"
     )
