@@ -1,7 +1,7 @@
 """The programs of tests and linters that pip doesn't bring, at pinned versions: finding and building them.
 
 In it: versions.toml, which names them, and for each tool a folder with the go.mod and go.sum that it is built
-from (README.md); and `lock`, for what pip does bring. Not in it: anything beyond the standard library, so that
+from (README.md); and `lock`, for what pip does bring. Not in it: anything but the standard library, so that
 `make tools` works before anything is installed.
 For others: `cache`, `lock`, and `find` and `missing` below.
 """
