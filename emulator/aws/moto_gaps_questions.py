@@ -5,7 +5,7 @@ shape. Sources: the services' API references.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
@@ -17,6 +17,7 @@ from moto.rds.models import DBInstance
 from moto.rds.responses import RDSResponse
 
 from checks import aws_policy
+from emulator.aws.moto_gaps_restores import latest_since, utc
 from emulator.aws.rds_catalogue import INSTANCE_CLASSES, full_version
 from maestro_stack.support import STANDARD_SUPPORT_ENDS
 
@@ -121,7 +122,7 @@ def test_authorization(response: IoTResponse) -> ActionResult:
 
 
 def _latest_restorable_time(instance: DBInstance) -> datetime | None:
-    return datetime.now(UTC) - timedelta(minutes=5) if instance.backup_retention_period else None
+    return latest_since(utc(instance.created)) if instance.backup_retention_period else None
 
 
 def describe_account_attributes(response: RDSResponse) -> ActionResult:

@@ -52,7 +52,7 @@ class Backup:
     @property
     def latest(self) -> datetime:
         """Up to when it can be restored."""
-        return self.until or _now()
+        return self.until or latest_since(self.since)
 
     @property
     def earliest(self) -> datetime:
@@ -209,7 +209,7 @@ def _own_backup(instance: DBInstance) -> Backup:
         database=copy.copy(instance),
         retention=instance.backup_retention_period,
         kms_key_id=instance.kms_key_id,
-        since=_utc(instance.created),
+        since=utc(instance.created),
     )
 
 
@@ -223,7 +223,15 @@ def _digest(value: str) -> str:
 
 
 def _end(backup: Backup) -> None:
-    backup.until = backup.until or _now()
+    backup.until = backup.latest
+
+
+def latest_since(begin: datetime) -> datetime:
+    """Up to when an instance that is there can be restored, if its backups began at `begin`.
+
+    RDS ships the log every five minutes. Source: RDS user guide, "Restoring … to a specified time".
+    """
+    return max(begin, _now() - timedelta(minutes=5))
 
 
 # --- what is restored -----------------------------------------------------------------------------
@@ -274,7 +282,7 @@ def _check_time(backup: Backup, given: Mapping[str, object]) -> None:
         message = "Specify either RestoreTime or UseLatestRestorableTime"
         raise _error("InvalidParameterCombination", message)
     if time:
-        moment = _utc(time if isinstance(time, datetime) else datetime.fromisoformat(str(time)))
+        moment = utc(time if isinstance(time, datetime) else datetime.fromisoformat(str(time)))
         if not backup.earliest <= moment <= backup.latest:
             which, limit = "later", backup.latest
             if moment < backup.earliest:
@@ -406,6 +414,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _utc(moment: datetime) -> datetime:
-    """moto's times have no zone, and are UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+def utc(moment: datetime) -> datetime:
+    """The time to the second, as RDS tells it; moto's have no zone, and are UTC."""
+    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).replace(microsecond=0)
