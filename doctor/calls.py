@@ -41,10 +41,12 @@ AWS_CALLS: Mapping[str, str] = {
     "kms:GetKeyPolicy": "arn:{partition}:kms:{region}:{account}:key/*",
     "logs:DescribeLogGroups": "arn:{partition}:logs:{region}:{account}:log-group:*",
     "rds:DescribeAccountAttributes": _ANY,
+    "rds:DescribeDBInstanceAutomatedBackups": _ANY,
     "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:*",
     "rds:DescribeDBMajorEngineVersions": _ANY,
     "rds:DescribeDBParameterGroups": "arn:{partition}:rds:{region}:{account}:pg:*",
     "rds:DescribeDBParameters": "arn:{partition}:rds:{region}:{account}:pg:*",
+    "rds:DescribeDBSnapshots": _ANY,
     "rds:DescribeDBSubnetGroups": "arn:{partition}:rds:{region}:{account}:subgrp:*",
     "rds:DescribeOrderableDBInstanceOptions": _ANY,
     "rds:DescribePendingMaintenanceActions": "arn:{partition}:rds:{region}:{account}:db:*",
@@ -86,8 +88,15 @@ class Scope:
     parameter_groups: str
     """With a wildcard for the family."""
     database_key: str
-    """ARN of its own KMS key; empty without one, as the next."""
+    """ARN of its own KMS key; empty without one, as the next ones."""
     secrets_key: str
+    restored_from: str
+    """ARN of what the database is restored from."""
+    replicated: str
+    """ARN of the database whose backups are replicated."""
+    replicas: str
+    """ARN of the replicated backups in the second region, with a wildcard."""
+    replicas_key: str
 
     def __call__(self, template: str) -> str:
         """The ARN that a template stands for."""

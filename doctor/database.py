@@ -1,5 +1,6 @@
 """database: can it be had, and is it as the program made it?"""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from checks.finding import Findings
@@ -9,6 +10,7 @@ from doctor.errors import AwsError
 from doctor.question import Category, Question
 from doctor.state import State
 from maestro_stack.database import CA_CERTIFICATE, STORAGE_TYPE
+from maestro_stack.schema import RestoreSettings
 from maestro_stack.support import SOON
 from policies import types
 
@@ -117,18 +119,140 @@ def _keys(case: Case, findings: Findings) -> None:
         if arn is None:
             findings.holds(f"{service} has a key of its own in the account")
             continue
-        try:
-            key = record(case.aws.call("kms:DescribeKey", KeyId=arn), "KeyMetadata")
-        except AwsError as refusal:
-            absent(refusal, "NotFoundException")
-            findings.fail(f"there is no KMS key {arn}", "aws kms list-keys")
-            continue
-        state, kind = text(key, "KeyState"), text(key, "KeySpec", SYMMETRIC)
+        _judge_key(case, findings, service, arn)
+
+
+def _judge_key(case: Case, findings: Findings, whose: str, arn: str) -> None:
+    try:
+        key = record(case.aws.call("kms:DescribeKey", KeyId=arn), "KeyMetadata")
+    except AwsError as refusal:
+        absent(refusal, "NotFoundException")
+        findings.fail(f"there is no KMS key {arn}", "aws kms list-keys")
+        return
+    state, kind = text(key, "KeyState"), text(key, "KeySpec", SYMMETRIC)
+    findings.expect(
+        (state, kind) == ("Enabled", SYMMETRIC),
+        f"{whose}'s key is enabled",
+        f"KMS key {arn} is {state}, {kind}: {whose} needs an enabled symmetric one",
+        f"aws kms cancel-key-deletion --key-id {arn}; aws kms enable-key --key-id {arn}",
+    )
+
+
+# --- what it is restored from --------------------------------------------------------------------
+
+
+def _restorable(case: Case, findings: Findings) -> None:
+    """The snapshot, or the backups as of the time, and whether they fit the stack."""
+    restore = case.settings.database.restore_from
+    if restore is None:
+        findings.holds("the database is made anew")
+        return
+    if isinstance(case.state, State) and case.state.of_type(types.INSTANCE):
+        findings.holds("the database is built, and isn't restored again")
+        return
+    if restore.snapshot:
+        what, source = f"snapshot {restore.snapshot}", _snapshot(case, restore.snapshot)
+    else:
+        what = (
+            f"automated backup of {restore.instance}" if restore.instance else str(restore.automated_backup)
+        )
+        source = _backup(case, restore)
+    if source is None:
+        findings.fail(
+            f"there is no {what} in {case.settings.region}",
+            "aws rds describe-db-snapshots; aws rds describe-db-instance-automated-backups",
+        )
+        return
+    _judge_source(case, findings, what, source)
+    if not restore.snapshot:
+        _judge_time(findings, what, restore, record(source, "RestoreWindow"))
+
+
+def _snapshot(case: Case, identifier: str) -> dict[str, Json] | None:
+    try:
+        found = case.aws.records(
+            "rds:DescribeDBSnapshots",
+            "DBSnapshots",
+            DBSnapshotIdentifier=identifier,
+            IncludeShared=identifier.startswith("arn:"),
+        )
+    except AwsError as refusal:
+        absent(refusal, "DBSnapshotNotFound", "DBSnapshotNotFoundFault")
+        return None
+    return next(iter(found), None)
+
+
+def _backup(case: Case, restore: RestoreSettings) -> dict[str, Json] | None:
+    wanted: dict[str, Json] = {"DBInstanceIdentifier": restore.instance}
+    if restore.automated_backup:
+        wanted = {"DBInstanceAutomatedBackupsArn": restore.automated_backup}
+    try:
+        found = case.aws.records(
+            "rds:DescribeDBInstanceAutomatedBackups", "DBInstanceAutomatedBackups", **wanted
+        )
+    except AwsError as refusal:
+        absent(refusal, "DBInstanceAutomatedBackupNotFound", "DBInstanceAutomatedBackupNotFoundFault")
+        return None
+    return next(iter(found), None)
+
+
+def _judge_source(case: Case, findings: Findings, what: str, source: Mapping[str, Json]) -> None:
+    settings, version = case.settings.database, text(source, "EngineVersion")
+    size, wanted = number(source, "AllocatedStorage"), settings.allocated_storage_gib
+    user, key = text(source, "MasterUsername"), text(source, "KmsKeyId")
+    engine, status = text(source, "Engine"), text(source, "Status").lower()
+    major, wanted_major = version.partition(".")[0], settings.engine_version.partition(".")[0]
+    for holds, problem, remedy in (
+        (
+            status in ("available", "active", "retained", "replicating"),
+            f"is {status}, and can't be restored yet",
+            "aws rds wait db-snapshot-available --db-snapshot-identifier ID",
+        ),
+        (engine == "postgres", f"is of {engine}, and not of PostgreSQL", "aws rds describe-db-snapshots"),
+        (
+            major == wanted_major,
+            f"is of PostgreSQL {version}, and database.engineVersion is {settings.engine_version}",
+            f"pulumi config set --path database.engineVersion {major}",
+        ),
+        (
+            flag(source, "Encrypted"),
+            "isn't encrypted, and neither would be the database",
+            "aws rds copy-db-snapshot --kms-key-id KEY",
+        ),
+        (
+            size <= wanted,
+            f"needs {size} GiB, and database.allocatedStorageGiB is {wanted}",
+            f"pulumi config set --path database.allocatedStorageGiB {size}",
+        ),
+        (
+            user == settings.username,
+            f"has the master user {user}, and database.username is {settings.username}",
+            f"pulumi config set --path database.username {user}",
+        ),
+        (
+            settings.kms_key_arn in (None, key),
+            f"is encrypted with {key}, and database.kmsKeyArn is {settings.kms_key_arn}",
+            f"pulumi config set --path database.kmsKeyArn {key}",
+        ),
+    ):
+        if not holds:
+            findings.fail(f"{what} {problem}", remedy)
+    if key and settings.kms_key_arn is None:
+        _judge_key(case, findings, "the backup", key)
+    findings.holds(f"{what} is there: PostgreSQL {version}, {size} GiB, {user}")
+
+
+def _judge_time(findings: Findings, what: str, restore: RestoreSettings, window: Mapping[str, Json]) -> None:
+    earliest, latest = text(window, "EarliestTime"), text(window, "LatestTime")
+    if not latest:
+        findings.fail(f"{what} has no backup yet", "aws rds describe-db-instance-automated-backups")
+    elif restore.time:
+        moment = datetime.fromisoformat(restore.time)
         findings.expect(
-            (state, kind) == ("Enabled", SYMMETRIC),
-            f"{service}'s key is enabled",
-            f"KMS key {arn} is {state}, {kind}: {service} needs an enabled symmetric one",
-            f"aws kms cancel-key-deletion --key-id {arn}; aws kms enable-key --key-id {arn}",
+            datetime.fromisoformat(earliest) <= moment <= datetime.fromisoformat(latest),
+            f"{what} goes back to {restore.time}",
+            f"{what} can be restored from {earliest} to {latest}, and not to {restore.time}",
+            "pulumi config set --path database.restoreFrom.time TIME",
         )
 
 
@@ -265,6 +389,36 @@ def _backups(case: Case, findings: Findings) -> None:
     )
 
 
+def _user(case: Case, findings: Findings) -> None:
+    """Of a restored database it is the backup's, whatever the stack says."""
+    instance = _instance(case)
+    if instance is None:
+        return
+    user, told = text(instance, "MasterUsername"), case.settings.database.username
+    findings.expect(
+        user == told,
+        f"its master user is {user}",
+        f"its master user is {user}, and the pods log in as {told}",
+        f"pulumi config set --path database.username {user}; pulumi up",
+    )
+
+
+def _replicated(case: Case, findings: Findings) -> None:
+    replication, instance = case.settings.database.backup_replication, _instance(case)
+    if replication is None or instance is None:
+        return
+    arns = [
+        text(each, "DBInstanceAutomatedBackupsArn")
+        for each in records(instance, "DBInstanceAutomatedBackupsReplications")
+    ]
+    findings.expect(
+        any(arn.split(":")[3] == replication.region for arn in arns),
+        f"its backups go to {replication.region}, too",
+        f"its backups don't go to {replication.region}",
+        "pulumi refresh; pulumi up",
+    )
+
+
 CATEGORY = Category(
     name="database",
     question="Can it be had, and is it as the program made it?",
@@ -272,6 +426,9 @@ CATEGORY = Category(
         Question(name="database-orderable", that="that RDS offers what is configured", ask=_orderable),
         Question(name="database-support", that="that its version is supported", ask=_support),
         Question(name="database-quotas", that="that the account's quotas have room for it", ask=_quotas),
+        Question(
+            name="database-restore", that="that what it is restored from is there and fits", ask=_restorable
+        ),
         Question(name="keys", that="that RDS and Secrets Manager can use their keys", ask=_keys),
     ),
     after=(
@@ -279,6 +436,8 @@ CATEGORY = Category(
         Question(name="database-tls", that="that it takes TLS only, by a CA that the chart has", ask=_tls),
         Question(name="database-admits", that="that it admits the pods", ask=_admits),
         Question(name="database-pending", that="that no change waits", ask=_pending),
+        Question(name="database-user", that="that the pods log in as its master user", ask=_user),
         Question(name="database-backups", that="that it can be restored", ask=_backups),
+        Question(name="database-replication", that="that its backups go elsewhere, too", ask=_replicated),
     ),
 )

@@ -12,6 +12,7 @@ from typing import Literal
 from common.json_values import Json, json_list
 from doctor.calls import AWS_CALLS, KUBERNETES_READS, Scope
 from doctor.case import Case
+from policies import types
 
 Purpose = Literal["deploy", "preview", "doctor"]
 PURPOSES: tuple[Purpose, ...] = ("deploy", "preview", "doctor")
@@ -127,6 +128,7 @@ NEEDS = (
         resource=f"{_RDS}:db:{{database}}",
         reads="rds:DescribeDBInstances rds:ListTagsForResource",
         writes="rds:CreateDBInstance rds:ModifyDBInstance rds:RebootDBInstance rds:DeleteDBInstance "
+        "rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceToPointInTime "
         "rds:AddTagsToResource rds:RemoveTagsFromResource",
         source="rds/instance.go",
     ),
@@ -151,6 +153,33 @@ NEEDS = (
         writes="kms:CreateGrant kms:Decrypt kms:Encrypt kms:GenerateDataKey "
         "kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo",
         source='RDS user guide, "AWS KMS key management", authorizing the use of a key',
+    ),
+    Need(
+        type="aws:rds/instance:Instance",
+        resource="{restored_from}",
+        reads="",
+        writes="rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceToPointInTime",
+        source="rds/instance.go; asked about the source besides the database",
+    ),
+    Need(
+        type=types.BACKUP_REPLICATION,
+        resource="{replicated}",
+        reads="",
+        writes="rds:StartDBInstanceAutomatedBackupsReplication rds:StopDBInstanceAutomatedBackupsReplication",
+        source="rds/instance_automated_backups_replication.go",
+    ),
+    Need(
+        type=types.BACKUP_REPLICATION,
+        resource="{replicas}",
+        reads="rds:DescribeDBInstanceAutomatedBackups",
+        source="rds/instance_automated_backups_replication.go",
+    ),
+    Need(
+        type=types.BACKUP_REPLICATION,
+        resource="{replicas_key}",
+        reads="kms:DescribeKey",
+        writes="kms:CreateGrant",
+        source='RDS user guide, "Enabling cross-Region automated backups", encrypted instances',
     ),
     Need(
         type="aws:secretsmanager/secret:Secret",
@@ -252,7 +281,14 @@ def actions_of(purpose: Purpose, scope: Scope) -> Mapping[str, frozenset[str]]:
 
 def scope_of(case: Case) -> Scope:
     """The names that the program makes, in this account."""
-    names = case.names
+    names, database = case.names, case.settings.database
+    rds = f"arn:{case.partition}:rds:{case.settings.region}:{case.identity.account}"
+    restore, replication = database.restore_from, database.backup_replication
+    source = ""
+    if restore:
+        ours = f"db:{restore.instance}" if restore.instance else f"snapshot:{restore.snapshot}"
+        given = restore.automated_backup or restore.snapshot or ""
+        source = given if given.startswith("arn:") else f"{rds}:{ours}"
     return Scope(
         partition=case.partition,
         region=case.settings.region,
@@ -263,8 +299,14 @@ def scope_of(case: Case) -> Scope:
         database=names.database,
         subnet_group=names.database_subnet_group,
         parameter_groups=names.database_parameter_group("postgres*"),
-        database_key=case.settings.database.kms_key_arn or "",
+        database_key=database.kms_key_arn or "",
         secrets_key=case.settings.credentials.kms_key_arn or "",
+        restored_from=source,
+        replicated=f"{rds}:db:{names.database}" if replication else "",
+        replicas=f"arn:{case.partition}:rds:{replication.region}:{case.identity.account}:auto-backup:*"
+        if replication
+        else "",
+        replicas_key=replication.kms_key_arn if replication else "",
     )
 
 

@@ -100,6 +100,42 @@ REMEDIES = (
         do="mend it; `python -m rehearsal` tells before the next `pulumi up`",
         page="charts/maestro-server-eso/README.md#configuration",
     ),
+    # A restore. The program looks nothing up for it: an expired snapshot would fail every later `up`.
+    Remedy(
+        sign="`DBSnapshotNotFound`, `DBInstanceAutomatedBackupNotFound`",
+        message=r"DBSnapshotNotFound|DBInstanceAutomatedBackupNotFound|The snapshot \S+ is not in",
+        because="`database.restoreFrom` names what isn't in this account and region, has expired, or isn't "
+        "shared with this account",
+        do="find what is there: `aws rds describe-db-snapshots`, `aws rds "
+        "describe-db-instance-automated-backups`; copy a snapshot of another region here: `aws rds "
+        "copy-db-snapshot --source-region REGION`",
+        page="docs/restore.md",
+    ),
+    Remedy(
+        sign="`cannot be restored to a time`, `PointInTimeRestoreNotEnabled`",
+        message=r"cannot be restored to a time|PointInTimeRestoreNotEnabled",
+        because="`database.restoreFrom.time` is older than the backups, newer than the last of them, or "
+        "there are none",
+        do="a time between the `RestoreWindow`'s of `aws rds describe-db-instance-automated-backups`, or "
+        "`latest`",
+        page="docs/restore.md",
+    ),
+    Remedy(
+        sign="`KMSKeyNotAccessibleFault`",
+        message=r"KMSKeyNotAccessible",
+        because="the key that encrypts the snapshot, the backups or the database is disabled, being "
+        "deleted, of another region, or not for this account to use",
+        do="`aws kms describe-key --key-id KEY`, then `aws kms cancel-key-deletion` and `aws kms "
+        "enable-key`; without its key a snapshot is lost",
+        page="docs/restore.md",
+    ),
+    Remedy(
+        sign="`The parameter group … can't be used for this instance`",
+        message=r"RestoreDBInstance.*parameter group.*can't be used",
+        because="the snapshot or backup is of another major version",
+        do="`pulumi config set --path database.engineVersion MAJOR` of the backup; upgrade when it is there",
+        page="docs/restore.md",
+    ),
     # Other objects in the cluster.
     Remedy(
         sign='`namespaces "maestro" already exists`',

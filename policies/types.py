@@ -1,5 +1,6 @@
 """Type tokens of the resources that rules look at."""
 
+BACKUP_REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 CERTIFICATE = "aws:iot/certificate:Certificate"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 IOT_POLICY = "aws:iot/policy:Policy"

@@ -228,7 +228,7 @@ def _create_database(cloud: Cloud, database: Database) -> None:
     """An instance in the default VPC, or what is left of one."""
     parts = (database.snapshot or "").split(":", 6)
     owner, snapshot = (parts[4], parts[6]) if len(parts) == 7 else (cloud.account_id, database.snapshot)
-    home = cloud.in_account(owner)
+    home = cloud if owner == cloud.account_id else cloud.in_account(owner)
     name: dict[str, Json] = {"DBInstanceIdentifier": database.name}
     made: dict[str, Json] = {
         **name,
@@ -245,11 +245,15 @@ def _create_database(cloud: Cloud, database: Database) -> None:
     }
     if database.kms_key_arn:
         made["KmsKeyId"] = database.kms_key_arn
-    home.call("rds", "CreateDBInstance", made)
+    instance = record(home.call("rds", "CreateDBInstance", made), "DBInstance")
+    if (
+        home is cloud and not database.kms_key_arn
+    ):  # the account's own for RDS, which is made when it is needed
+        _create_key(cloud, text(instance, "KmsKeyId"), {})
     if snapshot:
         taken: dict[str, Json] = {"DBSnapshotIdentifier": snapshot}
         home.call("rds", "CreateDBSnapshot", {**name, **taken})
-        if owner != cloud.account_id:
+        if home is not cloud:
             share: Json = [cloud.account_id]
             home.call(
                 "rds",
@@ -271,9 +275,12 @@ def _create_documents(cloud: Cloud, world: World) -> None:
         text_ = json.dumps(document)
         cloud.call("iam", "CreatePolicy", {"PolicyName": name, "Path": f"{path}/", "PolicyDocument": text_})
     for arn, document in world.kms_keys.items():
-        key_id = arn.partition(":key/")[2]
-        with _next_id("moto.kms.models.generate_key_id", key_id):
-            cloud.call("kms", "CreateKey", {"Policy": json.dumps(document)})
+        _create_key(cloud, arn, {"Policy": json.dumps(document)})
+
+
+def _create_key(cloud: Cloud, arn: str, parameters: dict[str, Json]) -> None:
+    with _next_id("moto.kms.models.generate_key_id", arn.partition(":key/")[2]):
+        cloud.call("kms", "CreateKey", parameters)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tests.doctor.patient import AGENT, CLUSTER, INSTANCES, PROVIDER, Patient
 from tests.doctor.plain_cluster import described
 
 KEY = "11111111-1111-1111-1111-111111111111"
+RESTORED: Mapping[str, object] = {"database": {"restoreFrom": {"snapshot": "kept"}}}
 Phase = Literal["before", "after"]
 
 
@@ -296,6 +297,36 @@ def _rds(name: str, value: object) -> Callable[[Patient], None]:
         vars(made.backend("rds"))[name] = value
 
     return plant
+
+
+def _kept(**attributes: object) -> Callable[[Patient], None]:
+    """Changes the snapshot that the database is to be restored from."""
+
+    def plant(made: Patient) -> None:
+        for name, value in attributes.items():
+            setattr(made.backend("rds").database_snapshots["kept"], name, value)
+
+    return plant
+
+
+def _no_snapshot(made: Patient) -> None:
+    made.call("rds", "DeleteDBSnapshot", DBSnapshotIdentifier="kept")
+
+
+def _key(operation: str) -> Callable[[Patient], None]:
+    """Of the snapshot."""
+
+    def plant(made: Patient) -> None:
+        [snapshot] = records(made.call("rds", "DescribeDBSnapshots"), "DBSnapshots")
+        made.call("kms", operation, KeyId=text(snapshot, "KmsKeyId").rpartition("/")[2])
+
+    return plant
+
+
+def _no_replication(made: Patient) -> None:
+    [instance] = records(made.call("rds", "DescribeDBInstances"), "DBInstances")
+    source: dict[str, Json] = {"SourceDBInstanceArn": instance["DBInstanceArn"]}
+    made.cloud.in_region("us-west-2").call("rds", "StopDBInstanceAutomatedBackupsReplication", source)
 
 
 def _instance(**attributes: object) -> Callable[[Patient], None]:
@@ -786,6 +817,61 @@ FAULTS = (
         says="there is no KMS key arn:aws:kms",
     ),
     Fault(
+        name="the snapshot has expired",
+        phase="before",
+        settings=RESTORED,
+        plant=_no_snapshot,
+        finds=("database-restore",),
+        says="there is no snapshot kept in us-east-1",
+    ),
+    *(
+        Fault(
+            name=name,
+            phase="before",
+            settings=RESTORED,
+            plant=_kept(**attributes),
+            finds=("database-restore",),
+            says=says,
+        )
+        for name, attributes, says in (
+            ("the snapshot is still being taken", {"status": "creating"}, "snapshot kept is creating"),
+            ("the snapshot is of another engine", {"engine": "mysql"}, "is of mysql, and not of PostgreSQL"),
+            ("the snapshot is of another major version", {"engine_version": "16.9"}, "is of PostgreSQL 16.9"),
+            ("the snapshot isn't encrypted", {"encrypted": False}, "isn't encrypted"),
+            ("the snapshot is larger than the storage", {"allocated_storage": 500}, "needs 500 GiB"),
+            (
+                "the snapshot has another master user",
+                {"master_username": "maestro_admin"},
+                "has the master user maestro_admin, and database.username is maestro",
+            ),
+        )
+    ),
+    Fault(
+        name="the snapshot's key is disabled",
+        phase="before",
+        settings=RESTORED,
+        plant=_key("DisableKey"),
+        finds=("database-restore",),
+        says="is Disabled, SYMMETRIC_DEFAULT: the backup needs an enabled symmetric one",
+        mend=_key("EnableKey"),
+    ),
+    Fault(
+        name="the time to restore is older than the backups",
+        phase="before",
+        settings={"database": {"restoreFrom": {"instance": "kept", "time": "2020-01-01T00:00:00Z"}}},
+        plant=lambda _: None,
+        finds=("database-restore",),
+        says="and not to 2020-01-01T00:00:00Z",
+    ),
+    Fault(
+        name="there are no backups of the instance",
+        phase="before",
+        settings={"database": {"restoreFrom": {"instance": "kept", "latest": True}}},
+        plant=_rds("databases", {}),
+        finds=("database-restore",),
+        says="there is no automated backup of kept in us-east-1",
+    ),
+    Fault(
         name="the MQTT endpoint speaks TLS 1.2 only",
         phase="before",
         plant=_legacy_endpoint,
@@ -864,6 +950,28 @@ FAULTS = (
         plant=_instance(backup_retention_period=0),
         finds=("database-backups",),
         says="backups are kept 0 days, and 1 are configured",
+    ),
+    Fault(
+        name="the pods log in as another than the restored database's user",
+        phase="after",
+        plant=_instance(master_username="maestro_admin"),
+        finds=("database-user",),
+        says="its master user is maestro_admin, and the pods log in as maestro",
+    ),
+    Fault(
+        name="the backups aren't replicated any more",
+        phase="after",
+        settings={
+            "database": {
+                "backupReplication": {
+                    "region": "us-west-2",
+                    "kmsKeyArn": f"arn:aws:kms:us-west-2:{p.ACCOUNT}:key/{KEY}",
+                }
+            }
+        },
+        plant=_no_replication,
+        finds=("database-replication",),
+        says="its backups don't go to us-west-2",
     ),
     Fault(
         name="the certificate is revoked",

@@ -39,6 +39,7 @@ def test_every_call_of_the_list_is_made(region: Patient) -> None:
     region.examine()
     region.build()
     region.examine()
-    # Of keys and boundaries of one's own.
+    # Of keys and boundaries of one's own, and of a restore.
     rest = {"iam:GetPolicy", "iam:GetPolicyVersion", "kms:DescribeKey", "kms:GetKeyPolicy"}
+    rest |= {"rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBSnapshots"}
     assert AWS_CALLS.keys() - set(region.calls) == rest

@@ -63,6 +63,22 @@ ERRORS = {
     "applyImmediately true": [
         "operation error RDS: DeleteDBParameterGroup, InvalidDBParameterGroupState: One"
     ],
+    "copy-db-snapshot --source-region": [
+        "RestoreDBInstanceFromDBSnapshot, DBSnapshotNotFound: DBSnapshot kept not found.",
+        "DBInstanceAutomatedBackupNotFound: Automated backup arn:… not found.",
+        "InvalidParameterValue: The snapshot arn:aws:rds:us-west-2:123:snapshot:a is not in us-east-1",
+    ],
+    "`RestoreWindow`": [
+        "InvalidParameterValue: The specified instance cannot be restored to a time later than 2026-11-30",
+        "PointInTimeRestoreNotEnabled: Point-in-time restore is not enabled for maestro-a",
+    ],
+    "kms cancel-key-deletion": ["KMSKeyNotAccessibleFault: Specified KMS key [arn:…] does not exist, is not"],
+    "engineVersion MAJOR": [
+        (
+            "operation error RDS: RestoreDBInstanceFromDBSnapshot, InvalidParameterCombination: The "
+            "parameter group a with DBParameterGroupFamily postgres17 can't be used for this instance."
+        )
+    ],
     "ValidUpgradeTarget": [
         "api error InvalidParameterCombination: Cannot upgrade postgres from 16.13 to 17.6",
         "InvalidParameterCombination: Cannot find upgrade path from 16.13 to 16.8.",
