@@ -3,13 +3,12 @@
 import os
 
 from checks.finding import Findings
-from doctor.case import Case
+from doctor.case import SECRET_VERSION, Case
 from doctor.question import Category, Question
 from engine.remedies import remedies_of
 from policies import types
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 a variable's name
-SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 _PARTS = {
     types.IOT_POLICY: ("IoT policy", 1),
     types.CERTIFICATE: ("certificate", 1),
@@ -72,13 +71,18 @@ def _complete(case: Case, findings: Findings) -> None:
     state = case.known()
     external = {types.RELEASE} if case.settings.server.install == "external" else set[str]()
     parts = {type_: part for type_, part in _PARTS.items() if type_ not in external}
-    missing = [words for type_, (words, least) in parts.items() if len(state.of_type(type_)) < least]
+    missing = [words for type_, (words, least) in parts.items() if len(case.built(type_)) < least]
     findings.expect(
         not missing,
         f"all is built: {sum(1 for each in state.resources if each.id)} resources",
         f"not built: {', '.join(missing)}",
         "mend what fails here; then `pulumi up` goes on where it stopped",
     )
+    if left := case.left_behind():
+        findings.fail(
+            f"still there, of another cluster: {', '.join(each.name for each in left)}",
+            "`pulumi up` ends the move; if that cluster is gone for good: docs/move.md",
+        )
 
 
 _BACKEND = Question(name="state-backend", that="that the state outlives this machine", ask=_backend)

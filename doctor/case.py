@@ -1,7 +1,7 @@
 """The stack that is examined, and what several questions want of it."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from common.json_values import Json, dig, record, records, text, texts
@@ -9,12 +9,28 @@ from doctor.api import Api
 from doctor.aws import Aws
 from doctor.errors import AwsError, UnaskedError
 from doctor.network import subnets_of, suitable
-from doctor.state import State
+from doctor.state import Known, State
 from engine.project import Stack
 from maestro_stack.aws_configuration import partition_of
 from maestro_stack.mqtt import Mqtt
 from maestro_stack.names import Names
 from maestro_stack.settings import Settings
+from policies import types
+
+NAMESPACE = "kubernetes:core/v1:Namespace"
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
+_SECRETS = ("server-mqtt-cert", "db-credentials")
+_OF_CLUSTER: Mapping[str, tuple[str, ...]] = {
+    NAMESPACE: ("namespace",),
+    SECRET_VERSION: _SECRETS,
+    types.CONFIG_MAP: ("bootstrap-output",),
+    types.POD_IDENTITY: ("association",),
+    types.RELEASE: ("release",),
+    types.ROLE: ("role",),
+    types.ROLE_POLICY: ("policy",),
+    types.SECRET: _SECRETS,
+}
+"""What belongs to a cluster, by type: its logical names, without the cluster's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +142,25 @@ class Case:
 
         Raises UnaskedError.
         """
-        return all(self.known().of_type(type_) for type_ in types)
+        return all(self.built(type_) for type_ in types)
+
+    def built(self, type_: str) -> tuple[Known, ...]:
+        """The state's resources of a type; of what belongs to a cluster, this one's. Raises UnaskedError."""
+        own = {f"{name}-{self.settings.cluster_name}" for name in _OF_CLUSTER.get(type_, ())}
+        return tuple(each for each in self.known().of_type(type_) if not own or each.name in own)
+
+    def left_behind(self) -> tuple[Known, ...]:
+        """What the state still has of another cluster. Raises UnaskedError."""
+        return tuple(
+            each
+            for type_ in _OF_CLUSTER
+            for each in self.known().of_type(type_)
+            if each not in self.built(type_)
+        )
 
     def is_ours(self, type_: str, physical: str) -> bool:
         """Whether the stack's state has a resource of this type and id. Raises UnaskedError."""
-        return any(each.id == physical for each in self.known().of_type(type_))
+        return any(each.id == physical for each in self.built(type_))
 
 
 def absent(refusal: AwsError, *codes: str) -> None:

@@ -12,6 +12,7 @@ from doctor.case import Case, absent
 from doctor.errors import AwsError, UnreachableError
 from doctor.question import Category, Question
 from maestro_stack.chart import CHART_PATH
+from policies import types
 
 NO_CLUSTER = "ResourceNotFoundException"
 ZONES_MIN = 2
@@ -176,6 +177,22 @@ def _judge(findings: Findings, what: str, carried: list[set[str]], admitted: fro
     )
 
 
+def _vpc(case: Case, findings: Findings) -> None:
+    """Whether a database that is built can stay where it is. Source: RDS, ModifyDBInstance."""
+    there = [text(each.outputs, "vpcId") for each in case.built(types.SECURITY_GROUP)]
+    vpc = case.vpc_id()
+    if not there:
+        findings.holds(f"the database will be in {vpc}")
+        return
+    findings.expect(
+        there == [vpc],
+        f"the database is in {vpc}, too",
+        f"cluster {case.settings.cluster_name} is in {vpc}, and the database in {', '.join(there)}, which it "
+        "can't leave: RDS refuses a security group of another VPC",
+        "pulumi config set clusterName NAME, of a cluster there; another VPC is another stack",
+    )
+
+
 ACTIVE = Question(name="cluster-active", that="that the cluster is ACTIVE", ask=_active)
 ANSWERS = Question(name="cluster-answers", that="that its API server answers", ask=_answers)
 GROUPS = Question(
@@ -189,6 +206,7 @@ CATEGORY = Category(
         ACTIVE,
         Question(name="cluster-version", that="that the chart runs on its Kubernetes", ask=_version),
         ANSWERS,
+        Question(name="cluster-vpc", that="that the database is in its VPC", ask=_vpc),
         Question(name="cluster-subnets", that="that its private subnets take a database", ask=_subnets),
         GROUPS,
     ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from checks.finding import Findings
 from common.json_values import Json, dig, record, records, text
-from doctor.case import Case, absent
+from doctor.case import NAMESPACE, Case, absent
 from doctor.errors import AwsError
 from doctor.question import Category, Question
 from engine.remedies import remedies_of
@@ -22,7 +22,6 @@ from maestro_stack.names import (
 )
 from policies import types
 
-NAMESPACE = "kubernetes:core/v1:Namespace"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 
 
@@ -215,7 +214,7 @@ def _release(case: Case, findings: Findings) -> None:
         remedy = _remedy("another operation (install/upgrade/rollback) is in progress")
         findings.fail(f"{what} is stuck: {newest[1]}", remedy)
         return
-    ours = case.known().of_type(types.RELEASE) if newest else ()
+    ours = case.built(types.RELEASE) if newest else ()
     thing = _Thing(what=what, type=types.RELEASE, refusal="cannot re-use a name that is still in use")
     _judge(case, findings, thing, (ours[0].id if ours else what) if newest else None)
 

@@ -6,6 +6,7 @@ A world file is YAML; every key is optional:
     clusters:
       - {name: regional-xyz, region: us-east-1, status: ACTIVE, ipFamily: ipv4, version: "1.33",
          zones: [us-east-1a, us-east-1b], publicSubnets: true, kind: eks, endpointAccess: private,
+         networkOf: regional-old,
          endpoint: "https://127.0.0.1:6443", certificateAuthority: LS0tLS1CRUdJTi…}
     vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16, public: false}]
     subnets: [{id: subnet-0123456789abcdef0, vpcId: vpc-0123456789abcdef0, zone: us-east-1-bos-1a,
@@ -165,6 +166,7 @@ def _known_zone(zone: str) -> str:
 class Cluster(_Model):
     """An EKS cluster with its own network, unless `vpcId` names one of the world's VPCs.
 
+    `network_of` names a cluster, which needn't be there any more, whose VPC and subnets it has.
     `endpoint` and `certificate_authority` (base64 of PEM) are those of a real API server on this machine;
     None: made-up ones, which nothing answers.
     """
@@ -177,6 +179,7 @@ class Cluster(_Model):
     zones: Annotated[list[str], Field(min_length=1)] | None = None  # None: the region's first three
     public_subnets: bool = True
     vpc_id: VpcId | None = None
+    network_of: ClusterName | None = None
     kind: ClusterKind = "eks"
     endpoint_access: EndpointAccess = "public"
     endpoint: Annotated[str, AfterValidator(_loopback_url)] | None = None
@@ -284,6 +287,7 @@ def default_world(  # noqa: PLR0913
     ip_family: IpFamily = "ipv4",
     zones: Sequence[str] | None = None,
     vpc_id: str | None = None,
+    network_of: str | None = None,
     subnet_ids: Sequence[str] = (),
     security_group_ids: Sequence[str] = (),
 ) -> World:
@@ -300,6 +304,7 @@ def default_world(  # noqa: PLR0913
                 "ipFamily": ip_family,
                 "zones": list(zones) if zones else None,
                 "vpcId": vpc_id,
+                "networkOf": network_of,
             }
         ],
         "vpcs": [{"id": vpc_id}] if vpc_id else [],
@@ -350,6 +355,7 @@ _EXAMPLES: Mapping[str, str] = {
     "nodes": "nodes: [{kubernetes.io/arch: amd64}]",
     "vpcs": "vpcs: [{id: vpc-0123456789abcdef0, cidr: 10.9.0.0/16}]",
     "vpcId": "vpcId: vpc-0123456789abcdef0",
+    "networkOf": "networkOf: regional-old",
     "cidr": "cidr: 10.9.0.0/16",
     "subnets": "subnets: [{id: subnet-0123456789abcdef0, zone: us-east-1a}]",
     "zone": "zone: us-east-1a",

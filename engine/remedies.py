@@ -174,7 +174,8 @@ REMEDIES = (
         because="the API server doesn't answer, the AWS credentials are refused, or `aws` isn't on the PATH",
         do="`aws eks update-kubeconfig --name CLUSTER`, `kubectl get --raw /readyz`, and run it again. Set "
         "`PULUMI_K8S_DELETE_UNREACHABLE=true`, as the message advises, only if the cluster is gone for "
-        "good: `pulumi destroy` then forgets what was on it",
+        "good: `pulumi refresh` then forgets what was on it",
+        page="docs/move.md#an-old-cluster-that-is-gone-already",
     ),
     # AWS.
     Remedy(
@@ -245,6 +246,14 @@ REMEDIES = (
         message=r"not in the same vpc as the existing subnet group",
         because="the database can't leave its VPC",
         do="take `network.subnetIds` back; another network is another stack: `pulumi stack init`",
+    ),
+    Remedy(
+        sign="`DependencyViolation` at a security group's deletion",
+        message=r"DeleteSecurityGroup.*DependencyViolation",
+        because="`clusterName` or `network.vpcId` leads to another VPC. The database can't leave its own, "
+        "and meanwhile admits nobody",
+        do="set the old one again, and `pulumi up`; another VPC is another stack: `pulumi stack init`",
+        page="docs/move.md#a-cluster-in-another-vpc",
     ),
     Remedy(
         sign="`InvalidDBInstanceState`",

@@ -95,10 +95,12 @@ def _account(config: Mapping[str, str], settings: Settings) -> str:
 
 def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
     clusters: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    names: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     sources: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for region in regions:
         place = (region.account, region.settings.region)
         clusters[*place, region.settings.cluster_name].append(region.stack)
+        names[*place, region.settings.names.name].append(region.stack)
         sources[*place, region.settings.mqtt.source_id].append(region.stack)
     of_one_cluster = [stacks for stacks in clusters.values() if len(stacks) > 1]
     for (_, place, name), stacks in clusters.items():
@@ -108,8 +110,19 @@ def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
                 problem=f"have the same cluster, {name} in {place}",
                 example="one stack a cluster: give each its own maestro-stack:clusterName or aws:region",
             )
+    told = [*of_one_cluster]
+    for (_, place, name), stacks in names.items():
+        if len(stacks) > 1 and stacks not in told:
+            told.append(stacks)
+            yield Problem(
+                key=", ".join(stacks),
+                problem=f"have one name, {name}, in one account and region ({place}): they would make the "
+                "same database, and RDS refuses the second one",
+                example="example: maestro-stack:name: regional-b; of another account, say so by "
+                "aws:allowedAccountIds",
+            )
     for (_, place, name), stacks in sources.items():
-        if len(stacks) > 1 and stacks not in of_one_cluster:
+        if len(stacks) > 1 and stacks not in told:
             yield Problem(
                 key=", ".join(stacks),
                 problem=f"are servers with one source id, {name}, in one account and region ({place}): "

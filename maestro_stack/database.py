@@ -95,7 +95,8 @@ class Database(pulumi.ComponentResource):
             description="Maestro database",
             vpc_id=args.cluster.vpc_id,
             tags={**args.tags, "Name": args.names.database_security_group},
-            opts=pulumi.ResourceOptions(parent=self),
+            # In another VPC it would be another, and the database can't follow: `protect` makes that loud.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.is_production),
         )
         groups = (args.cluster.security_group_id, *args.network.client_security_group_ids)
         self.admissions = tuple(
@@ -209,6 +210,8 @@ class Database(pulumi.ComponentResource):
                 delete_before_replace=True,
                 # An instance is restored once, when it is created. A replacement takes the state's values.
                 ignore_changes=[*RESTORED_FROM, *(RESTORED if restore else ())],
+                # RDS would rename it, but not with its groups, and leave half of the stack under each name.
+                replace_on_changes=["identifier"],
             ),
         )
 

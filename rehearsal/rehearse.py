@@ -163,12 +163,16 @@ def _clusters(settings: Settings, world: World) -> list[Cluster]:
 
 
 def world_of(settings: Settings) -> World:
-    """The world in which everything that the settings name exists. Raises WorldError."""
-    network = settings.network
+    """The world in which everything that the settings name exists. Raises WorldError.
+
+    A stack that keeps its name moved here from the cluster of that name, within its network.
+    """
+    network, name = settings.network, settings.names.name
     world = default_world(
         settings.cluster_name,
         settings.region,
         vpc_id=network.vpc_id,
+        network_of=None if network.vpc_id or name == settings.cluster_name else name,
         subnet_ids=network.subnet_ids or (),
         security_group_ids=network.client_security_group_ids,
     )

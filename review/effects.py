@@ -259,6 +259,11 @@ BOOTSTRAP_PATCH = Resource(type=CONFIG_MAP_PATCH, name="bootstrap-output-*")
 SERVER_NAMESPACE = Resource(type=NAMESPACE, name="namespace-*")
 SERVER_RELEASE = Resource(type=RELEASE, name="release-*")
 
+OF_CLUSTER = (
+    CERTIFICATE_SECRET, CERTIFICATE_VERSION, DATABASE_SECRET, DATABASE_VERSION, ROLE, ROLE_POLICY,
+    ASSOCIATION, PROVIDER, SERVER_NAMESPACE, BOOTSTRAP, SERVER_RELEASE,
+)  # fmt: skip
+"""What belongs to the cluster, and carries it in its logical name."""
 TAGGED = (
     IOT_POLICY, SECURITY_GROUP, INGRESS, SUBNET_GROUP, PARAMETER_GROUP, EARLIER_GROUP, *LOGS, INSTANCE,
     CERTIFICATE_SECRET, DATABASE_SECRET, ROLE, ASSOCIATION,
@@ -346,7 +351,8 @@ BASES: Mapping[Base, Tree] = {
 """What each base's file sets besides `clusterName` and `aws:region`."""
 
 OTHER_REGION = "us-west-2"
-OTHER_CLUSTER = "regional-new"
+OTHER_CLUSTER, FAR_CLUSTER = "regional-new", "regional-far"
+"""Another cluster of the same VPC, and one of another."""
 OTHER_VPC = "vpc-0123456789abcdef0"
 OTHER_VPC_SUBNETS = ("subnet-0123456789abcdef0", "subnet-0fedcba9876543210")
 MORE_SUBNETS = ("subnet-0aaaabbbbccccdddd", "subnet-0ddddccccbbbbaaaa")
@@ -401,6 +407,25 @@ _OF_PROFILE = (
     "applyImmediately", "backupRetentionPeriod", "deleteAutomatedBackups", "deletionProtection",
     "finalSnapshotIdentifier", "instanceClass", "maxAllocatedStorage", "multiAz", "skipFinalSnapshot",
 )  # fmt: skip
+_NEW_DATABASE = "a new, empty database: it takes minutes to be made"
+_DATABASE_LOST = "the whole database: the old one is deleted first, in dev without a snapshot"
+_RENAMED = (
+    updated(IOT_POLICY, "tags"),
+    replaced(SECURITY_GROUP, "name", "tags"),
+    replaced(SUBNET_GROUP, "name", "tags"),
+    *(replaced(each, "name", "tags") for each in (PARAMETER_GROUP, EARLIER_GROUP, *LOGS)),
+    replaced(
+        INSTANCE,
+        "dbSubnetGroupName",
+        "identifier",
+        "parameterGroupName",
+        "tags",
+        "vpcSecurityGroupIds",
+        because="to the program another identifier is another database",
+    ),
+)
+"""What another `name` does to the database, its groups and what carries their tags."""
+_RETAGGED = all_updated((CERTIFICATE_SECRET, DATABASE_SECRET, ROLE, ASSOCIATION), "tags")
 _PROVIDER_GOES = "the provider that reaches its cluster is replaced"
 
 _REGION = (
@@ -431,54 +456,82 @@ _REGION = (
     ),
     Row(
         key="clusterName",
-        to={"clusterName": OTHER_CLUSTER},
+        to={"clusterName": OTHER_CLUSTER, "name": CLUSTER_NAME},
+        touches=(created(INGRESS), deleted(INGRESS), *map(created, OF_CLUSTER), *map(deleted, OF_CLUSTER)),
+        restarts_pods=True,
+        outage=Downtime.NONE,
+        interruption="the pods on the old cluster go when those on the new one are ready",
+        notes="The move to another cluster of the same VPC, with `name` kept: the old cluster's name, where "
+        "the stack had none. Database, certificate, IoT policy and source id stay, so agents notice "
+        "nothing: docs/move.md.",
+    ),
+    Row(
+        key="clusterName",
+        to={"clusterName": FAR_CLUSTER, "name": CLUSTER_NAME},
         touches=(
-            updated(IOT_POLICY, "tags"),
-            replaced(SECURITY_GROUP, "name", "tags", "vpcId"),
+            replaced(SECURITY_GROUP, "vpcId"),
             created(INGRESS),
             deleted(INGRESS),
-            replaced(SUBNET_GROUP, "name", "tags"),
-            *(replaced(each, "name", "tags") for each in (PARAMETER_GROUP, EARLIER_GROUP, *LOGS)),
-            updated(
-                INSTANCE,
-                "dbSubnetGroupName",
-                "identifier",
-                "parameterGroupName",
-                "tags",
-                "vpcSecurityGroupIds",
-            ),
-            replaced(CERTIFICATE_SECRET, "name", "tags"),
-            replaced(CERTIFICATE_VERSION, "secretId"),
-            replaced(DATABASE_SECRET, "name", "tags"),
-            replaced(DATABASE_VERSION, "secretId"),
-            replaced(ROLE, "assumeRolePolicy", "description", "name", "tags"),
-            replaced(ROLE_POLICY, "policy", "role"),
-            replaced(ASSOCIATION, "clusterName", "roleArn", "tags"),
-            replaced(PROVIDER, "clusterIdentifier", "kubeconfig"),
-            replaced(SERVER_NAMESPACE, because=_PROVIDER_GOES),
-            replaced(BOOTSTRAP, because=_PROVIDER_GOES),
-            replaced(
-                SERVER_RELEASE,
-                "values.clusterName",
-                CERTIFICATE_ANNOTATION,
-                DATABASE_ANNOTATION,
-                because=_PROVIDER_GOES,
-            ),
+            updated(INSTANCE, "vpcSecurityGroupIds"),
+            *map(created, OF_CLUSTER),
+            *map(deleted, OF_CLUSTER),
+        ),
+        restarts_pods=True,
+        refusal=Refusal.AWS,
+        outage=Downtime.OUTAGE,
+        interruption="the old cluster's pods lose the database until it is undone",
+        notes="A cluster of another VPC. Don't: the database can't leave its VPC, so that EC2 keeps its "
+        "security group, which was to be replaced. In production it is protected. `python -m doctor "
+        "before` tells. To undo: set the old name again, `pulumi up`.",
+    ),
+    Row(
+        key="clusterName",
+        to={"clusterName": OTHER_CLUSTER},
+        touches=(
+            *_RENAMED,
+            created(INGRESS),
+            deleted(INGRESS),
+            *map(created, OF_CLUSTER),
+            *map(deleted, OF_CLUSTER),
         ),
         restarts_pods=True,
         outage=Downtime.OUTAGE,
-        interruption="half of the stack on each cluster until it is undone",
-        refusal=Refusal.AWS,
-        notes="Don't. The database stays in its subnets, and RDS refuses it another network's security "
-        "group. Another cluster is another stack: `pulumi stack init`. To undo: set the old name again, "
-        "`pulumi up`.",
+        interruption=_NEW_DATABASE,
+        at_risk=_DATABASE_LOST,
+        notes="Not without `name`, unless the database may go: it is named by the cluster then. To move to "
+        "another cluster, keep its name in the same change: `pulumi config set name OLD-CLUSTER`.",
     ),
     Row(
         key="clusterName",
         base=Base.PRODUCTION,
-        to={"clusterName": OTHER_CLUSTER},
+        to={"clusterName": OTHER_CLUSTER, "name": CLUSTER_NAME},
         refusal=Refusal.PROTECTION,
-        notes="The secrets would be replaced. Another cluster is another stack: `pulumi stack init`.",
+        notes="The move: the old cluster's two secrets are protected until `pulumi state unprotect` is told "
+        "their URNs: docs/move.md.",
+    ),
+    Row(
+        key="name",
+        to={"name": OTHER_CLUSTER},
+        touches=(
+            *_RENAMED,
+            replaced(INGRESS, "securityGroupId", "tags"),
+            *_RETAGGED,
+            replaced(DATABASE_VERSION, because="the database whose address it holds is deleted first"),
+            updated(SERVER_RELEASE, DATABASE_ANNOTATION),
+        ),
+        restarts_pods=True,
+        outage=Downtime.OUTAGE,
+        interruption=_NEW_DATABASE,
+        at_risk=_DATABASE_LOST,
+        notes="Another name is another database. It is given when the stack is new, or as the old cluster's "
+        "name when the stack moves.",
+    ),
+    Row(
+        key="name",
+        base=Base.PRODUCTION,
+        to={"name": OTHER_CLUSTER},
+        refusal=Refusal.PROTECTION,
+        notes="The database would be replaced by an empty one.",
     ),
     Row(
         key="profile",
@@ -777,8 +830,8 @@ _DATABASE = (
         ),
         restarts_pods=True,
         outage=Downtime.OUTAGE,
-        interruption="a new, empty database: it takes minutes to be made",
-        at_risk="the whole database: the old one is deleted first, in dev without a snapshot",
+        interruption=_NEW_DATABASE,
+        at_risk=_DATABASE_LOST,
         notes=_MIGRATE,
     ),
     Row(

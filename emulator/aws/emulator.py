@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import ipaddress
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,7 +20,7 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from common.json_values import Json, flag, json_list, record, records, text
+from common.json_values import Json, flag, json_list, record, records, text, texts
 from emulator.aws import moto_gaps_ec2_rds, moto_gaps_restores
 from emulator.aws.cloud import Cloud
 from emulator.aws.regions import find_region
@@ -196,8 +196,10 @@ def build(cloud: Cloud, world: World) -> None:
         if vpc.public:
             _open(cloud, vpc.id, _main_table(cloud, vpc.id))
     for cluster in world.clusters:
-        with _reproducible(f"{cloud.account_id}/{cluster.region}/{cluster.name}"):
-            _create_cluster(cloud.in_region(cluster.region), cluster)
+        there = cloud.in_region(cluster.region)
+        neighbour = _find_network(there, cluster.network_of)
+        with _reproducible(f"{cloud.account_id}/{cluster.region}/{cluster.network_of or cluster.name}"):
+            _create_cluster(there, cluster, neighbour)
     own = world.clusters_in(cloud.region)
     homes = _homes(cloud, own[0].name if own else None)
     zones = _zones(cloud) if world.subnets else []
@@ -296,21 +298,26 @@ def _reproducible(what: str) -> Generator[None]:
         mock_random.setstate(kept)
 
 
-def _create_cluster(cloud: Cloud, cluster: Cluster) -> None:
-    """An EKS cluster as eksctl or the console would have made it, with private and public subnets."""
-    vpc_id = cluster.vpc_id or _create_vpc(cloud, "10.0.0.0/16")
+def _create_cluster(cloud: Cloud, cluster: Cluster, neighbour: Mapping[str, Json]) -> None:
+    """An EKS cluster as eksctl or the console would have made it, with private and public subnets.
+
+    In the network of its neighbour, if it has one.
+    """
+    vpc_id = cluster.vpc_id or text(neighbour, "vpcId") or _create_vpc(cloud, "10.0.0.0/16")
     network_config: dict[str, Json] = {"ipFamily": cluster.ip_family}
     if cluster.ip_family == "ipv6":
         cloud.call("ec2", "AssociateVpcCidrBlock", {"VpcId": vpc_id, "AmazonProvidedIpv6CidrBlock": True})
     else:
         network_config["serviceIpv4Cidr"] = "172.20.0.0/16"
     network = _Network(cloud, vpc_id)
-    zones = cluster.zones or _zones(cloud)[:3]
-    subnets = [network.create_subnet(zone, has_public_ips=False) for zone in zones]
-    if cluster.public_subnets:
-        subnets += [network.create_subnet(zone, has_public_ips=True) for zone in zones]
-    private, public = subnets[: len(zones)], subnets[len(zones) :]
-    group = _create_security_group(cloud, vpc_id, f"eks-cluster-sg-{cluster.name}-{_digest(cluster.name, 8)}")
+    zones = [] if neighbour else cluster.zones or _zones(cloud)[:3]
+    private = [network.create_subnet(zone, has_public_ips=False) for zone in zones]
+    public = [network.create_subnet(zone, has_public_ips=True) for zone in zones if cluster.public_subnets]
+    subnets = [*private, *public] or texts(neighbour, "subnetIds")
+    group_id = f"sg-{_digest(cluster.name, 17)}" if cluster.network_of else None
+    group = _create_security_group(
+        cloud, vpc_id, f"eks-cluster-sg-{cluster.name}-{_digest(cluster.name, 8)}", group_id
+    )
     cloud.call(
         "eks",
         "CreateCluster",
@@ -323,9 +330,18 @@ def _create_cluster(cloud: Cloud, cluster: Cluster) -> None:
         },
     )
     _complete_cluster(cloud, cluster, vpc_id, group)
-    network.route(private, is_public=False)
+    if private:
+        network.route(private, is_public=False)
     if public:
         network.route(public, is_public=True)
+
+
+def _find_network(cloud: Cloud, name: str | None) -> dict[str, Json]:
+    """What the cluster of this name has of EKS's, if it is there."""
+    if name is None or name not in texts(cloud.call("eks", "ListClusters", {}), "clusters"):
+        return {}
+    found = record(cloud.call("eks", "DescribeCluster", {"name": name}), "cluster")
+    return record(found, "resourcesVpcConfig")
 
 
 class _Network:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from common.json_values import Json, dig, record, records, text
 from doctor.errors import UnreachableError
-from doctor.state import Pending, State
+from doctor.state import Known, Pending, State
 from policies import types
 from tests.doctor import patient as p
 from tests.doctor.patient import AGENT, CLUSTER, INSTANCES, PROVIDER, Patient
@@ -71,6 +71,20 @@ def _state(**changes: object) -> Callable[[Patient], None]:
         made.state = replace(made.state, **changes)  # type: ignore[arg-type]
 
     return plant
+
+
+def _in_another_vpc(made: Patient) -> None:
+    """The stack is built, in the VPC of the cluster that it is about to leave."""
+    outputs: dict[str, Json] = {"vpcId": "vpc-0123456789abcdef0"}
+    group = Known(type=types.SECURITY_GROUP, name="security-group", id="sg-1", outputs=outputs)
+    _state(resources=(group,))(made)
+
+
+def _half_moved(made: Patient) -> None:
+    """All is built, and the old cluster's release couldn't be uninstalled."""
+    assert isinstance(made.state, State)
+    old = Known(type=types.RELEASE, name="release-regional-old", id="maestro/maestro-server", outputs={})
+    _state(resources=(*made.state.resources, old))(made)
 
 
 def _forget(*types_: str) -> Callable[[Patient], None]:
@@ -602,6 +616,13 @@ FAULTS = (
         says="doesn't know this identity",
     ),
     Fault(
+        name="the cluster is in another VPC than the database",
+        phase="before",
+        plant=_in_another_vpc,
+        finds=("cluster-vpc",),
+        says="and the database in vpc-0123456789abcdef0, which it can't leave",
+    ),
+    Fault(
         name="the private subnets are full",
         phase="before",
         plant=_full_subnet,
@@ -892,6 +913,13 @@ FAULTS = (
         plant=_forget(types.IOT_POLICY),
         finds=("state-complete", "iot-policy-name"),
         says="not built: IoT policy",
+    ),
+    Fault(
+        name="a move ended before the old cluster was left",
+        phase="after",
+        plant=_half_moved,
+        finds=("state-complete",),
+        says="still there, of another cluster: release-regional-old",
     ),
     Fault(
         name="`up` failed, because the release's pods weren't ready in time",

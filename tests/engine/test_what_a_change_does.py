@@ -21,6 +21,7 @@ from engine.remedies import remedies_of
 from review.effects import (
     BASES,
     CLIENTS,
+    FAR_CLUSTER,
     MORE_SUBNETS,
     OTHER_CLUSTER,
     OTHER_REGION,
@@ -63,7 +64,11 @@ def with_choices(world: World) -> World:
     """The world with everything that a row's change names."""
     return world.model_copy(
         update={
-            "clusters": [*world.clusters, Cluster(name=OTHER_CLUSTER, region=REGION)],
+            "clusters": [
+                *world.clusters,
+                Cluster(name=OTHER_CLUSTER, region=REGION, network_of=CLUSTER),
+                Cluster(name=FAR_CLUSTER, region=REGION),
+            ],
             "vpcs": [Vpc(id=OTHER_VPC, cidr="10.9.0.0/16")],
             "subnets": [
                 *(Subnet(id=id_, vpc_id=OTHER_VPC) for id_ in OTHER_VPC_SUBNETS),
@@ -274,7 +279,7 @@ def test_the_pods_restart_exactly_where_the_row_says_so(plan_of: PlanOf, row: Ro
 def test_a_protected_resource_refuses_the_plan(plan_of: PlanOf, row: Row) -> None:
     refused = plan_of(row).result
     assert not refused.succeeded
-    assert "marked for protection" in refused.text
+    assert "marked for protection" in refused.text or "because it is protected" in refused.text
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -93,7 +93,7 @@ def test_production_is_protected_and_dev_can_be_rebuilt(rehearse: Rehearse) -> N
         windows = {r["inputs"]["recoveryWindowInDays"] for r in resources if r["type"].endswith(":Secret")}
         return protected, instance["deletionProtection"], instance["skipFinalSnapshot"], windows
 
-    assert state("production") == ({"Instance", "Secret"}, True, False, {30})
+    assert state("production") == ({"Instance", "Secret", "SecurityGroup"}, True, False, {30})
     assert state("dev") == (set(), False, True, {0})
 
 
@@ -131,6 +131,21 @@ def test_what_belongs_to_the_cluster_has_it_in_its_logical_name(rehearse: Rehear
             ),
         ]
     )
+
+
+def test_a_stack_that_keeps_its_name_is_rehearsed_in_the_network_of_the_cluster_of_that_name(
+    rehearse: Rehearse,
+) -> None:
+    def network(**keys: object) -> tuple[object, object, object]:
+        resources = rehearse(sound(**keys)).report["resources"]
+        inputs = {r["type"].rpartition(":")[2]: r["inputs"] for r in resources}
+        admitted = inputs["SecurityGroupIngressRule"]["referencedSecurityGroupId"]
+        return inputs["SecurityGroup"]["vpcId"], inputs["SubnetGroup"]["subnetIds"], admitted
+
+    (vpc, subnets, admitted), moved = network(clusterName="old"), network(clusterName="new", name="old")
+    assert moved[:2] == (vpc, subnets)
+    assert moved[2] != admitted
+    assert network(clusterName="new")[0] != vpc
 
 
 def test_an_existing_config_map_is_adopted_when_it_names_the_cluster(rehearse: Rehearse) -> None:

@@ -140,6 +140,16 @@ def test_every_configuration_is_checked_as_the_program_does_for_all_stacks_at_on
     assert "Pulumi.east.yaml:6: server.replicas: -1 is below" in said
 
 
+def test_two_stacks_with_one_name_in_an_account_and_region_are_refused(project: Path) -> None:
+    """Whether it is given, or the cluster's."""
+    other = {"maestro-stack:clusterName": "other", "maestro-stack:mqtt": {"sourceId": "maestro-b"}}
+    fleet = _three(project, {**EAST, **other, "maestro-stack:name": "regional-east"})
+    assert "east, third: have one name, regional-east, in one account and region" in _refused(fleet, project)
+    for apart in (IN_ACCOUNT, {"aws:region": "us-east-2"}):
+        fleet = _three(project, {**EAST, **other, "maestro-stack:name": "regional-east", **apart})
+        assert len(check(fleet, project)) == 3
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

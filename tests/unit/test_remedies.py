@@ -110,6 +110,9 @@ ERRORS = {
             "certificates or users"
         )
     ],
+    "another VPC is another stack": [
+        "operation error EC2: DeleteSecurityGroup, DependencyViolation: resource sg-1 has a dependent object",
+    ],
     "lift the guards": [
         "InvalidParameterCombination: Cannot delete protected DB Instance, please disable",
         'resource "urn:pulumi:…" cannot be deleted\nbecause it is protected.',
