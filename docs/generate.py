@@ -21,6 +21,8 @@ python docs/generate.py --check    exit 1, naming those that aren't current
 """
 
 import argparse
+import ast
+import inspect
 import json
 import os
 import re
@@ -30,6 +32,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -47,8 +50,9 @@ from maestro_stack.outputs import (  # noqa: E402
     CONTRACT_VERSION,
     INSTALL_OUTPUT,
     VERSION_OUTPUT,
-    OutputDocumentation,
-    documentation,
+    MaestroOutputs,
+    Row,
+    contract,
 )
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration  # noqa: E402
 from policies.rule import EVERY  # noqa: E402
@@ -285,17 +289,33 @@ def has_fields(part: Schema) -> bool:
     return "properties" in target or "properties" in resolved(target.get("items", {}))
 
 
+def docstrings(of: type) -> dict[str, str]:
+    """The string below each attribute of a class, which Python itself doesn't keep."""
+    (definition,) = ast.parse(inspect.getsource(of)).body
+    body = cast(ast.ClassDef, definition).body
+    return {
+        attribute.target.id: cast(str, ast.literal_eval(below.value))
+        for attribute, below in pairwise(body)
+        if isinstance(attribute, ast.AnnAssign)
+        and isinstance(attribute.target, ast.Name)
+        and isinstance(below, ast.Expr)
+    }
+
+
 def outputs_blocks() -> dict[str, str]:
     """The blocks of docs/outputs.md."""
+    described = docstrings(MaestroOutputs)
     rows = [
         (
             code(o.name),
             o.type,
-            f"{o.description} Only with `server.install` `{o.install}`." if o.install else o.description,
+            f"{described[o.name]} Only with `server.install` `{o.install}`."
+            if o.install
+            else described[o.name],
             code(o.example if isinstance(o.example, str) else json.dumps(o.example)),
             o.since,
         )
-        for o in documentation()
+        for o in contract()
     ]
     return {
         "contract version": f"Contract version: **{CONTRACT_VERSION}** (`maestro_contract_version`).",
@@ -305,14 +325,15 @@ def outputs_blocks() -> dict[str, str]:
 
 def outputs_schema() -> str:
     """docs/outputs.schema.json: what `pulumi stack output --json` prints of a region."""
+    described = docstrings(MaestroOutputs)
     properties: dict[str, object] = {
         output.name: {
-            "description": output.description,
+            "description": described[output.name],
             "type": output.type,
             "examples": [output.example],
             **({"const": CONTRACT_VERSION} if output.name == VERSION_OUTPUT else {}),
         }
-        for output in documentation()
+        for output in contract()
     }
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -320,13 +341,13 @@ def outputs_schema() -> str:
         "description": "Others may be added to them at any time: read what you need by its name.",
         "type": "object",
         "properties": properties,
-        "required": [output.name for output in documentation() if not output.install],
+        "required": [output.name for output in contract() if not output.install],
         "oneOf": [
             {
                 "properties": {INSTALL_OUTPUT: {"const": install}},
-                "required": [output.name for output in documentation() if output.install == install],
+                "required": [output.name for output in contract() if output.install == install],
             }
-            for install in sorted({output.install for output in documentation() if output.install})
+            for install in sorted({output.install for output in contract() if output.install})
         ],
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -341,7 +362,7 @@ class Locked(TypedDict):
 
 def outputs_lock(
     before: str,
-    outputs: Iterable[OutputDocumentation] | None = None,
+    outputs: Iterable[Row] | None = None,
     *,
     version: int = CONTRACT_VERSION,
     release: str | None = None,
@@ -352,7 +373,7 @@ def outputs_lock(
     a new one doesn't say in which release it comes.
     """
     release = release or tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    outputs = documentation() if outputs is None else tuple(outputs)
+    outputs = contract() if outputs is None else tuple(outputs)
     after: Locked = {
         "contract": version,
         "outputs": {

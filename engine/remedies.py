@@ -273,7 +273,7 @@ REMEDIES = (
         message=r"cannot delete protected|because it is protected|marked for protection",
         because="a production stack keeps its data from being deleted or replaced by mistake",
         do="take the change back; to close the region, lift the guards in their order",
-        page=f"{_RECOVERY}destroying-production",
+        page="docs/operating.md#tear-down",
     ),
     Remedy(
         sign="throttling, a server error, expired credentials, a full quota",

@@ -46,13 +46,6 @@ class Cluster:
     """The API server's CA certificate, PEM in base64."""
 
 
-@dataclass(frozen=True)
-class _Network:
-    vpc_id: str
-    private_subnet_ids: tuple[str, ...]
-    problems: tuple[Problem, ...]
-
-
 async def find_cluster(settings: Settings) -> Cluster:
     """Look the cluster up, with its network and account; nothing is registered.
 
@@ -62,15 +55,16 @@ async def find_cluster(settings: Settings) -> Cluster:
     found = _get_cluster(settings)
     if lacking := _lacking(found):
         raise SurroundingsError([lacking])
-    network, account, partition = await asyncio.gather(
-        _find_network(settings, found),
+    vpc_id = settings.network.vpc_id or found.vpc_config.vpc_id
+    (subnet_ids, subnet_problems), account, partition = await asyncio.gather(
+        _find_subnets_of(settings, found, vpc_id),
         aws.get_caller_identity_output().future(),
         aws.get_partition_output().future(),
     )
     account_id = _known(account).account_id
     problems = [
         *_state_problems(settings, found),
-        *network.problems,
+        *subnet_problems,
         *_boundary_problems(settings, account_id),
     ]
     if problems:
@@ -81,8 +75,8 @@ async def find_cluster(settings: Settings) -> Cluster:
         region=settings.region,
         account_id=account_id,
         partition=_known(partition).partition,
-        vpc_id=network.vpc_id,
-        private_subnet_ids=network.private_subnet_ids,
+        vpc_id=vpc_id,
+        private_subnet_ids=subnet_ids,
         security_group_id=found.vpc_config.cluster_security_group_id,
         ip_family=found.kubernetes_network_configs[0].ip_family,
         endpoint=found.endpoint,
@@ -148,9 +142,10 @@ def _state_problems(settings: Settings, found: aws.eks.GetClusterResult) -> list
     return [Problem(key="clusterName", problem=problem, example=example)]
 
 
-async def _find_network(settings: Settings, found: aws.eks.GetClusterResult) -> _Network:
-    """The database's subnets: the configured ones, or those of the cluster's that suit a database."""
-    vpc_id = settings.network.vpc_id or found.vpc_config.vpc_id
+async def _find_subnets_of(
+    settings: Settings, found: aws.eks.GetClusterResult, vpc_id: str
+) -> tuple[tuple[str, ...], list[Problem]]:
+    """The database's subnets, by id: the configured ones, or those of the cluster's that suit a database."""
     wanted = settings.network.subnet_ids or tuple(found.vpc_config.subnet_ids)
     if settings.network.subnet_ids:
         subnets, unsuitable = await _find_subnets(wanted), dict[str, str]()
@@ -174,11 +169,7 @@ async def _find_network(settings: Settings, found: aws.eks.GetClusterResult) -> 
         kind = "the subnets given are" if settings.network.subnet_ids else "the cluster has private subnets"
         left_out = "".join(f"; {id_} is left out: {reason}" for id_, reason in sorted(unsuitable.items()))
         problems.append(_subnet_problem(f"{kind} {where}; RDS needs two zones{left_out}"))
-    return _Network(
-        vpc_id=vpc_id,
-        private_subnet_ids=tuple(sorted(subnet.id for subnet in subnets)),
-        problems=tuple(problems),
-    )
+    return tuple(sorted(subnet.id for subnet in subnets)), problems
 
 
 async def _find_subnets(ids: Sequence[str]) -> list[aws.ec2.GetSubnetResult]:

@@ -9,13 +9,10 @@ region.maestro_iot_mqtt_endpoint        # pulumi.Output[str]
 region.agent("mc-east").policy          # the IoT policy of that consumer's agent, as JSON
 """
 
-import ast
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from itertools import pairwise
 from types import NoneType
 from typing import Annotated, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -161,7 +158,7 @@ class MaestroOutputs:
 
     def export(self, *, install: str) -> None:
         """Make those that this `server.install` has the stack's outputs."""
-        for output in _contract():
+        for output in contract():
             if output.install in (None, install):
                 pulumi.export(output.name, getattr(self, output.name))
 
@@ -273,7 +270,7 @@ def problems_of(stack: str, values: Mapping[str, object]) -> list[Problem]:
                 problem=f"is {_word(values[output.name])}, and must be {_article(output.type)}",
                 example=f"{stack} was not written by maestro-stack; example of a value: {output.example}",
             )
-            for output in _contract()
+            for output in contract()
             if output.install in (None, values.get(INSTALL_OUTPUT))
             if not _is(output.type, values.get(output.name))
         ),
@@ -292,7 +289,7 @@ def _version_problems(stack: str, version: object) -> list[Problem]:
     return [Problem(key=VERSION_OUTPUT, problem=problem, example=example)]
 
 
-def _missing(output: "_Output", *, is_newer: bool) -> Problem:
+def _missing(output: "Row", *, is_newer: bool) -> Problem:
     if is_newer:
         return Problem(
             key=output.name,
@@ -324,48 +321,23 @@ def _article(type_: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Output(Example):
+class Row(Example):
+    """One row of the contract."""
+
     name: str
     type: str
     """`string`, `integer` or `object`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputDocumentation(_Output):
-    """One row of the contract."""
-
-    description: str
-
-
-def documentation() -> tuple[OutputDocumentation, ...]:
-    """Every output of the contract, in order; the descriptions are the docstrings above."""
-    descriptions = _docstrings(MaestroOutputs)
-    return tuple(
-        OutputDocumentation(**vars(output), description=descriptions[output.name]) for output in _contract()
-    )
-
-
 @cache
-def _contract() -> tuple[_Output, ...]:
+def contract() -> tuple[Row, ...]:
+    """Every output, in order."""
     types = {type_: name for name, type_ in _TYPES.items()}
-    rows: list[_Output] = []
+    rows: list[Row] = []
     for name, hint in get_type_hints(MaestroOutputs, include_extras=True).items():
         output, example = cast(tuple[object, Example], get_args(hint))
         (type_,) = get_args(output)
         if NoneType in get_args(type_):  # X | None
             type_ = get_args(type_)[0]
-        rows.append(_Output(name=name, type=types[get_origin(type_) or type_], **vars(example)))
+        rows.append(Row(name=name, type=types[get_origin(type_) or type_], **vars(example)))
     return tuple(rows)
-
-
-def _docstrings(of: type) -> dict[str, str]:
-    """The string below each attribute of a class, which Python itself doesn't keep."""
-    (definition,) = ast.parse(inspect.getsource(of)).body
-    body = cast(ast.ClassDef, definition).body
-    return {
-        attribute.target.id: cast(str, ast.literal_eval(below.value))
-        for attribute, below in pairwise(body)
-        if isinstance(attribute, ast.AnnAssign)
-        and isinstance(attribute.target, ast.Name)
-        and isinstance(below, ast.Expr)
-    }

@@ -113,14 +113,3 @@ def at(values: Values, path: str) -> str:
         found = found[key]
     assert isinstance(found, str)
     return found
-
-
-def test_the_files_and_headings_that_it_links_to_are_there() -> None:
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
-    outside = {"../../README.md", "../../docs/from-terraform.md"}
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif not target.startswith("http"):
-            assert target in outside or (CHART / target).exists(), target

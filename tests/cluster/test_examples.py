@@ -15,7 +15,7 @@ from helm_python import Chart
 from controlplane import Api, ApiError, ControlPlane
 from controlplane.api import MERGE_PATCH
 from engine.project import read_yaml
-from maestro_stack.outputs import documentation
+from maestro_stack.outputs import contract
 from maestro_stack.settings import parse
 from tests.checkouts import ROOT
 from tests.cluster.objects import make_namespace, remove_namespace, wait_until
@@ -23,7 +23,7 @@ from tools.catalogue import numbers
 
 Object = dict[str, Any]
 CRDS = sorted((Path(__file__).parent / "crds").glob("*.yaml"))
-OUTPUTS = {row.name: str(row.example) for row in documentation()}
+OUTPUTS = {row.name: str(row.example) for row in contract()}
 OPERATOR = (ROOT / "examples/operator/stack.yaml").read_text(encoding="utf-8")
 VALUES: Object = {
     "clusterName": "regional-xyz",

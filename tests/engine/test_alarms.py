@@ -12,7 +12,7 @@ from emulator.executables import write_plugins
 from emulator.protocol import listen
 from engine.driver import Engine
 from engine.project import load_stack, read_yaml, write_config
-from maestro_stack.outputs import documentation
+from maestro_stack.outputs import contract
 from tests.checkouts import ROOT
 from tests.engine.alarms import TOKEN, Alarms, schema
 from tests.engine.consumers import EXPORTING, Small, beside
@@ -24,7 +24,7 @@ ALARMS: dict[str, dict[str, Any]] = {
     for name, resource in PROGRAM["resources"].items()
     if resource["type"] == "aws:cloudwatch:MetricAlarm"
 }
-OUTPUTS: dict[str, object] = {row.name: row.example for row in documentation()}
+OUTPUTS: dict[str, object] = {row.name: row.example for row in contract()}
 
 
 def test_it_reads_three_outputs_of_the_contract() -> None:

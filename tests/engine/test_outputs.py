@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from maestro_stack.outputs import CONTRACT_VERSION, VERSION_OUTPUT, documentation
+from maestro_stack.outputs import CONTRACT_VERSION, VERSION_OUTPUT, contract
 from tests.checkouts import ROOT
 from tests.engine.consumers import EXPORTING, Small
 
-SOUND: dict[str, object] = {row.name: row.example for row in documentation()}
+SOUND: dict[str, object] = {row.name: row.example for row in contract()}
 LATER = {name: value for name, value in SOUND.items() if name != "maestro_role_arn"}
 EXPORTED: dict[str, dict[str, object]] = {
     "foreign": {"url": "https://example.test", "password": "hunter2"},

@@ -68,6 +68,7 @@ def run(region: Region, commands: str, **variables: str) -> str:
         "AWS_REGION": region.region,
         **variables,
         "PULUMI_STACK": region.name,
+        "PULUMI_SKIP_CONFIRMATIONS": "true",  # a person is asked
         "PATH": os.pathsep.join([*_programs(region.folder), os.environ.get("PATH", os.defpath)]),
     }
     done = subprocess.run(

@@ -12,7 +12,7 @@ from docs import generate
 from engine.project import read_yaml
 from maestro_stack.constraints import WIRED_VALUES
 from maestro_stack.errors import ConfigurationError
-from maestro_stack.outputs import documentation
+from maestro_stack.outputs import contract
 from maestro_stack.schema import Configuration
 from maestro_stack.settings import parse
 
@@ -151,14 +151,47 @@ def test_the_reference_names_what_the_program_wires() -> None:
 
 def test_every_output_is_in_the_reference() -> None:
     block = OUTPUTS.split("<!-- outputs -->")[1].split("<!-- end outputs -->")[0]
-    assert re.findall(r"^\| `([^`]+)` \|", block, re.MULTILINE) == [row.name for row in documentation()]
+    assert re.findall(r"^\| `([^`]+)` \|", block, re.MULTILINE) == [row.name for row in contract()]
 
 
-@pytest.mark.parametrize("text", [CONFIGURATION, OUTPUTS])
-def test_links_lead_somewhere(text: str) -> None:
-    headings = {
-        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-")
-        for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+BY_HAND = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/*.md",
+    "examples/*/*.md",
+    "charts/*/README.md",
+)
+PAGES = sorted(
+    {
+        file.relative_to(ROOT).as_posix()
+        for pattern in (*BY_HAND, "*.md", "docs/decisions/*.md", "*/README.md")
+        for file in ROOT.glob(pattern)
     }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        assert target[1:] in headings if target.startswith("#") else (ROOT / "docs" / target).exists(), target
+)
+_CODE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = _CODE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (ROOT / page).parent / file if file else ROOT / page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", _CODE.sub("", there.read_text("utf-8")), re.MULTILINE)
+            assert anchor in map(generate.slug, headings), target
+
+
+def test_what_is_written_by_hand_is_read_in_an_hour() -> None:
+    """Words, without what is generated, commands and what they print."""
+    words = 0
+    for page in (file for pattern in BY_HAND for file in ROOT.glob(pattern)):
+        text = page.read_text(encoding="utf-8")
+        if "Written by" not in text[:300]:
+            text = re.sub(r"<!-- (?P<name>[^>]*?) -->.*?<!-- end (?P=name) -->", "", text, flags=re.DOTALL)
+            words += len(_CODE.sub("", text).split())
+    assert words <= 15000

@@ -138,7 +138,7 @@ def unplaced(folders: list[str]) -> list[str]:
     known = {*LEVEL, *BESIDE, "tests"}
     return [
         f"{folder}/ has no place in the layout: add it to LAYERS in tests/unit/test_layout.py before what "
-        "imports it, say in its __init__ what others use, and give it a row in README.md, What is where"
+        "imports it, say in its __init__ what others use, and give it a row in CONTRIBUTING.md, What is where"
         for folder in folders
         if folder not in known
     ]
@@ -179,10 +179,10 @@ def test_every_folder_has_its_place() -> None:
     assert not (said := unplaced(folders)), "\n".join(said)
 
 
-def test_the_map_in_the_readme_has_every_folder() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What is where")[2]
-    missing = [package for package in (*LEVEL, "tests") if f"`{package}/`" not in readme]
-    assert not missing, f"README.md, What is where, has no row for {', '.join(missing)}"
+def test_the_map_has_every_folder() -> None:
+    map_ = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## What is where")[2]
+    missing = [package for package in (*LEVEL, "tests") if f"`{package}/`" not in map_]
+    assert not missing, f"CONTRIBUTING.md, What is where, has no row for {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("package", LEVEL)

@@ -16,22 +16,22 @@ from maestro_stack import outputs
 from maestro_stack.outputs import (
     CONTRACT_VERSION,
     MaestroOutputs,
-    OutputDocumentation,
-    documentation,
+    Row,
+    contract,
     problems_of,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / generate.LOCK).read_text(encoding="utf-8")
-ROWS = documentation()
+ROWS = contract()
 
 
 def test_the_contract_keeps_what_it_promised() -> None:
     generate.outputs_lock(LOCK)
 
 
-def row(name: str = "maestro_more", type_: str = "string", since: str = "0.2.0") -> OutputDocumentation:
-    return OutputDocumentation(name=name, type=type_, description="More.", example="x", since=since)
+def row(name: str = "maestro_more", type_: str = "string", since: str = "0.2.0") -> Row:
+    return Row(name=name, type=type_, example="x", since=since)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def row(name: str = "maestro_more", type_: str = "string", since: str = "0.2.0")
     ],
 )
 def test_an_output_goes_or_changes_its_type_only_with_a_new_version(
-    rows: tuple[OutputDocumentation, ...], broken: str
+    rows: tuple[Row, ...], broken: str
 ) -> None:
     with pytest.raises(SystemExit, match=broken):
         generate.outputs_lock(LOCK, rows)
@@ -74,8 +74,9 @@ def test_a_new_output_says_in_which_release_it_comes() -> None:
 
 def test_every_output_is_documented_in_order() -> None:
     assert [row.name for row in ROWS] == [field.name for field in fields(MaestroOutputs)]
+    described = generate.docstrings(MaestroOutputs)
     for row in ROWS:
-        assert re.fullmatch("[A-Z].*[.]", row.description), row.name
+        assert re.fullmatch("[A-Z].*[.]", described[row.name]), row.name
         assert row.example, row.name
 
 

@@ -109,14 +109,14 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_clean_environment_reads_outputs_with_it(python: Path, tmp_path: Path) -> None:
     program = """
 import asyncio, importlib.util, pulumi
-from maestro_stack.outputs import MaestroOutputs, documentation
+from maestro_stack.outputs import MaestroOutputs, contract
 
 for absent in ("pulumi_aws", "pulumi_kubernetes", "pydantic", "boto3"):
     assert importlib.util.find_spec(absent) is None, absent
 
 class Region(pulumi.runtime.Mocks):
     def new_resource(self, args):
-        outputs = {row.name: row.example for row in documentation()}
+        outputs = {row.name: row.example for row in contract()}
         return args.name, {"name": args.name, "outputs": outputs}
     def call(self, args):
         return {}
