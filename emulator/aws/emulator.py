@@ -247,11 +247,7 @@ def _create_database(cloud: Cloud, database: Database) -> None:
     }
     if database.kms_key_arn:
         made["KmsKeyId"] = database.kms_key_arn
-    instance = record(home.call("rds", "CreateDBInstance", made), "DBInstance")
-    if (
-        home is cloud and not database.kms_key_arn
-    ):  # the account's own for RDS, which is made when it is needed
-        _create_key(cloud, text(instance, "KmsKeyId"), {})
+    home.call("rds", "CreateDBInstance", made)
     if snapshot:
         taken: dict[str, Json] = {"DBSnapshotIdentifier": snapshot}
         home.call("rds", "CreateDBSnapshot", {**name, **taken})
@@ -277,12 +273,9 @@ def _create_documents(cloud: Cloud, world: World) -> None:
         text_ = json.dumps(document)
         cloud.call("iam", "CreatePolicy", {"PolicyName": name, "Path": f"{path}/", "PolicyDocument": text_})
     for arn, document in world.kms_keys.items():
-        _create_key(cloud, arn, {"Policy": json.dumps(document)})
-
-
-def _create_key(cloud: Cloud, arn: str, parameters: dict[str, Json]) -> None:
-    with _next_id("moto.kms.models.generate_key_id", arn.partition(":key/")[2]):
-        cloud.call("kms", "CreateKey", parameters)
+        key_id = arn.partition(":key/")[2]
+        with _next_id("moto.kms.models.generate_key_id", key_id):
+            cloud.call("kms", "CreateKey", {"Policy": json.dumps(document)})
 
 
 @contextmanager

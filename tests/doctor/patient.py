@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from checks.finding import Finding, Status
-from common.json_values import Json, dig, json_list, merged, record, text
+from common.json_values import Json, dig, json_list, merged, record, records, text
 from doctor.aws import Aws
 from doctor.case import Case, Identity
 from doctor.errors import UnaskedError
@@ -148,9 +149,18 @@ def patient(folder: Path, **settings: object) -> Generator[Patient]:
             state=State(backend="s3://states", secrets_provider=""),
             session=boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION),
         )
+        _make_keys(made)
         _attach(made)
         add_interfaces(made, cluster_group(made))
         yield made
+
+
+def _make_keys(made: Patient) -> None:
+    """The account's own key for RDS, which AWS makes with the first database, and moto doesn't."""
+    snapshots = records(made.call("rds", "DescribeDBSnapshots"), "DBSnapshots")
+    for key in {text(each, "KmsKeyId").rpartition("/")[2] for each in snapshots}:
+        with patch("moto.kms.models.generate_key_id", return_value=key):
+            made.call("kms", "CreateKey")
 
 
 def stack_of(folder: Path, **settings: object) -> Stack:
