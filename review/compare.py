@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from policies import types
-from review import manifests, objects, resources
+from review import manifests, move, objects, resources
 from review.differences import differences
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import ResourceChange
@@ -22,11 +22,14 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
     found = resources.changes(before, after)
     if after.failures:
         return _refused(after, found)
+    moved = move.move_of(found, after.region)
+    found = move.paired(found, moved)
     reasons = objects.why_pods_roll(before, after, found)
     differing = [*manifests.changes(before, after)]
     of_objects = [*objects.told(differing, before, after, found, reasons)]
     of_resources = told(found, is_production=after.profile == "production", rolls=bool(reasons))
     changes = [
+        *move.told(found, moved, after.stack),
         *(of_resources if of_objects else (_if_only_words(change, found) for change in of_resources)),
         *of_objects,
         *_of_outputs(before, after),
@@ -39,6 +42,7 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
         changes=worst_first(changes),
         rolls=bool(reasons),
         rolls_because="; ".join(reasons),
+        clusters=move.clusters_of(before, after),
         templates=frozenset(
             side.templates[each.subject]
             for each in differing

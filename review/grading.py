@@ -282,6 +282,15 @@ _NEW: Mapping[str, str] = {
 """Types of which another one admits nobody, holds nothing and runs nothing."""
 
 
+_BEFORE_THE_OLD = "it is made before the old cluster's goes"
+_MOVED: Mapping[str, str] = {
+    types.INGRESS_RULE: "the new cluster is admitted before the old one no longer is",
+    types.SECRET: "the new one holds the same; where the old one is protected, docs/move.md says how it goes",
+    types.CONFIG_MAP: f"{_BEFORE_THE_OLD}, with what others keep in that",
+    NAMESPACE: f"{_BEFORE_THE_OLD}, with what others keep in that",
+}
+
+
 def judged(
     change: ResourceChange, permissions: PermissionChange | None, among: Mapping[str, ResourceChange]
 ) -> Judgement:
@@ -298,6 +307,8 @@ def judged(
     if change.way in (Way.REPLACED, Way.DELETED):
         return _lost(change)
     found = [*_of_inputs(change, permissions)]
+    if change.way is Way.MOVED:
+        found.append(Judgement(_LOOK, _MOVED.get(change.resource.type, _BEFORE_THE_OLD)))
     grade = max(each.grade for each in found)
     return Judgement(grade, "; ".join(dict.fromkeys(each.reason for each in found if each.grade is grade)))
 

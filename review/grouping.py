@@ -81,7 +81,9 @@ def _told(stack: StackReview) -> str:
 
 def _nameless(stack: StackReview) -> str:
     """Equal for two stacks only if replacing the names of one by those of the other makes them the same."""
-    names = {stack.stack: "\0stack\0", stack.region: "\0region\0"}  # a repr has no null character
+    clusters = {name: f"\0cluster {number}\0" for number, name in enumerate(stack.clusters)}
+    # A repr has no null character.
+    names = {**clusters, stack.stack: "\0stack\0", stack.region: "\0region\0"}
     longest_first = sorted(filter(None, names), key=len, reverse=True)
     pattern = f"(?<![0-9A-Za-z])(?:{'|'.join(map(re.escape, longest_first))})(?![0-9A-Za-z])"
     return re.sub(pattern, lambda match: names[match[0]], _told(stack)) if longest_first else _told(stack)

@@ -31,6 +31,8 @@ class Way(StrEnum):
     CREATED = "created"
     UPDATED = "updated in place"
     REPLACED = "replaced"
+    MOVED = "moved to another cluster"
+    """Made for the new one, and then deleted for the old one."""
     DELETED = "deleted"
 
 
@@ -120,6 +122,8 @@ class StackReview:
     rolls_because: str
     resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Subjects that change, each with the subjects that depend on it: the picture."""
+    clusters: tuple[str, ...] = ()
+    """By name; two where it moves."""
     templates: frozenset[str] = frozenset()
     """Paths, from the charts' folder, of the templates whose objects are told."""
 

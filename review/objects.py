@@ -240,6 +240,8 @@ def why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, Resourc
     """Why all of the server's pods are replaced; nothing if they aren't."""
     if _is_replaced(found):
         return ["their release is replaced"]
+    if any(change.resource.type == types.RELEASE and change.way is Way.MOVED for change in found.values()):
+        return ["they move to another cluster"]
     reasons = manifests.why_pods_roll(before, after)
     for subject, change in found.items():
         if change.resource.type == SECRET_VERSION and change.way is Way.REPLACED:

@@ -13,14 +13,14 @@ from common.json_values import Json, flag, record, records, text, texts
 from emulator.kubernetes import RELEASE
 from engine import properties
 from engine.run import MASK
+from review import move
 from review.differences import differences
 from review.errors import UsageError
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
-from review.resources import BY_TRIGGER, LOST, ResourceChange
+from review.resources import BY_TRIGGER, KNOWN_LATER, LOST, ResourceChange
 from review.snapshot import UNTOLD, Resource, is_component, subject_of
 from review.wording import told
 
-KNOWN_LATER = "(known after up)"
 DRIFT_STAYS = "changed outside; the plan leaves it so"
 DRIFT_TAKEN_BACK = "changed outside; the plan takes it back"
 _WAYS = {
@@ -110,14 +110,22 @@ def reviewed(plan: Plan) -> StackReview:
             ),
         )
     ]
+    moved = move.move_of(plan.changes, plan.region)
+    changes = move.paired(plan.changes, moved)
     return StackReview(
         stack=f"{plan.stack} (plan)",
         region=plan.region,
         profile=plan.profile,
-        changes=worst_first([*problems, *told(plan.changes, is_production=plan.profile == "production")]),
+        changes=worst_first(
+            [
+                *problems,
+                *move.told(changes, moved, plan.stack),
+                *told(changes, is_production=plan.profile == "production"),
+            ]
+        ),
         rolls=None,
         rolls_because="",
-        resources=tuple((subject, _dependents(plan, subject)) for subject in plan.changes),
+        resources=tuple((subject, _dependents(plan, subject)) for subject in changes),
     )
 
 

@@ -1,6 +1,6 @@
 """Which resources a revision changes, and how: in place or by replacement, by the providers' own tables."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from common.json_values import Json, dig, flag, json_list, record, records, text, texts
@@ -32,6 +32,7 @@ _PROVIDER_OPTION = "options.provider"
 
 Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (providerChanged).
 """
+KNOWN_LATER = "(known after up)"
 BY_TRIGGER = "its replacement trigger"
 BY_NAME = "its URN: it is another resource to Pulumi"
 NO_SECRET = "it is a constant: whoever reads the program knows it"  # noqa: S105 that it is none
@@ -77,6 +78,11 @@ def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
         if subject not in after.resources:
             found[subject] = ResourceChange(resource=old, before=old, way=Way.DELETED, differences=())
     return found
+
+
+def differences_of(old: Resource, new: Resource) -> tuple[Difference, ...]:
+    """What differs of one resource, its options included."""
+    return (*_of_inputs(old, new), *_of_options(old, new, ()))
 
 
 def aligned(before: Snapshot, after: Snapshot) -> Snapshot:
@@ -181,7 +187,7 @@ def _changed(
         # Nothing is sent to its provider any more. Source: as of `_names` (a read resource).
         left = Difference(path="options.external", before=None, after=True)
         return ResourceChange(resource=new, before=old, way=Way.UPDATED, differences=(left,))
-    own = (*_of_inputs(old, new), *_of_options(old, new, stays))
+    own = (*_heeded(_of_inputs(old, new), new), *_of_options(old, new, stays))
     told = {difference.path for difference in own}
     if not is_same:
         return ResourceChange(
@@ -205,7 +211,10 @@ def _changed(
     if not own and not following and not of_kubernetes:
         return None
     told_ = [difference.path for difference in (*own, *following)]
-    replacing = tuple(sorted({key for path in told_ if (key := _replaces(new.type, path))}))
+    asked = texts(_record(new.options), "replaceOnChanges")
+    replacing = tuple(
+        sorted({key for p in told_ if (key := _replaces(new.type, p) or (top(p) if top(p) in asked else ""))})
+    )
     if of_kubernetes or _PROVIDER_OPTION in told:
         replacing = (*replacing, "its provider")
     return ResourceChange(
@@ -215,6 +224,12 @@ def _changed(
         differences=(*own, *following),
         replaced_by=replacing,
     )
+
+
+def _heeded(found: Iterable[Difference], new: Resource) -> Iterator[Difference]:
+    """Without those that the engine doesn't send: it takes the state's values of what is ignored."""
+    ignored = texts(_record(new.options), "ignoreChanges")
+    yield from (each for each in found if top(each.path) not in ignored)
 
 
 def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:

@@ -40,6 +40,8 @@ def _sentence(subject: str, change: ResourceChange) -> str:
             return f"{subject} is {change.way}" + (
                 f", by {', '.join(by)}" if (by := change.replaced_by) else ""
             )
+        case Way.MOVED:
+            return f"{subject} is {change.way}"
         case _:
             more = ", …" if len(change.inputs) > TOLD else ""
             return f"{subject} is updated in place: {', '.join(change.inputs[:TOLD])}{more}"

@@ -80,19 +80,70 @@ def test_a_resource_that_nothing_here_knows_is_told_and_its_change_is_as_dangero
     assert said in change["reason"]
 
 
-def test_a_renamed_cluster_is_dangerous_and_says_what_is_lost(
+def test_a_cluster_that_is_exchanged_for_another_is_a_move_that_puts_nothing_at_risk(
+    review: Reviewed, pull_request: PullRequest
+) -> None:
+    pull_request.configure(clusterName="regional-abc", name="regional-xyz")
+    outcome = review("--json")
+    assert outcome.status == 0
+    (stack,) = json.loads(outcome.stdout)["stacks"]
+    assert stack["verdict"] == "look"
+    changes = _changes(outcome)
+    assert changes[stack["stack"]]["sentence"] == (
+        "it moves to another cluster: from regional-xyz to regional-abc"
+    )
+    moved = {subject for subject, change in changes.items() if change["way"] == "moved"}
+    assert len(moved) == 12
+    assert "aws:secretsmanager/secret:Secret db-credentials-regional-abc" in moved
+    assert not [subject for subject in changes if "Instance" in subject or "iot" in subject]
+    assert not {change["way"] for change in changes.values()} & {"deleted", "created", "replaced"}
+    told = review().stdout
+    assert "at risk" not in told
+    assert "the pods on the old cluster go when those on the new one are ready" in told.replace("\n    ", " ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "subject", "said"),
+    [
+        (
+            '"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"',
+            '"secretsmanager:*"',
+            "aws:iam/rolePolicy:RolePolicy policy-regional-abc",
+            "it allows more than before",
+        ),
+        (
+            "from_port=PORT,",
+            "from_port=0,",
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            "nothing here says that it is harmless",
+        ),
+    ],
+    ids=["rights", "ports"],
+)
+def test_what_a_move_brings_besides_is_as_dangerous_as_without_it(
+    review: Reviewed, pull_request: PullRequest, old: str, new: str, subject: str, said: str
+) -> None:
+    pull_request.configure(clusterName="regional-abc", name="regional-xyz")
+    file = "database" if "PORT" in old else "permissions"
+    pull_request.replace(f"maestro_stack/{file}.py", old, new)
+    (change,) = [each for name, each in _changes(review("--json")).items() if name.startswith(subject)]
+    assert (change["grade"], change["way"]) == ("dangerous", "moved")
+    assert said in change["reason"]
+
+
+def test_another_cluster_without_the_name_leaves_the_database_and_says_how_to_keep_it(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
     pull_request.configure(clusterName="regional-abc")
     outcome = review("--json")
     assert outcome.status == 3
     changes = _changes(outcome)
-    secret = changes["aws:secretsmanager/secret:Secret db-credentials"]
-    assert (secret["grade"], secret["way"]) == ("dangerous", "replaced")
-    assert "every version of the secret is lost" in secret["reason"]
-    assert changes["pulumi:providers:kubernetes kubernetes"]["way"] == "replaced"
-    assert changes["kubernetes:helm.sh/v3:Release release"]["way"] == "replaced"
-    assert "every version of the secret is lost" in review().stdout.replace("\n    ", " ")
+    (stack,) = json.loads(outcome.stdout)["stacks"]
+    assert changes[stack["stack"]]["grade"] == "dangerous"
+    assert "`pulumi config set name regional-xyz` keeps it" in changes[stack["stack"]]["reason"]
+    database = changes["aws:rds/instance:Instance instance"]
+    assert (database["grade"], database["way"]) == ("dangerous", "replaced")
+    assert "the database's data is lost" in database["reason"]
 
 
 def test_a_dangerous_change_passes_by_acknowledging_it_and_no_other_of_its_subject(
@@ -118,7 +169,8 @@ def test_a_secret_that_is_put_together_otherwise_is_told_without_its_content(
     pull_request.replace(
         "charts/maestro-server-eso/templates/secretproviderclass.yaml", "path: caCert", "path: caCertificate"
     )
-    change = _changes(review("--json"))["aws:secretsmanager/secretVersion:SecretVersion server-mqtt-cert"]
+    secret = "aws:secretsmanager/secretVersion:SecretVersion server-mqtt-cert-regional-xyz"  # noqa: S105
+    change = _changes(review("--json"))[secret]
     (difference,) = change["differences"]
     assert (difference["path"], difference["before"], difference["after"]) == (
         "secretString",
