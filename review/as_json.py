@@ -1,6 +1,7 @@
 """A review for programs: JSON, and the schema that it keeps."""
 
 from common.json_values import Json, json_list
+from review.headline import headline
 from review.model import Change, Difference, Grade, Part, Review, StackReview, Way
 
 FORMAT_VERSION = 1
@@ -25,6 +26,7 @@ def _stack(stack: StackReview) -> dict[str, Json]:
         "region": stack.region,
         "profile": stack.profile,
         "verdict": stack.grade.word,
+        "headline": json_list(headline(stack.changes, rolls=stack.rolls)),
         "rolls": stack.rolls,
         "rollsBecause": stack.rolls_because,
         "changes": [_change(change) for change in stack.changes],
@@ -49,6 +51,7 @@ def _change(change: Change) -> dict[str, Json]:
         "acknowledged": change.acknowledged,
         "fingerprint": change.fingerprint,
         "differences": [_difference(difference) for difference in change.differences],
+        "causes": [_difference(difference) for difference in change.causes],
     }
 
 
@@ -115,6 +118,10 @@ SCHEMA: dict[str, Json] = {
                 "region": _TEXT,
                 "profile": _TEXT,
                 "verdict": _reference("grade"),
+                "headline": {
+                    **_list_of(_TEXT),
+                    "description": "What happens, the worst first.",
+                },
                 "rolls": {
                     "type": ["boolean", "null"],
                     "description": "Whether the server's pods are replaced; null where that isn't known.",
@@ -138,6 +145,10 @@ SCHEMA: dict[str, Json] = {
                 "acknowledged": _said("The reason that was given for letting it pass; empty if none was."),
                 "fingerprint": _said("Of this change and no other: what `--acknowledge` takes."),
                 "differences": _list_of(_reference("difference")),
+                "causes": {
+                    **_list_of(_reference("difference")),
+                    "description": "Of an object: which of the release's values differ.",
+                },
             }
         ),
         "difference": _object(

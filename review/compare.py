@@ -7,6 +7,7 @@ from functools import partial
 from policies import types
 from review import manifests, move, objects, resources
 from review.differences import differences
+from review.grading import UPGRADES
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import ResourceChange
 from review.snapshot import CheckResult, Snapshot
@@ -30,8 +31,7 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
     of_resources = told(found, is_production=after.profile == "production", rolls=bool(reasons))
     changes = [
         *move.told(found, moved, after.stack),
-        *(of_resources if of_objects else (_if_only_words(change, found) for change in of_resources)),
-        *of_objects,
+        *_told_once([*of_resources], of_objects, found),
         *_of_outputs(before, after),
         *_of_checks(before, after),
     ]
@@ -67,6 +67,30 @@ def _refused(after: Snapshot, found: Mapping[str, ResourceChange]) -> StackRevie
         rolls=None,
         rolls_because="",
     )
+
+
+def _told_once(
+    of_resources: list[Change], of_objects: list[Change], found: Mapping[str, ResourceChange]
+) -> Iterator[Change]:
+    """An upgrade of the release is told with its objects: what differs in its values is their cause."""
+    if not of_objects:
+        yield from (_if_only_words(change, found) for change in of_resources)
+        return
+    upgrades = [each for each in of_resources if {*each.reason.split("; ")} <= {UPGRADES, resources.FOLLOWS}
+                and found[each.subject].resource.type == types.RELEASE]  # fmt: skip
+    yield from (each for each in of_resources if each not in upgrades)
+    if not upgrades:
+        yield from of_objects
+        return
+    (upgrade, *_) = upgrades
+    causes = tuple(each for each in upgrade.differences if each.path != CHART_DIGEST)
+    first = next((each for each in of_objects if each.subject.startswith("Deployment ")), of_objects[0])
+    for each in of_objects:
+        if each is first:
+            effect = each.effect or upgrade.effect
+            yield replace(each, causes=causes, effect=effect, effects=each.effects or upgrade.effects)
+        else:
+            yield each
 
 
 def _if_only_words(change: Change, found: Mapping[str, ResourceChange]) -> Change:

@@ -23,6 +23,10 @@ CLUSTER_NAME = "regional-xyz"
 REGION = "us-east-1"
 
 
+RECONNECTS, ROLLS = "brief reconnects", "pods roll"
+"""What few notice, in a title's words."""
+
+
 class Downtime(IntEnum):
     """What the field notices, the worst last."""
 
@@ -137,6 +141,21 @@ class Row:
     def downtime(self) -> Downtime:
         """What the field notices."""
         return self.outage or (Downtime.ROLLING if self.restarts_pods else Downtime.NONE)
+
+    @property
+    def title(self) -> tuple[str, ...]:
+        """What the field notices in few words; nothing if it notices nothing."""
+        minutes = "a minute" if "about a minute" in self.interruption else "minutes"
+        noticed = {
+            Downtime.NONE: "",
+            Downtime.RECONNECT: RECONNECTS,
+            Downtime.ROLLING: ROLLS,
+            Downtime.RESTART: f"database offline for {minutes}",
+            Downtime.OUTAGE: f"outage: {self.interruption}",
+        }[self.downtime]
+        when = f" {self.when.value}" if noticed and self.when is When.WINDOW else ""
+        risk = f"data at risk: {self.at_risk}" if self.at_risk else ""
+        return tuple(filter(None, (risk, f"{noticed}{when}")))
 
     @property
     def data(self) -> Data:

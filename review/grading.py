@@ -43,6 +43,8 @@ class Judgement:
     reason: str
 
 
+UPGRADES = "Helm upgrades the release"
+"""Where nothing else becomes of it than of its objects."""
 _DANGEROUS, _LOOK, _SAFE = Grade.DANGEROUS, Grade.LOOK, Grade.SAFE
 Rule = Callable[[Difference], Judgement]
 
@@ -191,7 +193,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "cleanupOnFail": looked_at("a failed upgrade leaves more, or less"),
         "maxHistory": looked_at("Helm keeps another number of revisions"),
         "timeout": looked_at("Helm waits for ready pods for another time"),
-        "values": looked_at("Helm upgrades the release: what its objects become is told with them"),
+        "values": looked_at(UPGRADES),
         "version": looked_at("the chart says that it is another version"),
     },
     types.SECRET: {

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from review.model import Change, Difference, Grade, Part, StackReview
+from review.model import Change, Difference, Grade, Part, Review, StackReview
 
 Group: TypeAlias = tuple[StackReview, ...]
 """Stacks that change in the same way, at least one."""
@@ -29,6 +29,17 @@ def counted(grades: Iterable[Grade]) -> str:
     found = [*grades]
     counts = [(_COUNTED[grade], found.count(grade)) for grade in sorted(Grade, reverse=True)]
     return ", ".join(f"{count:,} {word}" for word, count in counts if count)
+
+
+def acknowledgeable(review: Review) -> list[str]:
+    """The fingerprints of what is dangerous, and wasn't acknowledged."""
+    changes = [*review.project, *(change for stack in review.stacks for change in stack.changes)]
+    return [*dict.fromkeys(each.fingerprint for each in changes if each.counts_as is Grade.DANGEROUS)]
+
+
+def by_grade(changes: Iterable[Change]) -> list[Change]:
+    """The changes, the worst first."""
+    return sorted(changes, key=lambda change: -change.counts_as)
 
 
 def by_part(changes: Iterable[Change]) -> Iterator[tuple[Part, tuple[Change, ...]]]:
@@ -55,7 +66,7 @@ def _words(change: Change) -> object:
     differences = () if change.part is Part.OUTPUT else change.differences
     by = _without_name(change)
     return repr((change.part, change.way, by, change.counts_as, change.effect, change.reason,
-                 change.acknowledged, differences))  # fmt: skip
+                 change.acknowledged, differences, change.causes))  # fmt: skip
 
 
 def together(changes: tuple[Change, ...]) -> tuple[str, tuple[Difference, ...]]:

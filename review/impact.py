@@ -11,8 +11,12 @@ _CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
 TOLD = 2
 
 
-def told(found: Mapping[str, ResourceChange], *, is_production: bool, rolls: bool | None) -> dict[str, str]:
-    """By subject, the effects in words, the worst first; those that nobody notices are left out.
+def told(
+    found: Mapping[str, ResourceChange], *, is_production: bool, rolls: bool | None
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """By subject, the effects in words and in a title's few, the worst first.
+
+    Those that nobody notices are left out.
 
     `rolls` says whether pods are replaced, where that is known.
     """
@@ -26,7 +30,14 @@ def told(found: Mapping[str, ResourceChange], *, is_production: bool, rolls: boo
         carrier = _carrier(row, found)
         if carrier is not None:
             by_subject.setdefault(carrier, []).append(row)
-    return {subject: _words(rows, is_production=is_production) for subject, rows in by_subject.items()}
+    noticed = {subject: _noticed(rows, is_production=is_production) for subject, rows in by_subject.items()}
+    return {
+        subject: (
+            "; ".join([*dict.fromkeys(map(_effect, rows))][:TOLD]),
+            tuple(dict.fromkeys(words for row in rows for words in row.title)),
+        )
+        for subject, rows in noticed.items()
+    }
 
 
 def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | None:
@@ -53,14 +64,13 @@ def _rank(type_: str) -> int:
     return _CARRIERS.index(type_) if type_ in _CARRIERS else len(_CARRIERS)
 
 
-def _words(rows: Iterable[effects.Row], *, is_production: bool) -> str:
-    """Of a setting's rows those of the stack's own profile, where there are some."""
+def _noticed(rows: Iterable[effects.Row], *, is_production: bool) -> list[effects.Row]:
+    """Of a setting's rows those of the stack's own profile, where there are some; the worst first."""
     noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE]
     profiles = {True: "production", False: "dev"}
     own = [row for row in noticed if row.configuration["profile"] == profiles[is_production]]
     others = [row for row in noticed if row.key not in {each.key for each in own}]
-    worst_first = sorted([*own, *others], key=lambda row: -row.downtime)
-    return "; ".join([*dict.fromkeys(map(_effect, worst_first))][:TOLD])
+    return sorted([*own, *others], key=lambda row: -row.downtime)
 
 
 def _effect(row: effects.Row) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from review.escape import clipped, code, fence, line_changes, pair, prose, sides_in_lines
-from review.grouping import Group, alike, by_part, counted, grouped, together
+from review.grouping import Group, acknowledgeable, alike, by_part, counted, grouped, together
+from review.headline import CAUSE, headline
 from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview, worst
 from review.picture import picture
 
@@ -96,35 +97,34 @@ def _length(text: str) -> int:
 
 
 def _comment(review: Review, groups: Sequence[Group], detail: _Detail) -> Iterator[str]:
-    yield from _head(review)
+    """A section for each group of stacks, and one for what concerns all of them: the worst first."""
+    yield MARKER
+    sections = [(group[0].grade, _group_title(group), _section(group, detail)) for group in groups]
+    if review.project:
+        project = review.project
+        grade = worst(change.counts_as for change in project)
+        title = _title(grade, "all stacks", headline(project, rolls=None))
+        sections.append((grade, title, _by_grade(project, grade, detail)))
+    sections.sort(key=lambda section: -section[0])
+    titles = [title for _, title, _ in sections] or [f"{MARKS[review.grade]} no region changes"]
+    yield f"## {titles[0]}"
+    yield ""
+    yield from _compared(review)
     left_out = _left_out(groups, detail)
     if left_out:
         yield f"**Shortened to fit a comment**: left out are {left_out}. `{COMMAND}` shows everything."
         yield ""
-    yield from _project(review.project, detail)
-    for group in groups:
-        yield from _section(group, detail)
+    for index, (_, title, lines) in enumerate(sections):
+        if index:
+            yield f"## {title}"
+            yield ""
+        yield from lines
+    yield from _acknowledging(review)
 
 
-def _project(changes: Sequence[Change], detail: _Detail) -> Iterator[str]:
-    """What concerns all stacks."""
-    if not changes:
-        return
-    grade = worst(change.counts_as for change in changes)
-    counts = counted(change.counts_as for change in changes)
-    word = "change" if len(changes) == 1 else "changes"
-    yield f"### {MARKS[grade]} {grade.word}: {len(changes):,} {word} ({counts}) for all stacks"
-    yield ""
-    yield from _by_grade(changes, grade, detail)
-
-
-def _head(review: Review) -> Iterator[str]:
-    yield MARKER
-    yield f"## {MARKS[review.grade]} What this does to the regions: {review.grade.word}"
-    yield ""
-    counts = counted(stack.grade for stack in review.stacks)
+def _compared(review: Review) -> Iterator[str]:
     base, head = (code(clipped(revision, NAME)) for revision in (review.base, review.head))
-    yield f"{head} compared with {base}: {_stacks(len(review.stacks))}{f' ({counts})' if counts else ''}."
+    yield f"{head} compared with {base}."
     yield ""
     yield from (f"- {prose(clipped(note, SENTENCE))}" for note in review.notes[:NOTES])
     if len(review.notes) > NOTES:
@@ -133,18 +133,41 @@ def _head(review: Review) -> Iterator[str]:
         yield ""
 
 
+def _acknowledging(review: Review) -> Iterator[str]:
+    """The options that would let it pass."""
+    prints = acknowledgeable(review)
+    if prints:
+        options = " ".join(f'--acknowledge "{each}: REASON"' for each in prints[:_TOGETHER])
+        more = f", and {len(prints) - _TOGETHER:,} more" if len(prints) > _TOGETHER else ""
+        yield f"To acknowledge all that is dangerous: `{options}`{more}"
+
+
+def _title(grade: Grade, who: str, phrases: Sequence[str]) -> str:
+    """`🟡 dev (us-east-1): database offline for minutes · pods roll`."""
+    return f"{MARKS[grade]} {who}: {' · '.join(prose(each) for each in phrases)}"
+
+
+def _group_title(group: Group) -> str:
+    stack = group[0]
+    name, region = (prose(clipped(each, NAME)) for each in (stack.stack, stack.region))
+    who = f"{name} ({region})" if region else name
+    return _title(
+        stack.grade,
+        who if len(group) == 1 else f"{len(group):,} stacks",
+        headline(stack.changes, rolls=stack.rolls),
+    )
+
+
 def _stacks(count: int) -> str:
     return f"{count:,} {'stack' if count == 1 else 'stacks'}"
 
 
 def _section(group: Group, detail: _Detail) -> Iterator[str]:
     stack = group[0]
-    yield f"### {_verdict(group)}"
-    yield ""
     yield _names(group, detail.named)
     yield ""
     if stack.changes:
-        if stack.rolls is not None:
+        if stack.rolls is not None and not _tells_why_pods_roll(stack):
             yield _rolling(stack)
             yield ""
         if len(group) > 1:
@@ -152,10 +175,21 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
             yield f"Told for {first}: the others differ in their own names and regions at most."
             yield ""
     yield from _by_grade(stack.changes, stack.grade, detail)
-    drawn = picture(stack) if detail.pictures else ()
+    drawn = _drawn(stack) if detail.pictures else ()
     if drawn:
         title = "What changes, and what depends on it: arrows lead to what depends"
         yield from _folded(title, (*fence(drawn, "mermaid"), ""))
+
+
+def _drawn(stack: StackReview) -> tuple[str, ...]:
+    """The picture, if it has several arrows: one is said sooner than drawn."""
+    lines = picture(stack)
+    return lines if sum(" --> " in line for line in lines) > 1 else ()
+
+
+def _tells_why_pods_roll(stack: StackReview) -> bool:
+    """Whether one of its changes does."""
+    return bool(stack.rolls_because) and any(stack.rolls_because in each.reason for each in stack.changes)
 
 
 def _by_grade(changes: Sequence[Change], worst_: Grade, detail: _Detail) -> Iterator[str]:
@@ -173,16 +207,6 @@ def _by_grade(changes: Sequence[Change], worst_: Grade, detail: _Detail) -> Iter
     if len(told) < len(changes):
         yield f"Not told here: {len(changes) - len(told):,} of {len(changes):,} changes."
         yield ""
-
-
-def _verdict(group: Group) -> str:
-    """`🔴 dangerous: 2 changes (1 dangerous, 1 safe), in each of 60 stacks`; all words are ours."""
-    stack = group[0]
-    where = "" if len(group) == 1 else f", in each of {len(group):,} stacks"
-    changes = counted(change.counts_as for change in stack.changes)
-    word = "change" if len(stack.changes) == 1 else "changes"
-    told = f"{len(stack.changes):,} {word} ({changes})" if stack.changes else "no change"
-    return f"{MARKS[stack.grade]} {stack.grade.word}: {told}{where}"
 
 
 def _names(group: Group, most: int) -> str:
@@ -248,10 +272,11 @@ def _change(several: tuple[Change, ...], detail: _Detail) -> Iterator[str]:
     if change.quoted:
         yield "  - It says:"
         yield from (f"    {line}" for line in fence(_quoted(change.quoted), "text"))
-    for difference in differences[:DIFFERENCES]:
-        yield from _difference(difference)
-    if len(differences) > DIFFERENCES:
-        yield f"  - and {len(differences) - DIFFERENCES:,} more differences, in `{COMMAND}`"
+    told = [*((CAUSE, each) for each in change.causes), *(("", each) for each in differences)]
+    for start, difference in told[:DIFFERENCES]:
+        yield from _difference(difference, start)
+    if len(told) > DIFFERENCES:
+        yield f"  - and {len(told) - DIFFERENCES:,} more differences, in `{COMMAND}`"
 
 
 def _quoted(text: str) -> Iterator[str]:
@@ -274,12 +299,12 @@ def _text(text: str) -> str:
     return prose(clipped(text, SENTENCE))
 
 
-def _difference(difference: Difference) -> Iterator[str]:
+def _difference(difference: Difference, start: str = "") -> Iterator[str]:
     if difference.path in RIGHTS:
         right = difference.before if difference.after is None else difference.after
         yield f"  - {difference.path} {code(clipped(str(right), VALUE))}"
         return
-    path = code(clipped(difference.path, NAME)) if difference.path else "all of it"
+    path = f"{start}{code(clipped(difference.path, NAME)) if difference.path else 'all of it'}"
     note = f" ({_text(difference.note)})" if difference.note else ""
     if difference.values_say_nothing:
         yield f"  - {path}{note or ' differs'}"
@@ -310,11 +335,7 @@ def _left_out(groups: Sequence[Group], detail: _Detail) -> str:
     bare = {c.counts_as for c in told if c.differences and c.counts_as < detail.differences}
     return ", ".join(
         [
-            *(
-                ["the pictures"]
-                if not detail.pictures and any(group[0].resources for group in groups)
-                else []
-            ),
+            *(["the pictures"] if not detail.pictures and any(_drawn(group[0]) for group in groups) else []),
             *(f"the differences of {grade.word} changes" for grade in sorted(bare)),
             *([f"changes of lower grades ({hidden})"] if hidden else []),
             *([f"all but the worst {detail.most:,} changes of each section"] if detail.most else []),
@@ -325,13 +346,16 @@ def _left_out(groups: Sequence[Group], detail: _Detail) -> str:
 def _verdicts(review: Review, groups: Sequence[Group]) -> str:
     """One line for each group of stacks, the worst first, as many as fit."""
     lines = [
-        *_head(review),
+        MARKER,
+        f"## {_group_title(groups[0])}",
+        "",
+        *_compared(review),
         f"**Shortened to fit a comment**: left out are all changes. `{COMMAND}` shows everything.",
         "",
     ]
     room = LIMIT - _ROOM_FOR_REST - sum(_length(line) + 1 for line in lines)
     for index, group in enumerate(groups):
-        line = f"- {_verdict(group)}. {_names(group, _NAMED)}"
+        line = f"- {_group_title(group)}. {_names(group, _NAMED)}"
         room -= _length(line) + 1
         if room < 0:
             rest = [stack.grade for other in groups[index:] for stack in other]

@@ -91,6 +91,10 @@ class Change:
     reason: str
     """Why it has its grade."""
     differences: tuple[Difference, ...] = ()
+    causes: tuple[Difference, ...] = ()
+    """Of an object, which of the release's values differ."""
+    effects: tuple[str, ...] = ()
+    """The effect in the few words of a title, the worst first."""
     quoted: str = ""
     """What the program, or a check, said of it, in its own words; may have several lines."""
     acknowledged: str = ""

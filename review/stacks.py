@@ -83,7 +83,7 @@ def _built(after: Snapshot) -> StackReview:
     review = _alone(
         after.stack,
         Way.CREATED,
-        f"a new region is built, of {len(after.resources)} resources",
+        f"a new region is built, of {len(after.resources) + len(after.components)} resources",
         Grade.LOOK,
         "it costs, and nothing uses it yet",
     )

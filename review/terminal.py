@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from common.terminal import WIDTH, Colours
 from review.escape import SAME, clipped, line_changes, pair, sides_in_lines
-from review.grouping import Group, alike, by_part, counted, grouped, together
-from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview
+from review.grouping import Group, acknowledgeable, alike, by_part, counted, grouped, together
+from review.headline import CAUSE, headline
+from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview, worst
 
 MARKS = {Grade.SAFE: ("✓", "32"), Grade.LOOK: ("?", "33"), Grade.DANGEROUS: ("✗", "31")}
 
@@ -22,29 +23,46 @@ def as_text(review: Review, colour: Colours) -> str:
 
 
 def _lines(review: Review, colour: Colours) -> Iterator[str]:
+    sections = [(group[0].grade, _group(group, colour)) for group in grouped(review.stacks)]
+    if review.project:
+        sections.append((worst(each.counts_as for each in review.project), _project(review.project, colour)))
+    for _, lines in sorted(sections, key=lambda section: -section[0]):
+        yield from lines
+        yield ""
     base, head = (clipped(revision, SENTENCE) for revision in (review.base, review.head))
-    yield from _wrapped(f"{head} compared with {base}", "", colour, "1")
+    yield from _wrapped(f"{head} compared with {base}", "", colour)
     for note in review.notes:
         yield from _wrapped(clipped(note, SENTENCE), "  ", colour)
-    yield ""
-    if review.project:
-        yield colour("all stacks", "1")
-        yield from _by_grade(review.project, colour)
-        yield ""
-    for group in grouped(review.stacks):
-        yield from _group(group, colour)
-        yield ""
+    prints = acknowledgeable(review)
+    if prints:
+        yield "to acknowledge all that is dangerous:"
+        yield from (f'  --acknowledge "{each}: REASON" \\' for each in prints[:-1])
+        yield f'  --acknowledge "{prints[-1]}: REASON"'
     grades = [*(stack.grade for stack in review.stacks), *(each.counts_as for each in review.project)]
     counts = counted(grades) or "no stack"
     yield colour(f"{review.grade.word}: {counts}", MARKS[review.grade][1])
 
 
+def _title(grade: Grade, who: str, phrases: Iterable[str], colour: Colours) -> Iterator[str]:
+    mark, code = MARKS[grade]
+    told = f"{clipped(who, SENTENCE)}: {' · '.join(phrases)}"
+    first, *rest = _wrapped(told, "  ", colour, "1")
+    yield f"{colour(mark, code)} {first[2:]}"
+    yield from rest
+
+
+def _project(changes: tuple[Change, ...], colour: Colours) -> Iterator[str]:
+    grade = worst(each.counts_as for each in changes)
+    yield from _title(grade, "all stacks", headline(changes, rolls=None), colour)
+    yield from _by_grade(changes, colour)
+
+
 def _group(group: Group, colour: Colours) -> Iterator[str]:
     stack = group[0]
-    names = ", ".join(clipped(_name(each), SENTENCE) for each in group)
-    yield from _wrapped(f"{'stack' if len(group) == 1 else 'stacks'} {names}", "", colour, "1")
-    changes = counted(change.counts_as for change in stack.changes)
-    yield colour(f"{stack.grade.word}: {changes or 'no change'}", MARKS[stack.grade][1])
+    who = _name(stack) if len(group) == 1 else f"{len(group):,} stacks"
+    yield from _title(stack.grade, who, headline(stack.changes, rolls=stack.rolls), colour)
+    if len(group) > 1:
+        yield from _wrapped(", ".join(clipped(_name(each), SENTENCE) for each in group), "", colour)
     if not stack.changes:
         return
     if len(group) > 1:
@@ -97,13 +115,15 @@ def _change(several: tuple[Change, ...], colour: Colours) -> Iterator[str]:
         yield from _wrapped(f"acknowledged: {clipped(change.acknowledged, SENTENCE)}", "    ", colour)
     for line in change.quoted.strip("\n").split("\n") if change.quoted else ():
         yield from _wrapped(clipped(line, SENTENCE), "      ", colour)
+    for cause in change.causes:
+        yield from _difference(cause, colour, CAUSE)
     for difference in differences:
         yield from _difference(difference, colour)
 
 
-def _difference(difference: Difference, colour: Colours) -> Iterator[str]:
+def _difference(difference: Difference, colour: Colours, start: str = "") -> Iterator[str]:
     note = f" ({clipped(difference.note, SENTENCE)})" if difference.note else ""
-    path = clipped(difference.path, SENTENCE) or "all of it"
+    path = f"{start}{clipped(difference.path, SENTENCE) or 'all of it'}"
     before, after = difference.before, difference.after
     if difference.values_say_nothing:
         yield from _wrapped(f"{path}{note or ' differs'}", "      ", colour)

@@ -18,6 +18,7 @@ def told(
     effects = impact.told(found, is_production=is_production, rolls=rolls)
     for subject, change in found.items():
         after = None if change.way is Way.DELETED else change.resource
+        effect, title = effects.get(subject, ("", ()))
         granted = permissions.change(change.before, after)
         judgement = judged(change, granted, found)
         yield Change(
@@ -25,7 +26,8 @@ def told(
             subject=subject,
             way=change.way,
             sentence=_sentence(subject, change),
-            effect=effects.get(subject, ""),
+            effect=effect,
+            effects=title,
             grade=judgement.grade,
             reason=judgement.reason,
             differences=_differences(change, granted),

@@ -18,7 +18,9 @@ from tests.sharing import once
 
 CASES = load()
 STATUS = {"safe": 0, "look": 0, "dangerous": 3}
-_FINGERPRINTS = re.compile(r"(?<=- To acknowledge: ).*")
+_FINGERPRINTS = re.compile(r"(?<=- To acknowledge: ).*|(?<=--acknowledge \")[0-9a-f]{12}")
+_TITLE = re.compile(r"## [🔴🟡🟢] (?P<who>[^:]+): (?P<what>.+)|## 🟢 no region changes")
+_MARKS = {"safe": "🟢", "look": "🟡", "dangerous": "🔴"}
 _COMMIT = re.compile(r"(?<=\()[0-9a-f]{7,10}(?=\))")
 
 
@@ -53,7 +55,9 @@ def _compare(case: Case, status: int, comment: str, *, write: bool) -> None:
     if write:
         case.comment.write_text(comment, encoding="utf-8")
     assert status == STATUS[case.verdict]
-    assert comment.splitlines()[1].endswith(f": {case.verdict}")
+    title = _TITLE.fullmatch(comment.splitlines()[1])
+    assert title, comment.splitlines()[1]
+    assert title[0][3] == _MARKS[case.verdict]
     kept = case.comment.read_text(encoding="utf-8") if case.comment.exists() else ""
     difference = "\n".join(difflib.unified_diff(kept.splitlines(), comment.splitlines(), lineterm=""))
     assert not difference, f"{difference}\n\nIf that is what a reviewer should read: make review-cases"

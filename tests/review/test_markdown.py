@@ -29,10 +29,7 @@ BLOCKS = {
     "code_inline", "strong", "softbreak", "text_special",
 }  # fmt: skip
 DETAILS = re.compile(r"<details( open)?><summary>[^<>`]+</summary>\n")
-HEADING = re.compile(
-    r"[🔴🟡🟢] (What this does to the regions: (dangerous|look|safe)"
-    r"|(dangerous|look|safe): (no change|[\d,]+ changes? \([a-z\d, ]+\))(, in each of [\d,]+ stacks)?)"
-)
+HEADING = re.compile(r"[🔴🟡🟢] (no region changes|.+: .+)")
 
 
 def difference(path: str = "identifier", before: Json = "a", after: Json = "b", note: str = "") -> Difference:
@@ -63,7 +60,7 @@ def stack(*changes: Change, name: str = "prod", region: str = "eu-central-1") ->
         changes=changes,
         rolls=False,
         rolls_because="",
-        resources=tuple((each.subject, ("dependent",)) for each in changes),
+        resources=tuple((each.subject, (changes[0].subject,)) for each in changes),
     )
 
 
@@ -139,13 +136,11 @@ def test_a_dangerous_change_is_told_openly_with_all_that_is_known() -> None:
 
     assert found.startswith(
         f"{MARKER}\n"
-        "## 🔴 What this does to the regions: dangerous\n"
+        "## 🔴 prod (`eu-central-1`): type replaced: reason for it · pods roll · identifier a → b\n"
         "\n"
-        "`work tree` compared with `main`: 1 stack (1 dangerous).\n"
+        "`work tree` compared with `main`.\n"
         "\n"
         "- The work tree is dirty.\n"
-        "\n"
-        "### 🔴 dangerous: 1 change (1 dangerous)\n"
         "\n"
         "Stack `prod` (production in `eu-central-1`).\n"
         "\n"
@@ -159,7 +154,10 @@ def test_a_dangerous_change_is_told_openly_with_all_that_is_known() -> None:
         f"  - To acknowledge: `{dangerous.fingerprint}`\n"
         '  - `identifier`: `"a"` → `"b"` (by hand)\n'
         "\n"
-        "<details>"
+        "To acknowledge"
+    )
+    assert found.endswith(
+        f'\nTo acknowledge all that is dangerous: `--acknowledge "{dangerous.fingerprint}: REASON"`\n'
     )
     assert_only_ours(found)
 
@@ -190,12 +188,14 @@ def test_the_worst_stack_comes_first() -> None:
     found = as_markdown(review(stack(name="quiet"), stack(change(), name="loud")))
 
     assert found.index("`loud`") < found.index("`quiet`")
+    assert re.findall("^## (.)", found, re.MULTILINE) == ["🔴", "🟢"]
 
 
 def test_an_acknowledged_change_is_folded_and_says_so() -> None:
     found = as_markdown(review(stack(change(acknowledged="agreed on Monday"))))
 
-    assert "## 🟡 What this does to the regions: look" in found
+    assert "## 🟡 prod (`eu-central-1`): type is replaced\n" in found
+    assert "--acknowledge" not in found
     assert "- 🟡 `type it` is replaced" in found
     assert "  - Why dangerous: reason for it\n  - Acknowledged: agreed on Monday" in found
 
@@ -220,10 +220,13 @@ def test_a_difference_reads_by_its_kind(of: Difference, told: str) -> None:
     assert f"  - {told}\n" in as_markdown(review(stack(change(Grade.DANGEROUS, of))))
 
 
-def test_the_picture_is_drawn() -> None:
+def test_the_picture_is_drawn_where_it_has_more_than_one_arrow() -> None:
+    alone = stack(change())
+    drawn = replace(alone, resources=((change().subject, ("one", "another")),))
+    assert "mermaid" not in as_markdown(review(alone))
     (picture,) = [
         token.content
-        for token in GITHUB.parse(as_markdown(review(stack(change()))))
+        for token in GITHUB.parse(as_markdown(review(drawn)))
         if token.type == "fence" and token.info == "mermaid"
     ]
 
@@ -242,8 +245,8 @@ def test_sixty_stacks_with_the_same_change_read_as_one() -> None:
     ]
     found = as_markdown(review(*stacks))
 
-    assert found.count("\n### ") == 1
-    assert "### 🟡 look: 1 change (1 to look at), in each of 60 stacks" in found
+    assert found.count("\n## ") == 1
+    assert "## 🟡 60 stacks: arn `arn:r0:s0` → `arn:r0:s0/x`\n" in found
     assert {f"s{number}" for number in range(60)} <= {*code_spans(found)}
     assert "Told for `s0`" in found
     assert_only_ours(found)
@@ -253,13 +256,13 @@ def test_a_stack_that_differs_in_one_value_is_told_by_itself() -> None:
     stacks = [stack(change(Grade.LOOK, difference()), name=f"s{number}") for number in range(60)]
     stacks[30] = stack(change(Grade.LOOK, difference(after="s31")), name="s30")
 
-    assert as_markdown(review(*stacks)).count("\n### ") == 2
+    assert as_markdown(review(*stacks)).count("\n## ") == 2
 
 
 def test_a_stack_whose_name_is_a_word_of_the_change_reads_with_the_others() -> None:
     found = as_markdown(review(*(stack(change(what="service"), name=name) for name in ("a", "service", "b"))))
 
-    assert found.count("\n### ") == 1
+    assert found.count("\n## ") == 1
 
 
 @pytest.mark.parametrize("longer", ["{}1", "1{}"])
@@ -267,13 +270,13 @@ def test_names_that_only_contain_a_stack_s_are_not_taken_for_it(longer: str) -> 
     one = stack(change(what=longer.format("a")), name="a")
     other = stack(change(what=longer.format("b")), name="b")
 
-    assert as_markdown(review(one, other)).count("\n### ") == 2
+    assert as_markdown(review(one, other)).count("\n## ") == 2
 
 
 def test_nothing_to_review_is_said() -> None:
     found = as_markdown(review())
 
-    assert "0 stacks." in found
+    assert found.startswith(f"{MARKER}\n## 🟢 no region changes\n")
     assert_only_ours(found)
 
 

@@ -46,11 +46,8 @@ def text(*stacks: StackReview, notes: tuple[str, ...] = ()) -> str:
 
 def test_a_change_is_told_with_its_effect_and_reason() -> None:
     assert text(STACK, notes=("a dirty work tree",)) == (
-        "work tree compared with main\n"
-        "  a dirty work tree\n"
-        "\n"
-        "stack prod (production in eu-central-1)\n"
-        "dangerous: 1 dangerous\n"
+        "✗ prod (production in eu-central-1): database replaced: the data is lost · pods\n"
+        "    roll · identifier a → b\n"
         "the server's pods are replaced: the image changes\n"
         "resources\n"
         "  ✗ aws:rds/instance:Instance instance is replaced, by identifier\n"
@@ -58,6 +55,10 @@ def test_a_change_is_told_with_its_effect_and_reason() -> None:
         f"    dangerous: the data is lost [{STACK.changes[0].fingerprint}]\n"
         '      identifier: "a" → "b"\n'
         "\n"
+        "work tree compared with main\n"
+        "  a dirty work tree\n"
+        "to acknowledge all that is dangerous:\n"
+        f'  --acknowledge "{STACK.changes[0].fingerprint}: REASON"\n'
         "dangerous: 1 dangerous\n"
     )
 
@@ -69,7 +70,7 @@ def test_the_worst_comes_first() -> None:
         replace(STACK, changes=(look, CHANGE)),
     )
 
-    assert told.index("stack prod") < told.index("✗") < told.index("? ") < told.index("stack quiet")
+    assert told.index("✗ prod") < told.index("  ✗") < told.index("  ? ") < told.index("✓ quiet")
 
 
 def test_colours_are_a_terminal_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +123,7 @@ def test_stacks_with_the_same_change_are_told_once() -> None:
     told = text(*(replace(STACK, stack=f"s{number}") for number in range(60)))
 
     assert told.count("is replaced") == 1
+    assert told.startswith("✗ 60 stacks: ")
     assert {f"s{number}" for number in range(60)} <= {*told.split()}
 
 

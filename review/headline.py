@@ -1,0 +1,121 @@
+"""What changes do to a region, in one line: the worst first, in words, and what from and to."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from common.json_values import Json
+from policies import types
+from review.effects import RECONNECTS, ROLLS
+from review.escape import visible
+from review.grouping import alike, by_grade, together
+from review.model import GAINED, LOST, Change, Difference, Grade, Part, Way
+
+CAUSE = "because of the release's "
+"""What a cause's path follows."""
+MOST = 4
+"""Phrases of a line."""
+_LENGTH = 110
+"""Characters of a phrase."""
+_VALUE = 24
+"""Characters of a value; a longer one is known by its first."""
+_BEGINNING = 12
+_MINOR = (ROLLS, RECONNECTS)
+_CALLED = {types.INSTANCE: "database", "aws:iot/policy:Policy": "IoT policy"}
+_SPEAKS_FOR_ITSELF = ("instanceClass",)
+_DERIVED = ("maxOpenConnections",)
+"""What follows from other settings, and is told after them."""
+_NAMED = re.compile(r'[\["/]([^\]"/]+)[\]"]$')
+"""The item of a list, or the label, that a path ends with."""
+
+
+def headline(changes: Sequence[Change], *, rolls: bool | None) -> tuple[str, ...]:
+    """The phrases, `MOST` at most: what is noticed, what is dangerous, whether pods roll, what else there is.
+
+    Names and values in them are the pull request's: visible, and not yet made harmless.
+    """
+    effects = [effect for change in by_grade(changes) for effect in change.effects]
+    noticed = [
+        each
+        for each in effects
+        if "a minute" not in each or each.replace("a minute", "minutes") not in effects
+    ]
+    dangerous = [change for change in changes if change.counts_as is Grade.DANGEROUS]
+    others = [change for change in by_grade(changes) if change.counts_as is not Grade.DANGEROUS]
+    phrases = [
+        *(each for each in noticed if each not in _MINOR),
+        *(_dangerous(change) for change in dangerous),
+        *([ROLLS] if rolls else []),
+        *(each for each in noticed if each in _MINOR),
+        *(value for change in (*dangerous, *others) for value in _values(change)),
+        *_sentences(change for change in others if not [*_values(change)]),
+    ]
+    return tuple(map(_clipped, dict.fromkeys(phrases)))[:MOST] or ("nothing changes",)
+
+
+def _clipped(text: str) -> str:
+    shown = visible(text[: _LENGTH + 1])
+    return shown if len(shown) <= _LENGTH else f"{shown[:_LENGTH]}…"
+
+
+def _dangerous(change: Change) -> str:
+    """What, and why that is dangerous: of several reasons the first."""
+    reason = change.reason.partition("; ")[0]
+    if change.part is Part.CHECK:
+        return change.sentence
+    if change.part in (Part.RESOURCE, Part.PERMISSION, Part.OBJECT):
+        what = _thing(change) if change.way is Way.UPDATED else f"{_thing(change)} {change.way}"
+        return f"{what}: {reason}"
+    return f"{change.sentence}: {reason}"
+
+
+def _thing(change: Change) -> str:
+    """`database`, `log group`, `Deployment`: what a change is of, in a person's words."""
+    if change.part is Part.OBJECT:
+        return change.subject.partition(" ")[0]
+    if change.part not in (Part.RESOURCE, Part.PERMISSION):
+        return change.subject
+    type_ = change.subject.partition(" ")[0]
+    return _CALLED.get(type_) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type_.rpartition(":")[2]).lower()
+
+
+def _values(change: Change) -> Iterator[str]:
+    """`replicas 2 → 3`: the fields with a value before and after that is read at once."""
+    for each in sorted(change.causes or change.differences, key=lambda each: _field(each) in _DERIVED):
+        if each.path in (GAINED, LOST):
+            yield f"{_thing(change)} {each.path} {each.before if each.after is None else each.after}"
+        elif _is_short(each.before) and _is_short(each.after) and not each.values_say_nothing:
+            before, after = _shown(each.before), _shown(each.after)
+            named = "" if _field(each) in _SPEAKS_FOR_ITSELF else f"{_field(each)} "
+            if before != after:
+                yield f"{named}{before} → {after}"
+
+
+def _field(difference: Difference) -> str:
+    """The last part of its path, or the name of the item that it is."""
+    named = _NAMED.search(difference.path)
+    return named[1] if named else difference.path.rpartition(".")[2]
+
+
+def _is_short(value: Json) -> bool:
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and "\n" not in value)
+
+
+def _shown(value: Json) -> str:
+    shown = value if isinstance(value, str) else str(value).lower()
+    return shown if len(shown) <= _VALUE else f"{shown[:_BEGINNING]}…"
+
+
+def _sentences(changes: Iterator[Change]) -> Iterator[str]:
+    """What has no values to show: in its own words, several of a kind together."""
+    for several in alike(changes):
+        change = several[0]
+        if len(several) > 1:
+            yield together(several)[0]
+        elif change.part is Part.OBJECT and change.way is Way.UPDATED and change.differences:
+            yield f"{_thing(change)}: {', '.join(dict.fromkeys(map(_field, change.differences[:2])))}"
+        elif change.part is Part.RESOURCE and change.grade is Grade.SAFE:
+            yield f"{_thing(change)}: {change.reason}"
+        elif change.part in (Part.RESOURCE, Part.PERMISSION, Part.OBJECT):
+            yield f" {change.sentence} ".replace(f" {change.subject} ", f" {_thing(change)} ").strip()
+        else:
+            yield change.sentence
