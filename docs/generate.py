@@ -648,12 +648,11 @@ def licence_of(package: str) -> str:
         said = metadata(package)
     except PackageNotFoundError:
         return ""
-    classified = [
+    named: list[str] = said.get_all("License-Expression", []) or said.get_all("License", [])
+    classified: list[str] = [
         each.rpartition(" :: ")[2] for each in said.get_all("Classifier", []) if "License ::" in each
     ]
-    return next(
-        filter(None, (said.get("License-Expression"), said.get("License"), ", ".join(classified))), ""
-    )
+    return next(filter(None, [*named, ", ".join(classified)]), "")
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:

@@ -18,7 +18,7 @@ from tests.checkouts import ROOT
         (("fleet", "status"), "make rehearse"),
         (("doctor",), "pulumi install && .venv/bin/python -m pip install -r requirements-doctor.txt"),
     ],
-    ids=lambda each: "-".join(each) if isinstance(each, tuple) else "",
+    ids=["rehearsal", "rehearsal-preview", "review", "fleet", "doctor"],
 )
 def test_outside_the_environment_one_line_says_how_to_get_it(arguments: tuple[str, ...], get: str) -> None:
     command = [sys.executable, "-S", "-m", *arguments]  # without site-packages
