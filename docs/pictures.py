@@ -1,7 +1,7 @@
 """Draws what the tools print: docs/images/*.svg, for README.md.
 
-Each is the tool's own text, of the stack that the tests run. `make docs` draws them; the times in them are made
-up, and a test holds the rest against what the tools print now.
+Each is the tool's own text, of the stack that the tests run. `make docs` draws them; the times in them are
+made up, and a test holds the rest against what the tools print now.
 """
 
 import io

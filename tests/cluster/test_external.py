@@ -56,8 +56,10 @@ class Life:
 def install(stack: OnCluster, kubectl: Tool) -> None:
     """What Argo CD does with the output: Helm's template, then a server-side apply."""
     values = record(stack.region.engine.outputs(), "maestro_chart_values")
-    rendered = Chart.load(str(ROOT / CHART_PATH)).render(values=values, name="maestro-server", namespace=OURS)
-    objects = [one for each in rendered.values() for one in yaml.safe_load_all(each) if one]
+    chart = Chart.load(str(ROOT / CHART_PATH))
+    rendered = chart.render(values=values, name="maestro-server", namespace=OURS)
+    manifests = [text for template, text in rendered.items() if not template.endswith("NOTES.txt")]
+    objects = [one for each in manifests for one in yaml.safe_load_all(each) if one]
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     kubectl(
         "apply", "--server-side", "--field-manager=argocd-controller", "-n", OURS, "-f", "-", stdin=document
