@@ -7,7 +7,7 @@ from checks.finding import Findings
 from common.json_values import record
 from engine.run import Resource, Run
 from maestro_stack.names import attachment_name, certificate_name
-from policies.types import CERTIFICATE, POLICY_ATTACHMENT, RELEASE
+from policies.types import BACKUP_REPLICATION, CERTIFICATE, POLICY_ATTACHMENT, RELEASE
 
 NAME = "order"
 QUESTION = "Is all there before the pods, and does little wait for the database?"
@@ -20,14 +20,14 @@ def check(evidence: Evidence, findings: Findings) -> None:
     with findings.refusing(LookupError):
         run = evidence.update
         secret = run.one(SECRET_VERSION, f"db-credentials-{evidence.settings.cluster_name}")
-        allowed = [_title(secret)]
+        allowed = [_title(secret), *(_title(each) for each in run.of_type(BACKUP_REPLICATION))]
         if evidence.settings.server.install == "pulumi":
             release = run.one(RELEASE)
-            allowed = sorted([*allowed, _title(release)])
+            allowed.append(_title(release))
             _check_release(evidence, findings, release)
         # What nobody here knows, such as an alarm about the database, may be done with it when it likes.
         known = (r for r in run.resources if not r.unverified or _title(r) in allowed)
-        waiting = sorted(_title(r) for r in known if _waits_for_database(run, r))
+        waiting, allowed = sorted(_title(r) for r in known if _waits_for_database(run, r)), sorted(allowed)
         findings.expect(
             waiting == allowed,
             f"only {' and '.join(waiting)} wait for the database",

@@ -180,7 +180,7 @@ class Database(pulumi.ComponentResource):
             )
             if restore and not restore.snapshot
             else None,
-            db_name=None if restore else self.database_name,
+            db_name=self.database_name if restore is None or restore.snapshot else None,
             username=self.username,
             password=self.password,
             port=PORT,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from common.json_values import Json, records
 from emulator.kubernetes import CONFIG_MAP_PATCH, NAMESPACE
 from engine.run import MASK
+from maestro_stack.database import RESTORED_FROM
 from maestro_stack.support import leaving_support
 from policies import types
 from policies.rules.encryption import FORCE_SSL
@@ -179,6 +180,9 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "maintenanceWindow": _WINDOW,
         "maxAllocatedStorage": looked_at("storage grows by itself up to another size"),
         "multiAz": looked_at_if(_becomes(wanted=True), "it gets a standby", "there is no standby any more"),
+        "options.ignoreChanges": looked_at(
+            "a database that is there isn't restored again: docs/restore.md has the ways to get data back"
+        ),
         "parameterGroupName": looked_at("it has other parameters: they are told with their group"),
         "password": looked_at("a rotation: new connections need the new password at once"),
         "publiclyAccessible": looked_at_if(
@@ -252,6 +256,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
 # What it means that a resource of a type goes away, by replacement or for good.
 _LOSS: Mapping[str, str] = {
     types.INSTANCE: "the database's data is lost but for its snapshots",
+    types.BACKUP_REPLICATION: "its backups are in one region alone, and would be lost with it",
     types.SECRET: "every version of the secret is lost, and its name may be blocked for days",
     types.ROLE: "pods can't read their secrets until the new role is there",
     types.POD_IDENTITY: "pods that start meanwhile can't read their secrets",
@@ -267,6 +272,7 @@ _LOSS: Mapping[str, str] = {
 }
 _MADE_ANEW: Mapping[str, str] = {
     SECRET_VERSION: "the secret gets a new version, and keeps the old one for a while",
+    types.BACKUP_REPLICATION: "it begins anew; what was copied is kept until it expires",
     types.PARAMETER_GROUP: "it is made anew",
     types.SUBNET_GROUP: "it is made anew",
     types.ROLE_POLICY: "it is made anew",
@@ -280,6 +286,7 @@ _NEW: Mapping[str, str] = {
     types.PARAMETER_GROUP: "it is new",
     types.INSTANCE: "it is new, and empty",
     types.LOG_GROUP: "it is new, and costs by what is logged",
+    types.BACKUP_REPLICATION: "the backups are copied to another region, which costs",
 }
 """Types of which another one admits nobody, holds nothing and runs nothing."""
 
@@ -323,6 +330,8 @@ def _created(change: ResourceChange) -> Judgement:
         return Judgement(_DANGEROUS, "more can reach the database than before")
     if type_.startswith("random:"):
         return Judgement(_SAFE, "it is a value in Pulumi's state alone")
+    if type_ == types.INSTANCE and not change.resource.inputs.keys().isdisjoint(RESTORED_FROM):
+        return Judgement(_LOOK, "it is new, and made from a backup: see that it is the right one")
     if type_ in _NEW:
         return Judgement(_LOOK, _NEW[type_])
     said = "it is new, and nothing here says that it is harmless"

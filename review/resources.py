@@ -10,6 +10,7 @@ from emulator.lifecycle import Change as OfInput
 from emulator.packages import TYPES
 from emulator.randomness import table_of
 from engine.run import MASK, qualified
+from maestro_stack.database import RESTORED, RESTORED_FROM
 from policies import types
 from review import permissions
 from review.differences import differences
@@ -27,6 +28,8 @@ _IN_SECRETS = frozenset(
     }
 )
 """Types of which something is in a secret."""
+_IGNORED = frozenset((*RESTORED_FROM, *RESTORED))
+"""Inputs that a restored instance has from its backup: what the program says of them changes nothing."""
 _PROVIDER_OPTION = "options.provider"
 """Another provider replaces, unless both are the package's default ones, which the option doesn't name.
 
@@ -238,6 +241,9 @@ def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:
     before, after = ({**each.inputs} for each in (old, new))
     if document is not None and means_the_same:
         before[document] = after[document] = ""
+    for key in _IGNORED & {*texts(_record(new.options), "ignoreChanges")}:
+        if new.type == types.INSTANCE:
+            before[key] = after[key] = ""
     yield from differences(before, after)
     for key, digest in new.secrets.items():
         if digest == CONSTANT and old.secrets.get(key) != CONSTANT and dig(dict(old.inputs), key) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from moto.kms.models import kms_backends
@@ -13,8 +14,16 @@ from common.json_values import Json, record, records, text
 from emulator.aws import AwsError, resource_handler
 from emulator.aws.cloud import Cloud
 from emulator.aws.in_process import in_process_cloud
+from emulator.aws.tags import DefaultTags
+from emulator.kubernetes import Kubernetes
 from emulator.lifecycle import State
+from emulator.mocks import run
+from emulator.packages import Providers
 from emulator.world import default_world
+from engine.project import load_stack, write_config
+from engine.settings import settings_of
+from rehearsal.rehearse import world_of
+from tests.checkouts import ROOT
 from tests.rds import is_password_in_force
 from tests.rehearsal.test_lifecycle_rds import INPUTS, Database, clients_of
 
@@ -23,6 +32,7 @@ REPLICATION = resource_handler(
     "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 )
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1b2c"
+BACKUP = "arn:aws:rds:us-east-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop"
 KEY_THERE = "arn:aws:kms:us-west-2:123456789012:key/3d4e"
 SECOND = "us-west-2"
 
@@ -320,3 +330,37 @@ def test_an_instance_has_one_replication_at_a_time(database: Database) -> None:
     with pytest.raises(AwsError) as refused:
         REPLICATION.create(database.cloud, third)
     assert refused.value.code == "InvalidDBInstanceState"
+
+
+# --- the program ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("restore", "key", "name"),
+    [
+        ({"snapshot": "kept"}, "snapshotIdentifier", "maestro"),
+        ({"snapshot": "arn:aws:rds:us-east-1:210987654321:snapshot:kept"}, "snapshotIdentifier", "maestro"),
+        ({"instance": "kept", "latest": True}, "restoreToPointInTime", None),
+        ({"automatedBackup": BACKUP, "latest": True}, "restoreToPointInTime", None),
+    ],
+)
+def test_the_program_restores_what_is_named_and_a_rehearsal_supposes_it(
+    tmp_path: Path, restore: dict[str, object], key: str, name: str | None
+) -> None:
+    """The name of the database is told with a time by AWS's own rules only; so it isn't told."""
+    own = {"clusterName": "regional-xyz", "profile": "dev", "database": {"restoreFrom": restore}}
+    file = tmp_path / "Pulumi.test.yaml"
+    write_config(file, {"aws:region": "us-east-1", **{f"maestro-stack:{k}": v for k, v in own.items()}})
+    stack = load_stack(ROOT, name="test", file=file)
+    settings = settings_of(stack)
+    with in_process_cloud(settings.region, world_of(settings)) as cloud:
+        kubernetes = Kubernetes(root=stack.root, version="1.33", config_maps={})
+        providers = Providers(cloud, kubernetes, DefaultTags({}))
+        done = run(stack, providers, preview=False, listener=lambda _: None)
+    assert not done.failures
+    (instance,) = (made for made in done.resources if made.type == INSTANCE.type)
+    assert {each for each in ("snapshotIdentifier", "restoreToPointInTime") if instance.inputs.get(each)} == {
+        key
+    }
+    assert instance.inputs.get("dbName") == name
+    assert instance.outputs["dbName"] == "maestro"
