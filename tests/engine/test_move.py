@@ -8,7 +8,9 @@ from common.json_values import Json, record, records, text
 from emulator.world import Cluster, World
 from engine.driver import Result
 from engine.remedies import remedies_of
+from tests.checkouts import ROOT
 from tests.engine.conftest import CLUSTER, PRODUCTION, NewRegion, Region, config, succeeded
+from tests.faults import recovery
 
 NEW, FAR = "regional-new", "regional-far"
 SECRETS = ("server-mqtt-cert", "db-credentials")
@@ -92,16 +94,10 @@ def steps(run: Callable[..., Result]) -> tuple[Result, list[tuple[str, str]]]:
     return succeeded(run(observer=note)), seen
 
 
-def unprotect_the_old_secrets(stack: Region) -> None:
-    """As docs/move.md has it."""
-    resources = records(record(stack.engine.export(), "deployment"), "resources")
-    urns = [
-        text(each, "urn")
-        for each in resources
-        if text(each, "type") == "aws:secretsmanager/secret:Secret" and text(each, "urn").endswith(CLUSTER)
-    ]
-    assert len(urns) == 2
-    stack.engine.pulumi("state", "unprotect", *urns, "--yes", "--stack", stack.name)
+def command(heading: str, number: int = 0) -> str:
+    """A block of docs/move.md, with the names of these clusters."""
+    block = recovery.sections(ROOT / "docs/move.md")[heading][number]
+    return block.replace("NEW-CLUSTER", NEW).replace("OLD-CLUSTER", CLUSTER)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +111,15 @@ def test_a_move_makes_all_of_the_new_cluster_before_any_of_the_old_one_goes_and_
     stack = region(settings, world=with_choices)
     stack.up()
     before, content = lasting(stack), [secret(stack, CLUSTER, each) for each in SECRETS]
-    keep = {} if "maestro-stack:name" in settings else {"name": CLUSTER}
-    stack.configure(moved(settings, NEW, **keep))
+    another, keep = command("Before").splitlines()
+    recovery.run(stack, another if "maestro-stack:name" in settings else f"{another}\n{keep}")
     is_production = settings["maestro-stack:profile"] == "production"
     if is_production:
         refused = stack.engine.preview()
         assert not refused.succeeded
         [remedy] = remedies_of(refused.diagnostics)
         assert "protected" in remedy.sign
-        unprotect_the_old_secrets(stack)
+        recovery.run(stack, command("In production"))
 
     planned = stack.preview().changes
     ingress = {step for step in planned if "SecurityGroupIngressRule ingress-sg-" in step}
@@ -155,6 +151,21 @@ def test_a_move_makes_all_of_the_new_cluster_before_any_of_the_old_one_goes_and_
     assert stack.engine.outputs()["cluster_name"] == NEW
     assert stack.up().changes == {}
     assert stack.refresh().changes == {}
+
+
+def test_an_old_cluster_that_is_named_among_the_clients_stays_admitted(region: NewRegion) -> None:
+    stack = region(config(server={"install": "external"}), world=with_choices)
+    stack.up()
+    old = stack.call("eks", "DescribeCluster", name=CLUSTER)
+    group = text(record(record(old, "cluster"), "resourcesVpcConfig"), "clusterSecurityGroupId")
+    settings = config(server={"install": "external"}, network={"clientSecurityGroupIds": [group]})
+    stack.configure(moved(settings, NEW, name=CLUSTER))
+    done = stack.up().changes
+    rules = [how for step, how in done.items() if "SecurityGroupIngressRule" in step]
+    assert rules == ["create"]
+    stack.configure(moved(config(server={"install": "external"}), NEW, name=CLUSTER))
+    (how,) = stack.up().changes.values()
+    assert how == "delete"
 
 
 def test_a_stack_moves_there_and_back_and_can_be_destroyed(region: NewRegion) -> None:
@@ -203,7 +214,7 @@ def test_what_a_production_database_cannot_follow_is_refused_before_anything_is_
 ) -> None:
     stack = region(config(**PRODUCTION), world=with_choices)
     stack.up()
-    unprotect_the_old_secrets(stack)
+    recovery.run(stack, command("In production"))
     stack.configure(moved(config(**PRODUCTION), to, **keys))
     refused = stack.engine.preview()
     assert not refused.succeeded
