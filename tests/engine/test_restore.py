@@ -19,8 +19,8 @@ from tests.faults import recovery
 from tests.rds import is_password_in_force
 
 INSTANCE = "aws:rds/instance:Instance instance"
-CREDENTIALS = "aws:secretsmanager/secretVersion:SecretVersion db-credentials"
-RELEASE = "kubernetes:helm.sh/v3:Release release"
+CREDENTIALS = "aws:secretsmanager/secretVersion:SecretVersion db-credentials-regional-xyz"
+RELEASE = "kubernetes:helm.sh/v3:Release release-regional-xyz"
 REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105
 NAME = f"maestro-{CLUSTER}"
