@@ -334,7 +334,7 @@ def numbered(grade: Grade, count: int, size: int = 10) -> list[Change]:
     [
         ([*numbered(Grade.DANGEROUS, 5), *numbered(Grade.SAFE, 5)], None, "safe4"),
         (
-            [*numbered(Grade.DANGEROUS, 50), *numbered(Grade.LOOK, 57), *numbered(Grade.SAFE, 50)],
+            [*numbered(Grade.DANGEROUS, 50), *numbered(Grade.LOOK, 53), *numbered(Grade.SAFE, 50)],
             "the pictures.",
             "safe49",
         ),

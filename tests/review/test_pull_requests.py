@@ -188,7 +188,7 @@ def test_a_new_region_and_one_that_goes_are_told(review: Reviewed, pull_request:
     assert outcome.status == 3
     told = {s["stack"]: s["changes"][0]["sentence"] for s in json.loads(outcome.stdout)["stacks"]}
     assert "nothing manages the region" in told["dev"]
-    assert told["other"] == "a new region is built, of 23 resources"
+    assert told["other"] == "a new region is built, of 31 resources"
 
 
 def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
