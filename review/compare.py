@@ -88,7 +88,8 @@ def _told_once(
     for each in of_objects:
         if each is first:
             effect = each.effect or upgrade.effect
-            yield replace(each, causes=causes, effect=effect, effects=each.effects or upgrade.effects)
+            effects = each.effects or upgrade.effects
+            yield replace(each, causes=causes, resource=upgrade.subject, effect=effect, effects=effects)
         else:
             yield each
 

@@ -31,6 +31,11 @@ def counted(grades: Iterable[Grade]) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in counts if count)
 
 
+def tells_why_pods_roll(stack: StackReview) -> bool:
+    """Whether one of its changes does."""
+    return bool(stack.rolls_because) and any(stack.rolls_because in each.reason for each in stack.changes)
+
+
 def acknowledgeable(review: Review) -> list[str]:
     """The fingerprints of what is dangerous, and wasn't acknowledged."""
     changes = [*review.project, *(change for stack in review.stacks for change in stack.changes)]

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from review.escape import clipped, code, fence, line_changes, pair, prose, sides_in_lines
-from review.grouping import Group, acknowledgeable, alike, by_part, counted, grouped, together
+from review.grouping import (
+    Group,
+    acknowledgeable,
+    alike,
+    by_part,
+    counted,
+    grouped,
+    tells_why_pods_roll,
+    together,
+)
 from review.headline import CAUSE, headline
 from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview, worst
 from review.picture import picture
@@ -167,7 +176,7 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
     yield _names(group, detail.named)
     yield ""
     if stack.changes:
-        if stack.rolls is not None and not _tells_why_pods_roll(stack):
+        if stack.rolls is not None and not tells_why_pods_roll(stack):
             yield _rolling(stack)
             yield ""
         if len(group) > 1:
@@ -185,11 +194,6 @@ def _drawn(stack: StackReview) -> tuple[str, ...]:
     """The picture, if it has several arrows: one is said sooner than drawn."""
     lines = picture(stack)
     return lines if sum(" --> " in line for line in lines) > 1 else ()
-
-
-def _tells_why_pods_roll(stack: StackReview) -> bool:
-    """Whether one of its changes does."""
-    return bool(stack.rolls_because) and any(stack.rolls_because in each.reason for each in stack.changes)
 
 
 def _by_grade(changes: Sequence[Change], worst_: Grade, detail: _Detail) -> Iterator[str]:

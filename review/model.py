@@ -93,6 +93,8 @@ class Change:
     differences: tuple[Difference, ...] = ()
     causes: tuple[Difference, ...] = ()
     """Of an object, which of the release's values differ."""
+    resource: str = ""
+    """Of an object, the subject of the release, where its upgrade is told here."""
     effects: tuple[str, ...] = ()
     """The effect in the few words of a title, the worst first."""
     quoted: str = ""

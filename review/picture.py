@@ -60,8 +60,9 @@ def _lines(stack: StackReview) -> Iterator[str]:
 def _worst_by_subject(changes: tuple[Change, ...]) -> Mapping[str, Change]:
     found: dict[str, Change] = {}
     for change in changes:
-        if change.subject not in found or change.counts_as > found[change.subject].counts_as:
-            found[change.subject] = change
+        subject = change.resource or change.subject
+        if subject not in found or change.counts_as > found[subject].counts_as:
+            found[subject] = change
     return found
 
 

@@ -5,7 +5,16 @@ from collections.abc import Iterable, Iterator
 
 from common.terminal import WIDTH, Colours
 from review.escape import SAME, clipped, line_changes, pair, sides_in_lines
-from review.grouping import Group, acknowledgeable, alike, by_part, counted, grouped, together
+from review.grouping import (
+    Group,
+    acknowledgeable,
+    alike,
+    by_part,
+    counted,
+    grouped,
+    tells_why_pods_roll,
+    together,
+)
 from review.headline import CAUSE, headline
 from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackReview, worst
 
@@ -72,7 +81,7 @@ def _group(group: Group, colour: Colours) -> Iterator[str]:
             "",
             colour,
         )
-    if stack.rolls is not None:
+    if stack.rolls is not None and not tells_why_pods_roll(stack):
         because = clipped(stack.rolls_because, SENTENCE)
         rolls = f"are replaced: {because}" if stack.rolls else "are not replaced"
         yield from _wrapped(f"the server's pods {rolls}", "", colour)

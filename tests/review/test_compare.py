@@ -169,3 +169,37 @@ def test_manifests_of_two_megabytes_are_told_in_a_comment_and_in_no_time() -> No
     assert time.monotonic() - begun < 3
     assert len(comment) < LIMIT
     assert "ConfigMap big" in comment
+
+
+def _release(replicas: int, **inputs: Json) -> Snapshot:
+    values: dict[str, Json] = {"deployment": {"replicas": replicas}, "chartDigest": str(replicas)}
+    release = replace(
+        RESOURCE,
+        type="kubernetes:helm.sh/v3:Release",
+        name="release",
+        inputs={"name": "maestro-server", "values": values, **inputs},
+        urn="urn:pulumi:dev::maestro-stack::kubernetes:helm.sh/v3:Release::release",
+        parent="",
+    )
+    deployment: dict[str, Json] = {"kind": "Deployment", "spec": {"replicas": replicas}}
+    return replace(_with(release), objects={"Deployment maestro": deployment})
+
+
+def test_an_upgrade_of_the_release_is_told_once_by_its_object_with_its_cause() -> None:
+    (change,) = compare(_release(2), _release(3)).changes
+    assert (change.subject, change.resource) == (
+        "Deployment maestro",
+        "kubernetes:helm.sh/v3:Release release",
+    )
+    assert [(each.path, each.before, each.after) for each in change.causes] == [
+        ("values.deployment.replicas", 2, 3)
+    ]
+
+
+def test_what_else_becomes_of_the_release_is_told_beside_its_objects() -> None:
+    found = compare(_release(2), _release(3, skipAwait=True)).changes
+    assert {change.subject for change in found} == {
+        "Deployment maestro",
+        "kubernetes:helm.sh/v3:Release release",
+    }
+    assert not any(change.causes for change in found)

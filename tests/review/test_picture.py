@@ -1,6 +1,7 @@
 """The picture: what changes and what depends on it, and nothing that a name could draw."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -112,3 +113,10 @@ def test_of_many_dependencies_mermaid_gets_what_it_takes() -> None:
 
     assert sum(" --> " in line for line in lines) == EDGES
     assert f'  edges["and {NODES * (NODES - 1) // 2 - EDGES} more dependencies"]' in lines
+
+
+def test_a_release_whose_upgrade_is_told_by_its_object_has_that_one_s_grade() -> None:
+    told = replace(
+        change("Deployment maestro", Grade.DANGEROUS), part=Part.OBJECT, resource="Release release"
+    )
+    assert '  n0["Release release (replaced, dangerous)"]' in picture(stack({"Release release": ()}, told))
