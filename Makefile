@@ -62,8 +62,8 @@ lint: $(ALL_READY) ## ruff, pyright, the workflows' linters, and everything lock
 format: $(ALL_READY) ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-docs: $(ALL_READY) ## write everything that is generated: docs, Pulumi.yaml's config block, the chart's tables
-	$(BIN)/python charts/generate.py && $(BIN)/python docs/generate.py
+docs: $(ALL_READY) ## write everything that is generated: docs and their pictures, Pulumi.yaml's config block, the chart's tables
+	$(BIN)/python charts/generate.py && $(BIN)/python docs/generate.py && $(BIN)/python docs/pictures.py
 
 lock: $(ALL_READY) ## lock what each requirements*.in asks for: every package, by version and hash
 	$(BIN)/python -m tools.lock
