@@ -107,7 +107,7 @@ def test_the_pinned_pulumi_satisfies_the_project() -> None:
 
 
 def test_every_tool_is_told_its_version_and_is_documented() -> None:
-    documented = (ROOT / "docs" / "tools.md").read_text()
+    documented = (ROOT / "tools" / "README.md").read_text()
     for tool in load():
         own = [text for text in tool.link if "gitM" not in text and "k8sVersion" not in text]
         assert all(tool.version in text for text in own)
@@ -450,7 +450,7 @@ def test_the_list_is_json_for_programs(
             }
         ],
     }
-    documented = (ROOT / "docs" / "tools.md").read_text()
+    documented = (ROOT / "tools" / "README.md").read_text()
     assert [key for key in (*listed, *listed["tools"][0]) if f"`{key}`" not in documented] == []
 
 
@@ -877,7 +877,7 @@ def test_times_are_minutes_and_seconds(seconds: float, text: str) -> None:
 @each_tool
 def test_the_documented_go_can_build_it(tool: Tool) -> None:
     documented = re.search(
-        r"\[Go\]\(https://go\.dev/dl/\) (\S+) or later", (ROOT / "docs" / "tools.md").read_text()
+        r"\[Go\]\(https://go\.dev/dl/\) (\S+) or later", (ROOT / "tools" / "README.md").read_text()
     )
     assert documented is not None
     assert numbers(tool.needed_go)[:2] <= numbers(documented[1])
