@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,19 @@ def _processes_below(folder: Path) -> list[str]:
         text=True,
     ).stdout
     return [line for line in lines.splitlines() if str(folder) in line and "ps -ewwo" not in line]
+
+
+def test_the_rehearsal_counts_resources_as_the_engine_does(tmp_path: Path) -> None:
+    _, planned, _ = _run(tmp_path, "preview")
+    (count,) = re.findall(r"\+ (\d+) to create", planned)
+    rehearsed = subprocess.run(
+        [sys.executable, "-m", "rehearsal", "--config", str(STACK_FILE)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert rehearsed.stdout.startswith(f"would work: {count} resources, ")
 
 
 def test_a_stack_is_built_today_and_changed_tomorrow(tmp_path: Path) -> None:
