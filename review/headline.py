@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from common.json_values import Json
 from policies import types
-from review.effects import RECONNECTS, ROLLS
+from review.effects import KUBERNETES_PROVIDER, RECONNECTS, ROLLS
 from review.escape import visible
 from review.grouping import alike, by_grade, together
 from review.model import GAINED, LOST, Change, Difference, Grade, Part, Way
@@ -20,10 +20,19 @@ _VALUE = 24
 """Characters of a value; a longer one is known by its first."""
 _BEGINNING = 12
 _MINOR = (ROLLS, RECONNECTS)
-_CALLED = {types.INSTANCE: "database", "aws:iot/policy:Policy": "IoT policy"}
+_CALLED = {
+    types.INSTANCE: "database",
+    types.INGRESS_RULE: "ingress rule",
+    types.IOT_POLICY: "IoT policy",
+    KUBERNETES_PROVIDER: "Kubernetes provider",
+}
+_WORST = (types.INSTANCE, types.SECRET, types.RELEASE)
+"""Of what is as dangerous as something else, it is told first when it happens to these."""
 _SPEAKS_FOR_ITSELF = ("instanceClass",)
 _DERIVED = ("maxOpenConnections",)
 """What follows from other settings, and is told after them."""
+_OF_WHAT = ("cpu", "digest", "memory", "repository", "tag")
+"""Fields that say nothing without what they are of."""
 _NAMED = re.compile(r'[\["/]([^\]"/]+)[\]"]$')
 """The item of a list, or the label, that a path ends with."""
 
@@ -39,15 +48,16 @@ def headline(changes: Sequence[Change], *, rolls: bool | None) -> tuple[str, ...
         for each in effects
         if "a minute" not in each or each.replace("a minute", "minutes") not in effects
     ]
-    dangerous = [change for change in changes if change.counts_as is Grade.DANGEROUS]
-    others = [change for change in by_grade(changes) if change.counts_as is not Grade.DANGEROUS]
+    dangerous = sorted((each for each in changes if each.counts_as is Grade.DANGEROUS), key=_rank)
+    others = [each for each in by_grade(changes) if each.counts_as is not Grade.DANGEROUS]
     phrases = [
         *(each for each in noticed if each not in _MINOR),
-        *(_dangerous(change) for change in dangerous),
+        *map(_with_reason, dangerous),
+        *(change.sentence for change in others if change.part is Part.STACK),
         *([ROLLS] if rolls else []),
         *(each for each in noticed if each in _MINOR),
-        *(value for change in (*dangerous, *others) for value in _values(change)),
-        *_sentences(change for change in others if not [*_values(change)]),
+        *(value for change in dangerous for value in _values(change)),
+        *_rest(others),
     ]
     return tuple(map(_clipped, dict.fromkeys(phrases)))[:MOST] or ("nothing changes",)
 
@@ -57,11 +67,17 @@ def _clipped(text: str) -> str:
     return shown if len(shown) <= _LENGTH else f"{shown[:_LENGTH]}…"
 
 
-def _dangerous(change: Change) -> str:
-    """What, and why that is dangerous: of several reasons the first."""
+def _rank(change: Change) -> int:
+    type_ = change.subject.partition(" ")[0]
+    return -1 if change.part is Part.STACK else _WORST.index(type_) if type_ in _WORST else len(_WORST)
+
+
+def _with_reason(change: Change) -> str:
+    """What happens, and why it has its grade: of several reasons the first."""
     reason = change.reason.partition("; ")[0]
-    if change.part is Part.CHECK:
-        return change.sentence
+    if change.quoted:
+        lines = [line for line in change.quoted.split("\n") if line.strip()] or [""]
+        reason = next((line for line in lines if line.startswith(" ")), lines[0]).strip()
     if change.part in (Part.RESOURCE, Part.PERMISSION, Part.OBJECT):
         what = _thing(change) if change.way is Way.UPDATED else f"{_thing(change)} {change.way}"
         return f"{what}: {reason}"
@@ -93,7 +109,8 @@ def _values(change: Change) -> Iterator[str]:
 def _field(difference: Difference) -> str:
     """The last part of its path, or the name of the item that it is."""
     named = _NAMED.search(difference.path)
-    return named[1] if named else difference.path.rpartition(".")[2]
+    *_, of, last = ("", *difference.path.split("."))
+    return named[1] if named else f"{of} {last}" if last in _OF_WHAT else last
 
 
 def _is_short(value: Json) -> bool:
@@ -105,17 +122,16 @@ def _shown(value: Json) -> str:
     return shown if len(shown) <= _VALUE else f"{shown[:_BEGINNING]}…"
 
 
-def _sentences(changes: Iterator[Change]) -> Iterator[str]:
-    """What has no values to show: in its own words, several of a kind together."""
+def _rest(changes: Sequence[Change]) -> Iterator[str]:
+    """What isn't dangerous: its values, or what and why; several of a kind together."""
     for several in alike(changes):
         change = several[0]
-        if len(several) > 1:
+        values = [value for each in several for value in _values(each)]
+        if values:
+            yield from values
+        elif len(several) > 1:
             yield together(several)[0]
         elif change.part is Part.OBJECT and change.way is Way.UPDATED and change.differences:
             yield f"{_thing(change)}: {', '.join(dict.fromkeys(map(_field, change.differences[:2])))}"
-        elif change.part is Part.RESOURCE and change.grade is Grade.SAFE:
-            yield f"{_thing(change)}: {change.reason}"
-        elif change.part in (Part.RESOURCE, Part.PERMISSION, Part.OBJECT):
-            yield f" {change.sentence} ".replace(f" {change.subject} ", f" {_thing(change)} ").strip()
-        else:
-            yield change.sentence
+        elif change.part is not Part.STACK:
+            yield _with_reason(change)

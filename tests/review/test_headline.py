@@ -58,7 +58,7 @@ def test_a_cause_is_told_instead_of_what_it_causes() -> None:
     cause = Difference(path="values.image.tag", before="a" * 40, after="b" * 40)
     assert headline([replace(deployment, causes=(cause,))], rolls=True) == (
         "pods roll",
-        f"tag {'a' * 12}… → {'b' * 12}…",
+        f"image tag {'a' * 12}… → {'b' * 12}…",
     )
 
 
@@ -70,13 +70,13 @@ def test_the_longer_of_two_outages_is_told() -> None:
 
 def test_what_cannot_be_read_at_once_is_named() -> None:
     without_values = change(Grade.LOOK, "aws:iam/role:Role role")
-    assert headline([without_values], rolls=None) == ("role is updated in place",)
+    assert headline([without_values], rolls=None) == ("role: the first reason",)
     volume = Difference(path="spec.template.spec.volumes[scratch]", before=None, after={"emptyDir": {}})
     mounts = replace(change(Grade.LOOK, DEPLOYMENT, Part.OBJECT), differences=(volume,))
     assert headline([mounts], rolls=True) == ("pods roll", "Deployment: scratch")
     label = Difference(path='metadata.labels."example.com/enforce"', before="a", after="b")
     assert headline([replace(mounts, differences=(label,))], rolls=False) == ("enforce a → b",)
-    assert headline([change(Grade.SAFE)], rolls=False) == ("database: the first reason; another",)
+    assert headline([change(Grade.SAFE)], rolls=False) == ("database: the first reason",)
     several = [change(Grade.SAFE, f"aws:iam/role:Role role{number}") for number in range(3)]
     assert headline(several, rolls=False) == ("3 resources: each is updated in place",)
 
@@ -85,3 +85,23 @@ def test_it_stays_short() -> None:
     many = [change(Grade.DANGEROUS, f"aws:iam/role:Role{number} role") for number in range(100)]
     assert len(headline(many, rolls=True)) == MOST
     assert headline([], rolls=None) == ("nothing changes",)
+
+
+def test_the_first_of_what_is_said_is_the_reason() -> None:
+    said = "It is not usable: 1 problem.\n\n  Pulumi.dev.yaml:13: profle: is not a known key\n    known: …"
+    broken = replace(change(Grade.DANGEROUS, "dev", Part.STACK), sentence="it can't be built", quoted=said)
+    assert headline([broken], rolls=None) == (
+        "it can't be built: Pulumi.dev.yaml:13: profle: is not a known key",
+    )
+
+
+def test_what_becomes_of_the_stack_and_of_its_database_comes_first() -> None:
+    logs = change(Grade.DANGEROUS, "aws:cloudwatch/logGroup:LogGroup log")
+    moved = replace(change(Grade.LOOK, "dev", Part.STACK), sentence="it moves to another cluster")
+    told = headline([moved, logs, change(Grade.DANGEROUS)], rolls=True)
+    assert told == (
+        "database: the first reason",
+        "log group: the first reason",
+        "it moves to another cluster",
+        "pods roll",
+    )
