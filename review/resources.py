@@ -196,7 +196,7 @@ def _changed(
         return ResourceChange(
             resource=new, before=old, way=Way.REPLACED, differences=own, replaced_by=(BY_NAME,)
         )
-    following = tuple(each for each in _following(new, found) if each.path not in told)
+    following = tuple(each for each in _following(old, new, found) if each.path not in told)
     if old.replacement_trigger != new.replacement_trigger and UNTOLD not in (
         old.replacement_trigger,
         new.replacement_trigger,
@@ -304,8 +304,9 @@ def top(path: str) -> str:
     return path.partition(".")[0].partition("[")[0]
 
 
-def _following(new: Resource, found: Mapping[str, ResourceChange]) -> Iterator[Difference]:
-    """Inputs whose text is the same, but stands for something that is replaced."""
+def _following(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) -> Iterator[Difference]:
+    """Inputs of the same text that stand for something that is replaced, or for another in its place."""
+    gone = {subject.partition(" ")[0] for subject in old.needs - new.needs}
     replaced = {
         subject
         for subject in new.needs
@@ -315,7 +316,8 @@ def _following(new: Resource, found: Mapping[str, ResourceChange]) -> Iterator[D
         if any(symbol(subject) in text for subject in replaced for text in _texts(value)):
             yield Difference(path=key, before=None, after=None, note=FOLLOWS)
         elif value == MASK and any(
-            found[subject].resource.type in _IN_SECRETS and found[subject].before is not None
+            found[subject].resource.type in _IN_SECRETS
+            and (found[subject].before is not None or found[subject].resource.type in gone)
             for subject in replaced
         ):
             yield Difference(path=key, before=MASK, after=MASK, note=FOLLOWS)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from common.json_values import Json
+from engine.run import MASK
 from review.compare import compare
 from review.markdown import LIMIT, as_markdown
 from review.model import Grade, Review, Way
@@ -203,3 +204,28 @@ def test_what_else_becomes_of_the_release_is_told_beside_its_objects() -> None:
         "kubernetes:helm.sh/v3:Release release",
     }
     assert not any(change.causes for change in found)
+
+
+def test_a_secret_that_holds_another_generation_of_a_certificate_follows_it() -> None:
+    def generation(name: str) -> Snapshot:
+        certificate = replace(
+            RESOURCE,
+            type="aws:iot/certificate:Certificate",
+            name=f"certificate-{name}",
+            inputs={"active": True},
+            urn=f"urn:pulumi:dev::maestro-stack::aws:iot/certificate:Certificate::certificate-{name}",
+        )
+        version = replace(
+            RESOURCE,
+            type="aws:secretsmanager/secretVersion:SecretVersion",
+            name="server-mqtt-cert",
+            inputs={"secretString": MASK},
+            urn="urn:pulumi:dev::maestro-stack::aws:secretsmanager/secretVersion:SecretVersion::server-mqtt-cert",
+            needs=frozenset({certificate.subject}),
+        )
+        return replace(STACK, resources={each.subject: each for each in (certificate, version)})
+
+    changes = {change.subject: change for change in compare(generation("1"), generation("2")).changes}
+    assert changes["aws:secretsmanager/secretVersion:SecretVersion server-mqtt-cert"].way is Way.REPLACED
+    created = changes["aws:iot/certificate:Certificate certificate-2"]
+    assert (created.grade, created.reason) == (Grade.LOOK, "the server gets a new certificate")
