@@ -23,6 +23,7 @@ from tests.cluster.conftest import tool
 from tests.cluster.objects import CLUSTER, OURS, Tool, make_namespace, remove_namespace, wait_until
 from tests.cluster.stacks import REPLICAS, Moment, OnCluster, on_cluster, rollout_faults
 from tests.engine.conftest import Region, config
+from tests.faults.recovery import run, sections
 from tests.sharing import once
 
 ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment policy-attachment"
@@ -61,9 +62,8 @@ def install(stack: OnCluster, kubectl: Tool) -> None:
     manifests = [text for template, text in rendered.items() if not template.endswith("NOTES.txt")]
     objects = [one for each in manifests for one in yaml.safe_load_all(each) if one]
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    kubectl(
-        "apply", "--server-side", "--field-manager=argocd-controller", "-n", OURS, "-f", "-", stdin=document
-    )
+    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller")
+    kubectl(*apply, "-n", OURS, "-f", "-", stdin=document)
 
 
 def certificate(region: Region) -> str:
@@ -166,3 +166,23 @@ def test_no_pod_ever_runs_without_a_certificate_in_force(life: Life) -> None:
 
 def test_destroy_leaves_nothing_of_the_stack(life: Life) -> None:
     assert life.left == ()
+
+
+def test_a_region_that_is_up_is_handed_over_and_no_pod_is_missed(
+    emulation: Emulation, control_plane: ControlPlane, kubectl: Tool, tmp_path: Path
+) -> None:
+    forget, _ = sections(ROOT / "examples/argocd/README.md")["Moving a region that is up"]
+    with on_cluster(emulation, control_plane, tmp_path / "region", config()) as stack:
+        stack.region.up()
+        before, told = frozenset(stack.ready()), len(stack.watch.moments)
+        run(stack.region, forget.replace("us-east-1", stack.region.name))
+        stack.region.configure(config(**EXTERNAL))
+        assert stack.region.up().changes == {}
+        assert stack.ready() == before
+        install(stack, kubectl)
+        kubectl("rollout", "status", "-n", OURS, "deployment/maestro", "--timeout=60s")
+        assert len(stack.ready()) == REPLICAS
+        assert rollout_faults(stack.watch.moments[told:], ready=before) == []
+        assert stack.region.preview().changes == {}
+        remove_namespace(stack.api, OURS)
+        stack.region.destroy()

@@ -284,7 +284,9 @@ def test_up_repairs_a_release_whose_trouble_was_mended_by_hand(story: Story) -> 
 
 def test_a_refresh_of_what_is_wrong_alone_lets_up_mend_it_and_the_release(story: Story) -> None:
     mended = story.failures["port"]
-    assert mended.mended.changes == {DATABASE_VERSION: "update", RELEASE: "update"}
+    # The failed rotation's old certificate goes now.
+    retired = {CERTIFICATE: "delete", ATTACHMENT: "delete"}
+    assert mended.mended.changes == {DATABASE_VERSION: "update", RELEASE: "update", **retired}
     assert (mended.ready, mended.helm_status_after) == (REPLICAS, "deployed")
 
 
@@ -292,7 +294,7 @@ def test_a_rotation_whose_rollout_fails_leaves_both_certificates_in_force_until_
     story: Story,
 ) -> None:
     rotated = story.failures["port"]
-    assert rotated.failed.of("create-replacement").count(CERTIFICATE.partition(" ")[0]) == 1
+    assert rotated.failed.of("create").count(CERTIFICATE.partition(" ")[0]) == 1
     assert (rotated.certificates, rotated.certificates_after) == (2, 1)
     (release,) = [s for s in rotated.served if (s.method, s.resource) == ("Update", RELEASE)]
     deleted = {s.resource: s.begun for s in rotated.served if s.method == "Delete"}

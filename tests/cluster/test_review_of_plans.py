@@ -49,7 +49,7 @@ CASES: tuple[tuple[dict[str, object], str, Way, Grade, str], ...] = (
     (
         {"rotation": {"certificate": "2026-11"}},
         "aws:iot/certificate:Certificate certificate",
-        Way.REPLACED,
+        Way.DELETED,
         Grade.LOOK,
         "",
     ),
