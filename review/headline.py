@@ -38,7 +38,7 @@ _NAMED = re.compile(r'[\["/]([^\]"/]+)[\]"]$')
 
 
 def headline(changes: Sequence[Change], *, rolls: bool | None) -> tuple[str, ...]:
-    """The phrases, `MOST` at most: what is noticed, what is dangerous, whether pods roll, what else there is.
+    """The phrases, `MOST` at most: what is noticed, what is dangerous, of the whole stack, and what else.
 
     Names and values in them are the pull request's: visible, and not yet made harmless.
     """

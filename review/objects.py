@@ -240,7 +240,7 @@ def why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, Resourc
     """Why all of the server's pods are replaced; nothing if they aren't."""
     if _is_replaced(found):
         return ["their release is replaced"]
-    if any(change.resource.type == types.RELEASE and change.way is Way.MOVED for change in found.values()):
+    if _is_moved(found):
         return ["they move to another cluster"]
     reasons = manifests.why_pods_roll(before, after)
     for subject, change in found.items():
@@ -259,11 +259,12 @@ def told(
     reasons: list[str],
 ) -> Iterator[Change]:
     """Every object that differs; `reasons` are those for which the pods roll."""
-    replaced = _is_replaced(found)
+    replaced, moved = _is_replaced(found), _is_moved(found)
     for change in differing:
         judgement, admitted = _judged(change, before, after, reasons, is_replaced=replaced)
-        way = Way.REPLACED if replaced and change.way is Way.UPDATED else change.way
-        rolls = change.subject == manifests.DEPLOYMENT and reasons and not replaced and not change.only
+        anew = Way.REPLACED if replaced else Way.MOVED if moved else Way.UPDATED
+        way = anew if change.way is Way.UPDATED else change.way
+        rolls = change.subject == manifests.DEPLOYMENT and reasons and anew is Way.UPDATED and not change.only
         where = f" {', '.join(change.only)}" if change.only else ""
         yield Change(
             part=Part.OBJECT,
@@ -281,6 +282,10 @@ def _is_replaced(found: Mapping[str, ResourceChange]) -> bool:
     return any(
         change.resource.type == types.RELEASE and change.way is Way.REPLACED for change in found.values()
     )
+
+
+def _is_moved(found: Mapping[str, ResourceChange]) -> bool:
+    return any(change.resource.type == types.RELEASE and change.way is Way.MOVED for change in found.values())
 
 
 def _judged(

@@ -90,6 +90,18 @@ def longest_without_a_ready_pod(moments: Iterable[Moment], begun: float, ended: 
     return max(longest, ended - since) if since else longest
 
 
+def test_the_time_without_a_ready_pod_is_measured() -> None:
+    def moment(at: float, uid: str, *, is_ready: bool, is_leaving: bool = False) -> Moment:
+        return Moment(at, uid, uid, is_ready=is_ready, is_leaving=is_leaving, is_gone=False, image="")
+
+    history = [moment(1, "old", is_ready=True), moment(5, "old", is_ready=True, is_leaving=True)]
+    late = [*history, moment(5.5, "new", is_ready=False), moment(8, "new", is_ready=True)]
+    early = [history[0], moment(4, "new", is_ready=True), history[1]]
+    assert longest_without_a_ready_pod(late, 2, 9) == 3
+    assert longest_without_a_ready_pod(history, 2, 9) == 4
+    assert longest_without_a_ready_pod(early, 2, 9) == 0
+
+
 @contextmanager
 def two_clusters(
     emulation: Emulation, control_plane: ControlPlane, folder: Path, settings: Mapping[str, object]

@@ -1,6 +1,7 @@
 """A stack moves to another cluster: docs/move.md on the real engine, and what RDS refuses."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,8 @@ from common.json_values import Json, record, records, text
 from emulator.world import Cluster, World
 from engine.driver import Result
 from engine.remedies import remedies_of
+from review.model import Grade, Part, Way
+from review.plan import read_plan, reviewed
 from tests.checkouts import ROOT
 from tests.engine.conftest import CLUSTER, PRODUCTION, NewRegion, Region, config, succeeded
 from tests.faults import recovery
@@ -151,6 +154,22 @@ def test_a_move_makes_all_of_the_new_cluster_before_any_of_the_old_one_goes_and_
     assert stack.engine.outputs()["cluster_name"] == NEW
     assert stack.up().changes == {}
     assert stack.refresh().changes == {}
+
+
+def test_the_review_of_a_plan_tells_a_move_as_one(region: NewRegion, tmp_path: Path) -> None:
+    stack = region(world=with_choices)
+    stack.up()
+    stack.configure(moved(config(), NEW, name=CLUSTER))
+    file = tmp_path / "plan.json"
+    file.write_text(stack.engine.plan())
+    review = reviewed(read_plan(file, "maestro-stack"))
+    (whole,) = [each for each in review.changes if each.part is Part.STACK]
+    assert whole.sentence == f"it moves to another cluster: from {CLUSTER} to {NEW}"
+    others = [each for each in review.changes if each.part is not Part.STACK]
+    assert {each.way for each in others} == {Way.MOVED}
+    # Which secrets the new role may read isn't known before they are there.
+    dangerous = {each.subject for each in others if each.grade is Grade.DANGEROUS}
+    assert dangerous <= {f"aws:iam/rolePolicy:RolePolicy policy-{NEW}"}
 
 
 def test_an_old_cluster_that_is_named_among_the_clients_stays_admitted(region: NewRegion) -> None:

@@ -156,6 +156,14 @@ def test_every_name_that_eks_allows_is_accepted(name: str) -> None:
     assert settings({"clusterName": name}).cluster_name == name
 
 
+def test_the_name_is_the_clusters_where_there_is_none() -> None:
+    """Pulumi.yaml's default is an empty one."""
+    for own in (settings({}), settings({"name": ""})):
+        assert own.names.name == "regional-xyz"
+    kept = settings({"clusterName": "new", "name": "regional-xyz"}).names
+    assert (kept.name, kept.cluster) == ("regional-xyz", "new")
+
+
 @pytest.mark.parametrize("size", [{}, {"maxAllocatedStorageGiB": 800}, {"maxAllocatedStorageGiB": 440}])
 def test_fast_storage_is_accepted_from_400_gib(size: Tree) -> None:
     fast: Tree = {"allocatedStorageGiB": 400, "iops": 16000, "storageThroughput": 1000}
@@ -249,6 +257,9 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"clusterName": "x" * 101}, "clusterName", NAME),
     ({"clusterName": "-abc"}, "clusterName", f'{NAME}, not "-abc"'),
     ({"clusterName": "_abc"}, "clusterName", NAME),
+    ({"name": "x" * 101}, "name", NAME),
+    ({"name": "-abc"}, "name", f'{NAME}, not "-abc"'),
+    ({"name": ["abc"]}, "name", "must be text"),
     ({"clusterName": "a b"}, "clusterName", f'{NAME}, not "a b"'),
     ({"clusterName": "a/b"}, "clusterName", f'{NAME}, not "a/b"'),
     ({"clusterName": "a.b"}, "clusterName", NAME),
