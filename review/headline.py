@@ -59,7 +59,7 @@ def headline(changes: Sequence[Change], *, rolls: bool | None) -> tuple[str, ...
         *(value for change in dangerous for value in _values(change)),
         *_rest(others),
     ]
-    return tuple(map(_clipped, dict.fromkeys(phrases)))[:MOST] or ("nothing changes",)
+    return tuple(map(_clipped, dict.fromkeys(filter(str.strip, phrases))))[:MOST] or ("nothing changes",)
 
 
 def _clipped(text: str) -> str:

@@ -29,7 +29,7 @@ BLOCKS = {
     "code_inline", "strong", "softbreak", "text_special",
 }  # fmt: skip
 DETAILS = re.compile(r"<details( open)?><summary>[^<>`]+</summary>\n")
-HEADING = re.compile(r"[🔴🟡🟢] (no region changes|.+: .+)")
+HEADING = re.compile(r"[🔴🟡🟢] (no region changes|.*:.+)")
 
 
 def difference(path: str = "identifier", before: Json = "a", after: Json = "b", note: str = "") -> Difference:
@@ -194,7 +194,7 @@ def test_the_worst_stack_comes_first() -> None:
 def test_an_acknowledged_change_is_folded_and_says_so() -> None:
     found = as_markdown(review(stack(change(acknowledged="agreed on Monday"))))
 
-    assert "## 🟡 prod (`eu-central-1`): type is replaced\n" in found
+    assert "## 🟡 prod (`eu-central-1`): type replaced: reason for it\n" in found
     assert "--acknowledge" not in found
     assert "- 🟡 `type it` is replaced" in found
     assert "  - Why dangerous: reason for it\n  - Acknowledged: agreed on Monday" in found
