@@ -173,7 +173,7 @@ def _release_now(cli: Cli, run: Run) -> Sequence[str]:
     if not ended.succeeded:
         return ended.errors
     changes = region.changes(ended)
-    return [f"after the soak time, the release isn't as it was: {', '.join(changes)}"] if changes else []
+    return [f"after the soak time, the release has changed: {', '.join(changes)}"] if changes else []
 
 
 def _rest(run: Run, wave: Wave, known: Known) -> float:

@@ -227,7 +227,7 @@ def _arn_problems(c: Configuration, region: str) -> Iterator[Problem]:
     if second and second.region not in others:
         yield Problem(
             key="database.backupReplication.region",
-            problem=f"{shown(second.region)} is no other region of partition {partition}",
+            problem=f"{shown(second.region)} must be another region of partition {partition}",
             example=example_at("database", "backupReplication", "region"),
         )
         second = None

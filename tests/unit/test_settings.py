@@ -493,12 +493,12 @@ BAD: list[tuple[Tree, str, str]] = [
     (
         {"database": {"backupReplication": {"region": "us-east-1", "kmsKeyArn": KEY_HERE}}},
         "database.backupReplication.region",
-        '"us-east-1" is no other region of partition aws',
+        '"us-east-1" must be another region of partition aws',
     ),
     (
         {"database": {"backupReplication": {"region": "cn-north-1", "kmsKeyArn": KEY_THERE}}},
         "database.backupReplication.region",
-        '"cn-north-1" is no other region of partition aws',
+        '"cn-north-1" must be another region of partition aws',
     ),
     (
         {"database": {"backupReplication": {"region": "us-west-2", "kmsKeyArn": KEY_HERE}}},
