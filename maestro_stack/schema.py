@@ -461,10 +461,13 @@ class KubernetesSettings(Section):
     )
 
 
-# Generations of the certificate are part of logical names, in which "::" and "/" part URNs and paths. A single
-# colon may be: the engine reads a date without quotes as a time.
+# Part of logical names, in which "::" and "/" part URNs and paths. What the engine makes of a date without
+# quotes is allowed.
 Generation = Annotated[
-    Text, _matches(r"(?!.*::)[A-Za-z0-9._:-]{0,40}", "must be at most 40 letters, digits or any of ._:-")
+    Text,
+    _matches(
+        r"(?!.*::)[A-Za-z0-9 .:+_-]{0,40}", "must be at most 40 letters, digits, spaces or any of .:+_-"
+    ),
 ]
 
 

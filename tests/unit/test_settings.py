@@ -301,11 +301,11 @@ BAD: list[tuple[Tree, str, str]] = [
         '"2" is rotation.certificate, the certificate in use',
     ),
     ({"rotation": {"keepCertificate": ""}}, "rotation.keepCertificate", '"" is rotation.certificate'),
-    ({"rotation": {"certificate": "a::b"}}, "rotation.certificate", "must be at most 40 letters, digits or"),
+    ({"rotation": {"certificate": "a::b"}}, "rotation.certificate", "must be at most 40 letters, digits,"),
     (
         {"rotation": {"certificate": "x" * 41}},
         "rotation.certificate",
-        "must be at most 40 letters, digits or",
+        "must be at most 40 letters, digits,",
     ),
     ({"rotation": {"keepCertificate": "a/b"}}, "rotation.keepCertificate", "must be at most 40 letters"),
     (
