@@ -89,7 +89,7 @@ def told(found: Mapping[str, ResourceChange], move: Move | None, stack: str) -> 
     of_database = (change for change in found.values() if change.resource.type == types.INSTANCE)
     stays = all(change.way is Way.UPDATED for change in of_database)
     kept = "the database stays; whether the new cluster is in its VPC, `python -m doctor before` asks"
-    lost = f"the database doesn't move along: `pulumi config set name {move.old}` keeps it"
+    lost = f"the database doesn't move along; `pulumi config set name {move.old}` keeps it"
     yield Change(
         part=Part.STACK,
         subject=stack,
