@@ -30,8 +30,7 @@ class RegionalMaestroArgs:
 class RegionalMaestro(pulumi.ComponentResource):
     """Everything that one region's Maestro server needs, and the server.
 
-    What belongs to the cluster carries it in its logical name: that of another cluster is made beside it,
-    before it goes.
+    What is the cluster's has it in its logical name: another's is made beside it, before it goes.
     """
 
     outputs: MaestroOutputs
