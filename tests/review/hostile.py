@@ -240,7 +240,7 @@ def _leak_in_output(chance: random.Random) -> Hostile:
     form = chance.choice(_FORMS)
     secret = chance.choice(("database.password", "broker.private_key"))
     shown = f"pulumi.Output.unsecret({secret}).apply(lambda text: {form})"
-    edits = ((REGIONAL, "known(server.release_name)", shown),)
+    edits = ((REGIONAL, "server.release_name", shown),)
     return Hostile(rule="a secret is exported", verdict="dangerous", effect=Effect.DEPLOYED, edits=edits)
 
 
@@ -331,7 +331,7 @@ def _surroundings(chance: random.Random) -> Hostile:
         "pulumi.get_organization() == ''", "__import__('sys').modules.get('x')", "globals().get('x')",
         "__import__('pathlib').Path('/x').exists()", "__import__('getpass').getuser() == ''",
     ))  # fmt: skip
-    edits = ((REGIONAL, "known(server.release_name)", f'known("" if {asked} else server.release_name)'),)
+    edits = ((REGIONAL, "server.release_name", f'known("" if {asked} else server.release_name)'),)
     return Hostile(rule="the program asks where it is", verdict="look", effect=Effect.NOTHING, edits=edits)
 
 

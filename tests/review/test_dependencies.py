@@ -25,7 +25,7 @@ def upgrade(pull_request: PullRequest, tmp_path: Path, monkeypatch: pytest.Monke
     for lock in DEPENDENCIES:
         pull_request.replace(lock, "pydantic==", f"{first}pydantic==")
     pull_request.replace(
-        "maestro_stack/regional.py", "known(server.release_name)", f'known(__import__("{NAME}").VERSION)'
+        "maestro_stack/regional.py", "server.release_name", f'known(__import__("{NAME}").VERSION)'
     )
     pull_request.commit()
     for lock in DEPENDENCIES:

@@ -229,7 +229,7 @@ def test_the_program_under_review_gets_nothing_of_the_reviewers_environment(
     for name in ("GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "ANY_OTHER"):
         monkeypatch.setenv(name, "hands-off")
     shown = 'known(str(__import__("os").environ) + __import__("os").path.expanduser("~"))'
-    pull_request.replace("maestro_stack/regional.py", "known(server.release_name)", shown)
+    pull_request.replace("maestro_stack/regional.py", "server.release_name", shown)
     (difference,) = _changes(review("--json"))["maestro_release_name"]["differences"]
     assert "hands-off" not in difference["after"]
     assert "maestro-rehearsal-" in difference["after"].rpartition("}")[2]
