@@ -26,7 +26,7 @@ def test_an_api_server_that_is_gone_and_kills_while_helm_works_are_survived_as_t
         gone = Call("kubernetes", "patch /api/v1/namespaces/{namespace}/configmaps/{name}", 1)
         refused = stack.up({**gone._asdict(), "effect": "gone", "times": 1000})
         assert not refused.succeeded
-        assert "kubernetes:core/v1:ConfigMap (bootstrap-output)" in refused.text
+        assert "kubernetes:core/v1:ConfigMap (bootstrap-output-regional-xyz)" in refused.text
 
         stack.killed_up(STORED, "after")
         assert stack.recover() == []  # the release is removed, and so not there to import

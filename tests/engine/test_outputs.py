@@ -141,7 +141,9 @@ def test_the_application_is_filled_in_by_the_commands_of_its_readme(producer: Sm
         ["/bin/sh", "-c", command], cwd=ROOT, input=printed, capture_output=True, text=True, check=True
     ).stdout
     template = (ROOT / "examples/argocd/application.yaml").read_text(encoding="utf-8")
-    assert filled == string.Template(template).substitute({k: str(v) for k, v in SOUND.items()})
+    assert filled == string.Template(template).substitute(
+        {k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")) for k, v in SOUND.items()}
+    )
 
 
 def test_a_stack_that_does_not_exist_is_the_engines_own_error_which_the_docs_show(
