@@ -121,9 +121,13 @@ def _is_empty(value: Json) -> bool:
 def live_inputs(
     state: State, inputs: Mapping[str, Json], drift: Difference, known: frozenset[str]
 ) -> dict[str, Json]:
-    """The inputs that a refresh keeps: the program's, but for what was found to differ; on an import all."""
+    """The inputs that a refresh keeps: the program's, but for what was found to differ.
+
+    On an import all, but for zero values. Source: pulumi-terraform-bridge, pkg/tfbridge/schema.go
+    (isDefaultOrZeroValue).
+    """
     if not inputs:
-        return {key: value for key, value in state.outputs.items() if key in known}
+        return {k: value for k, value in state.outputs.items() if k in known and not _is_empty(value)}
     differing = (*drift.updates, *drift.replaces)
     return {**inputs, **{key: state.outputs[key] for key in differing if key in state.outputs}}
 
