@@ -31,11 +31,12 @@ IMAGES = ROOT / "docs/images"
 STACK = ROOT / "tests/project/Pulumi.dev.yaml"
 TITLES = {
     "rehearsal": "make rehearse",
-    "doctor": "python -m doctor before",
+    "doctor": "python -m doctor",
     "review": "python -m review --base origin/main",
 }
 """By picture, the command in its title bar."""
-SHOWN_FAULT = "the MQTT endpoint speaks TLS 1.2 only"
+SHOWN_FAULTS = {"before": "the MQTT endpoint speaks TLS 1.2 only", "after": "the association is gone"}
+"""By when the doctor is asked."""
 SHOWN_CHANGE = {"instanceClass": "db.m6g.large"}
 
 
@@ -60,10 +61,17 @@ def _rehearsal(colour: Colours) -> str:
 
 
 def _doctor(colour: Colours) -> str:
-    (fault,) = (each for each in FAULTS if each.name == SHOWN_FAULT)
+    """Asked before `up`, and after it, each time with something wrong."""
+    return "\n".join(_examined(phase, fault, colour) for phase, fault in SHOWN_FAULTS.items())
+
+
+def _examined(phase: str, name: str, colour: Colours) -> str:
+    (fault,) = (each for each in FAULTS if each.name == name)
     with tempfile.TemporaryDirectory() as folder, patient(Path(folder), **fault.settings) as made:
+        if phase == "after":
+            made.build()
         fault.plant(made)
-        return doctor_report.as_text(made.examine("before"), colour, verbose=False)
+        return doctor_report.as_text(made.examine(phase), colour, verbose=False)
 
 
 def _review(colour: Colours) -> str:

@@ -460,7 +460,7 @@ _VERSIONS = "aws rds describe-db-engine-versions --engine postgres --engine-vers
 NOT_RUN = {
     "make rehearse": OTHER_TIER,
     "make test": OTHER_TIER,
-    "git clone https://YOUR-HOST/maestro-stack && cd maestro-stack": INTERNET,
+    "git clone https://YOUR-HOST/YOUR-ORG/maestro-stack && cd maestro-stack": INTERNET,
     "pulumi login s3://STATE-BUCKET": INTERNET,
     "pulumi install": INTERNET,
     'pulumi stack init us-east-1 --secrets-provider="awskms://alias/ALIAS?region=us-east-1"': KEY,
