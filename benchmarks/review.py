@@ -16,7 +16,7 @@ from engine.shell import copy_checkout
 
 RUNS = 3
 STACKS = 24
-RATIO, STACKS_RATIO = 1.2, 14.0
+RATIO, STACKS_RATIO = 1.5, 14.0
 TEMPLATE = "charts/maestro-server-eso/templates/deployment.yaml"
 
 

@@ -67,6 +67,18 @@ parameter_group = aws.rds.ParameterGroup(
     parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
     tags=TAGS,
 )
+aws.rds.ParameterGroup(
+    "earlier-parameter-group",
+    name="maestro-postgres16",
+    family="postgres16",
+    description="x",
+    parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+    tags=TAGS,
+)
+logs = [
+    aws.cloudwatch.LogGroup(log, name=f"/aws/rds/instance/maestro/{log}", retention_in_days=7, tags=TAGS)
+    for log in ("postgresql", "upgrade")
+]
 instance = aws.rds.Instance(
     "instance",
     identifier="maestro",
@@ -85,6 +97,7 @@ instance = aws.rds.Instance(
     parameter_group_name=parameter_group.name,
     skip_final_snapshot=True,
     tags=TAGS,
+    opts=pulumi.ResourceOptions(depends_on=logs),
 )
 
 
