@@ -7,22 +7,20 @@ from checks.finding import Findings
 from common.json_values import record
 from engine.run import Resource, Run
 from maestro_stack.names import attachment_name, certificate_name
-from policies.types import BACKUP_REPLICATION, CERTIFICATE, POLICY_ATTACHMENT, RELEASE
+from policies import types
 
 NAME = "order"
 QUESTION = "Is all there before the pods, and does little wait for the database?"
-DATABASE = "aws:rds/instance:Instance"
-SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
     """Walk the dependencies that the program declared."""
     with findings.refusing(LookupError):
         run = evidence.update
-        secret = run.one(SECRET_VERSION, f"db-credentials-{evidence.settings.cluster_name}")
-        allowed = [_title(secret), *(_title(each) for each in run.of_type(BACKUP_REPLICATION))]
+        secret = run.one(types.SECRET_VERSION, f"db-credentials-{evidence.settings.cluster_name}")
+        allowed = [_title(secret), *(_title(each) for each in run.of_type(types.BACKUP_REPLICATION))]
         if evidence.settings.server.install == "pulumi":
-            release = run.one(RELEASE)
+            release = run.one(types.RELEASE)
             allowed.append(_title(release))
             _check_release(evidence, findings, release)
         # What nobody here knows, such as an alarm about the database, may be done with it when it likes.
@@ -63,8 +61,8 @@ def _check_release(evidence: Evidence, findings: Findings, release: Resource) ->
 def _check_rotation(evidence: Evidence, findings: Findings) -> None:
     """A rotated certificate, and what carries it to the pods, is made before the old one goes."""
     run, rotation = evidence.update, evidence.settings.rotation
-    certificates = run.of_type(CERTIFICATE)
-    chain = [*run.of_type(POLICY_ATTACHMENT), *run.of_type(SECRET_VERSION)]
+    certificates = run.of_type(types.CERTIFICATE)
+    chain = [*run.of_type(types.POLICY_ATTACHMENT), *run.of_type(types.SECRET_VERSION)]
     early = [_title(each) for each in [*certificates, *chain] if each.delete_before_replace]
     findings.expect(
         not early,
@@ -84,21 +82,21 @@ def _check_rotation(evidence: Evidence, findings: Findings) -> None:
 def _needed(evidence: Evidence) -> Iterator[tuple[str, Resource]]:
     """What a pod needs when it is admitted and when it starts."""
     run, rotation = evidence.update, evidence.settings.rotation.certificate
-    for rule in run.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
+    for rule in run.of_type(types.INGRESS_RULE):
         yield f"database's {rule.name}", rule
-    yield "association", run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation")
-    yield "role policy", run.one("aws:iam/rolePolicy:RolePolicy")
-    yield "IoT policy on the certificate", run.one(POLICY_ATTACHMENT, attachment_name(rotation))
-    for version in run.of_type(SECRET_VERSION):
+    yield "association", run.one(types.POD_IDENTITY)
+    yield "role policy", run.one(types.ROLE_POLICY)
+    yield "IoT policy on the certificate", run.one(types.POLICY_ATTACHMENT, attachment_name(rotation))
+    for version in run.of_type(types.SECRET_VERSION):
         yield f"secret {version.name}", version
     yield "namespace", run.one("kubernetes:core/v1:Namespace")
-    for type_ in ("kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:ConfigMapPatch"):
+    for type_ in (types.CONFIG_MAP, "kubernetes:core/v1:ConfigMapPatch"):
         for config_map in run.of_type(type_):
             yield f"ConfigMap {config_map.name}", config_map
 
 
 def _waits_for_database(run: Run, resource: Resource) -> bool:
-    return any(run.by_urn(urn).type == DATABASE for urn in run.needs(resource))
+    return any(run.by_urn(urn).type == types.INSTANCE for urn in run.needs(resource))
 
 
 def _title(resource: Resource) -> str:

@@ -3,7 +3,7 @@
 import os
 
 from checks.finding import Findings
-from doctor.case import SECRET_VERSION, Case
+from doctor.case import Case
 from doctor.question import Category, Question
 from engine.remedies import remedies_of
 from policies import types
@@ -19,7 +19,7 @@ _PARTS = {
     types.LOG_GROUP: ("log groups", 2),
     types.INSTANCE: ("database", 1),
     types.SECRET: ("secrets", 2),
-    SECRET_VERSION: ("secrets' values", 2),
+    types.SECRET_VERSION: ("secrets' values", 2),
     types.ROLE: ("role", 1),
     types.ROLE_POLICY: ("role's policy", 1),
     types.POD_IDENTITY: ("Pod Identity association", 1),

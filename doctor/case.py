@@ -18,17 +18,16 @@ from maestro_stack.settings import Settings
 from policies import types
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
-SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 _SECRETS = ("server-mqtt-cert", "db-credentials")
 _OF_CLUSTER: Mapping[str, tuple[str, ...]] = {
     NAMESPACE: ("namespace",),
-    SECRET_VERSION: _SECRETS,
     types.CONFIG_MAP: ("bootstrap-output",),
     types.POD_IDENTITY: ("association",),
     types.RELEASE: ("release",),
     types.ROLE: ("role",),
     types.ROLE_POLICY: ("policy",),
     types.SECRET: _SECRETS,
+    types.SECRET_VERSION: _SECRETS,
 }
 """What belongs to a cluster, by type: its logical names, without the cluster's."""
 

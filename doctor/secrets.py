@@ -9,7 +9,7 @@ from checks.finding import Findings
 from checks.pod import POD_NAME, POD_UID, Session, known_policy, session_of
 from checks.region import Association, Document, Missing, Secret
 from common.json_values import Json, flag, record, text, texts
-from doctor.case import SECRET_VERSION, Case, absent
+from doctor.case import Case, absent
 from doctor.errors import AwsError, UnaskedError
 from doctor.question import Category, Question
 from maestro_stack.names import SERVICE_ACCOUNT
@@ -24,7 +24,7 @@ AGAIN = "pulumi refresh; pulumi up"
 
 def _wanted(case: Case) -> tuple[str, ...]:
     """The secrets that the state has with a value: what isn't built is told by state-complete."""
-    valued = {text(version.outputs, "secretId") for version in case.built(SECRET_VERSION)}
+    valued = {text(version.outputs, "secretId") for version in case.built(types.SECRET_VERSION)}
     return tuple(text(each.outputs, "name") for each in case.built(types.SECRET) if each.id in valued)
 
 

@@ -5,7 +5,7 @@ Each is an ordinary command of `pulumi`; the stack's log shows it.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from urllib.request import url2pathname
 
 from common.json_values import Json, flag, record, records, text
 from engine.events import NOTHING, Observer
+from engine.run import STACK_TYPE
 from fleet.cli import Cli, CliError, Ended
+from maestro_stack.outputs import INSTALL_OUTPUT
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 HEALTHY = "deployed"
@@ -82,8 +84,6 @@ def state(cli: Cli, stack: str) -> State:
     resources = records(deployment, "resources")
     none: dict[str, Json] = {}
     release = next((each for each in resources if text(each, "type") == RELEASE), none)
-    stack_ = next((each for each in resources if text(each, "type") == "pulumi:pulumi:Stack"), none)
-    is_elsewhere = text(record(stack_, "outputs"), "maestro_server_install") == "external"
     pending = [
         (text(each, "type"), record(each, "resource")) for each in records(deployment, "pending_operations")
     ]
@@ -92,10 +92,15 @@ def state(cli: Cli, stack: str) -> State:
         pending=tuple(f"{doing} {_name(resource)}" for doing, resource in pending),
         protected=tuple(_name(each) for each in resources if _is_protected(each)),
         release_urn=text(release, "urn"),
-        release_status=ELSEWHERE
-        if is_elsewhere
-        else text(record(record(release, "outputs"), "status"), "status"),
+        release_status=_status(resources, release),
     )
+
+
+def _status(resources: Sequence[Mapping[str, Json]], release: Mapping[str, Json]) -> str:
+    outputs = (record(each, "outputs") for each in resources if text(each, "type") == STACK_TYPE)
+    if any(text(each, INSTALL_OUTPUT) == "external" for each in outputs):
+        return ELSEWHERE
+    return text(record(record(release, "outputs"), "status"), "status")
 
 
 def preview(cli: Cli, stack: str, observer: Observer | None = None) -> Ended:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,25 +94,17 @@ def _account(config: Mapping[str, str], settings: Settings) -> str:
 
 
 def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
-    clusters: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    names: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    sources: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for region in regions:
-        place = (region.account, region.settings.region)
-        clusters[*place, region.settings.cluster_name].append(region.stack)
-        names[*place, region.settings.names.name].append(region.stack)
-        sources[*place, region.settings.mqtt.source_id].append(region.stack)
-    of_one_cluster = [stacks for stacks in clusters.values() if len(stacks) > 1]
-    for (_, place, name), stacks in clusters.items():
-        if len(stacks) > 1:
-            yield Problem(
-                key=", ".join(stacks),
-                problem=f"have the same cluster, {name} in {place}",
-                example="one stack a cluster: give each its own maestro-stack:clusterName or aws:region",
-            )
-    told = [*of_one_cluster]
-    for (_, place, name), stacks in names.items():
-        if len(stacks) > 1 and stacks not in told:
+    """What only one stack can have; of what the same stacks share, the first."""
+    told: list[list[str]] = []
+    for name, place, stacks in _shared(regions, lambda settings: settings.cluster_name):
+        told.append(stacks)
+        yield Problem(
+            key=", ".join(stacks),
+            problem=f"have the same cluster, {name} in {place}",
+            example="one stack a cluster: give each its own maestro-stack:clusterName or aws:region",
+        )
+    for name, place, stacks in _shared(regions, lambda settings: settings.names.name):
+        if stacks not in told:
             told.append(stacks)
             yield Problem(
                 key=", ".join(stacks),
@@ -121,8 +113,8 @@ def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
                 example="example: maestro-stack:name: regional-b; of another account, say so by "
                 "aws:allowedAccountIds",
             )
-    for (_, place, name), stacks in sources.items():
-        if len(stacks) > 1 and stacks not in told:
+    for name, place, stacks in _shared(regions, lambda settings: settings.mqtt.source_id):
+        if stacks not in told:
             yield Problem(
                 key=", ".join(stacks),
                 problem=f"are servers with one source id, {name}, in one account and region ({place}): "
@@ -130,3 +122,15 @@ def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
                 example="example: maestro-stack:mqtt: {sourceId: maestro-b}; of another account, say so by "
                 "aws:allowedAccountIds",
             )
+
+
+def _shared(
+    regions: Sequence[Region], setting: Callable[[Settings], str]
+) -> Iterator[tuple[str, str, list[str]]]:
+    """A setting's value that several stacks of an account and region have, the region, and the stacks."""
+    stacks: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for region in regions:
+        stacks[region.account, region.settings.region, setting(region.settings)].append(region.stack)
+    for (_, place, value), several in stacks.items():
+        if len(several) > 1:
+            yield value, place, several

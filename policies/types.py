@@ -1,4 +1,4 @@
-"""Type tokens of the resources that rules look at."""
+"""Type tokens of the resources that rules and checks look at."""
 
 BACKUP_REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 CERTIFICATE = "aws:iot/certificate:Certificate"
@@ -15,5 +15,6 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 ROLE = "aws:iam/role:Role"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105 a type's name
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
 SUBNET_GROUP = "aws:rds/subnetGroup:SubnetGroup"

@@ -29,7 +29,6 @@ from policies import types
 
 T = TypeVar("T")
 
-SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 OF_CERTIFICATE = (types.CERTIFICATE, types.IOT_POLICY, types.POLICY_ATTACHMENT)
 OF_DATABASE = (types.INSTANCE, types.SECURITY_GROUP, types.INGRESS_RULE, types.PARAMETER_GROUP)
 
@@ -78,7 +77,7 @@ def gather(  # noqa: PLR0913, PLR0917 all that a rehearsal has
             mqtt_endpoint=part(lambda: _mqtt_endpoint(cloud)),
             cluster_security_group=part(lambda: _cluster_security_group(cloud, name)),
             association=part(association, types.POD_IDENTITY, types.ROLE, types.ROLE_POLICY),
-            secrets=part(lambda: _secrets(cloud, had(release)), types.SECRET, SECRET_VERSION),
+            secrets=part(lambda: _secrets(cloud, had(release)), types.SECRET, types.SECRET_VERSION),
             certificate=part(lambda: _certificate(cloud, update, settings), *OF_CERTIFICATE),
             database=part(lambda: _database(cloud, update), *OF_DATABASE),
         ),

@@ -31,7 +31,6 @@ from review.resources import (
 )
 from review.snapshot import RANDOM_ID, Resource
 
-SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 a type's name
 UNSEEN = ("tags", "tagsAll", "description")
 """Inputs of which no user of the region notices anything."""
 
@@ -212,7 +211,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
             "its values stay under the old key, which the pods may lose",
         ),
     },
-    SECRET_VERSION: {"secretString": looked_at("the secret gets a new version")},
+    types.SECRET_VERSION: {"secretString": looked_at("the secret gets a new version")},
     types.SECURITY_GROUP: {"ingress": dangerous("others may reach the database")},
     types.LOG_GROUP: {
         "retentionInDays": looked_at_if(
@@ -271,7 +270,7 @@ _LOSS: Mapping[str, str] = {
     types.INGRESS_RULE: "those whom it admits can't reach the database any more",
 }
 _MADE_ANEW: Mapping[str, str] = {
-    SECRET_VERSION: "the secret gets a new version, and keeps the old one for a while",
+    types.SECRET_VERSION: "the secret gets a new version, and keeps the old one for a while",
     types.BACKUP_REPLICATION: "it begins anew; what was copied is kept until it expires",
     types.PARAMETER_GROUP: "it is made anew",
     types.SUBNET_GROUP: "it is made anew",
@@ -351,7 +350,7 @@ def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) 
 def _of_certificate(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
     """A generation of the server's certificate that comes or goes (docs/operating.md)."""
     subject = change.resource.subject
-    secrets = [each for each in among.values() if each.resource.type == SECRET_VERSION]
+    secrets = [each for each in among.values() if each.resource.type == types.SECRET_VERSION]
     if change.way is Way.CREATED:
         if any(subject in each.resource.needs for each in secrets):
             return Judgement(_LOOK, "the server gets a new certificate")
@@ -374,7 +373,7 @@ def _lost(change: ResourceChange) -> Judgement:
     type_ = change.resource.type
     if change.way is Way.REPLACED and LOST not in change.replaced_by:
         if type_ in _MADE_ANEW:
-            another = type_ == SECRET_VERSION and "secretId" in change.replaced_by
+            another = type_ == types.SECRET_VERSION and "secretId" in change.replaced_by
             return Judgement(_LOOK, "its secret is another" if another else _MADE_ANEW[type_])
         if type_ == PASSWORD.type:
             return max(_of_inputs(change, None), key=lambda each: each.grade)

@@ -11,7 +11,6 @@ from common.json_values import Json, flag, record, records, texts
 from policies import types
 from review import manifests, reach
 from review.grading import (
-    SECRET_VERSION,
     Judgement,
     Rule,
     dangerous,
@@ -244,7 +243,7 @@ def why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, Resourc
         return ["they move to another cluster"]
     reasons = manifests.why_pods_roll(before, after)
     for subject, change in found.items():
-        if change.resource.type == SECRET_VERSION and change.way is Way.REPLACED:
+        if change.resource.type == types.SECRET_VERSION and change.way is Way.REPLACED:
             annotation = manifests.annotated_with(after, subject)
             if annotation:
                 reasons.append(manifests.EXPLAINED.get(annotation, f"{annotation} changes"))

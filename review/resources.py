@@ -1,6 +1,6 @@
 """Which resources a revision changes, and how: in place or by replacement, by the providers' own tables."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from common.json_values import Json, dig, flag, json_list, record, records, text, texts
@@ -10,7 +10,6 @@ from emulator.lifecycle import Change as OfInput
 from emulator.packages import TYPES
 from emulator.randomness import table_of
 from engine.run import MASK, qualified
-from maestro_stack.database import RESTORED, RESTORED_FROM
 from policies import types
 from review import permissions
 from review.differences import differences
@@ -28,8 +27,6 @@ _IN_SECRETS = frozenset(
     }
 )
 """Types of which something is in a secret."""
-_IGNORED = frozenset((*RESTORED_FROM, *RESTORED))
-"""Inputs that a restored instance has from its backup: what the program says of them changes nothing."""
 _PROVIDER_OPTION = "options.provider"
 """Another provider replaces, unless both are the package's default ones, which the option doesn't name.
 
@@ -190,7 +187,7 @@ def _changed(
         # Nothing is sent to its provider any more. Source: as of `_names` (a read resource).
         left = Difference(path="options.external", before=None, after=True)
         return ResourceChange(resource=new, before=old, way=Way.UPDATED, differences=(left,))
-    own = (*_heeded(_of_inputs(old, new), new), *_of_options(old, new, stays))
+    own = (*_of_inputs(old, new), *_of_options(old, new, stays))
     told = {difference.path for difference in own}
     if not is_same:
         return ResourceChange(
@@ -229,21 +226,18 @@ def _changed(
     )
 
 
-def _heeded(found: Iterable[Difference], new: Resource) -> Iterator[Difference]:
-    """Without those that the engine doesn't send: it takes the state's values of what is ignored."""
-    ignored = texts(_record(new.options), "ignoreChanges")
-    yield from (each for each in found if top(each.path) not in ignored)
-
-
 def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:
+    """Without what is ignored: the engine sends the state's values of it."""
+    ignored = texts(_record(new.options), "ignoreChanges")
+    yield from (each for each in _differing(old, new) if top(each.path) not in ignored)
+
+
+def _differing(old: Resource, new: Resource) -> Iterator[Difference]:
     document = DOCUMENTS.get(new.type)
     means_the_same = document is not None and permissions.change(old, new) is None
     before, after = ({**each.inputs} for each in (old, new))
     if document is not None and means_the_same:
         before[document] = after[document] = ""
-    for key in _IGNORED & {*texts(_record(new.options), "ignoreChanges")}:
-        if new.type == types.INSTANCE:
-            before[key] = after[key] = ""
     yield from differences(before, after)
     for key, digest in new.secrets.items():
         if digest == CONSTANT and old.secrets.get(key) != CONSTANT and dig(dict(old.inputs), key) is not None:

@@ -59,21 +59,16 @@ aws.vpc.SecurityGroupIngressRule(
 subnet_group = aws.rds.SubnetGroup(
     "subnet-group", name="maestro", description="x", subnet_ids=[s.id for s in subnets], tags=TAGS
 )
-parameter_group = aws.rds.ParameterGroup(
-    "parameter-group",
-    name="maestro-postgres17",
-    family="postgres17",
-    description="x",
-    parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
-    tags=TAGS,
-)
-aws.rds.ParameterGroup(
-    "earlier-parameter-group",
-    name="maestro-postgres16",
-    family="postgres16",
-    description="x",
-    parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
-    tags=TAGS,
+parameter_group, _ = (
+    aws.rds.ParameterGroup(
+        f"parameter-group-{family}",
+        name=f"maestro-{family}",
+        family=family,
+        description="x",
+        parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+        tags=TAGS,
+    )
+    for family in ("postgres17", "postgres16")
 )
 logs = [
     aws.cloudwatch.LogGroup(log, name=f"/aws/rds/instance/maestro/{log}", retention_in_days=7, tags=TAGS)

@@ -250,9 +250,7 @@ def test_somebody_else_can_install_the_chart_with_the_values_of_an_output(
     server: dict[str, Any] = {"install": "external", "namespace": "control", "values": values}
     outcome = rehearse(sound(profile=profile, server=server))
     assert outcome.status == 0, outcome.stdout + outcome.stderr
-    assert not {":Release", ":Namespace"} & {
-        r["type"][-len(":Release") :] for r in outcome.report["resources"]
-    }
+    assert _named(outcome, ":Release") == _named(outcome, ":Namespace") == []
     installed = outcome.report["outputs"]["maestro_chart_values"]
     assert installed["clusterName"] == "regional-xyz"
     assert installed["networkPolicy"] == values["networkPolicy"]
