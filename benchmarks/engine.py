@@ -39,7 +39,7 @@ def measure(environment: Mapping[str, str]) -> bool:
     """
     pulumi = tools.find("pulumi")
     if pulumi is None:
-        print("engine: skipped, since no pulumi was found: install Pulumi, or build one by `make tools`")
+        print("engine: skipped, since no pulumi was found: install Pulumi, or build it with `make tools`")
         return True
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as kept:
         folder = Path(kept)

@@ -33,7 +33,7 @@ FILE: Mapping[str, Json] = {
 def measure() -> bool:
     """Print the fleet's figures; whether each is within its goal. Raises BenchmarkError."""
     if tools.find("pulumi") is None:
-        print("fleet: skipped, since no pulumi was found: install Pulumi, or build one by `make tools`")
+        print("fleet: skipped, since no pulumi was found: install Pulumi, or build it with `make tools`")
         return True
     print(f"A fleet of {len(REGIONS)}, {AT_ONCE} at once; AWS's latencies played at 1:{SCALE}:")
     with _fleet() as fleet:

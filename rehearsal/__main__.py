@@ -20,7 +20,7 @@ EPILOG = """\
 On the real engine, each with its own --help:
 {commands}
 
-exit status: 0 everything holds; 1 the plan has a problem; 2 the command line, the
+exit status: 0 all checks hold; 1 the plan has a problem; 2 the command line, the
 configuration or the world can't be used; 130 interrupted.
 """
 
@@ -41,9 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         "--world",
         metavar="FILE",
         type=Path,
-        help="what is in the account already (default: what the settings name; see docs/rehearsal.md)",
+        help="what already exists in the account (default: what the settings name; see docs/rehearsal.md)",
     )
-    parser.add_argument("--manifests", metavar="DIR", type=Path, help="write the rendered YAML there")
+    parser.add_argument("--manifests", metavar="DIR", type=Path, help="write the rendered YAML to DIR")
     parser.add_argument(
         "--verbose", action="store_true", help="also show the resources, the outputs and every finding"
     )
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Rehearse once, or run one of the engine's commands; returns the exit status."""
+    """Rehearse once, or run one of the engine commands; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:
         return run_command(given)
@@ -96,7 +96,7 @@ def _print(rehearsal: "Rehearsal", *, as_json: bool, verbose: bool) -> None:
 
 
 def _explain(unusable: Exception, *, as_json: bool) -> int:
-    """Say why nothing could be rehearsed: to people on stderr, to programs as JSON on stdout."""
+    """Say why nothing could be rehearsed: in words on stderr, or as JSON on stdout."""
     if as_json:
         from rehearsal.report import FORMAT_VERSION
 
@@ -130,5 +130,5 @@ def _write_manifests(rehearsal: "Rehearsal", folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    gc.disable()  # one short run: looking for garbage takes longer than leaving it
+    gc.disable()  # a short run: collecting garbage costs more time than it is worth
     sys.exit(main())

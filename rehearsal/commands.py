@@ -27,8 +27,8 @@ EPILOG = """\
 exit status: 0 done; 1 the engine reports a failure; 2 the command line, the
 configuration, the state or the world can't be used; 130 interrupted.
 
-The state is kept in --state, so that a stack can be changed tomorrow. Nothing
-leaves this machine.
+The state is kept in the --state folder, so you can change the stack later.
+Nothing leaves this machine.
 """
 
 
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rehearsal",
-        description="Run the unmodified program on the real Pulumi engine, against an emulated AWS and, if "
-        "wanted, a real Kubernetes control plane.",
+        description="Run the unmodified program on the real Pulumi engine, against an emulated AWS and, "
+        "optionally, a real Kubernetes control plane.",
         epilog=EPILOG,
         formatter_class=Help,
     )
@@ -62,20 +62,20 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--config", metavar="FILE", type=Path, help="stack file (default: Pulumi.<stack>.yaml)"
         )
-        sub.add_argument("--world", metavar="FILE", type=Path, help="what is in the account already")
+        sub.add_argument("--world", metavar="FILE", type=Path, help="what already exists in the account")
         sub.add_argument(
             "--state",
             metavar="DIR",
             type=Path,
             default=Path(STATE_FOLDER),
-            help=f"where everything is kept (default: {STATE_FOLDER})",
+            help=f"folder that holds all state (default: {STATE_FOLDER})",
         )
         sub.add_argument("--json", action="store_true", help="print the result as JSON")
         sub.add_argument(
             "--cluster",
             action="store_true",
             default=name == "playground",
-            help="with a real Kubernetes control plane, as the playground always is",
+            help="use a real Kubernetes control plane, as the playground always does",
         )
     return parser
 
@@ -110,7 +110,7 @@ def _cancel(options: argparse.Namespace, progress: Progress) -> int:
 
 
 def _serve(options: argparse.Namespace, progress: Progress) -> int:
-    """Keep the surroundings up for an ordinary `pulumi`, until Ctrl-C."""
+    """Keep the surroundings running for an ordinary `pulumi`, until Ctrl-C."""
 
     def work(stack: "Stack", around: "Surroundings") -> int:
         from engine.shell import variables
@@ -129,7 +129,7 @@ def _serve(options: argparse.Namespace, progress: Progress) -> int:
 
 
 def _playground(options: argparse.Namespace, progress: Progress) -> int:
-    """Build the stack in the whole world, show how, and keep the world up until Ctrl-C."""
+    """Start everything, build the stack while showing progress, and keep it all running until Ctrl-C."""
 
     def work(engine: "Engine", around: "Surroundings") -> int:
         del around
@@ -142,7 +142,7 @@ def _playground(options: argparse.Namespace, progress: Progress) -> int:
         if not result.succeeded:
             print("\n".join(result.diagnostics), file=sys.stderr)  # noqa: T201
             _tell_remedies(result)
-        # With the engine's own the doctor finds the state, too.
+        # The engine's own variables let the doctor find the state, too.
         variables = {"PATH": _path_with_tools(), **engine.variables}
         file = options.state / "playground.env"
         file.write_text(_as_exports(variables), encoding="utf-8")
@@ -180,7 +180,7 @@ def _invitation(file: Path, variables: Mapping[str, str], options: argparse.Name
 
 
 def _path_with_tools() -> str:
-    """PATH with the pinned tools and the virtual environment's `aws` behind what is installed."""
+    """PATH with the pinned tools and the virtual environment's `aws` appended, so installed ones win."""
     import tools
 
     ours = [found.parent for name in ("kubectl", "helm", "pulumi") if (found := tools.find(name))]
@@ -188,7 +188,7 @@ def _path_with_tools() -> str:
 
 
 def tell_variables(variables: Mapping[str, str], *, as_json: bool) -> None:
-    """As lines that a shell can evaluate, or as JSON."""
+    """Print them as lines that a shell can evaluate, or as JSON."""
     if as_json:
         _print(json.dumps(dict(variables), indent=2))
         return
@@ -196,8 +196,8 @@ def tell_variables(variables: Mapping[str, str], *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-# In us-east-1 the AWS CLI's first version has an address of its own for RDS, which goes before
-# AWS_ENDPOINT_URL but not before the option.
+# AWS CLI v1 has an RDS endpoint of its own for us-east-1, which overrides AWS_ENDPOINT_URL but not the
+# option.
 _AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
 
 
@@ -233,7 +233,7 @@ def _with_engine(
 def _with_surroundings(
     options: argparse.Namespace, progress: Progress, work: Callable[["Stack", "Surroundings"], int]
 ) -> int:
-    """Run `work`, and say in words why it can't be done."""
+    """Run `work`, or say why it can't be run."""
     progress("starting")
     # Only now: --help shouldn't wait for Pulumi's modules.
     import pulumi
@@ -305,9 +305,9 @@ def _print(text: str) -> None:
 COMMANDS: Mapping[str, _Command] = {
     "preview": _Command("show what `up` would do", _operation("preview")),
     "up": _Command("build or change the stack", _operation("up")),
-    "refresh": _Command("take over into the state what is really there", _operation("refresh")),
+    "refresh": _Command("update the state to match what really exists", _operation("refresh")),
     "destroy": _Command("delete everything, if nothing is protected", _operation("destroy")),
     "cancel": _Command("release the lock that a killed run left on the stack", _cancel),
-    "playground": _Command("the whole world, with a real control plane, until Ctrl-C", _playground),
-    "serve": _Command("keep the emulation up for a `pulumi`, and print its variables", _serve),
+    "playground": _Command("run everything, with a real control plane, until Ctrl-C", _playground),
+    "serve": _Command("keep the emulation running for `pulumi`, and print its variables", _serve),
 }

@@ -1,4 +1,4 @@
-"""A fleet in the emulation: a checkout with a fleet file, the regions' worlds, and empty stacks."""
+"""A fleet in the emulation: a checkout with a fleet file, a world per region, and empty stacks."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class EmulatedFleet:
-    """Where `python -m fleet` runs as it does for an operator."""
+    """A place in which `python -m fleet` runs as it does for an operator."""
 
     def __init__(
         self,
@@ -37,16 +37,16 @@ class EmulatedFleet:
         account: str = DEFAULT_ACCOUNT,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        """`content` is the fleet file's; each of its stacks has the name of its AWS region.
+        """`content` is the fleet file's; each of its stacks is named for its AWS region.
 
-        All are in the account. `more` are variables to set.
+        All are in `account`. `more` are environment variables to set.
 
         Raises:
-            EngineError: there is no Pulumi CLI, or a stack can't be made.
+            EngineError: there is no Pulumi CLI, or a stack can't be created.
         """
         pulumi = tools.find("pulumi")
         if pulumi is None:
-            raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
+            raise EngineError("no pulumi CLI was found: install Pulumi, or build it with `make tools`")
         self.emulation = emulation
         self.account = account
         self.checkout = folder / "checkout"
@@ -75,15 +75,15 @@ class EmulatedFleet:
             list(pool.map(self._make, self.stacks))
 
     def configure(self, content: Mapping[str, Json]) -> None:
-        """Give it another fleet file."""
+        """Replace the fleet file."""
         self.file.write_text(go_yaml.dump(content), encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
-        """A command of the fleet's, to be run in the checkout with the environment."""
+        """A `python -m fleet` command line, to be run in `checkout` with `environment`."""
         return [sys.executable, "-m", "fleet", *arguments]
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """A command that runs, in a session of its own."""
+        """Start a command in a session of its own."""
         return subprocess.Popen(  # noqa: S603
             self.command(*arguments),
             cwd=self.checkout,
@@ -96,18 +96,18 @@ class EmulatedFleet:
         )
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """A command that has ended."""
+        """Run a command to its end."""
         return self._run(self.command(*arguments))
 
     def pulumi(self, *arguments: str) -> str:
-        """What an ordinary command prints. Raises EngineError if it fails."""
+        """What an ordinary `pulumi` command prints. Raises EngineError if it fails."""
         done = self._run(["pulumi", "--non-interactive", *arguments])
         if done.returncode:
             raise EngineError(done.stderr)
         return done.stdout
 
     def build_worlds(self) -> None:
-        """Make in AWS what each region's configuration names, as the stacks' files have it now."""
+        """Create in AWS what each region's stack file names at present."""
         for stack in self.stacks:
             settings = settings_of(load_stack(self.checkout, name=stack))
             world = world_of(settings).model_copy(update={"account": self.account})

@@ -1,4 +1,4 @@
-"""Everything that one stack needs to be run on the engine: emulated AWS, engine, and a cluster if wanted."""
+"""Everything that a stack needs to run on the engine: emulated AWS, engine and, optionally, a cluster."""
 
 import os
 from collections.abc import Generator
@@ -31,17 +31,17 @@ class Surroundings:
     world: World
     settings: Settings
     kubeconfig: Path | None
-    """The administrator's, where there is an API server."""
+    """The administrator's, if there is an API server."""
 
     @property
     def has_api_server(self) -> bool:
-        """Whether the stack's cluster in the world is one that answers."""
+        """Whether the stack's cluster in the world has an endpoint that answers."""
         name, region = self.settings.cluster_name, self.settings.region
         return any(c.endpoint for c in self.world.clusters_in(region) if c.name == name)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables with which `pulumi`, `aws`, `kubectl` and `helm` work in these surroundings only."""
+        """Variables that confine `pulumi`, `aws`, `kubectl` and `helm` to these surroundings."""
         return {
             **self.emulation.environment(self.settings.region),
             ACCOUNT: self.world.account,
@@ -53,20 +53,20 @@ class Surroundings:
 def surroundings(
     stack: Stack, folder: Path, *, world: World | None, with_cluster: bool, progress: Progress
 ) -> Generator[Surroundings]:
-    """Start the emulated AWS, and a control plane if wanted, and build the world in it; ended on exit.
+    """Start the emulated AWS, and a control plane if wanted, and build the world in it; stopped on exit.
 
-    Both go on from what `folder` keeps of an earlier time. If another process serves the folder, its
+    Both resume from what an earlier run left in `folder`. If another process serves the folder, its
     surroundings are used.
 
     Raises:
-        maestro_stack.errors.MaestroError: the configuration isn't usable.
+        maestro_stack.errors.MaestroError: the configuration can't be used.
         emulator.client.EmulationError, controlplane.ControlPlaneError: something can't start.
         emulator.world.WorldError: no world can be built.
     """
     settings = settings_of(stack)
     world = world or world_of(settings)
     if with_cluster:
-        with_real_kubernetes()  # says at once that it isn't there
+        with_real_kubernetes()  # fails at once if the provider is missing
     state, kubeconfig = folder / "aws.state", folder / "control-plane" / "kubeconfig"
     if serving := Emulation.serving(state):
         yield _joined(serving, settings, world, kubeconfig)
@@ -117,7 +117,7 @@ def surroundings(
 
 
 def _joined(emulation: Emulation, settings: Settings, world: World, kubeconfig: Path) -> Surroundings:
-    """What another process serves: its world, with the API server in it if there is one."""
+    """The surroundings that another process serves: its world, with its API server if it has one."""
     there = emulation.world(account=world.account, region=settings.region)
     if there is None:
         emulation.build(account=world.account, region=settings.region, world=world)
@@ -127,35 +127,35 @@ def _joined(emulation: Emulation, settings: Settings, world: World, kubeconfig: 
 
 
 def engine(stack: Stack, folder: Path, around: Surroundings) -> Engine:
-    """The engine over `stack` in its surroundings.
+    """An engine that runs `stack` in its surroundings.
 
     Raises:
         EngineError: there is no Pulumi CLI or Kubernetes provider, or the folder can't be used.
     """
     pulumi = tools.find("pulumi")
     if pulumi is None:
-        raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
+        raise EngineError("no pulumi CLI was found: install Pulumi, or build it with `make tools`")
     state = folder / "pulumi-state"
     environment = {LOG: str(state / "provider.log"), **around.environment}
     return Engine(stack, state, pulumi=pulumi, plugins=plugins(around), environment=environment)
 
 
 def plugins(around: Surroundings) -> WritePlugins:
-    """The providers: emulated, but for the Kubernetes provider where there is an API server for it.
+    """The providers: all emulated, except that Kubernetes' is the real one if there is an API server.
 
     Raises:
-        EngineError: that provider isn't there, or only in another version.
+        EngineError: the real provider is missing, or has another version.
     """
     return with_real_kubernetes() if around.has_api_server else write_plugins
 
 
 def with_real_kubernetes() -> WritePlugins:
-    """The emulated providers with the real one for Kubernetes. Raises EngineError if that isn't there."""
+    """The emulated providers with the real one for Kubernetes. Raises EngineError if that is missing."""
     provider = tools.find(PROVIDER)
     if provider is None:
         raise EngineError(
-            f"an API server needs the real Kubernetes provider, and {PROVIDER} isn't there in the version "
-            "that tools/versions.toml names: build it by `make tools`, or rehearse without --cluster"
+            f"an API server needs the real Kubernetes provider, and {PROVIDER} wasn't found in the version "
+            "that tools/versions.toml names: build it with `make tools`, or rehearse without --cluster"
         )
 
     def write(folder: Path, root: Path | None) -> dict[str, Path]:
@@ -166,7 +166,7 @@ def with_real_kubernetes() -> WritePlugins:
 
 
 def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:
-    """Put the world's ConfigMaps and namespaces into the in-memory cluster that stands for an API server."""
+    """Put the world's ConfigMaps and namespaces into the in-memory cluster used in place of an API server."""
     arn = emulation.cloud(settings.region, world.account).arn("eks", f"cluster/{settings.cluster_name}")
     clusters = [c for c in world.clusters_in(settings.region) if c.name == settings.cluster_name]
     maps: dict[str, Json] = {path: dict(data) for path, data in world.config_maps.items()}
@@ -176,7 +176,7 @@ def seed_memory(emulation: Emulation, settings: Settings, world: World) -> None:
 
 
 def _seed(api: Api, world: World) -> None:
-    """Make the world's namespaces and ConfigMaps where none is; what was changed in one stays."""
+    """Create the world's namespaces and ConfigMaps that don't exist; changes to existing ones stay."""
     for namespace in dict.fromkeys((*world.namespaces, *(p.split("/")[0] for p in world.config_maps))):
         api.apply(
             f"/api/v1/namespaces/{namespace}",

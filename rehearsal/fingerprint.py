@@ -1,4 +1,4 @@
-"""What a secret is made of, without what is secret: so that two runs can be compared."""
+"""Digests of how secrets are composed, without what is secret in them, so that two runs can be compared."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ from engine.run import MASK, Run
 CONSTANT = "constant"
 LEFT_OUT = "…"
 PART_MIN = 8
-"""Shorter values of resources occur in other texts by chance."""
+"""Characters; shorter values of resources occur in other texts by chance."""
 
 
 def fingerprints(run: Run, again: Run | None) -> dict[str, dict[str, str]]:
-    """By URN and input's path, a digest of each secret that is put together from other resources' values.
+    """By URN and input path, a digest of each secret that is composed of other resources' values.
 
-    One that is the same in another run, whose secrets are others, is `CONSTANT`. Of the others every value
-    that another resource gave (password, certificate, key, address) is left out first. What is left is the
-    program's own: the form, and what is constant. A secret without such a part has no digest.
+    A secret that has the same value in `again`, a run with different secrets, is `CONSTANT`. From the rest,
+    every value that came from another resource (password, certificate, key, address) is removed first. What
+    remains is the program's own: the form and the constants. A secret with no such value has no digest.
     """
     given = {resource.urn: set(properties.leaves(dict(resource.outputs))) for resource in run.resources}
     again_inputs = {resource.urn: resource.inputs for resource in again.resources} if again else {}
@@ -40,7 +40,7 @@ def fingerprints(run: Run, again: Run | None) -> dict[str, dict[str, str]]:
 
 
 def _at(inputs: Mapping[str, Json], path: str) -> Json:
-    """What is at a path; None where a secret's own part isn't to be found in the same way."""
+    """The value at a path; None if there is none, as with a part inside a secret."""
     return next((value for key, value in _paths(dict(inputs), "") if key == path), None)
 
 
@@ -63,6 +63,6 @@ def _digest(value: Json, parts: Iterable[str]) -> str | None:
     whole = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     form = whole
     for part in parts:
-        # Within JSON text a value is escaped.
+        # Inside JSON text a value is escaped.
         form = form.replace(part, LEFT_OUT).replace(json.dumps(part)[1:-1], LEFT_OUT)
     return None if form == whole else hashlib.sha256(form.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The checks' evidence, from the emulated AWS and the cluster in memory."""
+"""The checks' evidence, from the emulated AWS and the in-memory cluster."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ OF_CERTIFICATE = (types.CERTIFICATE, types.IOT_POLICY, types.POLICY_ATTACHMENT)
 OF_DATABASE = (types.INSTANCE, types.SECURITY_GROUP, types.INGRESS_RULE, types.PARAMETER_GROUP)
 
 
-def gather(  # noqa: PLR0913, PLR0917 all that a rehearsal has
+def gather(  # noqa: PLR0913, PLR0917 everything a rehearsal has
     settings: Settings,
     config: Mapping[str, str],
     preview: Run,
@@ -41,13 +41,13 @@ def gather(  # noqa: PLR0913, PLR0917 all that a rehearsal has
     cloud: Cloud,
     cluster: kubernetes.Kubernetes,
 ) -> Evidence:
-    """All that there is; `config` is what the settings were read from.
+    """All the evidence; `config` is what the settings were read from.
 
-    What AWS doesn't answer is missing, and the checks that need it say why.
+    What AWS doesn't answer is `Missing`, and the checks that need it say why.
     """
 
     def part(gathered: Callable[[], T], *types: str) -> T | Missing:
-        """What is gathered of resources of these types."""
+        """What is gathered, unless a resource of these types is unverified."""
         try:
             update.require_known(*types)
             return gathered()
@@ -137,7 +137,7 @@ def association_of(
 
 
 def _others(arn: str, read: Callable[[], str]) -> Document:
-    """A policy that the stack only names: one that the world doesn't have may well be in the account."""
+    """A policy that the stack only refers to: if the world lacks it, it may still exist in the account."""
     try:
         return Document(arn=arn, content=read())
     except AwsError as refusal:
@@ -159,7 +159,7 @@ def _key_policy(cloud: Cloud, arn: str) -> str:
 
 
 def _document(value: Json) -> str:
-    """botocore decodes the policy documents of IAM's answers."""
+    """The document as JSON text: botocore decodes those in IAM's answers."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

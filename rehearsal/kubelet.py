@@ -1,10 +1,10 @@
-"""The stand-in for kubelet and CSI driver: a pod is ready only when its secrets would really mount.
+"""A stand-in for kubelet and the CSI driver: a pod becomes ready only if its secrets would really mount.
 
-It takes every scheduled pod with a volume of the Secrets Store CSI driver and does what the driver and its
-AWS provider would do, with the pod's own facts: the SecretProviderClass from the API server, the Pod Identity
-association of its service account, the role, the secrets, all from the emulated AWS. If that works, an
-annotation lets kwok's stage (stages.yaml) make the pod ready; otherwise the pod gets the event FailedMount
-and the mount is tried again, so that mending heals without help. Other pods are ready at once.
+For every scheduled pod with a volume of the Secrets Store CSI driver it does what the driver and its AWS
+provider would do, using the pod's real objects: the SecretProviderClass from the API server, and from the
+emulated AWS the Pod Identity association of its service account, the role and the secrets. If that works, an
+annotation lets kwok's stage (stages.yaml) make the pod ready; otherwise the pod gets a FailedMount event and
+the mount is retried, so the pod recovers once the fault is fixed. Other pods are ready at once.
 
 Sources: kubernetes/pkg/volume/util/operationexecutor (text of the event), pkg/kubelet/events;
 secrets-store-csi-driver pkg/secrets-store/nodeserver.go and utils.go.
@@ -40,8 +40,8 @@ MOUNTED: Final = "rehearsal/volume-mounted"
 VERSIONS: Final = "rehearsal/secret-versions"
 """Annotation that says what the pod mounted: JSON, secret to version id."""
 
-_FIRST_DELAY: Final = 0.5  # seconds; kubelet's own is the same
-_LONGEST_DELAY: Final = 2.0  # kubelet goes on doubling to two minutes
+_FIRST_DELAY: Final = 0.5  # seconds, as in kubelet
+_LONGEST_DELAY: Final = 2.0  # seconds; kubelet keeps doubling up to two minutes
 _CLASSES: Final = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces"
 _VARIABLE: Final = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _TOO_MANY: Final = http.client.TOO_MANY_REQUESTS
@@ -50,26 +50,26 @@ _UNREACHABLE: Final = (OSError, http.client.HTTPException)
 
 @dataclass(frozen=True, kw_only=True)
 class MountedPod:
-    """A pod whose volume was mounted, and with what. Holds no secret content."""
+    """A pod whose volume was mounted, and what was mounted. Holds no secret content."""
 
     namespace: str
     name: str
     uid: str
     client_id: str | None
-    """MQTT client id (`--client-id` of a container), with its variables replaced."""
+    """MQTT client id (`--client-id` of a container), with its variables expanded."""
     versions: Mapping[str, str]
-    """Secret, as the SecretProviderClass names it, to the id of the version that was read."""
+    """From secret, as the SecretProviderClass names it, to the id of the version that was read."""
     files: Mapping[str, str] = field(repr=False)
-    """File below the mount point to the SHA-256 of its content, in hex; none if an earlier run did it."""
+    """From file below the mount point to its content's SHA-256, in hex; empty if an earlier run did it."""
     mounted_at: float
-    """`time.time()`; from then on the pod is about to be ready."""
+    """`time.time()`; the pod becomes ready shortly after."""
     gone_at: float | None = None
-    """When the pod was gone from the API server; None as long as it is there."""
+    """When the pod disappeared from the API server; None while it exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Pod:
-    """What is needed of a pod to mount its volumes."""
+    """The parts of a pod needed to mount its volumes."""
 
     namespace: str
     name: str
@@ -78,12 +78,12 @@ class _Pod:
     service_account: str
     client_id: str | None
     volumes: Mapping[str, str]
-    """Of the driver: volume name to the name of its SecretProviderClass."""
+    """The driver's: from volume name to the name of its SecretProviderClass."""
 
 
 @dataclass
 class _Trial:
-    """A pod whose mount is due, or is tried again."""
+    """A pod that is yet to be mounted, or being retried."""
 
     pod: _Pod
     delay: float = _FIRST_DELAY
@@ -91,7 +91,7 @@ class _Trial:
 
 @dataclass
 class _Event:
-    """A FailedMount event that exists, for counting up."""
+    """A FailedMount event that exists, whose count is raised when it recurs."""
 
     name: str
     message: str
@@ -99,9 +99,9 @@ class _Event:
 
 
 class Kubelet:
-    """Mounts the secrets of pods, from `start` to `stop`, in threads of its own.
+    """Mounts pods' secrets, from `start` to `stop`, in threads of its own.
 
-    `clients` lead to the emulated AWS, in which `account_id` has the cluster `cluster_name` in `region`.
+    `clients` talk to the emulated AWS, where `account_id` has the cluster `cluster_name` in `region`.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Kubelet:
         self._clients = clients
         self._cluster_name, self._region, self._account_id = cluster_name, region, account_id
         self._changed = threading.Condition()
-        self._due: list[tuple[float, str]] = []  # a heap of when, uid
+        self._due: list[tuple[float, str]] = []  # a heap of (time, uid)
         self._trials: dict[str, _Trial] = {}
         self._mounted: dict[str, MountedPod] = {}
         self._events: dict[str, _Event] = {}
@@ -124,16 +124,16 @@ class Kubelet:
         )
 
     def start(self) -> Self:
-        """Begins; returns itself."""
+        """Start the threads; returns itself."""
         for thread in self._threads:
             thread.start()
         return self
 
     def stop(self) -> None:
-        """Ends and waits for the end.
+        """Stop the threads and wait for them.
 
         Raises:
-            RuntimeError: it had broken down before, which is a fault in it.
+            RuntimeError: it had crashed, which is a bug in it.
         """
         self._stopping.set()
         with self._changed:
@@ -146,13 +146,13 @@ class Kubelet:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has been started, and neither stopped nor broken down."""
+        """Whether it has been started, and neither stopped nor crashed."""
         return not self._stopping.is_set() and all(thread.is_alive() for thread in self._threads)
 
     def check(self) -> None:
-        """Raises RuntimeError if it has broken down."""
+        """Raises RuntimeError if it has crashed."""
         if self._failure is not None:
-            raise RuntimeError("the stand-in for kubelet broke down") from self._failure
+            raise RuntimeError("the stand-in for kubelet crashed") from self._failure
 
     def __enter__(self) -> Self:
         return self.start()
@@ -162,14 +162,14 @@ class Kubelet:
 
     @property
     def mounted(self) -> tuple[MountedPod, ...]:
-        """Every pod that was mounted since the start, in that order, those that are gone included."""
+        """Every pod mounted since the start, in that order, including those that are gone."""
         with self._changed:
             return tuple(self._mounted.values())
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 told by `check`, since nobody waits for this thread
+        except BaseException as error:  # noqa: BLE001 raised by `check`, since nobody waits for this thread
             self._failure = error
             self._stopping.set()
             with self._changed:
@@ -178,7 +178,7 @@ class Kubelet:
         finally:
             self._api.close()
 
-    # --- which pods there are -----------------------------------------------------------------------
+    # --- watching pods ------------------------------------------------------------------------------
 
     def _watch_pods(self) -> None:
         version = ""
@@ -187,7 +187,7 @@ class Kubelet:
                 version = self._follow(version or self._list())
             except ApiError as refusal:
                 if refusal.status == http.client.GONE:
-                    version = ""  # too long away: look at everything again
+                    version = ""  # the version has expired: list everything again
                 elif not _is_passing(refusal):
                     raise
                 self._pause()
@@ -207,7 +207,7 @@ class Kubelet:
         return text(record(listed, "metadata"), "resourceVersion")
 
     def _follow(self, version: str) -> str:
-        """Takes in changes until the server ends the watch; returns the version to go on from."""
+        """Handle changes until the server ends the watch; returns the version to resume from."""
         with self._api.watch("/api/v1/pods", version) as watch:
             with self._changed:
                 self._hang_up = watch.close
@@ -219,7 +219,7 @@ class Kubelet:
                     self._see(pod)
                 elif kind == "DELETED":
                     self._forget(text(record(pod, "metadata"), "uid"))
-        self._stopping.wait(0.05)  # a server that hangs up at once isn't asked without end
+        self._stopping.wait(0.05)  # don't hammer a server that hangs up at once
         return version
 
     def _see(self, manifest: Mapping[str, Json]) -> None:
@@ -267,7 +267,7 @@ class Kubelet:
                     trial.delay = min(trial.delay * 2, _LONGEST_DELAY)
 
     def _is_done(self, pod: _Pod) -> bool:
-        """Tries a pod; whether nothing is left to do for it."""
+        """Try to mount a pod's volumes; returns whether nothing is left to do for it."""
         try:
             try:
                 problem = self._try(pod)
@@ -285,7 +285,7 @@ class Kubelet:
         return problem is None
 
     def _next(self) -> _Trial | None:
-        """The pod that is due, once it is; None at the end."""
+        """Wait for the next pod that is due, and return it; None when stopping."""
         with self._changed:
             while not self._stopping.is_set():
                 if self._due:
@@ -302,7 +302,7 @@ class Kubelet:
         return None
 
     def _try(self, pod: _Pod) -> str | None:
-        """Mounts the pod's volumes and lets it go on, or returns the text of the event."""
+        """Mount the pod's volumes and let it become ready, or return the text of the event."""
         versions: dict[str, str] = {}
         files: dict[str, str] = {}
         for volume, class_name in pod.volumes.items():
@@ -328,7 +328,7 @@ class Kubelet:
         return None
 
     def _mount(self, pod: _Pod, class_name: str, versions: dict[str, str]) -> tuple[MountedFile, ...]:
-        """Raises MountError with the event's text, from the driver on."""
+        """Raises MountError; its event text begins with what the driver says."""
         cloud = Cloud(self._region, self._account_id, clients=self._clients)
         identity = aws_policy.PodIdentity(
             account_id=self._account_id,
@@ -359,7 +359,7 @@ class Kubelet:
             reason, event = str(error), error.event
         except (AwsError, BotoCoreError, aws_policy.PolicyError) as error:
             reason = event = f"{self._region}: {error}"
-        # Outside the blocks above, so that no secret can hang on as a cause.
+        # Raised outside the blocks above, so that no exception holding a secret is chained to it.
         place = f"failed to mount secrets store objects for pod {pod.namespace}/{pod.name}"
         raise MountError(reason, event=f"{place}, err: rpc error: code = Unknown desc = {event}")
 
@@ -373,7 +373,7 @@ class Kubelet:
         raise MountError(why, event=f"failed to get secretproviderclass {namespace}/{name}, error: {why}")
 
     def _write_status(self, pod: _Pod, class_name: str, versions: Mapping[str, str]) -> None:
-        """The driver's own record of the mount, which goes when the pod goes."""
+        """Write the driver's own record of the mount, which is deleted with the pod."""
         name = f"{pod.name}-{pod.namespace}-{class_name}"
         owner: dict[str, Json] = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
         objects: list[Json] = [{"id": secret, "version": version} for secret, version in versions.items()]
@@ -399,14 +399,14 @@ class Kubelet:
 
     def _let_go_on(self, pod: _Pod, versions: Mapping[str, str]) -> None:
         annotations: dict[str, Json] = {MOUNTED: "true", VERSIONS: json.dumps(versions, sort_keys=True)}
-        # The uid makes the API server refuse it for another pod of the same name.
+        # With the uid, the API server refuses the patch for another pod of the same name.
         patch: dict[str, Json] = {"metadata": {"uid": pod.uid, "annotations": annotations}}
         self._api.call("PATCH", _path(pod), patch, content_type=MERGE_PATCH)
 
     # --- events -------------------------------------------------------------------------------------
 
     def _tell(self, pod: _Pod, message: str) -> None:
-        """Writes the event FailedMount, or counts it up."""
+        """Write a FailedMount event, or raise its count."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         events = f"/api/v1/namespaces/{pod.namespace}/events"
         known = self._events.get(pod.uid)
@@ -462,7 +462,7 @@ class Kubelet:
 
 
 def _is_passing(refusal: ApiError) -> bool:
-    """Whether the API server may answer otherwise in a moment."""
+    """Whether the refusal is transient: the API server may soon answer differently."""
     return refusal.status >= http.client.INTERNAL_SERVER_ERROR or refusal.status == _TOO_MANY
 
 
@@ -517,7 +517,7 @@ def _client_ids(containers: Iterable[Mapping[str, Json]], metadata: Mapping[str,
 
 
 def _expanded(argument: str, env: Mapping[str, str]) -> str:
-    """With the `$(NAME)` of a container's variables replaced, as kubelet does; unknown ones stay."""
+    """Expand `$(NAME)` from the container's variables, as kubelet does; unknown ones stay."""
     return _VARIABLE.sub(lambda found: env.get(found[1], found[0]), argument)
 
 

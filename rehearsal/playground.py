@@ -1,4 +1,4 @@
-"""The whole world on this machine: emulated AWS, a real control plane with nodes, and the engine."""
+"""Everything on this machine: emulated AWS, a real control plane with nodes, and the engine."""
 
 import threading
 import time
@@ -40,9 +40,9 @@ class _Resource:
 
 
 class View:
-    """What the engine does, resource by resource, while it does it.
+    """Live progress of the engine, resource by resource.
 
-    On a terminal a table that is drawn anew; elsewhere a line as each resource is done.
+    On a terminal, a table that is redrawn; elsewhere, a line as each resource is done.
     """
 
     def __init__(self, console: Console) -> None:
@@ -52,7 +52,7 @@ class View:
         self._lock = threading.Lock()
 
     def see(self, event: Mapping[str, Json]) -> None:
-        """Take in an event of the engine's log."""
+        """Process an event from the engine's log."""
         begun = record(record(event, "resourcePreEvent"), "metadata")
         done = record(record(event, "resOutputsEvent"), "metadata")
         failed = record(record(event, "resOpFailedEvent"), "metadata")
@@ -114,7 +114,7 @@ def _showing(view: View, console: Console) -> Generator[None]:
 
 
 def build(engine: Engine, console: Console) -> Result:
-    """`up`, shown while it happens."""
+    """Run `up`, showing its progress."""
     view = View(console)
     with _showing(view, console):
         return engine.up(observer=view.see)

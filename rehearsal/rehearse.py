@@ -28,9 +28,9 @@ from maestro_stack.settings import Settings
 from rehearsal.gather import gather
 
 _OTHER_PLACEHOLDER = "placeholder-if-"
-"""As long as the first, so that nothing but a secret differs."""
+"""As long as the first, so that only the secrets differ."""
 Progress = Callable[[str], None]
-"""Called with what begins now."""
+"""Called with a description of each step as it begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class Rehearsal:
     stack: Stack
     settings: Settings
     kubernetes_version: str
-    """Whose schemas judged the objects."""
+    """The version whose schemas the objects were validated against."""
     update: Run
     again: Run | None
-    """The same with other secrets; None where nothing was built."""
+    """The same update with different secrets; None if nothing was built."""
     failures: tuple[Failure, ...]
-    """What providers refused; the checks are left out then."""
+    """What providers refused; if there are any, no checks are run."""
     checks: tuple[Check, ...]
     releases: tuple[Release, ...]
     installs: tuple[Mapping[str, Json], ...]
@@ -59,14 +59,14 @@ class Rehearsal:
 
     @property
     def is_about_surroundings(self) -> bool:
-        """Only what was there before is in the way."""
+        """Only what existed before is in the way."""
         return bool(self.failures) and all(failure.is_surroundings for failure in self.failures)
 
 
 def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehearsal:
     """Run the stack's program in preview and in update mode against `world`, and check the result.
 
-    Without a world, one is built in which everything that the settings name exists.
+    If `world` is None, one is built in which everything that the settings name exists.
 
     Raises:
         maestro_stack.errors.MaestroError: the configuration or the world doesn't fit the program.
@@ -106,7 +106,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
 
 
 def _again(stack: Stack, settings: Settings, world: World, progress: Progress) -> Again | None:
-    """The update once more, in a world of the same, with other secrets and nothing else."""
+    """The update once more, in an identical world, with only the secrets changed."""
     config = {key: value.replace(PLACEHOLDER, _OTHER_PLACEHOLDER) for key, value in stack.config.items()}
     with in_process_cloud(settings.region, world) as cloud:
         cluster = _cluster(stack, settings, world)
@@ -120,9 +120,9 @@ def _again(stack: Stack, settings: Settings, world: World, progress: Progress) -
 def _installs(
     settings: Settings, cluster: Kubernetes, update: Run
 ) -> tuple[tuple[Mapping[str, Json], ...], Run]:
-    """What the releases are made of, whoever installs them; who isn't Pulumi, does it here.
+    """The inputs of the releases, whoever installs them; if that isn't Pulumi, it is done here.
 
-    Somebody else has the chart of this repository, and the values from the stack's output.
+    Another installer has this repository's chart and the values from the stack's output.
     """
     if settings.server.install == "pulumi" or update.failures:
         known = (each for each in update.of_type(RELEASE) if not each.unverified)
@@ -163,9 +163,9 @@ def _clusters(settings: Settings, world: World) -> list[Cluster]:
 
 
 def world_of(settings: Settings) -> World:
-    """The world in which everything that the settings name exists. Raises WorldError.
+    """A world in which everything that the settings name exists. Raises WorldError.
 
-    A stack that keeps its name moved here from the cluster of that name, within its network.
+    A stack whose name isn't its cluster's moved here from the cluster of that name, in the same network.
     """
     network, name = settings.network, settings.names.name
     world = default_world(
@@ -189,7 +189,7 @@ def world_of(settings: Settings) -> World:
 
 
 def _restored(settings: DatabaseSettings) -> Database | None:
-    """What `database.restoreFrom` names, with what the settings expect of it."""
+    """The database that `database.restoreFrom` names, as the settings expect it to be."""
     if (source := settings.restore_from) is None:
         return None
     return Database(
@@ -206,7 +206,7 @@ def _restored(settings: DatabaseSettings) -> Database | None:
 
 
 def _run(mode: Literal["preview", "update"], stack: Stack, providers: Providers, progress: Progress) -> Run:
-    """Run the program once, telling how many resources it has registered so far."""
+    """Run the program once, reporting how many resources it has registered so far."""
     registered = itertools.count(1)
     progress(f"{mode}: starting the program")
     return run(

@@ -1,4 +1,4 @@
-"""What the person sees, and the same for programs: text for a terminal of 80 columns, and JSON."""
+"""The report, as text for a terminal of 80 columns and as JSON for programs."""
 
 import hashlib
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -19,9 +19,9 @@ from rehearsal.rehearse import Rehearsal
 
 FORMAT_VERSION = 1
 ID_SHOWN, SUFFIX = 12, "-AbCdEf"
-"""Characters of a certificate's id that a finding shows, and what Secrets Manager ends an ARN with."""
+"""How many characters of a certificate id a finding shows, and what the end of a secret's ARN looks like."""
 
-# What each resource is, from its properties; others are told by their physical name.
+# How each resource is described, from its properties; other types are shown by their physical name.
 _TOLD: Mapping[str, str] = {
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": "{namespace}/{serviceAccount}",
     "aws:iot/certificate:Certificate": "X.509, active: {active}",
@@ -42,10 +42,10 @@ _TOLD: Mapping[str, str] = {
 
 
 def as_text(rehearsal: Rehearsal, colour: Colours, *, verbose: bool) -> str:
-    """The report for a person: the verdict, what is in the way or unknown, what holds, the verdict.
+    """The report for people: the verdict, what fails or is unverified, what holds, the verdict again.
 
-    With `verbose` also what would be built, all findings, and the outputs. The same rehearsed twice reads the
-    same, but for the time: what AWS makes up by chance is made up from names.
+    With `verbose` also what would be built, all findings, and the outputs. Two rehearsals of the same stack
+    read the same except for the time: ids that AWS picks at random are replaced by ones derived from names.
     """
     text = "\n".join(_lines(rehearsal, colour, verbose=verbose)) + "\n"
     for by_chance, by_name in _chosen_by_chance(rehearsal):
@@ -103,7 +103,7 @@ def _failures(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
 
 
 def _chosen_by_chance(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
-    """Ids that follow from a key pair or a source of randomness, and as many characters that stay."""
+    """Ids that come from a key pair or a random source, each with a stable replacement of the same length."""
     for resource in rehearsal.update.resources:
         stable = hashlib.sha256(resource.urn.encode()).hexdigest()
         if resource.type == types.CERTIFICATE and resource.id:
@@ -114,7 +114,7 @@ def _chosen_by_chance(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
 
 
 def _tree(rehearsal: Rehearsal, colour: Colours) -> Iterator[str]:
-    """The registered resources under their components."""
+    """The registered resources, each under its component."""
 
     def walk(parent: str | None, depth: int) -> Iterator[str]:
         # Components come in the program's order; resources are registered in parallel.
@@ -224,7 +224,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
 
 
 def _without(value: Json, place: Callable[[str], str], secret: Container[str], path: str = "") -> Json:
-    """The value, but for what holds a secret in some form."""
+    """The value, with whatever holds a secret in some form masked."""
     match value:
         case dict():
             below = {key: f"{path}.{key}" if path else key for key in value}
@@ -245,14 +245,14 @@ def _manifest(manifest: Manifest) -> Json:
 
 
 def _installed(rehearsal: Rehearsal) -> list[tuple[Path, Mapping[str, Json]]]:
-    """The releases whose charts are here, of a rehearsal in which nothing was refused."""
+    """The releases with a local chart; none if anything was refused."""
     found = () if rehearsal.failures else rehearsal.installs
     charts = ((rehearsal.stack.root / text(inputs, "chart"), inputs) for inputs in found)
     return [(chart, inputs) for chart, inputs in charts if chart.is_dir()]
 
 
 def _situations(rehearsal: Rehearsal) -> dict[str, Json]:
-    """By what another cluster may be like: the objects that differ there, and those that aren't there."""
+    """By situation of another cluster: the objects that differ there, and those that don't exist there."""
     here = {repr(m): m for release in rehearsal.releases for m in release.manifests}
     found: dict[str, Json] = {}
     for chart, inputs in _installed(rehearsal):

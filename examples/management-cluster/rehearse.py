@@ -76,7 +76,7 @@ def engine(stack: Stack, folder: Path, *, beside: Engine, environment: Mapping[s
 def _pulumi() -> Path:
     pulumi = tools.find("pulumi")
     if pulumi is None:
-        raise EngineError("no pulumi CLI was found: install Pulumi, or build one by `make tools`")
+        raise EngineError("no pulumi CLI was found: install Pulumi, or build it with `make tools`")
     return pulumi
 
 

@@ -441,6 +441,6 @@ def test_a_refusal_that_stays_is_a_breakdown_that_is_told(
 ) -> None:
     kubelet = new_kubelet(control_plane.anonymous(), clients).start()
     wait_until(lambda: not kubelet.is_running, "the breakdown")
-    with pytest.raises(RuntimeError, match="broke down") as broken:
+    with pytest.raises(RuntimeError, match="crashed") as broken:
         kubelet.stop()
     assert "403 Forbidden" in str(broken.value.__cause__)

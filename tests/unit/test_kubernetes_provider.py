@@ -72,5 +72,5 @@ def test_a_missing_provider_or_one_of_another_version_is_told(monkeypatch: pytes
         del name
 
     monkeypatch.setattr(tools, "find", find)
-    with pytest.raises(EngineError, match=r"isn't there in the version .*make tools"):
+    with pytest.raises(EngineError, match=r"wasn't found in the version .*make tools"):
         with_real_kubernetes()
