@@ -1,4 +1,4 @@
-"""One region's Maestro: read the configuration, look around, build, export."""
+"""One region's Maestro: read the configuration, look up the surroundings, build, export."""
 
 import pulumi
 

@@ -88,7 +88,7 @@ FILES = (
 )
 WHOLE = (EFFECTS, REVIEW, SCHEMA, LOCK, FLEET_SCHEMA, DOCTOR_SCHEMA)
 MARKER = (
-    "# From here on written by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
+    "# Generated from here on by docs/generate.py from maestro_stack/schema.py: change it there, `make docs`."
 )
 BLOCK = re.compile(r"(<!-- (?P<name>[^>]+) -->\n).*?(?P<end><!-- end (?P=name) -->)", re.DOTALL)
 PURPOSES = {

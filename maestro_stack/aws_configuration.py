@@ -17,24 +17,24 @@ from maestro_stack.schema import Json, Tree
 
 DISABLED_PROVIDERS = "pulumi:disable-default-providers"
 RENAMED = {"assumeRole": "assumeRoles"}
-"""Keys that the provider's version 7 gave another name. Source: pulumi-aws, migration guide to v7."""
+"""Keys that version 7 of the provider renamed. Source: pulumi-aws, migration guide to v7."""
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-"""By how a region's name begins; all others are in partition aws."""
+"""By prefix of the region's name; all others are in partition aws."""
 OTHER_MODES = "example: pulumi config set --path kubernetes.mode kubeconfig"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Authentication:
-    """What `aws eks get-token` needs to be who the AWS provider is."""
+    """What `aws eks get-token` needs to authenticate as the AWS provider does."""
 
     role_arn: str | None
-    """The role of `aws:assumeRoles`: the last one, which the provider works by."""
+    """The last role of `aws:assumeRoles`, which is the one that the provider acts as."""
     environment: Mapping[str, str]
     """The AWS CLI's variables: profile, web identity, shared configuration files."""
 
 
 def authentication(config: Mapping[str, str]) -> Authentication:
-    """Of the engine's flat configuration. Source: AWS CLI user guide, "Environment variables"."""
+    """Read from the engine's flat configuration. Source: AWS CLI user guide, "Environment variables"."""
     roles = [text for role in _objects(config, "assumeRoles") if (text := _text(role, "roleArn"))]
     identity = _object(config, "assumeRoleWithWebIdentity")
     files = {variable: file for variable, key in _FILES.items() for file in _texts(config, key)[:1]}
@@ -60,7 +60,7 @@ def partition_of(region: str) -> str:
 
 
 def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
-    """Keys that the provider refuses, and a default provider that there isn't. No value is repeated."""
+    """Keys that the provider refuses, and a disabled default provider. No message repeats a value."""
     parameters = inspect.signature(aws.ProviderArgs).parameters
     known = {to_camel(name): str(parameter.annotation) for name, parameter in parameters.items()}
     for key in sorted(config):
@@ -85,7 +85,7 @@ def provider_problems(config: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def role_problems(config: Mapping[str, str], region: str) -> Iterator[Problem]:
-    """Roles, and their sessions' policies, of a partition that the region isn't in. No value is repeated.
+    """Roles and session policies from another partition than the region's. No message repeats a value.
 
     Source: whitepaper "AWS Fault Isolation Boundaries", "Partitions": each has identities of its own.
     """
@@ -98,15 +98,15 @@ def role_problems(config: Mapping[str, str], region: str) -> Iterator[Problem]:
             if any(len(part) > 5 and part[1] != partition for part in parts):
                 yield Problem(
                     key=f"aws:{key}",
-                    problem=f"names what is in another partition than {region}, which is in {partition}",
+                    problem=f"names an ARN of another partition than {region}, which is in {partition}",
                     example=f"example: arn:{partition}:iam::123456789012:role/deployer",
                 )
 
 
 def tag_problems(config: Mapping[str, str], tags: Mapping[str, str]) -> Iterator[Problem]:
-    """Tag keys of the stack, its provider's default ones and ours that differ by case only.
+    """Tag keys of the stack, of its provider's defaults and of ours that differ only by case.
 
-    Source: IAM user guide, "Tags for IAM resources": their keys are case-insensitive. The others' aren't.
+    Source: IAM user guide, "Tags for IAM resources": keys are case-insensitive there, but not elsewhere.
     """
     defaults = _object(config, "defaultTags").get("tags")
     spelt = {key.lower(): (key, "the program's own") for key in TAG_KEYS}
@@ -119,7 +119,7 @@ def tag_problems(config: Mapping[str, str], tags: Mapping[str, str]) -> Iterator
 
 
 def token_problems(config: Mapping[str, str]) -> Iterator[Problem]:
-    """How the provider authenticates and `aws eks get-token` can't, so that kubernetes.mode can't be eks."""
+    """Ways to authenticate that `aws eks get-token` doesn't support, so that kubernetes.mode can't be eks."""
     roles = list(_objects(config, "assumeRoles"))
     identity = _object(config, "assumeRoleWithWebIdentity")
     reasons = {
@@ -140,7 +140,7 @@ def token_problems(config: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _decoded(config: Mapping[str, str], key: str) -> Json:
-    """The engine hands objects and lists on as JSON; what is neither is a problem of its own."""
+    """The engine passes objects and lists as JSON; `provider_problems` reports anything else."""
     try:
         return cast(Json, json.loads(config.get(key if ":" in key else f"aws:{key}", "null")))
     except ValueError:

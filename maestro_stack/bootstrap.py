@@ -1,4 +1,4 @@
-"""The ConfigMap kube-system/bootstrap-output, in which people's `helm install` finds the cluster's name."""
+"""The ConfigMap kube-system/bootstrap-output, where a manual `helm install` finds the cluster's name."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,8 +9,8 @@ import pulumi_kubernetes as kubernetes
 from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_KEY, BOOTSTRAP_NAMESPACE
 
 LABELS = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "maestro"}
-# Take our fields back from whoever edited them; without this each later preview ends in a conflict, since an
-# update's is a dry run on the API server. Source: Pulumi Registry, Kubernetes provider, "Server-side apply".
+# Take our fields back from whoever edited them: previews of updates are dry runs on the API server, and would
+# otherwise end in a conflict each time. Source: Pulumi Registry, Kubernetes provider, "Server-side apply".
 TAKE_BACK = {"pulumi.com/patchForce": "true"}
 
 
@@ -24,10 +24,10 @@ class BootstrapArgs:
 
 
 class Bootstrap(pulumi.ComponentResource):
-    """Our key of the ConfigMap: created with it, patched into an existing one, or left to something else."""
+    """Our key in the ConfigMap: created with it, patched into an existing one, or left to something else."""
 
     published: tuple[pulumi.Resource, ...]
-    """Exist once the ConfigMap names the cluster; empty in mode `external`."""
+    """Resources that exist once the ConfigMap names the cluster; empty in mode `external`."""
 
     def __init__(self, name: str, args: BootstrapArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:kubernetes:Bootstrap", name, opts=opts)

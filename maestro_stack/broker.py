@@ -19,13 +19,13 @@ async def find_endpoint(region: str) -> str:
     The first look-up in an account and region creates it. Source: AWS IoT Core API, DescribeEndpoint.
 
     Raises:
-        SurroundingsError: the region has no AWS IoT Core, or it can't be asked.
+        SurroundingsError: the region has no AWS IoT Core, or the look-up fails.
     """
     try:
         return aws.iot.get_endpoint(endpoint_type="iot:Data-ATS").endpoint_address
     except Exception as refused:  # noqa: BLE001 the SDK raises nothing more specific
         problem = f"AWS IoT Core's endpoint in {region} can't be read: {refused}"
-        example = "example, of a region that has AWS IoT Core: pulumi config set aws:region us-east-1"
+        example = "example of a region with AWS IoT Core: pulumi config set aws:region us-east-1"
         raise SurroundingsError([Problem(key="aws:region", problem=problem, example=example)]) from None
 
 
@@ -38,16 +38,16 @@ class BrokerArgs:
     """Host, without port: see `find_endpoint`."""
     mqtt: Mqtt
     rotation: RotationSettings
-    """Which certificates there are, and which of them the server gets."""
+    """Which certificates exist, and which one the server gets."""
     tags: dict[str, str]
 
 
 class Broker(pulumi.ComponentResource):
     """MQTT endpoint and the server's identity on it.
 
-    Each generation of the certificate is a resource of its own, named by the string that asked for it: the
-    engine makes the new one first, and deletes the old one at the end of the update in which nothing names
-    it any more.
+    Each generation of the certificate is a resource of its own, named after the string that asked for it: the
+    engine creates the new one first, and deletes the old one at the end of the update that no longer
+    declares it.
 
     The certificate authenticates the server (X.509, port 8883); the policy says which topics it may use. IAM
     is not consulted. Source: AWS IoT Core developer guide, "X.509 client certificates".
@@ -62,9 +62,9 @@ class Broker(pulumi.ComponentResource):
     certificate_pem: pulumi.Output[str]
     """PEM; public, but the provider marks it secret."""
     private_key: pulumi.Output[str]
-    """PEM; secret. AWS returns it once, so it lives in the stack's state, encrypted."""
+    """PEM; secret. AWS returns it only once, so it lives in the stack's state, encrypted."""
     authorization: pulumi.Resource
-    """Exists once the certificate carries the policy."""
+    """Exists once the policy is attached to the certificate."""
 
     def __init__(self, name: str, args: BrokerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:aws:Broker", name, opts=opts)

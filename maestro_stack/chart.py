@@ -21,9 +21,9 @@ _EDITORS = re.compile(r"\..*|#.*#|.*(~|\.bak|\.orig|\.rej|\.swp)")
 
 
 def chart_digest(chart: Path) -> str:
-    """SHA-256 over the names and contents of what a release is made of, whatever its line ends.
+    """SHA-256 over the names and contents of a release's files, whatever their line endings.
 
-    The Helm provider doesn't notice edits of a local chart; this value does. Source of the names: Helm
+    The Helm provider doesn't notice edits to a local chart; this value does. Source of the names: Helm
     documentation, "The Chart File Structure".
     """
     digest = hashlib.sha256()
@@ -49,13 +49,13 @@ def _merge_one(below: object, value: object) -> object:
 def values_problems(values: Tree, root: Path) -> Iterator[Problem]:
     """Where `server.values` and the chart's own values together break its schema.
 
-    Helm would say so as well, but not before the release: after the database. The program's own values are
+    Helm would report it too, but only at the release, after the database. The program's own values are
     left out: `server.values` can't change them, and the settings' rules are as strict.
     """
     if not values:
         return
     yield from _nulls(values, "server.values")
-    import jsonschema  # as slow to import as a look-up, and few stacks give values
+    import jsonschema  # as slow to import as a look-up, and few stacks set values
 
     chart = root / CHART_PATH
     defaults = cast(Tree, yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")))
@@ -68,7 +68,7 @@ def values_problems(values: Tree, root: Path) -> Iterator[Problem]:
 
 
 def _nulls(values: Mapping[str, object], path: str) -> Iterator[Problem]:
-    """Helm takes a default away for a null, but gets none: the Kubernetes provider's Check drops them.
+    """Nulls, with which Helm would drop a default; but the Kubernetes provider's Check drops the nulls.
 
     Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go (Check, SkipNulls).
     """
@@ -81,6 +81,6 @@ def _nulls(values: Mapping[str, object], path: str) -> Iterator[Problem]:
 
 
 def _sentence(error: Any) -> str:
-    """jsonschema's own message, which begins with the value, cut as ours are."""
+    """jsonschema's own message, with the value that it may begin with shortened as in ours."""
     value, message = repr(error.instance), str(error.message)
     return f"{shown(error.instance)}{message.removeprefix(value)}" if message.startswith(value) else message

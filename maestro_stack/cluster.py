@@ -1,6 +1,6 @@
 """The EKS cluster we deploy to: its identity facts, and the Kubernetes provider that reaches it."""
 
-from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
+from __future__ import annotations  # the SDK's modules load while AWS answers: surroundings.py
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
@@ -25,7 +25,7 @@ RDS_ZONES_MIN = 2  # RDS user guide, "Working with a DB instance in a VPC"
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Identity facts of the cluster, its network and account: they don't change while the cluster lives."""
+    """What identifies the cluster, its network and account; none of it changes while the cluster exists."""
 
     name: str
     arn: str
@@ -41,13 +41,13 @@ class Cluster:
     endpoint: str
     """URL of the API server."""
     endpoint_is_private: bool
-    """Whether the API server is reached from the cluster's network only."""
+    """Whether the API server is reachable only from the cluster's network."""
     certificate_authority: str
-    """The API server's CA certificate, PEM in base64."""
+    """The API server's CA certificate, as base64-encoded PEM."""
 
 
 async def find_cluster(settings: Settings) -> Cluster:
-    """Look the cluster up, with its network and account; nothing is registered.
+    """Look up the cluster, its network and its account, without registering anything.
 
     Raises:
         SurroundingsError: with everything that the region lacks.
@@ -86,14 +86,14 @@ async def find_cluster(settings: Settings) -> Cluster:
 
 
 def _get_cluster(settings: Settings) -> aws.eks.GetClusterResult:
-    """The cluster. The plain form of the look-up is used, because only its failure can be answered."""
+    """The cluster, by the plain form of the look-up: only its failure can be caught."""
     try:
         return aws.eks.get_cluster(name=settings.cluster_name)
     except Exception as refused:  # noqa: BLE001 the SDK raises nothing more specific
         problem = f'EKS cluster "{settings.cluster_name}" can\'t be read in {settings.region}: {refused}'
         try:
             names = sorted(aws.eks.get_clusters().names)
-        except Exception:  # noqa: BLE001 likewise; the first refusal says what is wrong
+        except Exception:  # noqa: BLE001 as above; the first error says what is wrong
             names = []
         else:
             if settings.cluster_name not in names:
@@ -110,12 +110,12 @@ def _get_cluster(settings: Settings) -> aws.eks.GetClusterResult:
 
 
 def _lacking(found: aws.eks.GetClusterResult) -> Problem | None:
-    """What every cluster has that EKS itself runs, once it is made.
+    """What the cluster lacks and every cluster that EKS itself runs has, once it is created.
 
-    Source: EKS API reference, Cluster: a connected cluster has no VPC, one that is local on Outposts no
+    Source: EKS API reference, Cluster: a connected cluster has no VPC, a local cluster on Outposts has no
     cluster security group.
     """
-    network = found.vpc_config  # None where there is none, whatever its type says
+    network = found.vpc_config  # None if there is none, whatever its type says
     has = {
         "VPC": bool(network and network.vpc_id),
         "cluster security group": bool(network and network.cluster_security_group_id),
@@ -127,14 +127,14 @@ def _lacking(found: aws.eks.GetClusterResult) -> Problem | None:
         return None
     return Problem(
         key="clusterName",
-        problem=f'EKS cluster "{found.name}" has {", ".join(missing)}: connected clusters and those that are '
-        "local on Outposts can't be used",
+        problem=f'EKS cluster "{found.name}" has {", ".join(missing)}: connected clusters and local '
+        "clusters on Outposts can't be used",
         example="name a cluster that EKS runs in the region: aws eks list-clusters",
     )
 
 
 def _state_problems(settings: Settings, found: aws.eks.GetClusterResult) -> list[Problem]:
-    # Its API is there while EKS changes it.
+    # Its API server stays up while EKS updates it.
     if found.status in ("ACTIVE", "UPDATING"):
         return []
     problem = f'EKS cluster "{settings.cluster_name}" is {found.status}, not ACTIVE'
@@ -173,8 +173,8 @@ async def _find_subnets_of(
 
 
 async def _find_subnets(ids: Sequence[str]) -> list[aws.ec2.GetSubnetResult]:
-    """Those that exist."""
-    # By filter first: an id that doesn't exist is then left out, and can be named in our own words.
+    """The subnets that exist, of those asked for."""
+    # By filter first, which leaves out ids that don't exist: they can then be reported in our own words.
     by_id = aws.ec2.GetSubnetsFilterArgs(name="subnet-id", values=list(ids))
     existing = set(_known(await aws.ec2.get_subnets_output(filters=[by_id]).future()).ids)
     found = (aws.ec2.get_subnet_output(id=id_).future() for id_ in ids if id_ in existing)
@@ -189,11 +189,11 @@ async def _ordinary_zones() -> frozenset[str]:
 
 
 async def _public_subnets(vpc_id: str, ids: Sequence[str]) -> frozenset[str]:
-    """Those with a route to an internet gateway: by their route table, or by the VPC's main one.
+    """The subnets with a route to an internet gateway, in their own route table or the VPC's main one.
 
     Source: VPC user guide, "Subnet types" and "Subnet route tables".
     """
-    # Most VPCs have one such table, and none of the others matters.
+    # Most VPCs have one such table, and the others don't matter.
     to_internet = aws.ec2.GetRouteTablesFilterArgs(name="route.gateway-id", values=["igw-*"])
     associations = await _associations(vpc_id, [to_internet])
     public = {association.subnet_id for association in associations}
@@ -205,7 +205,7 @@ async def _public_subnets(vpc_id: str, ids: Sequence[str]) -> frozenset[str]:
 async def _associations(
     vpc_id: str, filters: Sequence[aws.ec2.GetRouteTablesFilterArgs]
 ) -> list[GetRouteTableAssociationResult]:
-    """What the VPC's route tables that match are associated with."""
+    """The associations of the VPC's route tables that match."""
     ids = _known(await aws.ec2.get_route_tables_output(vpc_id=vpc_id, filters=filters).future()).ids
     tables = await asyncio.gather(
         *(aws.ec2.get_route_table_output(route_table_id=id_).future() for id_ in ids)
@@ -216,7 +216,7 @@ async def _associations(
 def _why_unsuitable(
     subnet: aws.ec2.GetSubnetResult, zones: Collection[str], public: Collection[str]
 ) -> str | None:
-    """Why the database isn't put into one of the cluster's subnets unless it is asked for.
+    """Why a subnet of the cluster's isn't used for the database unless it is asked for, or None.
 
     Source: RDS user guide, "Working with a DB instance in a VPC", "Working with Amazon RDS on AWS Outposts".
     """
@@ -228,7 +228,7 @@ def _why_unsuitable(
 
 
 def _boundary_problems(settings: Settings, account_id: str) -> Iterator[Problem]:
-    """A boundary is a policy of the role's account, or one of AWS's own."""
+    """A boundary must be a policy of the role's account, or one of AWS's own."""
     key, arn = "iam.permissionsBoundaryArn", settings.iam.permissions_boundary_arn
     start, _, policy = (arn or "").rpartition(":")
     owner = start.rpartition(":")[2]
@@ -254,8 +254,8 @@ def kubernetes_provider(
 ) -> kubernetes.Provider:
     """The provider that reaches the cluster in the configured way.
 
-    `cluster_identifier` is known in every preview and is all that replaces the provider, and with it the
-    namespace and the release (pulumi-kubernetes, provider configuration).
+    `cluster_identifier` is known in every preview, and its change alone replaces the provider, and with it
+    the namespace and the release (pulumi-kubernetes, provider configuration).
     """
     access = settings.kubernetes
     kubeconfig = {
@@ -278,13 +278,13 @@ def kubernetes_provider(
         kubeconfig=kubeconfig,
         context=access.context,
         cluster_identifier=cluster.arn,
-        # Otherwise a ConfigMap whose data changes is deleted first, and for a moment no cluster has a name.
+        # Otherwise a ConfigMap whose data changes is deleted first, and briefly nothing names the cluster.
         enable_config_map_mutable=True,
         opts=opts,
     )
 
 
 def _known(value: T | None) -> T:
-    """The result of a look-up. Its arguments are plain, so it is known in previews too."""
+    """The result of a look-up. Its arguments are plain values, so it is known in previews too."""
     assert value is not None  # noqa: S101 for the type checker: only unknown outputs are None
     return value

@@ -23,7 +23,7 @@ from maestro_stack.sizing import (
 )
 
 GP3_THROUGHPUT_PER_IOPS = 0.25
-STORAGE_HEADROOM_PERCENT = 10  # RDS user guide, "Storage autoscaling": the least that the maximum is above
+STORAGE_HEADROOM_PERCENT = 10  # RDS user guide, "Storage autoscaling": how far the maximum must be above
 PRODUCTION_BACKUP_DAYS_MIN = 7
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
@@ -43,13 +43,13 @@ RELEASE_KEYS = (
     "namespace_labels",
     "namespace_annotations",
 )
-"""Of `server`: what only a release and a namespace of the program's have."""
+"""Keys of `server` that apply only to a release and a namespace created by the program."""
 
 
 def broken_rules(c: Configuration, broken: Collection[str] = ()) -> Iterator[Problem]:
     """Rules over several keys. `c` holds defaults for the top-level keys in `broken`.
 
-    A rule that needs one of these isn't judged; problems of a broken key itself are the caller's to drop.
+    A rule that needs one of these isn't applied; the caller drops problems of a broken key itself.
     """
     yield from _storage_problems(c.database)
     yield from _window_problems(c.database)
@@ -136,7 +136,7 @@ def _storage_problems(d: DatabaseSettings) -> Iterator[Problem]:
     elif size < most and most * 100 < size * (100 + STORAGE_HEADROOM_PERCENT):
         yield Problem(
             key="database.maxAllocatedStorageGiB",
-            problem=f"{most} is not 10 % above database.allocatedStorageGiB ({size}); RDS refuses that",
+            problem=f"{most} is less than 10 % above database.allocatedStorageGiB ({size}); RDS refuses that",
             example=f"example: pulumi config set --path database.maxAllocatedStorageGiB {size * 5}",
         )
     for key, value, least, greatest in (

@@ -1,6 +1,6 @@
 """The server's two secrets in Secrets Manager, in the form that the chart's SecretProviderClass reads."""
 
-from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
+from __future__ import annotations  # the SDK's modules load while AWS answers: surroundings.py
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ import pulumi_aws as aws
 from maestro_stack.mqtt import amazon_root_cas
 from maestro_stack.names import Names
 
-# Days in which a deleted secret can be restored, and its name can't be used again. None in dev, so that a
-# stack can be destroyed and built again; the most in production. Source: Secrets Manager, DeleteSecret.
+# Days in which a deleted secret can be restored and its name can't be reused. None in dev, so that a stack
+# can be destroyed and built again; the maximum in production. Source: Secrets Manager, DeleteSecret.
 RECOVERY_DAYS_DEV = 0
 RECOVERY_DAYS_PRODUCTION = 30
 
@@ -42,9 +42,9 @@ class Credentials(pulumi.ComponentResource):
     db_credentials_name: pulumi.Output[str]
     db_credentials_arn: pulumi.Output[str]
     version_ids: dict[str, pulumi.Output[str]]
-    """By secret: the id of the version that holds the current value."""
+    """For each secret, the id of the version that holds the current value."""
     versions: tuple[pulumi.Resource, ...]
-    """Exist once both secrets can be read."""
+    """Resources that exist once both secrets can be read."""
 
     def __init__(self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:aws:Credentials", name, opts=opts)
@@ -109,7 +109,7 @@ class Credentials(pulumi.ComponentResource):
             logical,
             secret_id=secret.id,
             secret_string=pulumi.Output.secret(pulumi.Output.json_dumps(value)),
-            # Stated, so that a version written by someone else shows as drift.
+            # Explicit, so that a version written by someone else shows up as drift.
             version_stages=["AWSCURRENT"],
             opts=pulumi.ResourceOptions(parent=self),
         )

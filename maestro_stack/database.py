@@ -1,6 +1,6 @@
 """The server's PostgreSQL: an RDS instance in the cluster's private subnets."""
 
-from __future__ import annotations  # the SDK's modules are loaded while AWS is asked: surroundings.py
+from __future__ import annotations  # the SDK's modules load while AWS answers: surroundings.py
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ from maestro_stack.sizing import storage_performance
 
 PORT = 5432
 PASSWORD_LENGTH = 32
-CA_CERTIFICATE = "rds-ca-rsa2048-g1"  # RDS's default, stated: the chart ships the region's root of this name
+CA_CERTIFICATE = "rds-ca-rsa2048-g1"  # RDS's default; the chart ships the region's root CA of this name
 STORAGE_TYPE = "gp3"
 LOGS = ("postgresql", "upgrade")
-# On by default from PostgreSQL 15; stated, so that no major version turns it off.
+# On by default from PostgreSQL 15; explicit, so that no major version turns it off.
 OWN_PARAMETERS = {"rds.force_ssl": "1"}
-# Inputs by which a restore is told, and those whose values it takes from what it restores.
+# Inputs that ask for a restore, and those whose values come from what is restored.
 RESTORED_FROM = ("snapshotIdentifier", "restoreToPointInTime")
 RESTORED = ("username", "dbName", "kmsKeyId", "storageEncrypted")
 
@@ -34,10 +34,10 @@ class DatabaseArgs:
     names: Names
     settings: DatabaseSettings
     network: NetworkSettings
-    """Who is admitted besides the cluster's own group."""
+    """Who is admitted besides the cluster's own security group."""
     is_production: bool
     rotation: str
-    """Any new string replaces the password."""
+    """A new string replaces the password."""
     tags: dict[str, str]
 
 
@@ -57,7 +57,7 @@ class Database(pulumi.ComponentResource):
     instance_id: pulumi.Output[str]
     """The instance's identifier, as `aws rds` commands take it."""
     admissions: tuple[pulumi.Resource, ...]
-    """Exist once the database's network admits its clients."""
+    """Resources that exist once the database's network admits its clients."""
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:aws:Database", name, opts=opts)
@@ -82,7 +82,7 @@ class Database(pulumi.ComponentResource):
                 source_db_instance_arn=instance.arn,
                 retention_period=replication.retention_days,
                 kms_key_id=replication.kms_key_arn,
-                # An instance has one at a time.
+                # An instance can have only one at a time.
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
         self.register_outputs({"address": self.address, "instanceId": self.instance_id})
@@ -95,13 +95,13 @@ class Database(pulumi.ComponentResource):
             description="Maestro database",
             vpc_id=args.cluster.vpc_id,
             tags={**args.tags, "Name": args.names.database_security_group},
-            # In another VPC it would be another, and the database can't follow: `protect` makes that loud.
+            # Another VPC takes a new group, and the database can't move to it: `protect` makes that an error.
             opts=pulumi.ResourceOptions(parent=self, protect=args.is_production),
         )
         groups = (args.cluster.security_group_id, *args.network.client_security_group_ids)
         self.admissions = tuple(
             aws.vpc.SecurityGroupIngressRule(
-                # "::" and "/" part URNs and paths.
+                # "::" and "/" are separators in URNs and paths.
                 f"ingress-{client.replace(':', '-').replace('/', '-')}",
                 security_group_id=group.id,
                 referenced_security_group_id=client if client in groups else None,
@@ -127,7 +127,7 @@ class Database(pulumi.ComponentResource):
             description="Maestro database",
             subnet_ids=list(args.cluster.private_subnet_ids),
             tags=args.tags,
-            # The cluster's are chosen once: AWS takes none away that is in use.
+            # The cluster's subnets are chosen once: AWS refuses to remove one that is in use.
             opts=pulumi.ResourceOptions(
                 parent=self, ignore_changes=["subnetIds"] if args.network.subnet_ids is None else None
             ),
@@ -146,7 +146,7 @@ class Database(pulumi.ComponentResource):
         ]
         final_snapshot = None
         if args.is_production:
-            # Kept in state, so that a second destroy doesn't meet the first one's snapshot.
+            # Kept in state, so that a second destroy doesn't collide with the first one's snapshot.
             suffix = random.RandomId(
                 "final-snapshot", byte_length=4, keepers={"instance": names.database}, opts=child
             )
@@ -160,7 +160,7 @@ class Database(pulumi.ComponentResource):
             engine="postgres",
             engine_version=settings.engine_version,
             engine_lifecycle_support="open-source-rds-extended-support-disabled",  # billed otherwise
-            # RDS must not pass a full version: the next plan would go back to it, which RDS refuses.
+            # RDS must not upgrade past a full version: the next plan would go back to it, which RDS refuses.
             auto_minor_version_upgrade=not minor,
             allow_major_version_upgrade=True,
             instance_class=settings.instance_class,
@@ -204,21 +204,21 @@ class Database(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.is_production,
-                # RDS makes those that aren't there itself: kept for ever, and left behind.
+                # RDS would create missing ones itself, with logs that never expire, and leave them behind.
                 depends_on=log_groups,
-                # Its identifier is fixed. What replaces it loses its data: `protect` makes that loud.
+                # Its identifier is fixed. A replacement loses the data: `protect` makes that an error.
                 delete_before_replace=True,
-                # An instance is restored once, when it is created. A replacement takes the state's values.
+                # An instance is restored only when it is created. A replacement keeps the values in state.
                 ignore_changes=[*RESTORED_FROM, *(RESTORED if restore else ())],
-                # RDS would rename it, but not with its groups, and leave half of the stack under each name.
+                # RDS would rename it but not its groups, leaving half of the stack under each name.
                 replace_on_changes=["identifier"],
             ),
         )
 
     def _parameter_groups(self, args: DatabaseArgs, major: int) -> aws.rds.ParameterGroup:
-        """The group of a major version, beside that of the one before.
+        """The group of a major version, next to that of the version before.
 
-        An upgrade may wait for the maintenance window, and RDS doesn't let go of the old group until then.
+        An upgrade may wait for the maintenance window, and RDS doesn't release the old group until then.
         """
         wanted = {**args.settings.parameters, **OWN_PARAMETERS}
         groups = [
@@ -235,7 +235,7 @@ class Database(pulumi.ComponentResource):
                     if version == major or belongs(name, version) is not False
                 ],
                 tags=args.tags,
-                # Its name until there were two.
+                # The logical name from when there was only one group.
                 opts=pulumi.ResourceOptions(
                     parent=self, aliases=[pulumi.Alias(name="parameter-group")] if version == major else None
                 ),

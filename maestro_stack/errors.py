@@ -14,7 +14,7 @@ from typing import Self
 import pulumi
 
 TOLD = 32
-"""Exit status of a program that has said itself why it ended: the engine then adds nothing to it.
+"""Exit status of a program that has reported why it ended: the engine then adds nothing.
 
 Source, by reading: pulumi sdk/python/cmd/pulumi-language-python, main.go (Run).
 """
@@ -22,13 +22,13 @@ Source, by reading: pulumi sdk/python/cmd/pulumi-language-python, main.go (Run).
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing to mend: the setting's key, what is wrong with it, and what a right one looks like."""
+    """One thing to fix: the setting's key, what is wrong with it, and what a valid one looks like."""
 
     key: str
     problem: str
     example: str
     where: str = ""
-    """The file, and the line where it is known: `Pulumi.dev.yaml:12`."""
+    """The file, with the line if it is known: `Pulumi.dev.yaml:12`."""
 
     def __str__(self) -> str:
         return f"{self.where and f'{self.where}: '}{self.key}: {self.problem}\n    {self.example}"
@@ -37,7 +37,7 @@ class Problem:
 class MaestroError(pulumi.RunError):
     """Several problems of one phase, reported together.
 
-    `pulumi.RunError` is printed without a traceback wherever `told_once` doesn't see it.
+    A `pulumi.RunError` is printed without a traceback even where `told_once` doesn't catch it.
     """
 
     title = "The stack can't be built"
@@ -54,7 +54,7 @@ class ConfigurationError(MaestroError):
     title = "The stack's configuration is not usable"
 
     def placed(self, place: Callable[[str], str]) -> Self:
-        """The same, with where each key is."""
+        """The same error, with the place of each key."""
         return type(self)([replace(problem, where=place(problem.key)) for problem in self.problems])
 
 
@@ -71,9 +71,9 @@ class OutputsError(MaestroError):
 
 
 def told_once(program: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """The program, ending by exit status 32 after each error of ours.
+    """The program, made to end with exit status 32 after an error of ours.
 
-    After a `pulumi.RunError` the language host has the engine print a second one: "an unhandled error
+    After a `pulumi.RunError` the language host makes the engine print a second error: "an unhandled error
     occurred: program exited with non-zero exit code: 1".
     """
 

@@ -21,7 +21,7 @@ class IdentityArgs:
     namespace: str
     secret_arns: tuple[pulumi.Input[str], ...]
     kms_key_arn: str | None
-    """The key of the secrets, if they have one of their own."""
+    """The secrets' KMS key, if they have one of their own."""
     iam: IamSettings
     tags: dict[str, str]
 
@@ -35,7 +35,7 @@ class Identity(pulumi.ComponentResource):
     role_name: pulumi.Output[str]
     role_arn: pulumi.Output[str]
     grants: tuple[pulumi.Resource, ...]
-    """Exist once a pod can take the role and the role can read the secrets."""
+    """Resources that exist once a pod can assume the role and the role can read the secrets."""
 
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:aws:Identity", name, opts=opts)

@@ -17,7 +17,7 @@ def eks_kubeconfig(  # noqa: PLR0913
 ) -> str:
     """A kubeconfig that asks `aws eks get-token` for each token, so that its text never changes.
 
-    `endpoint` is a URL, `certificate_authority` PEM in base64, `environment` what the AWS CLI gets besides.
+    `endpoint` is a URL, `certificate_authority` base64-encoded PEM, `environment` more variables for the CLI.
 
     Source: Amazon EKS user guide, "Connect kubectl to an EKS cluster by creating a kubeconfig file".
     """

@@ -1,4 +1,4 @@
-"""Words for problems of the configuration: what is wrong with a value, and what a right one looks like."""
+"""Wording of configuration problems: what is wrong with a value, and what a valid one looks like."""
 
 import difflib
 import json
@@ -27,18 +27,18 @@ SENTENCES = {
     "int_from_float": "must be a whole number, not {value}",
     "bool_type": "must be true or false, not {value}",
     "string_type": "must be text, not {value}",
-    "greater_than_equal": "{value} is below {ge}, the least possible",
-    "less_than_equal": "{value} is above {le}, the most possible",
+    "greater_than_equal": "{value} is below {ge}, the minimum",
+    "less_than_equal": "{value} is above {le}, the maximum",
     "literal_error": "must be {expected}, not {value}",
     "string_too_short": "is empty",
-    "too_short": "holds fewer than {min_length}",
-    "too_long": "holds more than {max_length}",
+    "too_short": "has fewer than {min_length}",
+    "too_long": "has more than {max_length}",
 }
-"""By pydantic's error type; the fields are the error's own context and the value as shown."""
+"""By pydantic's error type; the placeholders are the error's own context and the value as shown."""
 
 
 def problem_of(error: ErrorDetails, *, is_secret: bool) -> Problem:
-    """The problem that pydantic found, in the words of the configuration's user."""
+    """The problem that pydantic found, in the user's own terms."""
     loc = [part for part in error["loc"] if part != "[key]"]
     is_secret = is_secret or loc == ["kubernetes", "kubeconfig"]
     return problem_in(Configuration, loc, error, example_at(*loc), is_secret=is_secret)
@@ -47,12 +47,12 @@ def problem_of(error: ErrorDetails, *, is_secret: bool) -> Problem:
 def problem_in(
     file: type[Section], loc: Location, error: ErrorDetails, example: str, *, is_secret: bool = False
 ) -> Problem:
-    """The problem that pydantic found at a place in a file of this form."""
+    """The problem that pydantic found at a location in a file with this schema."""
     if error["type"] == "extra_forbidden":
         parts = str(loc[-1]).split(".")
         if len(loc) == 1 and len(parts) > 1 and file is Configuration and _is_known(parts):
             right = example_at(*parts).replace("example: ", f"example: pulumi config rm {loc[0]}; ")
-            problem = "is a key of its own: --path was left out"
+            problem = "is read as a single key: --path was left out"
             return Problem(key=str(loc[0]), problem=problem, example=right)
         section = section_at(file, loc[:-1])
         known = [str(f.alias) for f in section.model_fields.values()] if section else []
@@ -75,7 +75,7 @@ def shown(value: object) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str], *, cutoff: float = 0.6) -> str:
-    """` (did you mean X?)`, or nothing where nothing known is close (1: the same)."""
+    """` (did you mean X?)`, or nothing if no known word is close (cutoff 1: the same)."""
     lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=cutoff)
     return f" (did you mean {lower[close[0]]}?)" if close else ""
@@ -93,7 +93,7 @@ def _elsewhere(file: type[Section], word: str) -> str:
 
 
 def _paths(section: type[Section], above: str = "") -> Iterator[str]:
-    """Every key below a section, but for those in lists."""
+    """Every key below a section, except those in lists."""
     for field in section.model_fields.values():
         path = f"{above}{field.alias}"
         yield path
@@ -102,7 +102,7 @@ def _paths(section: type[Section], above: str = "") -> Iterator[str]:
 
 
 def section_at(file: type[Section], loc: Location) -> type[Section] | None:
-    """The section that `loc` leads to in a file of this form, if it leads to one."""
+    """The section that `loc` leads to in a file with this schema, if it leads to one."""
     model: type[Section] | None = file
     for part in loc:
         if isinstance(part, int):
@@ -123,7 +123,7 @@ def _sections_in(annotation: object) -> Iterator[type[Section]]:
 
 
 def example_at(*loc: str | int) -> str:
-    """What a right value for the key at `loc` looks like, as a command or a line of the stack file."""
+    """What a valid value for the key at `loc` looks like, as a command or a line of the stack file."""
     for depth in range(len(loc), 0, -1):
         above = section_at(Configuration, loc[: depth - 1])
         fields = above.model_fields.values() if above else ()

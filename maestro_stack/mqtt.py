@@ -14,7 +14,7 @@ PORT = 8883  # MQTT with a client certificate; 443 needs ALPN, which Maestro can
 SHARE_GROUP = "statussubscribers"
 POLICY_SIZE_MAX = 2048  # characters, white space excluded (AWS IoT Core quotas)
 CONSUMER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-"""A consumer's name: a DNS label, as Maestro has it. No wildcard of a policy or topic fits in."""
+"""A consumer's name: a DNS label, as in Maestro. It can't hold a wildcard of a policy or topic."""
 
 
 def consumer_problem(name: str) -> str | None:
@@ -58,8 +58,8 @@ class Mqtt:
     def policy_name(self) -> str:
         """Physical name of the server's IoT policy.
 
-        It derives from the source id alone: two servers with one source id in an account and region would
-        steal each other's messages, and so AWS itself refuses the second one's policy.
+        It derives from the source id alone, so that AWS itself refuses the policy of a second server with the
+        same one in an account and region: the two would steal each other's messages.
         """
         return f"{self.source_id}-server"
 
@@ -121,8 +121,8 @@ class Mqtt:
 class Agent:
     """The MQTT names and rights of the agent of one consumer.
 
-    No two agents of a source share any of them. Where the names of two sources would lead to one client id,
-    they lead to one policy name, too, and AWS refuses the second.
+    No two agents of a source share any of them. Two sources whose names would lead to the same client id also
+    get the same policy name, and AWS refuses the second.
     """
 
     source: Mqtt
@@ -139,7 +139,7 @@ class Agent:
 
     @property
     def client_id(self) -> str:
-        """The MQTT client id. The agent makes it of the flag's value (sdk-go, NewAgentOptions)."""
+        """The MQTT client id. The agent makes it from the flag's value (sdk-go, NewAgentOptions)."""
         return f"{self.cloudevents_client_id}-client"
 
     @property
@@ -158,9 +158,9 @@ class Agent:
         return f"{self.source.source_id}-agent-{self.consumer}"
 
     def policy(self, *, partition: str, region: str, account_id: str) -> PolicyDocument:
-        """Its rights on the broker: to be itself, and to use its own two topics.
+        """Its rights on the broker: to connect as itself, and to use its own two topics.
 
-        There is no wildcard in it: with one after its name, an agent `mc` could be the agent `mc-east`.
+        It has no wildcard: with one after its name, agent `mc` could connect as agent `mc-east`.
         """
         broker = f"arn:{partition}:iot:{region}:{account_id}"
         return _document(

@@ -1,4 +1,4 @@
-"""Every physical name, as a pure function of the configured name, the cluster's and the region.
+"""Every physical name, as a pure function of the configured name, the cluster's name and the region.
 
 Names are made legal for each service by slugging, and carry a hash only when that changed or cut them, so
 that two clusters never share a name and a name never depends on time or chance.
@@ -24,7 +24,7 @@ GRPC_SERVICE = "maestro-grpc"
 
 CLUSTER_TAG = "maestro:cluster"
 TAG_KEYS = ("maestro:name", "maestro:stack", "managed-by", CLUSTER_TAG)
-"""Tags of every taggable resource; the last one of those that belong to the cluster, and go with it."""
+"""Tags of every taggable resource; the last one only of those that belong to the cluster and go with it."""
 
 
 def slug(text: str, *, prefix: str, suffix: str = "", max_length: int) -> str:
@@ -58,7 +58,7 @@ class Names:
     cluster: str
     region: str
     name: str
-    """What outlives the cluster is named by it."""
+    """Used for what outlives the cluster."""
 
     @property
     def server_mqtt_cert_secret(self) -> str:
@@ -93,7 +93,7 @@ class Names:
         return slug(self.name, prefix="maestro-", suffix="-database", max_length=RDS_GROUP_NAME_MAX)
 
     def database_parameter_group(self, family: str) -> str:
-        """RDS parameter group; it names its family, because a new major version needs one beside the old."""
+        """RDS parameter group, with its family: a new major version needs one next to the old one."""
         return slug(self.name, prefix="maestro-", suffix=f"-{family}", max_length=RDS_GROUP_NAME_MAX)
 
     def database_log_group(self, log: str) -> str:

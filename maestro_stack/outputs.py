@@ -1,8 +1,8 @@
-"""The stack's outputs: a versioned contract, modelled once.
+"""The stack's outputs: a versioned contract, defined once.
 
 `MaestroOutputs` exports them, documents them (docs/outputs.md and the files beside it are generated from it)
 and reads them in other stacks. Nothing in it is secret: consumers get ARNs. This module and what it imports
-use pulumi and the standard library only; they are what `pip install` of this repository gives a project.
+use only pulumi and the standard library; they are what `pip install` of this repository installs.
 
 region = MaestroOutputs.from_stack(pulumi.StackReference("organization/maestro-stack/us-east-1"))
 region.maestro_iot_mqtt_endpoint        # pulumi.Output[str]
@@ -24,25 +24,25 @@ from maestro_stack.mqtt import Agent, Mqtt
 T = TypeVar("T")
 
 CONTRACT_VERSION = 1
-"""Grows when an output is removed or changes its meaning or type; adding one leaves it as it is."""
+"""Incremented when an output is removed or changes its meaning or type, but not when one is added."""
 VERSION_OUTPUT = "maestro_contract_version"
 INSTALL_OUTPUT = "maestro_server_install"
 
 
 @dataclass(frozen=True)
 class Example:
-    """What an output's value looks like, and where it is to be found."""
+    """What an output's value looks like, and when it is exported."""
 
     example: str | int | Mapping[str, object]
     since: str = "0.1.0"
-    """Release of maestro-stack that was the first to export it."""
+    """First release of maestro-stack that exports it."""
     install: str | None = None
-    """The `server.install` with which it is exported; None: with each."""
+    """The `server.install` with which it is exported; None: with all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentOutputs:
-    """What the agent of one consumer is on the region's broker."""
+    """Names and rights of one consumer's agent on the region's broker."""
 
     client_id: pulumi.Output[str]
     """MQTT client id. An agent appends `-client` to what it is given: see `cloudevents_client_id`."""
@@ -79,11 +79,11 @@ class MaestroOutputs:
     maestro_mqtt_source_events_topic: Annotated[
         pulumi.Output[str], Example("sources/maestro/consumers/+/sourceevents")
     ]
-    """Topic of work for a consumer; `+` stands for the consumer's name."""
+    """Topic for a consumer's work; `+` stands for the consumer's name."""
     maestro_mqtt_agent_events_topic: Annotated[
         pulumi.Output[str], Example("sources/maestro/consumers/+/agentevents")
     ]
-    """Topic of a consumer's status; `+` stands for the consumer's name."""
+    """Topic for a consumer's status; `+` stands for the consumer's name."""
     maestro_iot_policy_name: Annotated[pulumi.Output[str], Example("maestro-server")]
     """IoT policy of the server."""
     maestro_iot_policy_arn: Annotated[
@@ -150,14 +150,14 @@ class MaestroOutputs:
         pulumi.Output[dict[str, object] | None],
         Example({"clusterName": "regional-xyz"}, install="external"),
     ]
-    """Values for the chart, all that this region needs: for Argo CD or `helm install --values`."""
+    """All chart values that this region needs, for Argo CD or `helm install --values`."""
     maestro_http_address: Annotated[pulumi.Output[str], Example("http://maestro.maestro.svc:8000")]
-    """REST API, inside the cluster. Unauthenticated: the chart's network policy says who reaches it."""
+    """REST API, inside the cluster. Unauthenticated: the chart's network policy decides who reaches it."""
     maestro_grpc_address: Annotated[pulumi.Output[str], Example("maestro-grpc.maestro.svc:8090")]
-    """CloudEvents gRPC service, inside the cluster; likewise."""
+    """CloudEvents gRPC service, inside the cluster. Unauthenticated, like the REST API."""
 
     def export(self, *, install: str) -> None:
-        """Make those that this `server.install` has the stack's outputs."""
+        """Export those that the stack has with this `server.install`."""
         for output in contract():
             if output.install in (None, install):
                 pulumi.export(output.name, getattr(self, output.name))
@@ -166,10 +166,10 @@ class MaestroOutputs:
     def from_stack(cls, reference: pulumi.StackReference) -> Self:
         """The outputs of a region's stack, in a stack that builds on it.
 
-        They are checked as a whole, before any of them has a value: a stack that exports something else than
-        this contract ends the program with an `OutputsError`, which holds everything that is wrong. In a
-        preview, the outputs of a stack that has none yet are unknown, and a warning says so. Those that only
-        one `server.install` has are None with the other.
+        They are checked as a whole, before any of them has a value: a stack whose exports don't match this
+        contract ends the program with an `OutputsError`, which lists everything that is wrong. In a preview,
+        the outputs of a stack that has none yet are unknown, and a warning says so. Those that exist with
+        only one `server.install` are None with the other.
         """
         checked = pulumi.Output.all(reference.name, reference.outputs).apply(_checked)
 
@@ -185,7 +185,7 @@ class MaestroOutputs:
             ValueError: the consumer's name isn't one that Maestro accepts (`mqtt.consumer_problem`).
         """
         agent = self.maestro_mqtt_source_id.apply(lambda source_id: Mqtt(source_id).agent(consumer))
-        Mqtt("any").agent(consumer)  # a wrong name is refused here and now, not when the region is known
+        Mqtt("any").agent(consumer)  # refuses a wrong name at once, not only when the region is known
 
         def named(of: Callable[[Agent], str]) -> pulumi.Output[str]:
             return agent.apply(of)
@@ -212,7 +212,7 @@ def _place(arn: str) -> dict[str, str]:
 
 _TYPES: Mapping[str, type] = {"string": str, "integer": int, "object": dict}
 _WORDS = (
-    (bool, "a truth value"),
+    (bool, "a boolean"),
     (str, "a string"),
     (int | float, "a number"),
     (list, "a list"),
@@ -221,10 +221,10 @@ _WORDS = (
 
 
 def _checked(read: list[object]) -> dict[str, object] | pulumi.Output[dict[str, object]]:
-    """The outputs in their types, from the stack's name and what the engine read of it."""
+    """The outputs in their types, from the stack's name and what the engine read from it."""
     stack, values = cast(str, read[0]), cast(dict[str, object] | None, read[1]) or {}
     if not values and pulumi.runtime.is_dry_run():
-        pulumi.log.warn(f"{stack} has no outputs yet: what is made of them is unknown in this preview.")
+        pulumi.log.warn(f"{stack} has no outputs yet: what depends on them is unknown in this preview.")
         return _unknown()
     values = cast(dict[str, object], _whole(values))
     if problems := problems_of(stack, values):
@@ -233,7 +233,7 @@ def _checked(read: list[object]) -> dict[str, object] | pulumi.Output[dict[str, 
 
 
 def _whole(value: object) -> object:
-    """The engine's numbers are floats."""
+    """Whole numbers become integers again: the engine's numbers are all floats."""
     if isinstance(value, dict):
         return {key: _whole(below) for key, below in cast(dict[str, object], value).items()}
     if isinstance(value, list):
@@ -249,7 +249,7 @@ def _unknown() -> pulumi.Output[dict[str, object]]:
 
 
 def problems_of(stack: str, values: Mapping[str, object]) -> list[Problem]:
-    """Everything that keeps a stack's outputs from being this contract's; whole numbers are integers."""
+    """All differences between a stack's outputs and this contract; whole numbers are integers in `values`."""
     if not values:
         problem = "has no outputs: it was never deployed, or it was destroyed"
         return [Problem(key=stack, problem=problem, example=f"deploy it: pulumi up --stack {stack}")]
@@ -293,14 +293,14 @@ def _missing(output: "Row", *, is_newer: bool) -> Problem:
     if is_newer:
         return Problem(
             key=output.name,
-            problem="is missing: the newer contract doesn't have it any more",
-            example="docs/outputs.md of the region's release says what there is instead",
+            problem="is missing: the newer contract no longer has it",
+            example="docs/outputs.md of the region's release says what replaces it",
         )
     return Problem(
         key=output.name,
         problem=f"is missing: maestro-stack {output.since} was the first to export it",
-        example=f"update the region to {output.since} or later, or install here the release that it runs; "
-        "if it does run it, an update with --target or --exclude left this out",
+        example=f"update the region to {output.since} or later, or install the region's release here; "
+        "if they already match, an update with --target or --exclude left it out",
     )
 
 
@@ -309,7 +309,7 @@ def _is(type_: str, value: object) -> bool:
 
 
 def _word(value: object) -> str:
-    """The type of a value, which may be a secret, in words."""
+    """The type of a value in words; the value itself may be a secret."""
     return next((word for kind, word in _WORDS if isinstance(value, kind)), "null")
 
 

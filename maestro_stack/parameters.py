@@ -1,4 +1,4 @@
-"""PostgreSQL's parameters: how RDS applies each, and which major versions have it, as far as a list says."""
+"""PostgreSQL's parameters: how RDS applies each, and which major versions have it, as far as a list knows."""
 
 import json
 from functools import cache
@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 
 
 class _Known(TypedDict):
-    """What data/postgres-parameters.json holds; its `source` says whence."""
+    """Content of data/postgres-parameters.json; its `source` says where it comes from."""
 
     static: list[str]
     dynamic: list[str]
@@ -22,7 +22,7 @@ def _known() -> _Known:
 
 
 def apply_method(name: str) -> str:
-    """How a change is applied. RDS refuses `immediate` for a static parameter, and takes the other for all.
+    """How a change is applied. RDS refuses `immediate` for static parameters, and takes the other for all.
 
     Source: RDS API reference, Parameter: ApplyMethod.
     """
@@ -30,12 +30,12 @@ def apply_method(name: str) -> str:
 
 
 def is_static(name: str) -> bool:
-    """Whether only a restart applies a change, as far as the list says."""
+    """Whether a change takes effect only after a restart, as far as the list knows."""
     return name in _known()["static"]
 
 
 def belongs(name: str, major: int) -> bool | None:
-    """Whether a major version has a parameter; None where the list doesn't know the parameter."""
+    """Whether a major version has a parameter; None if the list doesn't know the parameter."""
     known = _known()
     if name not in known["static"] and name not in known["dynamic"]:
         return None

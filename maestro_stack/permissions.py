@@ -1,4 +1,4 @@
-"""Who may take an IAM role by EKS Pod Identity, and what it may read: the policy documents."""
+"""Policy documents: who may assume an IAM role through EKS Pod Identity, and what the role may read."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -26,9 +26,9 @@ class TrustPolicy(TypedDict):
 def trust_policy(  # noqa: PLR0913
     *, sid: str, service: str, account_id: str, cluster_arn: str, namespace: str, service_account: str
 ) -> TrustPolicy:
-    """Who may take the role: EKS, for one service account of one cluster.
+    """Who may assume the role: EKS, for one service account of one cluster.
 
-    Scoped by the session tags that EKS sets; `aws:SourceArn` breaks the role's use. Source: Amazon EKS user
+    Scoped by the session tags that EKS sets; `aws:SourceArn` would break it. Source: Amazon EKS user
     guide, "Create IAM role with trust policy required by EKS Pod Identity".
     """
     return {
@@ -55,7 +55,7 @@ def trust_policy(  # noqa: PLR0913
 def secrets_policy(
     sid: str, secret_arns: Sequence[pulumi.Input[str]], *, kms_key_arn: str | None = None
 ) -> pulumi.Output[str]:
-    """What the role may do: read these secrets, and with a key of their own decrypt them and nothing else.
+    """What the role may do: read these secrets and, if they have their own key, use it to decrypt them only.
 
     Sources: README of the CSI driver's AWS provider; Secrets Manager user guide, "Secret encryption and
     decryption", encryption context; KMS developer guide, "kms:ViaService".

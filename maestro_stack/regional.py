@@ -1,4 +1,4 @@
-"""RegionalMaestro composes the components; it is the only place that knows all of them."""
+"""Composes the components; the only place that knows all of them."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from maestro_stack.surroundings import Surroundings
 
 @dataclass(frozen=True, kw_only=True)
 class RegionalMaestroArgs:
-    """A sound configuration, and what it names."""
+    """A valid configuration, and what it refers to in AWS."""
 
     settings: Settings
     surroundings: Surroundings
@@ -30,7 +30,7 @@ class RegionalMaestroArgs:
 class RegionalMaestro(pulumi.ComponentResource):
     """Everything that one region's Maestro server needs, and the server.
 
-    What is the cluster's has it in its logical name: another's is made beside it, before it goes.
+    What belongs to the cluster has its name in the logical name: a new cluster's is created before it goes.
     """
 
     outputs: MaestroOutputs

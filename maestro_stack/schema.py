@@ -1,4 +1,4 @@
-"""The configuration's keys: types, defaults, descriptions, examples, and the rule of each single value."""
+"""The configuration's keys: types, defaults, descriptions, examples, and the rules for single values."""
 
 import re
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Tree: TypeAlias = dict[str, Json]
 """JSON object, as configuration and chart values hold it."""
 
-# Those that left RDS standard support before our first release are refused. One that leaves it later is
-# warned of (support.py): refusing it would keep a region from rotating its credentials.
+# Versions out of RDS standard support before our first release are refused. One that leaves it later gets a
+# warning (support.py): refusing it would keep a region from rotating its credentials.
 ENGINE_VERSIONS = ("14", "15", "16", "17", "18")
 ENGINE_VERSIONS_ENDED = ("9", "10", "11", "12", "13")
 
@@ -24,7 +24,7 @@ DEFAULT_IMAGE_TAG = "ab480c6578bcbcbceeeb2c964c7bef6aed119c18"
 
 
 class Profile(StrEnum):
-    """What the region is for. It chooses defaults of size, availability, backups and protection."""
+    """What the region is for. It sets the defaults for size, availability, backups and protection."""
 
     DEV = "dev"
     PRODUCTION = "production"
@@ -55,7 +55,7 @@ PROFILE_DEFAULTS: Mapping[Profile, Tree] = {
 
 
 def _text(value: object) -> object:
-    """`pulumi config set --path` stores 17 as a number; where text is meant, take it as such."""
+    """`pulumi config set --path` stores 17 as a number; where text is expected, read it as text."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -81,7 +81,7 @@ def _engine_version(value: str) -> str:
 
 
 def _network(value: str) -> str:
-    """CIDR blocks as AWS keeps them. Source: EC2 API reference, IpRange."""
+    """A CIDR block in the form that AWS stores. Source: EC2 API reference, IpRange."""
     try:
         network = ip_interface(value).network
     except ValueError:
@@ -97,12 +97,12 @@ def _wrong(problem: str) -> PydanticCustomError:
 
 
 def misfit(form: str) -> PydanticCustomError:
-    """The error of a value that hasn't this form, such as "must be an image tag"."""
+    """The error for a value that doesn't have this form, such as "must be an image tag"."""
     return PydanticCustomError("form", "{form}", {"form": form})
 
 
 def _matches(pattern: str, form: str) -> AfterValidator:
-    """The whole value matches `pattern`, or `form` says what it must be."""
+    """The whole value must match `pattern`; otherwise `form` says what it must be."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -120,7 +120,7 @@ SourceId = Annotated[
     _matches(
         r"(?!.*-server(-|$))[a-z0-9-]{1,40}",
         "must be 1 to 40 lower-case letters, digits or hyphens "
-        'without "-server" (which other sources\' client ids hold)',
+        'without "-server" (which is part of other sources\' client ids)',
     ),
 ]
 DnsLabel = Annotated[
@@ -137,7 +137,7 @@ ReleaseName = Annotated[
         "must be a Helm release name (1 to 53 lower-case letters, digits or hyphens, no hyphen at the ends)",
     ),
 ]
-# As the chart's schema has them: what it refuses must not get as far as the release.
+# As in the chart's schema: what that refuses must not get as far as the release.
 CpuQuantity = Annotated[Text, _matches(r"[1-9]\d*m|\d+(\.\d{1,3})?", "must be a Kubernetes CPU quantity")]
 MemoryQuantity = Annotated[
     Text,
@@ -162,22 +162,22 @@ MetadataKey = Annotated[
     _matches(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}", "must be a Kubernetes label key"),
     _matches(
         r"(?!pod-security\.kubernetes\.io/(enforce|audit|warn)$|kubernetes\.io/|pulumi\.com/).*",
-        "must not be set: the namespace is under Pod Security `restricted`, and such keys are the program's "
-        "or Kubernetes' own",
+        "must not be set: the namespace is under Pod Security `restricted`, and such keys belong to the "
+        "program or to Kubernetes",
     ),
 ]
 LabelValue = Annotated[Text, _matches(rf"({_NAME})?", "must be a Kubernetes label value")]
-# What the program sets itself: TLS, and connections as many as the instance class has memory for.
+# Not what the program sets itself: TLS, and as many connections as the instance class has memory for.
 ParameterName = Annotated[
     str,
     _matches(r"[a-z][a-z0-9_.]*", "must be the name of an RDS parameter, in lower case"),
-    _matches(r"(?!(rds\.force_ssl|max_connections)$).*", "must not be set: it is the program's"),
+    _matches(r"(?!(rds\.force_ssl|max_connections)$).*", "must not be set: the program sets it"),
 ]
 LogRetention = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]  # fmt: skip
 """Days. Source: CloudWatch Logs API reference, PutRetentionPolicy."""
-# Maestro builds a connection string of them without quoting: no spaces, quotes or backslashes.
+# Maestro builds a connection string from them without quoting: no spaces, quotes or backslashes.
 PostgresName = Annotated[str, _matches(r"[A-Za-z][A-Za-z0-9_]{0,62}", "must be up to 63 of A-Z, a-z, 0-9, _")]
 Username = Annotated[PostgresName, _matches(r"(?i)(?!(rds)?admin$|pg_).*", "must not be a reserved word")]
 _RDS = r"arn:[a-z-]+:rds:[a-z0-9-]+:\d{12}"
@@ -186,24 +186,24 @@ Snapshot = Annotated[str, _matches(rf"({_RDS}:snapshot:)?[A-Za-z][A-Za-z0-9:-]*"
 AutomatedBackup = Annotated[str, _matches(rf"{_RDS}:auto-backup:ab-\w+", "must be an automated backup's ARN")]
 Clock = r"([01]\d|2[0-3]):[0-5]\d"
 Day = r"(mon|tue|wed|thu|fri|sat|sun)"
-Time = Annotated[str, _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "must be a time in UTC, with its Z")]
+Time = Annotated[str, _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "must be a time in UTC, ending in Z")]
 Reason = Annotated[str, Field(min_length=1)]
 
 
 def _key(description: str, *examples: Any, **rules: Any) -> Any:
-    """What documentation and messages say of a key, its default, and pydantic's rules of it."""
+    """What documentation and messages say about a key, its default, and pydantic's rules for it."""
     rules.setdefault("examples", list(examples))
     return Field(description=description, **rules)
 
 
 NO_KEYS: dict[str, object] = {}
-"""Default of a section: it is validated, so that each of its keys gets its own default."""
+"""Default of a section; validating it gives each of its keys its own default."""
 
 
 class Section(BaseModel):
     """A part of the configuration; keys are camelCase, unknown ones are errors, values aren't coerced."""
 
-    # Built when first used, and then once as a whole: a section alone is never validated.
+    # Built on first use, once and as a whole: a section is never validated alone.
     model_config = ConfigDict(
         alias_generator=to_camel,
         defer_build=True,
@@ -215,25 +215,25 @@ class Section(BaseModel):
 
 
 class RestoreSettings(Section):
-    """What the database is made from: a snapshot, or the backups of an instance as of a time."""
+    """What the database is created from: a snapshot, or an instance's backups as of a point in time."""
 
     snapshot: Snapshot | None = _key("Snapshot in this region.", "maestro-east-final-1a2b3c4d", default=None)
     instance: RdsIdentifier | None = _key("Instance in this region.", "maestro-east", default=None)
     automated_backup: AutomatedBackup | None = _key(
-        "Automated backup in this region: of an instance that is gone, or from another region.",
+        "Automated backup in this region: of a deleted instance, or from another region.",
         "arn:aws:rds:us-east-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop",
         default=None,
     )
-    time: Time | None = _key("Its data as of this time.", "2026-11-30T12:00:00Z", default=None)
-    latest: Literal[True] | None = _key("Its newest data.", examples=[True], default=None)
+    time: Time | None = _key("Restore the data as of this time.", "2026-11-30T12:00:00Z", default=None)
+    latest: Literal[True] | None = _key("Restore the newest data.", examples=[True], default=None)
 
 
 class BackupReplicationSettings(Section):
-    """A second region that keeps the automated backups, for the day on which this one is gone."""
+    """A second region that keeps the automated backups, in case this one is lost."""
 
     region: str = _key("The second region.", "us-west-2")
-    retention_days: int = _key("They are kept there this many days.", 14, default=14, ge=1, le=35)
-    kms_key_arn: KmsKeyArn = _key("A key there.", "arn:aws:kms:us-west-2:123456789012:key/1234abcd")
+    retention_days: int = _key("Backups are kept there this many days.", 14, default=14, ge=1, le=35)
+    kms_key_arn: KmsKeyArn = _key("KMS key there.", "arn:aws:kms:us-west-2:123456789012:key/1234abcd")
 
 
 class DatabaseSettings(Section):
@@ -247,7 +247,7 @@ class DatabaseSettings(Section):
         ),
     ] = _key("Instance class.", "db.t4g.small")
     engine_version: Annotated[str, BeforeValidator(_version_text), AfterValidator(_engine_version)] = _key(
-        "PostgreSQL major version, whose minors come with RDS; or a full version, in quotes, where "
+        "PostgreSQL major version, whose minor version RDS chooses; or a full version, in quotes, where "
         "RDS refuses the major alone.",
         "17",
         "17.6",
@@ -257,17 +257,17 @@ class DatabaseSettings(Section):
         "Storage at creation, in GiB (gp3).", 100, alias="allocatedStorageGiB", ge=20, le=65536
     )
     max_allocated_storage_gib: int = _key(
-        "Storage autoscaling stops here, in GiB; equal to the size turns it off.",
+        "Storage autoscaling stops here, in GiB; the value of `allocatedStorageGiB` turns it off.",
         500,
         alias="maxAllocatedStorageGiB",
         ge=20,
         le=65536,
     )
     iops: int | None = _key(
-        "Provisioned gp3 IOPS; from 400 GiB on, where 12000 come with it.", 16000, default=None
+        "Provisioned gp3 IOPS; from 400 GiB on, where 12000 are included.", 16000, default=None
     )
     storage_throughput: int | None = _key(
-        "Provisioned gp3 throughput in MiB/s; from 400 GiB on, where 500 come with it.", 1000, default=None
+        "Provisioned gp3 throughput, MiB/s; from 400 GiB on, where 500 are included.", 1000, default=None
     )
     multi_az: bool = _key("A standby in another zone.", examples=[True])
     backup_retention_days: int = _key("Automated backups are kept this many days.", 14, ge=1, le=35)
@@ -297,7 +297,7 @@ class DatabaseSettings(Section):
         default=None,
     )
     parameters: dict[ParameterName, Text] = _key(
-        "More parameters of PostgreSQL, by name, as RDS has them. Static ones wait for a restart.",
+        "More PostgreSQL parameters, by their names in RDS. Changes to static ones wait for a restart.",
         {"log_min_duration_statement": "500"},
         default_factory=dict,
     )
@@ -307,7 +307,7 @@ class DatabaseSettings(Section):
     username: Username = _key("Master user; the server logs in as it.", "maestro_admin", default="maestro")
     database_name: PostgresName = _key("The server's database.", "maestro", default="maestro")
     restore_from: RestoreSettings | None = _key(
-        "What it is made from; without effect afterwards.", {"snapshot": "maestro-east-final-1"}, default=None
+        "What it is created from; no effect afterwards.", {"snapshot": "maestro-east-final-1"}, default=None
     )
     backup_replication: BackupReplicationSettings | None = _key(
         "A second region that keeps the automated backups.",
@@ -366,16 +366,16 @@ class ServerSettings(Section):
     requests: Annotated[RequestsSettings, Field(default=NO_KEYS)]
     release_name: ReleaseName = _key("Helm release name.", "maestro-server", default="maestro-server")
     namespace: DnsLabel = _key(
-        "Namespace; made by the program, under Pod Security `restricted`.", "maestro", default="maestro"
+        "Namespace; created by the program, under Pod Security `restricted`.", "maestro", default="maestro"
     )
     namespace_mode: Literal["create", "external"] = _key(
-        "`create` the namespace, or find one that is `external`.", "external", default="create"
+        "`create` the namespace, or use an `external` one.", "external", default="create"
     )
     namespace_labels: dict[MetadataKey, LabelValue] = _key(
-        "More labels of a created namespace.", {"team": "platform"}, default_factory=dict
+        "More labels for a created namespace.", {"team": "platform"}, default_factory=dict
     )
     namespace_annotations: dict[MetadataKey, Text] = _key(
-        "More annotations of it.", {"example.com/owner": "platform"}, default_factory=dict
+        "More annotations for it.", {"example.com/owner": "platform"}, default_factory=dict
     )
     timeout_seconds: int = _key(
         "How long an install or upgrade waits for ready pods, in seconds.", 600, default=600, ge=60, le=3600
@@ -411,7 +411,7 @@ class NetworkSettings(Section):
         strict=False,
     )
     client_cidrs: tuple[Annotated[str, AfterValidator(_network)], ...] = _key(
-        "CIDR blocks admitted to the database, likewise: clients behind a transit gateway or a peering.",
+        "CIDR blocks admitted to the database too: clients behind a transit gateway or a VPC peering.",
         ["10.20.0.0/16"],
         default=(),
         strict=False,
@@ -430,7 +430,7 @@ class CredentialsSettings(Section):
 
 
 class IamSettings(Section):
-    """What the account demands of every IAM role."""
+    """What the account requires of every IAM role."""
 
     permissions_boundary_arn: PolicyArn | None = _key(
         "Permissions boundary of the pods' role.", "arn:aws:iam::123456789012:policy/boundary", default=None
@@ -442,7 +442,7 @@ class KubernetesSettings(Section):
     """How to reach the cluster's API server."""
 
     mode: Literal["eks", "kubeconfig", "ambient"] = _key(
-        "`eks`: by `aws eks get-token`; `kubeconfig`: the one given; `ambient`: the shell's.",
+        "`eks`: with `aws eks get-token`; `kubeconfig`: with the one given; `ambient`: with the shell's.",
         "eks",
         default="eks",
     )
@@ -461,8 +461,8 @@ class KubernetesSettings(Section):
     )
 
 
-# Part of logical names, in which "::" and "/" part URNs and paths. What the engine makes of a date without
-# quotes is allowed.
+# Part of logical names: no "::" or "/", which separate the parts of URNs and paths. What the engine makes of
+# a date without quotes is allowed.
 Generation = Annotated[
     Text,
     _matches(
@@ -500,7 +500,7 @@ class PolicyException(Section):
 
 
 class PolicySettings(Section):
-    """Rules as code."""
+    """Policy as code."""
 
     exceptions: tuple[PolicyException, ...] = _key(
         "Exceptions to rules, each with a reason.",
@@ -533,13 +533,13 @@ class Configuration(Section):
         "EKS cluster to deploy to; also the prefix of the secrets.", "regional-xyz"
     )
     name: Annotated[str, _matches(f"({CLUSTER_NAME})?", CLUSTER_NAME_FORM)] = _key(
-        "What the database and its groups are named by; the cluster's name when left out. Kept when another "
-        "cluster takes the place of this one.",
+        "What the database and its groups are named after; the cluster's name when left out. Keep it when "
+        "another cluster replaces this one.",
         "regional-xyz",
         default="",
     )
     profile: Literal["dev", "production"] = _key(
-        "`dev` or `production`: defaults of size, availability, backups and protection. Required: a "
+        "`dev` or `production`: sets defaults for size, availability, backups and protection. Required: a "
         "forgotten key must not mean unprotected data.",
         "production",
     )
@@ -557,7 +557,7 @@ class Configuration(Section):
         "The two secrets in Secrets Manager.", {"kmsKeyArn": "…"}, default=NO_KEYS
     )
     iam: IamSettings = _key(
-        "What the account demands of every IAM role.", {"path": "/maestro/"}, default=NO_KEYS
+        "What the account requires of every IAM role.", {"path": "/maestro/"}, default=NO_KEYS
     )
     kubernetes: KubernetesSettings = _key(
         "How to reach the cluster's API server.", {"mode": "ambient"}, default=NO_KEYS
@@ -581,7 +581,7 @@ class Configuration(Section):
         "Exceptions to rules, each with a reason.", {"exceptions": []}, default=NO_KEYS
     )
     tags: dict[TagKey, TagValue] = _key(
-        "Tags added to every taggable resource, on top of ours.",
+        "Tags added to every taggable resource, in addition to ours.",
         {"team": "platform"},
         default_factory=dict,
         max_length=40,

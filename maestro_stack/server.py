@@ -16,7 +16,7 @@ from maestro_stack.schema import ServerSettings
 HTTP_PORT = 8000
 GRPC_PORT = 8090
 REVISIONS_KEPT = 10
-# Kubernetes documentation, "Pod Security Admission": enforced, and said to whoever applies something else.
+# Kubernetes documentation, "Pod Security Admission": enforced, audited, and warned about to whoever applies.
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
@@ -33,9 +33,9 @@ class ServerArgs:
     connection_pool: int
     """Database connections that one server may hold open."""
     ca_bundle: str | None
-    """CA certificates of the database (PEM); None where the chart's own are used."""
+    """CA certificates of the database (PEM); None if the chart's own are used."""
     secret_version_ids: Mapping[str, pulumi.Input[str]]
-    """By secret. They go into the pods' annotations, so that a new credential restarts them."""
+    """By secret. They go into pod annotations, so that a new credential restarts the pods."""
     depends_on: Sequence[pulumi.Resource]
     """What must exist before a pod does."""
 
@@ -62,24 +62,24 @@ def chart_values(args: ServerArgs) -> dict[str, object]:
         },
         "image": {"repository": image.repository, "tag": image.tag, "digest": image.digest or ""},
     }
-    # What both set are the pods' annotations: the settings refuse the rest.
+    # Both may set pod annotations only: the settings refuse any other overlap.
     return merge(settings.values, wired)
 
 
 class Server(pulumi.ComponentResource):
-    """Namespace and Helm release; or the chart's values, where somebody else installs it.
+    """Namespace and Helm release; or the chart's values, if somebody else installs it.
 
     The release waits until all pods are ready. Source: Pulumi Registry, `kubernetes.helm.sh/v3.Release`.
     """
 
     namespace: pulumi.Output[str]
     release_name: pulumi.Output[str | None]
-    """None, as all of the release, where somebody else installs the chart."""
+    """None, like everything about the release, if somebody else installs the chart."""
     release_revision: pulumi.Output[int | None]
     release_status: pulumi.Output[str | None]
     chart_version: pulumi.Output[str | None]
     external_values: pulumi.Output[dict[str, object] | None]
-    """What somebody else installs the chart with."""
+    """The values with which somebody else installs the chart."""
     http_address: pulumi.Output[str]
     """URL of the REST API inside the cluster."""
     grpc_address: pulumi.Output[str]
@@ -123,16 +123,16 @@ class Server(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=args.provider,
-                # Credentials are handed to a pod when it is admitted, and its volume is mounted when it
-                # starts: what both need must be there before. Pulumi can't see that.
+                # A pod gets its credentials when it is admitted, and its volume is mounted when it starts:
+                # what both need must exist by then. Pulumi can't see that.
                 depends_on=list(args.depends_on),
-                # The chart's objects have fixed names: the old release's go before the new one's come.
+                # The chart's objects have fixed names: the old release must go before the new one comes.
                 delete_before_replace=True,
             ),
         )
 
     def _namespace(self, args: ServerArgs) -> kubernetes.core.v1.Namespace:
-        """Ours, or one that is only looked at. Both have one URN, so that either can become the other."""
+        """Ours, or one that is only read. Both have the same URN, so that either can become the other."""
         settings, logical = args.settings, f"namespace-{args.cluster.name}"
         options = pulumi.ResourceOptions(parent=self, provider=args.provider)
         if settings.namespace_mode == "external":

@@ -1,4 +1,4 @@
-"""The stack's configuration, sound and complete, or every problem of it at once.
+"""The stack's configuration, valid and complete, or all of its problems at once.
 
 `parse` is pure; `load` reads the running stack's configuration. A value that may be secret is never repeated
 in a message.
@@ -32,7 +32,7 @@ from maestro_stack.messages import did_you_mean, example_at, problem_of, shown
 from maestro_stack.names import Names
 from maestro_stack.schema import PROFILE_DEFAULTS, Configuration, Json, Profile, RestoreSettings, Tree
 
-# Pulumi.yaml gives each an empty default: the engine would otherwise miss them in words of its own.
+# Pulumi.yaml gives each an empty default: otherwise the engine would report a missing one in its own words.
 REQUIRED = [field.alias for field in Configuration.model_fields.values() if field.is_required()]
 
 PLAIN_KUBECONFIG = Problem(
@@ -43,11 +43,11 @@ PLAIN_KUBECONFIG = Problem(
 
 
 class Settings(Configuration):
-    """A sound configuration with the profile's defaults filled in, and what it leads to."""
+    """A valid configuration with the profile's defaults filled in, and what follows from it."""
 
     region: str
     ca_bundle: str | None
-    """Text of `database.caBundleFile` (PEM); None where the chart's own is used."""
+    """Text of `database.caBundleFile` (PEM); None if the chart's own is used."""
     authentication: Authentication
     """How the stack's AWS provider authenticates, which `aws eks get-token` must do too."""
 
@@ -69,14 +69,14 @@ def load() -> Settings:
         ConfigurationError: with every problem of the configuration.
     """
     # `pulumi.Config` can't list keys, and unknown ones must be found: the engine lets them pass. The language
-    # host hands configuration over in the environment, the Automation API in the context.
+    # host passes the configuration in the environment, the Automation API in the context.
     config = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
     secret = {k for k in config if pulumi_config.is_config_secret(k)}
     secret.update(pulumi_config.get_config_secret_keys_env())
     try:
         return parse(config, project=pulumi.get_project(), root=Path(), secret=secret)
     except ConfigurationError as unusable:
-        # The engine hands on values, without their lines.
+        # The engine passes on values without their line numbers.
         raise unusable.placed(lambda _: f"Pulumi.{pulumi.get_stack()}.yaml") from None
 
 
@@ -85,7 +85,7 @@ def parse(
 ) -> Settings:
     """Settings from the engine's flat configuration (`namespace:key` to text, objects as JSON).
 
-    `root` is the folder of Pulumi.yaml: `database.caBundleFile` and the chart are found from there. `secret`
+    `root` is the folder of Pulumi.yaml: `database.caBundleFile` and the chart are relative to it. `secret`
     holds the keys whose values no message may repeat.
 
     Raises:
@@ -121,7 +121,7 @@ def parse(
     if not any(p.key.startswith("server.values.") for p in checked):
         checked += values_problems(configuration.server.values, root)
     checked = [p for p in checked if _top(p.key) not in broken]
-    quoted = hidden - {"kubernetes"}  # whose rules quote the mode only
+    quoted = hidden - {"kubernetes"}  # its rules quote only the mode
     problems += [_without_values(p) if _top(p.key) in quoted else p for p in checked]
     if problems:
         raise ConfigurationError(problems)
@@ -131,7 +131,7 @@ def parse(
 
 
 def _strays(config: Mapping[str, str], project: str) -> Iterator[Problem]:
-    """Keys of ours in a namespace that is almost the project's."""
+    """Our keys in a namespace that is almost the project's."""
     known = [field.alias for field in Configuration.model_fields.values()]
     for key in sorted(config):
         namespace, _, name = key.partition(":")
@@ -145,13 +145,13 @@ def _top(key: str) -> str:
 
 
 def _without_values(problem: Problem) -> Problem:
-    """The problem of a section that holds secrets: a rule over several keys quotes their values."""
+    """A problem in a section that holds secrets: a rule over several keys would quote their values."""
     rule = "breaks a rule of docs/configuration.md (not shown, because the section holds secrets)"
     return replace(problem, problem=rule)
 
 
 def _decoded(value: str) -> Json:
-    """Objects and lists arrive as JSON text; everything else stays the text that it is."""
+    """Objects and lists arrive as JSON text; everything else stays as it is."""
     if not value.lstrip().startswith(("{", "[")):
         return value
     try:
@@ -161,7 +161,7 @@ def _decoded(value: str) -> Json:
 
 
 def _fill_in_profile(own: Tree) -> None:
-    """Put the profile's defaults under the explicit keys of `database`."""
+    """Add the profile's defaults for the keys of `database` that aren't explicit."""
     profile = Profile.PRODUCTION if own.get("profile") == Profile.PRODUCTION else Profile.DEV
     explicit = own.get("database", {})
     if isinstance(explicit, dict):
@@ -221,7 +221,7 @@ def _ca_bundle(
 
 
 def _arn_problems(c: Configuration, region: str) -> Iterator[Problem]:
-    """Keys and backups are the region's, and a boundary its partition's: AWS finds no others there."""
+    """Keys and backups must be in the region, a boundary in its partition: AWS finds no others there."""
     partition, second = partition_of(region), c.database.backup_replication
     others = {r.value for r in aws.Region if partition_of(r.value) == partition} - {region}
     if second and second.region not in others:
@@ -247,6 +247,6 @@ def _arn_problems(c: Configuration, region: str) -> Iterator[Problem]:
         if arn != right:
             yield Problem(
                 key=key,
-                problem=f"{shown(arn)} must be of {home if there else f'partition {partition}'}",
+                problem=f"{shown(arn)} must be in {home if there else f'partition {partition}'}",
                 example=f"example: pulumi config set --path {key} {right}",
             )

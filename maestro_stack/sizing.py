@@ -1,10 +1,10 @@
-"""What follows from the database's size: a server's connections, and what its storage performs."""
+"""What follows from the database's size: connections per server, and storage performance."""
 
 import re
 
 from maestro_stack.schema import DatabaseSettings
 
-# RDS user guide, "gp3 storage": below it IOPS and throughput are fixed, above it the least of both is free.
+# RDS user guide, "gp3 storage": below it IOPS and throughput are fixed, above it the minimum is free.
 GP3_STRIPED_FROM_GIB = 400
 GP3_IOPS = (12000, 64000)
 GP3_THROUGHPUT = (500, 4000)  # MiB/s
@@ -19,7 +19,7 @@ RESERVED_CONNECTIONS = 10
 # Beside the pool, each server listens on two connections of its own (LISTEN/NOTIFY).
 LISTENERS_PER_SERVER = 2
 POOL_MAX = 50  # Maestro's default
-POOL_MIN = 5  # fewer, and requests of one server wait for each other
+POOL_MIN = 5  # with fewer, a server's requests wait for each other
 
 _BURSTABLE_GIB = {"micro": 1, "small": 2, "medium": 4, "large": 8}
 _LARGE_GIB = {"r": 16, "x": 32, "z": 16}  # memory of the "large" size by family letter; others have 8
@@ -42,7 +42,7 @@ def memory_gib(instance_class: str) -> float:
 def connection_pool(instance_class: str, replicas: int) -> int:
     """Connections that one server may hold open, so that all fit `max_connections` of the instance class.
 
-    One server more than `replicas` counts: a rolling update starts it before it stops an old one. Below
+    One server more than `replicas` is counted: a rolling update starts it before it stops an old one. Below
     `POOL_MIN` there are too many replicas for the class.
     """
     memory = memory_gib(instance_class) * 1024**3 * USABLE_MEMORY

@@ -22,7 +22,7 @@ SOON = timedelta(days=365)
 def leaving_support(engine_version: str, today: date) -> str | None:
     """What happens to an instance whose version leaves RDS standard support within a year, or has left it.
 
-    The same words before and after: whoever compares two texts compares the versions.
+    The same words before and after, so that comparing two texts compares the versions.
     Source: RDS user guide, "Creating a DB instance with RDS Extended Support".
     """
     major = engine_version.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What is there before the program: looked up and judged as a whole, before anything is registered."""
+"""What exists before the program runs, looked up and checked as a whole before anything is registered."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ class Surroundings:
 
 
 async def look_up(settings: Settings) -> Surroundings:
-    """Find them, and warn of what can't be known to stand in the way.
+    """Find them, and warn of what may stand in the way.
 
     Raises:
         SurroundingsError: with everything that the region lacks.
     """
     looking = asyncio.gather(find_endpoint(settings.region), find_cluster(settings), return_exceptions=True)
-    await asyncio.sleep(0.01)  # until the questions are on their way
-    # The SDK loads a module when it is first used; these take a third of a second, in which AWS answers.
+    await asyncio.sleep(0.01)  # until the requests are on their way
+    # The SDK loads a module on first use; these take a third of a second, during which AWS answers.
     _ = aws.ec2.SecurityGroup, aws.rds.Instance
     endpoint, cluster = await looking
     if isinstance(endpoint, str) and isinstance(cluster, Cluster):
@@ -52,8 +52,8 @@ def _warnings(settings: Settings, cluster: Cluster) -> Iterator[Problem]:
     if cluster.endpoint_is_private and settings.kubernetes.mode == "eks":
         yield Problem(
             key="kubernetes.mode",
-            problem=f'is eks, and the API endpoint of "{cluster.name}" is private: only what is in its VPC, '
-            "or in a network connected to that, reaches it",
+            problem=f'is eks, and the API endpoint of "{cluster.name}" is private: reachable only from its '
+            "VPC or a network connected to that",
             example="run pulumi there: a hosted CI runner is outside, where a preview works and `up` doesn't",
         )
     if leaving := support_warning(settings.database.engine_version, datetime.now(UTC).date()):

@@ -99,7 +99,7 @@ def test_each_way_in_which_outputs_are_wrong_is_told(reading: Reading) -> None:
     assert f"maestro_contract_version: is {CONTRACT_VERSION - 1}, which is older" in told["older"]
     assert "maestro_role_arn: is missing: maestro-stack 0.1.0 was the first to export it" in told["older"]
     assert f"maestro_contract_version: is {CONTRACT_VERSION + 1}, which is newer" in told["newer"]
-    assert "maestro_role_arn: is missing: the newer contract doesn't have it any more" in told["newer"]
+    assert "maestro_role_arn: is missing: the newer contract no longer has it" in told["newer"]
     assert "maestro_role_arn: is a list, and must be a string" in told["retyped"]
     assert "maestro_iot_mqtt_port: is a string, and must be an integer" in told["retyped"]
     assert "hunter2" not in json.dumps(told)

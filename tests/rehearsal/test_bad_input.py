@@ -137,7 +137,7 @@ def test_who_must_reach_a_private_endpoint_is_said(
 ) -> None:
     outcome = rehearse(sound(**keys), world={"clusters": [{**HERE, "endpointAccess": access}]})
     assert outcome.status == 0
-    said = [w for w in outcome.report["warnings"] if "only what is in its VPC" in w and "hosted" in w]
+    said = [w for w in outcome.report["warnings"] if "reachable only from" in w and "hosted" in w]
     assert bool(said) is is_warned_of
 
 

@@ -89,7 +89,7 @@ def _waves(*more: Mapping[str, Any]) -> dict[str, Any]:
     [
         ({"wave": []}, "wave: is not a known key (did you mean waves?)"),
         ({"maxConcurrent": 0}, "maxConcurrent: 0 is below 1"),
-        (_waves({"name": "x", "stacks": []}), "waves[2].stacks: holds fewer than 1"),
+        (_waves({"name": "x", "stacks": []}), "waves[2].stacks: has fewer than 1"),
         (_waves({"name": "x", "stacks": ["a"], "soak": "soon"}), "waves[2].soak: must be a duration in"),
         (_waves({"name": "x", "stacks": ["a"], "sok": "1m"}), "sok: is not a known key (did you mean soak?)"),
         (_waves({"name": "x", "stacks": ["west"]}), "west is 2 times in rest and x"),

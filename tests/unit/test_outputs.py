@@ -185,7 +185,7 @@ def test_a_newer_region_is_told_with_what_it_dropped() -> None:
     next_one = CONTRACT_VERSION + 1
     assert said({**without("maestro_role_arn"), "maestro_contract_version": next_one}) == [
         f"maestro_contract_version is {next_one}, which is newer than this reader's, {CONTRACT_VERSION}",
-        "maestro_role_arn is missing: the newer contract doesn't have it any more",
+        "maestro_role_arn is missing: the newer contract no longer has it",
     ]
 
 
@@ -194,7 +194,7 @@ def test_a_newer_region_is_told_with_what_it_dropped() -> None:
     [
         ("maestro_iot_mqtt_port", "8883", "is a string, and must be an integer"),
         ("maestro_iot_mqtt_port", 8883.5, "is a number, and must be an integer"),
-        ("maestro_iot_mqtt_port", True, "is a truth value, and must be an integer"),
+        ("maestro_iot_mqtt_port", True, "is a boolean, and must be an integer"),
         ("maestro_role_arn", 1, "is a number, and must be a string"),
         ("maestro_role_arn", ["arn"], "is a list, and must be a string"),
         ("maestro_role_arn", {"arn": "x"}, "is an object, and must be a string"),

@@ -342,9 +342,9 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"profile": "prod"}, "profile", "must be 'dev' or 'production', not \"prod\""),
     ({"bootstrapConfigMap": "adpot"}, "bootstrapConfigMap", "must be 'create', 'adopt' or 'external'"),
     # server
-    ({"server": {"replicas": 0}}, "server.replicas", "0 is below 1, the least possible"),
+    ({"server": {"replicas": 0}}, "server.replicas", "0 is below 1, the minimum"),
     ({"server": {"replicas": 30}}, "server.replicas", "need more connections than db.t4g.micro has"),
-    ({"server": {"zoneCount": 0}}, "server.zoneCount", "0 is below 1, the least possible"),
+    ({"server": {"zoneCount": 0}}, "server.zoneCount", "0 is below 1, the minimum"),
     ({"server": {"timeoutSeconds": 59}}, "server.timeoutSeconds", "59 is below 60"),
     ({"server": {"timeoutSeconds": 3601}}, "server.timeoutSeconds", "3601 is above 3600"),
     ({"server": {"namespace": "Maestro"}}, "server.namespace", "must be a DNS label"),
@@ -399,7 +399,7 @@ BAD: list[tuple[Tree, str, str]] = [
     (
         {"database": {"allocatedStorageGiB": 100, "maxAllocatedStorageGiB": 109}},
         "database.maxAllocatedStorageGiB",
-        "109 is not 10 % above database.allocatedStorageGiB (100)",
+        "109 is less than 10 % above database.allocatedStorageGiB (100)",
     ),
     ({"database": {"iops": 16000}}, "database.iops", "gp3 storage below 400 GiB has fixed performance"),
     (
@@ -478,12 +478,12 @@ BAD: list[tuple[Tree, str, str]] = [
     (
         {"database": {"restoreFrom": {"snapshot": "arn:aws:rds:us-west-2:123456789012:snapshot:a"}}},
         "database.restoreFrom.snapshot",
-        "must be of us-east-1",
+        "must be in us-east-1",
     ),
     (
         {"database": {"restoreFrom": {"automatedBackup": BACKUP, "latest": True}}},
         "database.restoreFrom.automatedBackup",
-        "must be of us-east-1",
+        "must be in us-east-1",
     ),
     (
         {"database": {"backupReplication": {"region": "us-west-2"}}},
@@ -503,7 +503,7 @@ BAD: list[tuple[Tree, str, str]] = [
     (
         {"database": {"backupReplication": {"region": "us-west-2", "kmsKeyArn": KEY_HERE}}},
         "database.backupReplication.kmsKeyArn",
-        "must be of us-west-2",
+        "must be in us-west-2",
     ),
     (
         {
@@ -524,7 +524,7 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"mqtt": {"sourceId": "x" * 41}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
     ({"mqtt": {"sourceId": ""}}, "mqtt.sourceId", "1 to 40 lower-case letters, digits or hyphens"),
     ({"network": {"vpcId": "x"}}, "network.vpcId", 'must be a VPC id, not "x"'),
-    ({"network": {"subnetIds": ["subnet-0123456789abcdef0"]}}, "network.subnetIds", "holds fewer than 2"),
+    ({"network": {"subnetIds": ["subnet-0123456789abcdef0"]}}, "network.subnetIds", "has fewer than 2"),
     (
         {"network": {"clientSecurityGroupIds": ["x"]}},
         "network.clientSecurityGroupIds[0]",
@@ -544,7 +544,7 @@ BAD: list[tuple[Tree, str, str]] = [
     (
         {"iam": {"permissionsBoundaryArn": "arn:aws-cn:iam::123456789012:policy/boundary"}},
         "iam.permissionsBoundaryArn",
-        "must be of partition aws",
+        "must be in partition aws",
     ),
     ({"iam": {"path": "maestro"}}, "iam.path", "must begin and end with a slash"),
     ({"iam": {"path": "/maestro"}}, "iam.path", "must begin and end with a slash"),
@@ -552,18 +552,18 @@ BAD: list[tuple[Tree, str, str]] = [
     (
         {"credentials": {"kmsKeyArn": "arn:aws:kms:us-west-2:123456789012:key/a"}},
         "credentials.kmsKeyArn",
-        "must be of us-east-1",
+        "must be in us-east-1",
     ),
     ({"database": {"logRetentionDays": 8}}, "database.logRetentionDays", "must be 1, 3, 5"),
     (
         {"database": {"parameters": {"rds.force_ssl": "0"}}},
         "database.parameters.rds.force_ssl",
-        "must not be set: it is the program's",
+        "must not be set: the program sets it",
     ),
     (
         {"database": {"parameters": {"max_connections": 20}}},
         "database.parameters.max_connections",
-        "must not be set: it is the program's",
+        "must not be set: the program sets it",
     ),
     (
         {"database": {"parameters": {"Log-Statement": "ddl"}}},
@@ -604,7 +604,7 @@ BAD: list[tuple[Tree, str, str]] = [
     ({"kubernetes": {"mode": "ambient"}}, "kubernetes.context", "is missing in mode ambient"),
     ({"tags": {"aws:team": "x"}}, "tags.aws:team", "must be a tag key"),
     ({"tags": {"a": "x" * 257}}, "tags.a", "must be a tag value"),
-    ({"tags": {f"k{i}": "x" for i in range(41)}}, "tags", "holds more than 40"),
+    ({"tags": {f"k{i}": "x" for i in range(41)}}, "tags", "has more than 40"),
     ({"acknowledge": [{"key": "x", "reason": ""}]}, "acknowledge[0].reason", "is empty"),
     ({"acknowledge": [{"key": "x"}]}, "acknowledge[0].reason", "is missing"),
     ({"acknowledge": [{"key": "database.multiAz", "reason": "x"}]}, "acknowledge[0].key", "weakens nothing"),
@@ -814,7 +814,7 @@ def test_without_the_default_aws_provider_nothing_can_be_built(disabled: list[st
 def test_a_key_that_rds_cannot_reach_is_refused(key: str) -> None:
     problem = only(problems({"database": {"kmsKeyArn": key}}))
     assert problem.key == "database.kmsKeyArn"
-    assert "must be of us-east-1" in problem.problem
+    assert "must be in us-east-1" in problem.problem
     assert (
         "pulumi config set --path database.kmsKeyArn arn:aws:kms:us-east-1:123456789012:key/a"
         in problem.example
@@ -861,7 +861,10 @@ def test_values_that_the_chart_refuses_are_problems_before_anything_is_built(
 
 def test_a_key_whose_path_was_left_out_is_shown_the_command() -> None:
     problem = only(problems({"server.replicas": "3"}))
-    assert (problem.key, problem.problem) == ("server.replicas", "is a key of its own: --path was left out")
+    assert (problem.key, problem.problem) == (
+        "server.replicas",
+        "is read as a single key: --path was left out",
+    )
     commands = "pulumi config rm server.replicas; pulumi config set --path server.replicas 2"
     assert problem.example == f"example: {commands}"
 
