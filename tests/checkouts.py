@@ -1,4 +1,4 @@
-"""The project as tests have it: this checkout's program, and a stack of the tests' own."""
+"""The project as the tests use it: this checkout's program, with a stack file of the tests' own."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ STACK_FILE = ROOT / "tests" / "project" / "Pulumi.dev.yaml"
 
 
 def checkout(to: Path, *left_out: str) -> Path:
-    """A copy of it, without whatever matches these patterns; returns `to`."""
+    """Copy the project, without the files that match these patterns; returns `to`."""
     copy_checkout(ROOT, to, *left_out)
     shutil.copy(STACK_FILE, to)
     return to
@@ -29,5 +29,5 @@ ALARM = """import pulumi_aws as aws
             opts=child,
         )
         """
-"""A resource of a type that nothing emulates, to stand in the region's component."""
+"""Source of a resource whose type nothing emulates, to insert into the region's component."""
 END_OF_COMPONENT = ("maestro_stack/regional.py", "self.register_outputs({})")

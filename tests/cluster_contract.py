@@ -1,6 +1,6 @@
 """What every `emulator.kubernetes.Cluster` does, as cases that each tier runs on its own kind of cluster.
 
-The one in memory is so judged by what a real API server does.
+That way a real API server judges the cluster in memory.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ _VALUES = "colour: red\nsecond: false\nrefuse: false\n"
 
 
 def write_chart(root: Path) -> None:
-    """The chart `tiny` below a root, all of whose objects are ready at once."""
+    """Write the chart `tiny` below a root; all its objects are ready at once."""
     (root / "tiny" / "templates").mkdir(parents=True, exist_ok=True)
     (root / "tiny" / "Chart.yaml").write_text(_CHART)
     (root / "tiny" / "values.yaml").write_text(_VALUES)
@@ -50,14 +50,14 @@ def write_chart(root: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A cluster with a namespace of the case's own, and what only its tier can do."""
+    """A cluster with a namespace for the case alone, and what only its tier can do."""
 
     cluster: Cluster
     namespace: str
     root: Path
     """Holds the chart `tiny`."""
     edit: Callable[[str, Mapping[str, Json]], object]
-    """Merges fields into an object, or makes it, as a manager of another name."""
+    """Merges fields into an object, or creates it, as another field manager."""
     find: Callable[[str, str], Mapping[str, Json] | None]
     """An object of the namespace by kind and name."""
 
@@ -102,14 +102,14 @@ def what_was_created_is_read_back_and_differs_in_nothing(on: Subject) -> None:
     assert not on.cluster.difference(CONFIG_MAP, state, inputs)
 
 
-def an_object_in_a_namespace_that_is_not_there_is_refused(on: Subject) -> None:
+def an_object_in_a_missing_namespace_is_refused(on: Subject) -> None:
     inputs = on.config_map()
     inputs["metadata"] = {"name": "ours", "namespace": "nowhere"}
     with pytest.raises(KubernetesError, match='namespaces "nowhere" not found'):
         on.cluster.create(CONFIG_MAP, inputs)
 
 
-def fields_of_others_are_no_drift_and_stay(on: Subject) -> None:
+def fields_of_other_managers_are_not_drift_and_stay(on: Subject) -> None:
     state = on.cluster.create(CONFIG_MAP, on.config_map())
     theirs = on.config_map({"theirs": "2"}, labels={"their": "label"}, annotations={"their": "note"})
     on.edit("argocd", theirs)
@@ -126,7 +126,7 @@ def fields_of_others_are_no_drift_and_stay(on: Subject) -> None:
     assert record(there, "metadata")["annotations"] == {"their": "note"}
 
 
-def what_kubectl_wrote_is_no_drift_and_is_taken_away_at_the_next_update(on: Subject) -> None:
+def what_kubectl_wrote_is_not_drift_and_is_removed_by_the_next_update(on: Subject) -> None:
     state = on.cluster.create(CONFIG_MAP, on.config_map())
     on.edit("kubectl-edit", on.config_map({"theirs": "2"}, labels={"their": "label"}))
     read = on.cluster.read(CONFIG_MAP, state)
@@ -223,7 +223,7 @@ def a_patch_conflicts_with_the_owner_of_another_value(on: Subject) -> None:
     assert 'conflicts with "bootstrap" using v1:\n- .data.more\n- .data.theirs' in str(refused.value)
 
 
-def a_patch_of_nothing_makes_it_and_leaves_it_empty(on: Subject) -> None:
+def a_patch_of_a_missing_object_creates_it_and_leaves_it_empty(on: Subject) -> None:
     patch = on.cluster.create(CONFIG_MAP_PATCH, on.config_map())
     assert on.data_of("ours") == {"key": "1"}
     on.cluster.delete(CONFIG_MAP_PATCH, patch)
@@ -240,7 +240,7 @@ def a_patch_whose_object_is_gone_leaves_an_empty_one(on: Subject) -> None:
     assert on.data_of("ours") is None
 
 
-def a_namespace_takes_along_what_is_in_it(on: Subject) -> None:
+def deleting_a_namespace_deletes_what_is_in_it(on: Subject) -> None:
     name = f"{on.namespace}-more"
     kind: dict[str, Json] = {"apiVersion": "v1", "kind": "Namespace"}
     inputs: dict[str, Json] = {**kind, "metadata": {"name": name, "labels": {"a": "b"}}}
@@ -262,7 +262,7 @@ def a_namespace_takes_along_what_is_in_it(on: Subject) -> None:
     on.cluster.delete(NAMESPACE, state)
 
 
-def a_release_is_installed_once_and_tells_what_it_is(on: Subject) -> None:
+def a_release_is_installed_once_and_reports_its_status(on: Subject) -> None:
     state = on.cluster.create(RELEASE, on.release())
     assert state.id == f"{on.namespace}/rel"
     assert state.outputs["status"] == {
@@ -301,7 +301,7 @@ def a_release_is_upgraded_with_the_new_values_alone(on: Subject) -> None:
     assert not on.cluster.difference(RELEASE, state, wanted)
 
 
-def values_that_somebody_changed_are_drift_and_added_ones_are_none(on: Subject) -> None:
+def changed_values_are_drift_and_added_ones_are_not(on: Subject) -> None:
     state = on.cluster.create(RELEASE, on.release())
     on.cluster.update(RELEASE, state, on.release(values={"colour": "green", "second": True}))
     read = on.cluster.read(RELEASE, state)
@@ -327,7 +327,7 @@ def a_chart_that_refuses_leaves_nothing(on: Subject) -> None:
     assert on.cluster.read(RELEASE, state) == state
 
 
-def a_release_in_a_namespace_that_is_not_there_is_refused(on: Subject) -> None:
+def a_release_in_a_missing_namespace_is_refused(on: Subject) -> None:
     with pytest.raises(KubernetesError, match='namespaces "nowhere" not found'):
         on.cluster.create(RELEASE, on.release(namespace="nowhere"))
 
@@ -354,7 +354,7 @@ def a_release_is_imported_by_its_id(on: Subject) -> None:
     read = on.cluster.read(RELEASE, State(f"{on.namespace}/rel", {}))
     assert read is not None
     assert (read.outputs["name"], read.outputs["namespace"]) == ("rel", on.namespace)
-    # Which folder the chart came from, Helm doesn't know.
+    # Helm doesn't know which folder the chart came from.
     assert set(on.cluster.difference(RELEASE, read, on.release()).updates) <= {
         "chart",
         "cleanupOnFail",
@@ -377,9 +377,9 @@ def an_edit_of_the_chart_goes_unnoticed_and_a_new_version_does_not(on: Subject) 
 CASES: tuple[Callable[[Subject], None], ...] = (
     an_object_is_created_once,
     what_was_created_is_read_back_and_differs_in_nothing,
-    an_object_in_a_namespace_that_is_not_there_is_refused,
-    fields_of_others_are_no_drift_and_stay,
-    what_kubectl_wrote_is_no_drift_and_is_taken_away_at_the_next_update,
+    an_object_in_a_missing_namespace_is_refused,
+    fields_of_other_managers_are_not_drift_and_stay,
+    what_kubectl_wrote_is_not_drift_and_is_removed_by_the_next_update,
     a_key_of_ours_that_was_changed_is_drift_which_replaces,
     an_update_conflicts_with_the_manager_who_changed_our_key_unless_it_is_forced,
     a_key_that_the_program_stops_setting_goes,
@@ -389,15 +389,15 @@ CASES: tuple[Callable[[Subject], None], ...] = (
     a_patch_owns_its_keys_only_and_gives_them_up,
     a_patch_leaves_a_value_that_another_owns_too,
     a_patch_conflicts_with_the_owner_of_another_value,
-    a_patch_of_nothing_makes_it_and_leaves_it_empty,
+    a_patch_of_a_missing_object_creates_it_and_leaves_it_empty,
     a_patch_whose_object_is_gone_leaves_an_empty_one,
-    a_namespace_takes_along_what_is_in_it,
-    a_release_is_installed_once_and_tells_what_it_is,
+    deleting_a_namespace_deletes_what_is_in_it,
+    a_release_is_installed_once_and_reports_its_status,
     a_release_is_read_back_and_differs_in_nothing,
     a_release_is_upgraded_with_the_new_values_alone,
-    values_that_somebody_changed_are_drift_and_added_ones_are_none,
+    changed_values_are_drift_and_added_ones_are_not,
     a_chart_that_refuses_leaves_nothing,
-    a_release_in_a_namespace_that_is_not_there_is_refused,
+    a_release_in_a_missing_namespace_is_refused,
     a_release_without_its_chart_is_refused,
     an_uninstalled_release_is_gone_with_its_objects,
     a_release_is_imported_by_its_id,

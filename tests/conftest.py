@@ -27,7 +27,7 @@ TIERS = {
     "engine": (*_REHEARSAL, "kubernetes"),
     "cluster": (*_REHEARSAL, "kubernetes"),
 }
-"""By tier: the modules that it needs."""
+"""The modules that each tier needs."""
 TOOLS = {
     "engine": ("pulumi", "pulumi-language-yaml"),
     "cluster": (
@@ -42,20 +42,20 @@ TOOLS = {
         "pulumi-resource-kubernetes",
     ),
 }
-"""By tier: the programs that it needs."""
+"""The programs that each tier needs."""
 HERE = Path(__file__).parent
 
 
-# The SDKs are half a million objects that all stay: looking through them often takes a fifth of the time.
+# The SDKs are half a million objects that live to the end: scanning them often takes a fifth of the time.
 gc.set_threshold(100_000, 20, 100)
 
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make test-fuzz` gives more than an ordinary run takes the time for."""
+    """`make test-fuzz` reads more stack files than an ordinary run has time for."""
     parser.addoption(
-        "--fuzz", type=int, default=100, help="so many strange stack files are read (default: 100)"
+        "--fuzz", type=int, default=100, help="number of strange stack files to read (default: 100)"
     )
 
 
@@ -66,16 +66,16 @@ def strange(pytestconfig: pytest.Config) -> list[bytes]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Helm's engine, which takes its environment when it is loaded, keeps nothing in the user's home."""
+    """Helm's engine reads its environment when it is loaded: keep its cache out of the user's home."""
     config.stash[_CACHE] = tempfile.TemporaryDirectory(prefix="maestro-kube-cache-")
     os.environ["KUBECACHEDIR"] = config.stash[_CACHE].name
-    # Engine, API server and Helm live for seconds or minutes: they needn't look for garbage so often.
+    # Engine, API server and Helm live for seconds or minutes: they needn't collect garbage so often.
     os.environ.setdefault("GOGC", "300")
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than xdist would start: tests of the engine and the cluster wait a good part of their time."""
+    """One more than xdist would start: engine and cluster tests spend much of their time waiting."""
     return (yield) + 1
 
 
@@ -85,7 +85,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @cache
 def _missing(tier: str) -> dict[str, str]:
-    """What a tier lacks, and what brings it."""
+    """What a tier lacks, and the command that provides it."""
     modules = [module for module in TIERS[tier] if importlib.util.find_spec(module) is None]
     programs = [name for name in TOOLS.get(tier, ()) if tools.find(name) is None]
     return dict.fromkeys(modules, "pip install -r requirements-dev.txt") | dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Stack files as nobody should write them, and some as everybody does; the same ones for a seed."""
+"""Stack files that nobody should write, and some that everybody does; a seed always gives the same ones."""
 
 import random
 from collections.abc import Callable
@@ -62,7 +62,7 @@ SOUND = (
     "aws:defaultTags: {tags: {A: b}}",
     "aws:maxRetries: 5",
 )
-"""Lines that, each alone, make the file no worse."""
+"""Lines each of which, alone, leaves a sound file sound."""
 INNER = (
     *("replicas", "image", "tag", "values", "zoneCount", "instanceClass", "engineVersion", "certificate"),
     *("iops", "multiAz", "key", "reason", "team", "sourceId", "subnetIds", "exceptions", "a b", "é", "'q'"),
@@ -154,7 +154,7 @@ SCALAR = (
 
 
 def files(count: int, seed: int = 1) -> list[bytes]:
-    """So many, each the contents of a `Pulumi.<stack>.yaml`."""
+    """`count` files, each the content of a `Pulumi.<stack>.yaml`."""
     return [_file(random.Random(f"{seed} {number}")) for number in range(count)]  # noqa: S311
 
 

@@ -1,4 +1,4 @@
-"""What the engine makes of YAML: each way to write a value, and the text that a program gets of it."""
+"""What the engine makes of YAML: each way to write a value, and the text that a program gets for it."""
 
 SCALARS = {
     "12e7": "120000000",
@@ -70,7 +70,7 @@ SCALARS = {
     "{a: '<&>'}": '{"a":"\\u003c\\u0026\\u003e"}',
     "{a: {secure: 5}}": '{"a":{"secure":5}}',
 }
-"""By what is written after a configuration key."""
+"""What the program gets, by what is written after a configuration key."""
 
 FORMS = {
     "clusterName: x": {"maestro-stack:clusterName": "x"},
@@ -78,7 +78,7 @@ FORMS = {
     "aws:config:region: us-east-1": {"aws:region": "us-east-1"},
     '"aws:region": us-east-1': {"aws:region": "us-east-1"},
 }
-"""By a line of `config:`."""
+"""What the program gets, by a line of `config:`."""
 
 REFUSED = (
     "a:b:c: 1",
@@ -98,6 +98,6 @@ REFUSED = (
 
 
 def file_of(scalars: list[str]) -> str:
-    """A stack file that gives each to a key of its own, `maestro-stack:k0` and so on."""
+    """A stack file that gives each value a key of its own, `maestro-stack:k0` and so on."""
     lines = [f"  maestro-stack:k{number}: {written}" for number, written in enumerate(scalars)]
     return "\n".join(["config:", *lines, ""])

@@ -1,4 +1,4 @@
-"""What one xdist worker makes for all of them."""
+"""Fixtures that one xdist worker makes for all of them."""
 
 import fcntl
 import os
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
-    """What `make` gives, made once in a run, whichever of xdist's workers asks; it gets a folder of its own.
+    """What `make` returns, made once per run, whichever xdist worker asks; `make` gets a folder of its own.
 
-    A long fixture is what others steal the tests of while it is being made.
+    While one worker makes a slow fixture, others steal the tests that need it.
     """
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

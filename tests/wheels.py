@@ -1,4 +1,4 @@
-"""Packages that no index has."""
+"""Packages that are on no index."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def wheel(folder: Path, name: str, version: str) -> str:
-    """A package of one module, which tells its version; returns the requirement of it, as a lock has it.
+    """Build a package of one module that holds its version; returns its requirement, as in a lock file.
 
     Format: Binary distribution format (PyPA).
     """

@@ -13,7 +13,7 @@ from tests.cluster.provider import RealProvider, real_provider
 from tests.cluster_contract import (
     CASES,
     Subject,
-    an_object_in_a_namespace_that_is_not_there_is_refused,
+    an_object_in_a_missing_namespace_is_refused,
     an_object_is_created_once,
     an_object_is_imported_by_its_id,
     write_chart,
@@ -62,7 +62,7 @@ def on(provider: RealProvider, api: Api, namespace: str, root: Path) -> Subject:
 
 NOT_HERE: Mapping[Callable[[Subject], None], str] = {
     an_object_is_created_once: "it applies what newer ones create, pulumi-kubernetes 4.29 and later",
-    an_object_in_a_namespace_that_is_not_there_is_refused: "it tries for a minute",
+    an_object_in_a_missing_namespace_is_refused: "it tries for a minute",
     an_object_is_imported_by_its_id: "by the schema, which it is built without",
 }
 """The cases that this provider doesn't live up to, or takes long for, and why."""

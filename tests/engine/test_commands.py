@@ -102,7 +102,7 @@ def test_what_cannot_be_run_is_said_in_words(tmp_path: Path, arguments: tuple[st
     assert "Traceback" not in process.stderr
 
 
-def test_under_an_error_that_is_known_stands_what_to_do(tmp_path: Path) -> None:
+def test_a_known_error_is_followed_by_what_to_do(tmp_path: Path) -> None:
     world = tmp_path / "world.yaml"
     world.write_text(
         "clusters: [{name: regional-xyz, region: us-east-1}]\niotPolicies: [maestro-server]\n", "utf-8"

@@ -372,7 +372,7 @@ def test_an_unknown_element_of_the_document_is_refused() -> None:
         ('{"Version": "2012-10-17", "Version": "2008-10-17"}', '"Version" occurs more than once'),
     ],
 )
-def test_text_that_is_no_policy_document_is_malformed(text: str, message: str) -> None:
+def test_text_that_is_not_a_policy_document_is_malformed(text: str, message: str) -> None:
     with pytest.raises(MalformedPolicyError) as refused:
         parse(text)
     assert message in str(refused.value)

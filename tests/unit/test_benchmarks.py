@@ -1,4 +1,4 @@
-"""The critical path that `make bench` compares with, and the table of latencies that it plays."""
+"""The critical path that `make bench` compares with, and the latencies that it simulates."""
 
 import pytest
 
@@ -89,7 +89,7 @@ def test_a_state_tells_who_waits_for_whom() -> None:
     }
 
 
-def test_each_latency_is_of_a_resource_and_a_call_that_there_are() -> None:
+def test_each_latency_is_of_a_resource_and_a_call_that_exist() -> None:
     for row in TABLE:
         service, _, operation = row.call.partition(":")
         if service == "kubernetes":
@@ -105,7 +105,7 @@ def test_a_call_has_one_latency() -> None:
     assert len({row.call for row in TABLE}) == len(TABLE)
 
 
-def test_latencies_are_played_at_one_to_ten() -> None:
+def test_latencies_are_scaled_down_to_a_tenth() -> None:
     assert played()["rds:CreateDBInstance"] == 360 / SCALE == 36
 
 

@@ -104,7 +104,7 @@ def test_the_project_never_names_a_plugin() -> None:
 
 
 def keys_of(model: Any, prefix: str = "") -> list[str]:
-    """Every key of the model, by pydantic's own walk and not the generator's."""
+    """Every key of the model, found through pydantic and without the generator's code."""
     found: list[str] = []
     for field in model.model_fields.values():
         path = f"{prefix}{field.alias}"
@@ -187,7 +187,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_what_is_written_by_hand_is_read_in_an_hour() -> None:
-    """Words, without what is generated, commands and what they print."""
+    """Counts words, leaving out generated parts, commands and their output."""
     words = 0
     for page in (file for pattern in BY_HAND for file in ROOT.glob(pattern)):
         text = page.read_text(encoding="utf-8")

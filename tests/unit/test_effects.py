@@ -1,4 +1,4 @@
-"""The table of what a change does: complete, consistent in itself, and made of settings that are accepted."""
+"""The table of what each change does: complete, consistent, and made of settings that are accepted."""
 
 import json
 import re
@@ -37,7 +37,7 @@ from review.effects import (
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / generate.EFFECTS).read_text(encoding="utf-8")
 
-# What waits for the window: RDS user guide, "Settings for DB instances".
+# Changes that wait for the maintenance window: RDS user guide, "Settings for DB instances".
 WAITING = {
     "allocatedStorage", "dbSubnetGroupName", "engineVersion", "identifier", "instanceClass", "iops",
     "multiAz", "storageThroughput",
@@ -76,7 +76,7 @@ def flat(row: Row) -> dict[str, str]:
 def test_every_setting_has_a_row_and_no_row_names_another() -> None:
     of_rows, known = {row.key for row in ROWS}, {"aws:region", *keys_of(Configuration)}
     assert not (missing := known - of_rows), f"add a row for {missing} to ROWS in review/effects.py"
-    assert not (unknown := of_rows - known), f"no settings, but in ROWS of review/effects.py: {unknown}"
+    assert not (unknown := of_rows - known), f"not settings, but in ROWS of review/effects.py: {unknown}"
 
 
 def test_no_two_rows_are_about_the_same_change() -> None:
@@ -120,7 +120,7 @@ def test_a_base_is_a_configuration_that_is_accepted(base: Base) -> None:
 
 
 def known(path: str, changes: Container[str]) -> str:
-    """The input that a path is of: the longest part of it that the table has, or its beginning."""
+    """The input that a path belongs to: its longest prefix that the table has, or its first step."""
     steps = path.partition("[")[0].split(".")
     parts = (".".join(steps[:end]) for end in range(len(steps), 0, -1))
     return next((part for part in parts if part in changes), steps[0])
@@ -181,7 +181,7 @@ def test_what_can_be_lost_is_said_and_the_loss_of_the_database_is_the_worst(row:
         assert row.data is Data.AT_RISK
         assert row.downtime is Downtime.OUTAGE
     if row.refusal:
-        assert row.notes, "a refusal says the way out"
+        assert row.notes, "a refusal must name the way out"
 
 
 def test_everything_that_takes_tags_is_tagged() -> None:

@@ -1,4 +1,4 @@
-"""Our errors end the program by the status that tells the language host to add nothing."""
+"""Our errors end the program with the status that tells the language host to add nothing."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -1,4 +1,4 @@
-"""The fleet file and the stacks' files: every problem at once, before anything is begun."""
+"""The fleet file and the stacks' files: every problem at once, before anything starts."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_a_sound_fleet_is_the_stacks_files_in_the_order_of_the_waves(project: Pa
 
 
 def _waves(*more: Mapping[str, Any]) -> dict[str, Any]:
-    """These waves besides the sound ones."""
+    """The sound waves and these."""
     return {"waves": [*SOUND["waves"], *more]}
 
 
@@ -117,7 +117,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         ("- a list", "must hold a mapping"),
     ],
 )
-def test_a_file_that_is_no_fleet_file_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_fleet_file_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "fleet.yaml"
     file.write_text(text)
     with pytest.raises(FleetFileError, match=said.replace("(", r"\(").replace(")", r"\)")):
@@ -141,7 +141,7 @@ def test_every_configuration_is_checked_as_the_program_does_for_all_stacks_at_on
 
 
 def test_two_stacks_with_one_name_in_an_account_and_region_are_refused(project: Path) -> None:
-    """Whether it is given, or the cluster's."""
+    """Whether the name is configured or the cluster's own."""
     other = {"maestro-stack:clusterName": "other", "maestro-stack:mqtt": {"sourceId": "maestro-b"}}
     fleet = _three(project, {**EAST, **other, "maestro-stack:name": "regional-east"})
     assert "east, third: have one name, regional-east, in one account and region" in _refused(fleet, project)
@@ -157,7 +157,7 @@ def test_two_stacks_with_one_name_in_an_account_and_region_are_refused(project: 
         ("another", "east, third: are servers with one source id, maestro"),
     ],
 )
-def test_regions_that_would_be_in_each_other_s_way_are_refused(project: Path, name: str, said: str) -> None:
+def test_regions_that_would_collide_are_refused(project: Path, name: str, said: str) -> None:
     fleet = _three(project, {**EAST, "maestro-stack:clusterName": name})
     assert said in _refused(fleet, project)
 
@@ -171,7 +171,7 @@ def test_regions_that_would_be_in_each_other_s_way_are_refused(project: Path, na
     ],
     ids=["another source id", "another account", "another profile"],
 )
-def test_regions_with_a_source_id_or_an_account_of_their_own_are_not(
+def test_regions_with_a_source_id_or_an_account_of_their_own_do_not_collide(
     project: Path, more: dict[str, object]
 ) -> None:
     assert len(check(_three(project, {**EAST, **more}), project)) == 3
@@ -232,7 +232,7 @@ def test_the_schema_refuses_what_the_program_refuses() -> None:
 
 
 def test_a_pipeline_needs_no_more_than_the_program(project: Path) -> None:
-    """deploy.yml runs the fleet with credentials: no test tool shall be there."""
+    """deploy.yml runs the fleet with credentials: no test tool may be installed there."""
     blocked = ("boto3", "botocore", "helm_python", "kubernetes", "moto", "rich", "jsonschema", "pytest")
     _load(project, SOUND)
     script = (

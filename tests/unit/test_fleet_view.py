@@ -1,4 +1,4 @@
-"""What a person sees of a fleet while it works, and at the end."""
+"""What a person sees of a fleet while it runs, and at the end."""
 
 import io
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_a_fleet_that_is_longer_than_the_terminal_shows_what_is_under_way_and_wh
     assert "40 done, 1 failed, 1 updating" in seen
 
 
-def test_an_interrupt_is_said_and_what_a_further_one_does() -> None:
+def test_an_interrupt_is_announced_with_what_another_one_does() -> None:
     stop = Stop()
     stop.ask()
     assert "no further region begins" in _seen([_run("a")], stop)
@@ -73,7 +73,7 @@ def test_the_summary_lists_the_untouched_regions_and_how_to_go_on() -> None:
     assert as_json(report)["result"] == "failed"
 
 
-def test_under_an_error_that_is_known_stands_what_to_do() -> None:
+def test_a_known_error_is_followed_by_what_to_do() -> None:
     locked = "error: the stack is currently locked by 1 lock(s)"
     runs = [_run("a", Outcome.FAILED, locked), _run("b", Outcome.FAILED, "this is new")]
     report = Report(command="up", again="python -m fleet up", runs=runs)
@@ -93,7 +93,7 @@ def test_an_interrupted_command_is_done_all_the_same_if_all_its_regions_are() ->
 
 
 class _InterruptedWhileWriting(io.FileIO):
-    """A signal's handler may run while the interrupted code is writing, before that is over."""
+    """A signal handler may run while the interrupted code is in the middle of a write."""
 
     stop: Stop
 
@@ -104,7 +104,7 @@ class _InterruptedWhileWriting(io.FileIO):
         return written
 
 
-def test_an_interrupt_in_the_middle_of_a_line_is_said_after_it(
+def test_an_interrupt_in_the_middle_of_a_line_is_announced_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop, run = Stop(), _run("us-east-1")

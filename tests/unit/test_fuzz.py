@@ -1,4 +1,4 @@
-"""Whatever a stack's file holds, it is read, or refused in words that name it."""
+"""Whatever a stack file holds, it is read, or refused with a message that names it."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.checkouts import ROOT
 
 @pytest.fixture
 def folder(strange: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with so many stacks, `s0` and so on."""
+    """A project with these stack files, for stacks `s0` and so on."""
     (tmp_path / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
     (tmp_path / "charts").symlink_to(ROOT / "charts")
     for number, content in enumerate(strange):
@@ -26,7 +26,7 @@ def folder(strange: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def problem(folder: Path, number: int) -> str:
-    """What is wrong with a stack's file; empty if nothing is."""
+    """What is wrong with a stack file; empty if nothing is."""
     try:
         settings_of(load_stack(folder, name=f"s{number}"))
     except UsageError as unusable:
@@ -44,7 +44,7 @@ def test_each_is_read_or_refused_with_the_file_s_name(folder: Path, strange: lis
         assert re.match(rf"Pulumi\.s{number}\.yaml\b", said)
 
 
-def test_the_fleet_tells_what_is_wrong_with_all_of_them(
+def test_the_fleet_reports_what_is_wrong_with_all_of_them(
     folder: Path, strange: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     waves = [{"name": "all", "stacks": [f"s{number}" for number in range(len(strange))]}]

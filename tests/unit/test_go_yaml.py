@@ -1,4 +1,4 @@
-"""Stack files are read as the engine reads them; that the table is the engine's, its own tier shows."""
+"""Stack files are read as the engine reads them; its own tier proves that the table is the engine's."""
 
 from pathlib import Path
 
@@ -38,11 +38,11 @@ def test_an_anchor_outside_the_configuration_is_followed(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", [*SCALARS, "a: b", "#", "é", "🙂", "a\nb", "\\"])
-def test_a_text_that_is_written_stays_that_text(text: str) -> None:
+def test_text_that_is_written_is_read_back_unchanged(text: str) -> None:
     assert go_yaml.load(go_yaml.dump({"a": text})) == {"a": text}
 
 
-def test_binary_that_is_none_is_an_error() -> None:
+def test_invalid_binary_is_an_error() -> None:
     with pytest.raises(yaml.YAMLError, match="base64"):
         go_yaml.load("!!binary a")
 

@@ -1,4 +1,4 @@
-"""Which kubeconfigs the real Kubernetes provider is let at, by whatever way it gets one."""
+"""Which kubeconfigs the real Kubernetes provider may use, however it gets one."""
 
 import json
 import sys
@@ -54,7 +54,7 @@ def test_the_shells_kubeconfigs_count_where_none_is_given(tmp_path: Path) -> Non
     assert ELSEWHERE in (problem_of("", {"HOME": str(tmp_path)}) or "")
 
 
-def test_what_is_no_kubeconfig_is_left_to_the_provider(tmp_path: Path) -> None:
+def test_what_is_not_a_kubeconfig_is_left_to_the_provider(tmp_path: Path) -> None:
     assert problem_of("{", {}) is None
     assert problem_of("- a list", {}) is None
     assert problem_of("", {"HOME": str(tmp_path)}) is None
@@ -67,7 +67,7 @@ def test_the_plugin_starts_the_given_binary_through_the_guard(tmp_path: Path) ->
     assert f"exec {sys.executable} -m engine.kubernetes_provider /the/binary" in script
 
 
-def test_a_missing_provider_or_one_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_provider_or_one_of_another_version_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(name: str) -> None:
         del name
 

@@ -1,4 +1,4 @@
-"""Every package imports only what stands before it, and of that only what its docstring offers."""
+"""Every package imports only packages listed before it, and of those only what their docstrings offer."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ LAYERS = (
     ("review",),
     ("benchmarks",),
 )
-"""From the ground up: a package imports those of earlier lines; those on one line don't know each other."""
+"""From the ground up: a package may import those on earlier lines, and none on its own line."""
 LEVEL = {package: level for level, line in enumerate(LAYERS) for package in line}
 BESIDE = ("charts", "docs", "examples")
 """Folders whose scripts may use everything, and that nothing imports."""
@@ -43,19 +43,19 @@ ONLY = {
         "yaml",
     }
 }
-"""The libraries of those that may use these and no others."""
+"""The packages that may use these libraries and no others."""
 NEVER = {package: {"boto3", "botocore", "moto"} for package in ("checks", "engine", "fleet", "policies")} | {
     "doctor": {"moto"}
 }
-"""Libraries that must not be used."""
+"""Libraries that a package must not use."""
 LOCKS = {
     "requirements": ("maestro_stack",),
     "requirements-rehearsal": (*{*LEVEL} - {"doctor", "benchmarks"},),
     "requirements-doctor": ("maestro_stack", "common", "policies", "tools", "engine", "checks", "doctor"),
 }
-"""By what people install: the packages that get by with it."""
+"""By what people install: the packages that need no more."""
 ELSEWHERE = {"pulumi_policy", "_typeshed"}
-"""What comes with the policy pack's own lock, and what only type checkers know."""
+"""Modules that the policy pack's own lock provides, and those that only type checkers know."""
 PYYAML = (
     "charts/",
     "checks/",
@@ -71,11 +71,11 @@ PYYAML = (
     "tests/unit/test_go_yaml.py",
     "tests/unit/test_server.py",
 )
-"""What reads or writes YAML that Pulumi has no part in: manifests, charts, kubeconfigs."""
+"""Modules that read or write YAML that Pulumi has no part in: manifests, charts, kubeconfigs."""
 
 
 class Import(NamedTuple):
-    """One imported name, and where."""
+    """One imported name, and where it is imported."""
 
     file: Path
     line: int
@@ -102,7 +102,7 @@ def imports_of(file: Path) -> Iterator[Import]:
 
 @cache
 def offered(package: str) -> frozenset[str]:
-    """The modules and names that a package's docstring has for others."""
+    """The modules and names that a package's docstring offers to others."""
     tree = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))
     found = re.search(r"For others: (.*)\Z", ast.get_docstring(tree) or "", re.DOTALL)
     assert found, f'{package}/__init__.py must say "For others: `module`, …" at the end of its docstring'
@@ -110,7 +110,7 @@ def offered(package: str) -> frozenset[str]:
 
 
 def problem(found: Import) -> str | None:
-    """What is wrong with an import, in words that say what to do."""
+    """What is wrong with an import and what to do about it; None if nothing is wrong."""
     own, (package, *rest) = found.file.relative_to(ROOT).parts[0], found.name.split(".")
     if package not in LEVEL:
         return _library_problem(found, own, package)
@@ -134,7 +134,7 @@ def _library_problem(found: Import, own: str, library: str) -> str | None:
 
 
 def unplaced(folders: list[str]) -> list[str]:
-    """What to do about folders with Python in them that the list doesn't have."""
+    """What to do about folders with Python files that the list doesn't have."""
     known = {*LEVEL, *BESIDE, "tests"}
     return [
         f"{folder}/ has no place in the layout: add it to LAYERS in tests/unit/test_layout.py before what "
@@ -164,7 +164,7 @@ def test_what_people_install_is_enough(lock: str) -> None:
 
 
 def test_a_stack_s_file_is_read_and_written_as_the_engine_does() -> None:
-    """PyYAML's `on` is true, and what it writes of the text 0o17 is a number to the engine."""
+    """PyYAML reads `on` as true, and writes the text 0o17 so that the engine reads a number."""
     imports = [each for file in files() for each in imports_of(file) if each.name == "yaml"]
     problems = [
         f"{each.place}: take engine.go_yaml or engine.project, or give the file its place in PYYAML"

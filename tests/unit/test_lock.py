@@ -13,7 +13,7 @@ from tests.wheels import wheel
 from tools.lock import EVERYTHING, ROOT, SETS, main, pins
 
 UV = Path(sys.executable).with_name("uv")
-needs_uv = pytest.mark.skipif(not UV.exists(), reason="needs uv, which requirements-dev.txt brings")
+needs_uv = pytest.mark.skipif(not UV.exists(), reason="needs uv, from requirements-dev.txt")
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -44,7 +44,7 @@ def test_the_tests_run_with_what_is_locked() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Sets that ask for nothing, locked, and then one of them for a package; the index is a folder."""
+    """Empty requirement sets, locked; then one asks for a package. The index is a folder."""
     root = tmp_path / "project"
     (root / "policies/pack").mkdir(parents=True)
     for name in SETS:
@@ -69,7 +69,9 @@ def test_the_lock_that_lacks_a_package_is_not_current(
 
 
 @needs_uv
-def test_what_no_index_has_is_told_in_uv_s_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_on_no_index_is_reported_in_uv_s_words(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (project / "requirements.in").write_text("probe==2\n")
     assert main(["--check"], root=project) == 2
     assert re.match("error: requirements.in: .*no version of probe==2", capsys.readouterr().err, re.DOTALL)

@@ -1,4 +1,4 @@
-"""The configuration of examples/management-cluster, and what it builds by pure functions."""
+"""The configuration of examples/management-cluster, and what its pure functions build."""
 
 import ast
 from pathlib import Path
@@ -33,7 +33,7 @@ def problems(clusters: object = None, region: object = None) -> dict[str, str]:
     return {problem.key: problem.problem for problem in refused.value.problems}
 
 
-def test_a_cluster_is_called_as_its_consumer_unless_it_says_otherwise() -> None:
+def test_a_cluster_has_its_consumers_name_unless_it_says_otherwise() -> None:
     clusters = {
         "mc": {"region": "us-east-1"},
         "mc-2": {"region": "us-east-1", "cluster": "Two_2", "roleArn": ROLE},
@@ -80,18 +80,18 @@ def test_a_region_may_have_no_management_cluster_yet() -> None:
         ),
     ],
 )
-def test_a_wrong_configuration_is_told_by_its_key(
+def test_a_wrong_configuration_is_reported_by_its_key(
     clusters: object, region: object, key: str, problem: str
 ) -> None:
     assert problem in problems(clusters, region)[key]
 
 
-def test_an_unknown_key_is_told_with_the_closest_known_one() -> None:
+def test_an_unknown_key_is_reported_with_the_closest_known_one() -> None:
     with pytest.raises(ConfigurationError, match=r"cluster: is not a known key \(did you mean clusters\?\)"):
         parse({**given(), "cluster": None})
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_everything_wrong_is_reported_at_once() -> None:
     assert problems({"Mc": {"regoin": "us-east-1"}}, {}).keys() == {
         "region.stack",
         "clusters.Mc",

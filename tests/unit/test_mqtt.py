@@ -138,7 +138,7 @@ PAIRS = [
     ("east", "mc-east"),
     ("server", "mc"),
 ]
-"""An agent, and another of which it must not get hold; often one name begins or ends with the other."""
+"""An agent, and another that it must have no hold on; often one name begins or ends with the other."""
 
 
 def agents_policy(consumer: str, source_id: str = "maestro") -> PolicyDocument:

@@ -84,7 +84,7 @@ def test_no_two_regions_share_a_role() -> None:
 
 
 def test_names_are_the_same_every_time() -> None:
-    # Written out: whoever changes one of these renames what runs.
+    # Written out: whoever changes one of these renames running resources.
     names = Names("Regional_XYZ", "us-east-1", "Regional_XYZ")
     assert names.role == "maestro-server-regional-xyz-c9f90451-us-east-1"
     assert names.database == "maestro-regional-xyz-c9f90451"
@@ -125,7 +125,7 @@ def test_the_secrets_carry_the_name_of_the_cluster_as_it_is() -> None:
     ("text", "slugged"),
     [
         ("abc", "p-abc-s"),
-        ("x" * 16, f"p-{'x' * 16}-s"),  # exactly as long as there is room
+        ("x" * 16, f"p-{'x' * 16}-s"),  # exactly as long as fits
         ("x" * 17, "p-xxxxxxx-9ae0f0fe-s"),
         ("Abc", "p-abc-a52f2cd6-s"),
         ("a--b", "p-a-b-d7ec71bb-s"),

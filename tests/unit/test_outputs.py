@@ -129,7 +129,7 @@ def test_the_package_itself_imports_nothing() -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
-# --- what a reader says of another stack's outputs ---------------------------------------------------
+# --- what a reader says about another stack's outputs ------------------------------------------------
 
 STACK = "organization/maestro-stack/us-east-1"
 SOUND: dict[str, object] = {row.name: row.example for row in ROWS if row.install != "external"}
@@ -162,12 +162,12 @@ def test_a_stack_without_outputs_was_never_deployed_or_is_destroyed() -> None:
     assert problem.problem == "has no outputs: it was never deployed, or it was destroyed"
 
 
-def test_another_projects_stack_is_told_by_what_it_exports() -> None:
+def test_another_projects_stack_is_reported_with_what_it_exports() -> None:
     (text,) = said({"url": "https://example.test", "cluster_name": "x"})
     assert text.endswith("it exports cluster_name, url, and no maestro_contract_version")
 
 
-def test_an_older_region_is_told_with_what_it_lacks_and_which_release_has_it(
+def test_an_older_region_is_reported_with_what_it_lacks_and_which_release_has_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(outputs, "CONTRACT_VERSION", CONTRACT_VERSION + 1)
@@ -181,7 +181,7 @@ def test_a_region_of_the_same_contract_may_lack_what_a_later_release_added() -> 
     assert text.startswith("maestro_role_arn is missing: maestro-stack 0.1.0")
 
 
-def test_a_newer_region_is_told_with_what_it_dropped() -> None:
+def test_a_newer_region_is_reported_with_what_it_dropped() -> None:
     next_one = CONTRACT_VERSION + 1
     assert said({**without("maestro_role_arn"), "maestro_contract_version": next_one}) == [
         f"maestro_contract_version is {next_one}, which is newer than this reader's, {CONTRACT_VERSION}",
@@ -203,9 +203,11 @@ def test_a_newer_region_is_told_with_what_it_dropped() -> None:
         ("maestro_contract_version", "1", "is a string, and must be an integer"),
     ],
 )
-def test_an_output_of_another_type_is_told_without_its_value(name: str, value: object, problem: str) -> None:
+def test_an_output_of_another_type_is_reported_without_its_value(
+    name: str, value: object, problem: str
+) -> None:
     assert said({**SOUND, name: value}) == [f"{name} {problem}"]
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     assert len(said({**without("cluster_name"), "maestro_role_arn": 1, "maestro_iot_mqtt_port": "x"})) == 3

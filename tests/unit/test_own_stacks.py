@@ -19,7 +19,7 @@ STACKS = sorted(file.name.split(".", 1)[1].removesuffix(".yaml") for file in ROO
 
 
 def demand(sound: Callable[[], object]) -> None:
-    """What is wrong with a file is its owner's to mend: told without a traceback."""
+    """A file's problem is its owner's to mend: reported without a traceback."""
     try:
         sound()
     except (UsageError, ConfigurationError, FleetFileError) as unsound:
@@ -38,7 +38,7 @@ def test_a_stack_s_file_is_sound(stack: str) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / "fleet.yaml").exists(), reason="there is no fleet.yaml")
-def test_the_fleet_file_is_sound_and_its_stacks_are_in_nobody_s_way() -> None:
+def test_the_fleet_file_is_sound_and_its_stacks_do_not_collide() -> None:
     demand(lambda: check(load(ROOT / "fleet.yaml"), ROOT))
 
 

@@ -1,4 +1,4 @@
-"""The commands of the pages: each is run by a test, or said not to be; options and settings in them exist."""
+"""The pages' commands: each is run by a test, or said not to be; their options and settings exist."""
 
 import re
 import shlex
@@ -39,7 +39,7 @@ NOT_RUN = {
     "examples/management-cluster/README.md": "needs a region; the engine tier runs the stack",
     "examples/operator/README.md": "needs the operator",
 }
-"""By page: why none of its commands is run as it is."""
+"""By page: why none of its commands is run as it stands."""
 OTHER_PROJECTS = ("examples/alarms/", "examples/management-cluster/")
 MAINS = {
     "doctor": doctor.__main__.main,

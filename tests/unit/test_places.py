@@ -57,11 +57,11 @@ def places(folder: Path, content: str) -> dict[str, str]:
     return {each.key: each.where for each in unusable.value.problems}
 
 
-def test_a_problem_is_told_with_the_line_of_its_key(folder: Path) -> None:
+def test_a_problem_is_reported_with_the_line_of_its_key(folder: Path) -> None:
     assert places(folder, CONTENT) == {key: f"Pulumi.dev.yaml:{line}" for key, line in PLACES.items()}
 
 
-def test_what_is_missing_is_told_with_the_line_that_it_should_stand_under(folder: Path) -> None:
+def test_what_is_missing_is_reported_with_the_line_that_it_belongs_under(folder: Path) -> None:
     sound = "  aws:region: us-east-1\n  maestro-stack:profile: dev\n"
     found = places(folder, f"config:\n{sound}  maestro-stack:kubernetes:\n    mode: ambient\n")
     assert (found["clusterName"], found["kubernetes.context"]) == ("Pulumi.dev.yaml:1", "Pulumi.dev.yaml:4")
@@ -85,7 +85,7 @@ def test_a_file_without_configuration_is_named_without_a_line(folder: Path) -> N
         ("[]", "Pulumi.dev.yaml must hold a mapping"),
     ],
 )
-def test_what_the_engine_refuses_is_told_with_its_line(folder: Path, content: str, said: str) -> None:
+def test_what_the_engine_refuses_is_reported_with_its_line(folder: Path, content: str, said: str) -> None:
     (folder / "Pulumi.dev.yaml").write_text(content)
     with pytest.raises(UsageError) as unusable:
         load_stack(folder)
@@ -93,7 +93,7 @@ def test_what_the_engine_refuses_is_told_with_its_line(folder: Path, content: st
     assert said in str(unusable.value)
 
 
-def test_the_fleet_file_s_problems_are_told_with_their_lines(folder: Path) -> None:
+def test_the_fleet_file_s_problems_are_reported_with_their_lines(folder: Path) -> None:
     file = folder / "fleet.yaml"
     file.write_text(
         "waves:\n- name: a\n  stacks:\n  - dev\n  - a b\n  soak: soon\n- {name: b, stacks: [x], n: 1}"
@@ -111,4 +111,4 @@ def test_the_fleet_file_s_problems_are_told_with_their_lines(folder: Path) -> No
 def test_the_program_which_gets_values_only_names_the_stack_s_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi, "get_stack", lambda: "east")
     with pytest.raises(ConfigurationError, match=r"\n  Pulumi\.east\.yaml: clusterName: is missing\n"):
-        Context().run(settings.load)  # a program that ran in this process has left its configuration
+        Context().run(settings.load)  # a program that ran in this process left its configuration behind

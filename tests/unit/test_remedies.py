@@ -1,4 +1,4 @@
-"""What is known of an error: the right row for the providers' own words, and pages that exist."""
+"""Known errors: the right row for the providers' own words, and pages that exist."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from docs.generate import title_of
 from engine.remedies import REMEDIES, Remedy, named, remedies_of
 
-# By what is to be done: errors as the providers, Helm, the engine and AWS print them.
+# By what to do: errors as the providers, Helm, the engine and AWS print them.
 ERRORS = {
     "helm rollback": ["another operation (install/upgrade/rollback) is in progress"],
     "helm uninstall maestro-server": ["cannot re-use a name that is still in use"],
@@ -143,19 +143,19 @@ def test_every_row_that_has_a_pattern_is_tried_here() -> None:
     assert {remedy.message for remedy in REMEDIES if remedy.message} == tried
 
 
-def test_an_unknown_error_gets_nothing_and_one_remedy_is_told_once() -> None:
+def test_an_unknown_error_gets_nothing_and_a_remedy_is_given_once() -> None:
     locked = "error: the stack is currently locked by 1 lock(s)"
     assert remedies_of(["this is new"]) == ()
     assert len(remedies_of([locked, "this is new", locked])) == 1
 
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.sign)
-def test_a_page_is_there_and_its_heading_too(remedy: Remedy) -> None:
+def test_the_page_of_a_remedy_exists_with_its_heading(remedy: Remedy) -> None:
     if remedy.page:
         assert title_of(remedy.page)
 
 
-def test_a_page_that_isnt_there_is_named() -> None:
+def test_a_missing_page_is_named() -> None:
     with pytest.raises(SystemExit, match=re.escape("docs/recovery.md#nowhere leads nowhere")):
         title_of("docs/recovery.md#nowhere")
 

@@ -55,7 +55,7 @@ MAPS = ("deployment.podAnnotations", "deployment.nodeSelector")
 
 
 def leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """Paths of what isn't an object; a map whose keys aren't the chart's counts as one."""
+    """Paths of the leaves; a map whose keys aren't the chart's is one."""
     for key, value in tree.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping) and path not in MAPS:

@@ -680,7 +680,7 @@ def test_the_command_in_an_example_mends_the_problem(own: Tree, key: str, words:
         settings(changed)
     except ConfigurationError as refused:
         left = [p for p in refused.problems if p.key == key and words in p.problem]
-        # The example's file, and a key that the example only turns the mode for, aren't there in a test.
+        # In a test the example's file doesn't exist, nor a key for which the example only sets the mode.
         expected = key in ("database.caBundleFile", "kubernetes.kubeconfig", "acknowledge[0].key")
         assert expected or not left
 
@@ -710,7 +710,7 @@ def test_a_region_without_certificates_says_how_to_supply_them(region: str) -> N
     assert "example: pulumi config set --path database.caBundleFile" in problem.example
 
 
-def test_a_bundle_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle.der").write_bytes(b"\x30\x82\xff")
     problem = only(problems({"database": {"caBundleFile": "bundle.der"}}, root=tmp_path))
     assert (problem.key, problem.problem) == (

@@ -1,4 +1,4 @@
-"""What every tool says alike on a terminal."""
+"""What all tools print alike on a terminal."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""The pinned tools: their versions agree, they are found, built once, and every refusal names the way out.
+"""The pinned tools: versions agree, tools are found and built once, and every refusal names the way out.
 
-What Go does is tried with a Go module of a few lines. Where Go is missing, those tests are skipped.
+Builds are tested with a Go module of a few lines. Where Go is missing, those tests are skipped.
 """
 
 import io
@@ -87,7 +87,7 @@ def test_go_mod_requires_exactly_the_version(tool: Tool) -> None:
 @each_tool
 def test_go_mod_names_the_packages_as_its_tools(tool: Tool) -> None:
     named = re.search(r"^tool (\([^)]*\)|\S+)$", go_mod(tool), re.MULTILINE)
-    theirs = {executable.package for executable in tool.executables} - {"."}  # that is a main of ours
+    theirs = {executable.package for executable in tool.executables} - {"."}  # "." is a main package of ours
     assert set(named[1].strip("()").split() if named else ()) == theirs
 
 
@@ -205,11 +205,11 @@ class Workshop:
         return sorted(str(path) for path in files if path.name != ".lock")
 
     def put(self, says: str) -> Path:
-        """An executable at the tool's place, by hand."""
+        """Put an executable at the tool's place by hand."""
         return script(self.place, f"echo '{says}'")
 
     def hold(self) -> None:
-        """Let compilations of the main package wait for `release`, and note all of ours."""
+        """Make compilations of the main package wait for `release`, and record all of ours."""
         wrapper = script(
             self.folder / "wrapper",
             'case "$*" in',
@@ -226,7 +226,7 @@ class Workshop:
         """`python -m tools` over this folder."""
         program = (
             "import signal, sys; from pathlib import Path; from tools.__main__ import run; "
-            # Whoever runs the tests in the background has SIGINT ignored, in all that follows.
+            # Where the tests run in the background, SIGINT is ignored, and child processes inherit that.
             "signal.signal(signal.SIGINT, signal.default_int_handler); "
             "sys.exit(run(sys.argv[2:], folder=Path(sys.argv[1])))"
         )
@@ -540,7 +540,7 @@ def test_a_go_mod_that_asks_for_a_newer_go_than_the_local_one_is_refused(worksho
 
 
 def unwritable(tmp_path: Path) -> Path:
-    """A folder that this user may not write, root included."""
+    """A folder that this user can't write to, even as root."""
     if os.geteuid() == 0:
         return Path("/sys")
     folder = tmp_path / "unwritable"
@@ -689,7 +689,7 @@ def test_settings_of_the_user_that_would_spoil_the_build_are_overruled(workshop:
 
 
 @needs_go
-def test_a_wrong_version_in_the_cache_is_told_and_built_anew(workshop: Workshop) -> None:
+def test_a_wrong_version_in_the_cache_is_reported_and_rebuilt(workshop: Workshop) -> None:
     workshop.put("v9.9.9")
     status, said = workshop.make()
     assert status == 0, said
@@ -747,7 +747,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 def is_running(process: int) -> bool:
     with suppress(ProcessLookupError):
         os.kill(process, 0)
-        # Of an orphan whose new parent doesn't collect it, only the entry is left.
+        # An orphan whose new parent doesn't reap it leaves only its entry.
         state = Path(f"/proc/{process}/stat")
         return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
     return False

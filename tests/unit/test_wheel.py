@@ -91,7 +91,7 @@ def needed(name: str, found: dict[str, Distribution] | None = None) -> dict[str,
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of a clean environment with the wheel and what it requires: pulumi, by links to what is here."""
+    """Python of a clean environment with the wheel and what it requires: pulumi, linked from this one."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -142,7 +142,7 @@ assert amazon_root_cas().count("BEGIN CERTIFICATE") == 4
     assert "arn:aws:iot:us-east-1:123456789012:client/maestro-agent-mc-east-client" in policy
 
 
-def test_it_says_its_types_to_a_type_checker(python: Path, tmp_path: Path) -> None:
+def test_type_checkers_see_its_types(python: Path, tmp_path: Path) -> None:
     (tmp_path / "consumer.py").write_text(
         "import pulumi\n"
         "from maestro_stack.outputs import MaestroOutputs\n"

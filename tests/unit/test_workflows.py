@@ -1,4 +1,4 @@
-"""The workflows' linters refuse what they are there for, and one that is missing is told."""
+"""The workflows' linters refuse what they are meant to, and a missing one is reported."""
 
 import re
 from pathlib import Path
