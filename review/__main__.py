@@ -10,7 +10,7 @@ from common.terminal import Help, Progress, run
 
 SAFE, FAILED, UNUSABLE, DANGEROUS = 0, 1, 2, 3
 EPILOG = """\
-exit status: 0 safe, or to be looked at; 1 the review itself failed; 2 the command line
+exit status: 0 safe, or to look at; 1 the review itself failed; 2 the command line
 can't be used; 3 dangerous; 130 interrupted.
 """
 
@@ -28,10 +28,10 @@ def _parser() -> argparse.ArgumentParser:
     compared.add_argument(
         "--base",
         metavar="REV",
-        help="branch to compare with, where the work tree parted from it: origin/main",
+        help="compare with the commit where the work tree branched off REV, such as origin/main",
     )
     compared.add_argument(
-        "--deployed", metavar="REV", help="revision to compare with, as it is: what the regions run"
+        "--deployed", metavar="REV", help="compare with REV itself: the revision that the regions run"
     )
     parser.add_argument(
         "--head", metavar="DIR", type=Path, help="work tree to review (default: the current folder)"
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         type=Path,
-        help="plan of a real stack to read, as `pulumi preview --json` prints it",
+        help="also review a real stack's plan, as printed by `pulumi preview --json`",
     )
     parser.add_argument(
         "--stack", metavar="NAME", action="append", default=[], help="stack to review (default: all)"
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='"FINGERPRINT: REASON"',
         action="append",
         default=[],
-        help="let a dangerous change pass, for a reason that the report repeats",
+        help="let a dangerous change pass, for a reason that appears in the report",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print a comment for the pull request")
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _review(options: argparse.Namespace, progress: Progress) -> int:
     progress("comparing the revisions")
-    # Only now: --help shouldn't wait for these.
+    # Imported only now, so that --help doesn't wait for them.
     from common.terminal import Colours
     from review.as_json import as_json
     from review.errors import ReviewError, UsageError
@@ -111,7 +111,7 @@ def _acknowledged(text: str) -> tuple[str, str]:
     fingerprint, found, reason = text.partition(":")
     if not found or not fingerprint.strip() or not reason.strip():
         raise UsageError(
-            f'--acknowledge {text!r} isn\'t "<fingerprint>: <reason>"; '
+            f'--acknowledge {text!r} must be "<fingerprint>: <reason>"; '
             'for example: --acknowledge "1f2e3d4c5b6a: restored from a copy"'
         )
     return fingerprint.strip(), reason.strip()

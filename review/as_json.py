@@ -1,4 +1,4 @@
-"""A review for programs: JSON, and the schema that it keeps."""
+"""A review for programs: as JSON, and the schema of that."""
 
 from common.json_values import Json, json_list
 from review.headline import headline
@@ -8,7 +8,7 @@ FORMAT_VERSION = 1
 
 
 def as_json(review: Review) -> dict[str, Json]:
-    """The whole review, nothing shortened; `SCHEMA` describes it. Secrets are masked already."""
+    """The whole review, unabridged; `SCHEMA` describes it. Secrets are masked already."""
     return {
         "version": FORMAT_VERSION,
         "verdict": review.grade.word,
@@ -80,7 +80,7 @@ def _list_of(items: Json) -> dict[str, Json]:
 
 
 def _object(properties: dict[str, Json]) -> dict[str, Json]:
-    """With all of its properties, and no others."""
+    """An object schema that requires these properties and allows no others."""
     return {
         "type": "object",
         "properties": properties,
@@ -100,12 +100,12 @@ SCHEMA: dict[str, Json] = {
         {
             "version": {"const": FORMAT_VERSION},
             "verdict": _reference("grade"),
-            "base": _said("The revision that it is compared with."),
+            "base": _said("The revision that `head` is compared with."),
             "head": _said("The revision that is reviewed."),
             "notes": _list_of(_TEXT),
             "project": {
                 **_list_of(_reference("change")),
-                "description": "What concerns all stacks: who judges, what is installed, what deploys.",
+                "description": "Changes that concern all stacks: what judges, is installed or deploys.",
             },
             "stacks": _list_of(_reference("stack")),
         }
@@ -120,11 +120,11 @@ SCHEMA: dict[str, Json] = {
                 "verdict": _reference("grade"),
                 "headline": {
                     **_list_of(_TEXT),
-                    "description": "What happens, the worst first.",
+                    "description": "What happens, worst first.",
                 },
                 "rolls": {
                     "type": ["boolean", "null"],
-                    "description": "Whether the server's pods are replaced; null where that isn't known.",
+                    "description": "Whether the server's pods are replaced; null if unknown.",
                 },
                 "rollsBecause": _TEXT,
                 "changes": _list_of(_reference("change")),
@@ -133,29 +133,29 @@ SCHEMA: dict[str, Json] = {
         ),
         "change": _object(
             {
-                "part": _one_of([part.name.lower() for part in Part], "What the change is of."),
+                "part": _one_of([part.name.lower() for part in Part], "What kind of thing changes."),
                 "subject": _TEXT,
                 "way": _one_of([way.name.lower() for way in Way], "What happens to the subject."),
                 "sentence": _TEXT,
-                "effect": _said("What it does to the running region; empty if nothing."),
+                "effect": _said("What it does to the running region; empty if it does nothing."),
                 "grade": _reference("grade"),
                 "countsAs": _reference("grade"),
                 "reason": _said("Why it has its grade."),
-                "quoted": _said("What the program, or a check, said of it, in its own words."),
-                "acknowledged": _said("The reason that was given for letting it pass; empty if none was."),
-                "fingerprint": _said("Of this change and no other: what `--acknowledge` takes."),
+                "quoted": _said("What the program, or a check, said about it, verbatim."),
+                "acknowledged": _said("The reason given for letting it pass; empty if none was given."),
+                "fingerprint": _said("Identifies this change and no other, for `--acknowledge`."),
                 "differences": _list_of(_reference("difference")),
                 "causes": {
                     **_list_of(_reference("difference")),
-                    "description": "Of an object: which of the release's values differ.",
+                    "description": "For an object: the release's values that differ.",
                 },
             }
         ),
         "difference": _object(
             {
                 "path": _TEXT,
-                "before": {"description": "Any value; null where it is added."},
-                "after": {"description": "Any value; null where it is removed."},
+                "before": {"description": "Any value; null if the field is added."},
+                "after": {"description": "Any value; null if the field is removed."},
                 "note": _TEXT,
             }
         ),

@@ -1,4 +1,4 @@
-"""What differs in a chart's text and not in what it renders in any cluster that was tried."""
+"""Changes of a chart's text that change nothing it renders in any cluster that was tried."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -11,12 +11,12 @@ _SCHEMA = re.compile(r"charts/[^/]+/values\.schema\.json")
 _OTHER = re.compile(
     r"charts/[^/]+/(?!(templates|crds|files|charts)/|values\.yaml|Chart\.yaml|README\.md).*", re.DOTALL
 )
-"""What Helm or a build of the chart may read: ignored files, locks."""
+"""Other files that Helm or a build of the chart may read, such as .helmignore and locks."""
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 
 
 def told(before: Revision, after: Revision, rendered: Collection[str]) -> Iterator[Change]:
-    """Each template that differs by more than comments; `rendered` are those whose objects are told."""
+    """Each template that differs in more than comments, but those `rendered`, whose objects are reported."""
     for path in changed_files(before, after):
         old, new = before.text(path), after.text(path)
         if _SCHEMA.fullmatch(path):
@@ -52,6 +52,6 @@ def told(before: Revision, after: Revision, rendered: Collection[str]) -> Iterat
 
 
 def _without_comments(text: str | None) -> str:
-    """Lines of comment in which nothing is called, and Helm's own comments, taken out."""
+    """The text without blank lines, comment lines that hold no template action, and Helm's own comments."""
     lines = _COMMENT.sub("", text or "").split("\n")
     return "\n".join(line for line in lines if not re.match(r"\s*#(?!.*\{\{)|\s*$", line))

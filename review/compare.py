@@ -1,4 +1,4 @@
-"""One stack at two revisions, as a review: every change with its sentence, its effect and its grade."""
+"""Compares one stack at two revisions: every change with its sentence, its effect and its grade."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,11 +14,11 @@ from review.snapshot import CheckResult, Snapshot
 from review.wording import told
 
 CHART_DIGEST = "values.chartDigest"
-"""The chart value that follows every edit of the chart's files."""
+"""The chart value that changes with every edit of the chart's files."""
 
 
 def compare(before: Snapshot, after: Snapshot) -> StackReview:
-    """What the later revision changes."""
+    """The review of a stack: what the later revision changes."""
     before = resources.aligned(before, after)
     found = resources.changes(before, after)
     if after.failures:
@@ -56,7 +56,7 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
 
 
 def _refused(after: Snapshot, found: Mapping[str, ResourceChange]) -> StackReview:
-    """What a provider refuses, and what is made before it; of what comes after it, nothing is known."""
+    """What a provider refuses, and what is made before that; what would come after is unknown."""
     made = {subject: change for subject, change in found.items() if change.way is not Way.DELETED}
     of_resources = told(made, is_production=after.profile == "production")
     return StackReview(
@@ -72,7 +72,7 @@ def _refused(after: Snapshot, found: Mapping[str, ResourceChange]) -> StackRevie
 def _told_once(
     of_resources: list[Change], of_objects: list[Change], found: Mapping[str, ResourceChange]
 ) -> Iterator[Change]:
-    """An upgrade of the release is told with its objects: what differs in its values is their cause."""
+    """Report an upgrade of the release once, with its objects: the values that differ are their cause."""
     if not of_objects:
         yield from (_if_only_words(change, found) for change in of_resources)
         return
@@ -95,7 +95,7 @@ def _told_once(
 
 
 def _if_only_words(change: Change, found: Mapping[str, ResourceChange]) -> Change:
-    """A release of which only the chart's digest differs, while no object does, is safe."""
+    """A release is safe if only the chart's digest differs, and no object does."""
     is_release = found[change.subject].resource.type == types.RELEASE
     if not is_release or {each.path for each in change.differences} != {CHART_DIGEST}:
         return change
@@ -152,7 +152,7 @@ def _of_outputs(before: Snapshot, after: Snapshot) -> Iterator[Change]:
 
 
 def _of_checks(before: Snapshot, after: Snapshot) -> Iterator[Change]:
-    """What a check finds that it didn't find before: one that failed already hides nothing."""
+    """What a check finds that it didn't find before: new failures show even if it failed already."""
     for name in sorted({*before.checks, *after.checks}):
         was, now = before.checks.get(name), after.checks.get(name)
         if now is None:

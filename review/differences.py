@@ -1,7 +1,7 @@
-"""Two JSON values compared field by field, without the noise of order.
+"""Compares two JSON values field by field, without the noise of order.
 
-Items of a list that have names (containers, ports, environment variables, policy statements, a command's
-flags) are compared by name, other lists as a whole.
+List items that have names (containers, ports, environment variables, policy statements, a command's flags)
+are compared by name, other lists as a whole.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,11 @@ from common.json_values import Json
 from review.model import Difference
 
 NAMES = ("name", "Sid", "objectName", "path")
-"""Keys that name an item of a list, the first that all items have."""
+"""Keys that may name a list's items; the first one that all items have is used."""
 
 
 def differences(before: Json, after: Json, path: str = "") -> Iterator[Difference]:
-    """What differs, by dotted path; nothing if the values mean the same."""
+    """The fields that differ, by dotted path; none if the values mean the same."""
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
@@ -29,7 +29,7 @@ def differences(before: Json, after: Json, path: str = "") -> Iterator[Differenc
 
 
 def by_name(items: list[Json]) -> dict[str, Json] | None:
-    """The items by their names; None if they have none, or share some."""
+    """The items by name; None if any has no name, or two share one."""
     objects = [item for item in items if isinstance(item, dict)]
     if len(objects) < len(items):
         return _by_flag(items)
@@ -42,7 +42,7 @@ def by_name(items: list[Json]) -> dict[str, Json] | None:
 
 
 def _by_flag(items: list[Json]) -> dict[str, Json] | None:
-    """A command's words, and its flags, `--flag=value`; None if it has no flags, or something twice."""
+    """A command's words and flags (`--flag=value`) by name; None if it has no flags, or a duplicate."""
     words = [item.partition("=") for item in items if isinstance(item, str)]
     named: dict[str, Json] = {word: value if equals else True for word, equals, value in words}
     has_flags = any(word.startswith("--") for word in named)
@@ -60,7 +60,7 @@ def _of_named(before: Mapping[str, Json], after: Mapping[str, Json], path: str) 
     for name in sorted({*before, *after}):
         yield from differences(before.get(name), after.get(name), f"{path}[{name}]")
     kept = [name for name in before if name in after]
-    # Where nothing else differs, Kubernetes rolls pods by it all the same.
+    # Even if nothing else differs, another order makes Kubernetes roll the pods.
     if kept != [name for name in after if name in before]:
         yield Difference(
             path=path, before=list[Json](before), after=list[Json](after), note="in another order"
@@ -68,6 +68,6 @@ def _of_named(before: Mapping[str, Json], after: Mapping[str, Json], path: str) 
 
 
 def _below(path: str, key: str) -> str:
-    """A key with dots, such as an annotation's, is quoted."""
+    """The path of a key; one with dots or slashes, such as an annotation's, is quoted."""
     shown = f'"{key}"' if "." in key or "/" in key else key
     return f"{path}.{shown}" if path else shown

@@ -1,8 +1,8 @@
-"""What a change of each setting does: the table behind docs/what-a-change-does.md, for people and for tools.
+"""What changing each setting does: the table behind docs/what-a-change-does.md, for people and for tools.
 
-A row is one change of one setting of a built stack, with what the plan touches and what the field notices.
-Rows are facts, not measurements: they are derived from the providers' sources (each handler's table names its
-own), and the engine tier previews every one of them on the real engine.
+A row is one change of one setting of a built stack: what the plan touches, and what the region's users see.
+Rows are derived, not measured: from the providers' sources (each handler's table names its own). The engine
+tier previews every one of them on the real engine.
 
 When RDS applies a change, and what that interrupts: RDS user guide, "Settings for DB instances".
 """
@@ -24,11 +24,11 @@ REGION = "us-east-1"
 
 
 RECONNECTS, ROLLS = "brief reconnects", "pods roll"
-"""What few notice, in a title's words."""
+"""What few users notice, as worded in a title."""
 
 
 class Downtime(IntEnum):
-    """What the field notices, the worst last."""
+    """What users notice, worst last."""
 
     NONE = 0
     RECONNECT = 1
@@ -38,7 +38,7 @@ class Downtime(IntEnum):
 
     @property
     def words(self) -> str:
-        """For a table's cell."""
+        """The downtime as worded in tables."""
         return {
             Downtime.NONE: "none",
             Downtime.RECONNECT: "brief reconnects",
@@ -62,13 +62,13 @@ class When(StrEnum):
     WINDOW = "in the maintenance window"
     """Pulumi is done before it; until then each preview shows the change again."""
     LATER = "later"
-    """It steers later changes, or the deletion."""
+    """It affects only later changes, or the deletion."""
     NEVER = "never"
-    """Nothing that is built depends on it."""
+    """Nothing that exists depends on it."""
 
 
 class Refusal(StrEnum):
-    """Who keeps a change from being made as planned."""
+    """Who prevents a change from being made as planned."""
 
     PROTECTION = "Pulumi refuses the plan, because a resource is protected"
     AWS = "AWS refuses it during `pulumi up`"
@@ -81,11 +81,11 @@ class Base(StrEnum):
     DEV = "dev"
     PRODUCTION = "production"
     TUNED = "tuned"
-    """A production stack with settings of its own: see BASES."""
+    """A production stack with customized settings: see BASES."""
     GUARDED = "guarded"
     """A dev stack in an account with guardrails: see BASES."""
     RESTORED = "restored"
-    """A dev stack whose database was made from a snapshot, and is backed up elsewhere, too: see BASES."""
+    """A dev stack whose database was restored from a snapshot, with backups in another region: see BASES."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Resource:
     type: str
     """Pulumi's type token."""
     name: str
-    """Logical name; `*` stands for a part that the surroundings choose."""
+    """Logical name; `*` stands for a part that depends on the surroundings, such as the cluster's name."""
 
     @property
     def source(self) -> str:
@@ -110,27 +110,27 @@ class Touch:
     resource: Resource
     way: Way
     inputs: tuple[str, ...] = ()
-    """Those that differ, by which it is updated or replaced, sorted; of a Release's values, dotted."""
+    """The inputs whose change updates or replaces it, sorted; a Release's values as dotted paths."""
     because: str = ""
-    """Why it is replaced where none of its own inputs asks for it."""
+    """Why it is replaced, if none of its own inputs requires that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One change, alone, of a stack that was built with `base`."""
+    """One change of a stack that was built with `base`, and no other."""
 
     key: str
     """The setting, dotted, as in docs/configuration.md."""
     base: Base = Base.DEV
     to: Mapping[str, Json]
-    """What the stack's file sets instead, by key of the project (and aws:region), merged over the base's."""
+    """What the stack file sets, by the project's key (or aws:region), merged over what the base's sets."""
     touches: tuple[Touch, ...] = ()
     restarts_pods: bool = False
     """Whether every server pod is replaced."""
     outage: Downtime | None = None
-    """The downtime, where it is more than that of restarted pods, or none."""
+    """The downtime, if it isn't what `restarts_pods` implies."""
     interruption: str = ""
-    """The downtime in words, where its name doesn't say enough."""
+    """The downtime in more words, if its name doesn't say enough."""
     at_risk: str = ""
     """What can be lost for good; empty if nothing can."""
     when: When = When.AT_ONCE
@@ -139,12 +139,12 @@ class Row:
 
     @property
     def downtime(self) -> Downtime:
-        """What the field notices."""
+        """What users notice."""
         return self.outage or (Downtime.ROLLING if self.restarts_pods else Downtime.NONE)
 
     @property
     def title(self) -> tuple[str, ...]:
-        """What the field notices in few words; nothing if it notices nothing."""
+        """What users notice, in a few words; empty if they notice nothing."""
         minutes = "a minute" if "about a minute" in self.interruption else "minutes"
         noticed = {
             Downtime.NONE: "",
@@ -164,17 +164,17 @@ class Row:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The providers' source files that say what the row says."""
+        """The providers' source files that the row is derived from."""
         return tuple(dict.fromkeys(touch.resource.source for touch in self.touches))
 
     @property
     def configuration(self) -> Tree:
-        """What the stack's file sets after the change, by key of the project (and aws:region)."""
+        """What the stack file sets after the change, by the project's key (or aws:region)."""
         return overlaid(BASES[self.base], self.to)
 
     @property
     def changes(self) -> tuple[tuple[str, Json, Json], ...]:
-        """Each setting that differs: its dotted key, the value before, and after."""
+        """Each setting that differs: its dotted key, and the values before and after."""
         before, after = settings(BASES[self.base]), settings(self.configuration)
         return tuple(
             (path, dig(before, path), dig(after, path))
@@ -184,7 +184,7 @@ class Row:
 
     @property
     def severity(self) -> tuple[bool, int, bool, int]:
-        """Greater is worse: data, downtime, who refuses it, how much is replaced or deleted."""
+        """Greater is worse: data at risk, downtime, whether it is refused, how much is replaced or lost."""
         lost = sum(touch.way in (Way.REPLACED, Way.DELETED) for touch in self.touches)
         return self.data is Data.AT_RISK, int(self.downtime), self.refusal is not None, lost
 
@@ -213,9 +213,9 @@ _MAPS = (
 
 
 def paths(tree: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
-    """The dotted keys of a file's settings.
+    """The dotted keys of a stack file's settings.
 
-    A map whose keys are the user's, or which can be left out as a whole, is one value.
+    A map whose keys users choose, or that can be omitted as a whole, counts as one value.
     """
     for key, value in tree.items():
         path = f"{prefix}{key}"
@@ -250,7 +250,7 @@ SECURITY_GROUP = Resource(type="aws:ec2/securityGroup:SecurityGroup", name="secu
 INGRESS = Resource(type="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", name="ingress-*")
 SUBNET_GROUP = Resource(type="aws:rds/subnetGroup:SubnetGroup", name="subnet-group")
 PARAMETER_GROUP = Resource(type="aws:rds/parameterGroup:ParameterGroup", name="parameter-group-postgres17")
-"""Of the bases' major version; beside it stands that of the one before."""
+"""For the bases' major version; the group for the version before it stands beside it."""
 EARLIER_GROUP = replace(PARAMETER_GROUP, name="parameter-group-postgres16")
 LATER_GROUP = replace(PARAMETER_GROUP, name="parameter-group-postgres18")
 EARLIEST_GROUP = replace(PARAMETER_GROUP, name="parameter-group-postgres15")
@@ -282,12 +282,12 @@ OF_CLUSTER = (
     CERTIFICATE_SECRET, CERTIFICATE_VERSION, DATABASE_SECRET, DATABASE_VERSION, ROLE, ROLE_POLICY,
     ASSOCIATION, PROVIDER, SERVER_NAMESPACE, BOOTSTRAP, SERVER_RELEASE,
 )  # fmt: skip
-"""What belongs to the cluster, and carries it in its logical name."""
+"""What belongs to the cluster, and has its name in the logical name."""
 TAGGED = (
     IOT_POLICY, SECURITY_GROUP, INGRESS, SUBNET_GROUP, PARAMETER_GROUP, EARLIER_GROUP, *LOGS, INSTANCE,
     CERTIFICATE_SECRET, DATABASE_SECRET, ROLE, ASSOCIATION,
 )  # fmt: skip
-"""Everything that takes tags: the rest of the program's types has none."""
+"""Everything that takes tags: the program's other types don't."""
 
 POOL = "values.database.maxOpenConnections"
 CERTIFICATE_ANNOTATION = "values.deployment.podAnnotations.secret-version/server-mqtt-cert"
@@ -295,7 +295,7 @@ DATABASE_ANNOTATION = "values.deployment.podAnnotations.secret-version/db-creden
 
 
 def of_generation(resource: Resource, generation: str) -> Resource:
-    """The certificate, or the attachment, that a value of `rotation.certificate` asks for."""
+    """The certificate, or attachment, that a value of `rotation.certificate` creates."""
     return replace(resource, name=f"{resource.name}-{generation}")
 
 
@@ -320,7 +320,7 @@ def replaced(resource: Resource, *inputs: str, because: str = "") -> Touch:
 
 
 def all_updated(resources: Iterable[Resource], *inputs: str) -> tuple[Touch, ...]:
-    """The same change of each."""
+    """The same update of each."""
     return tuple(updated(resource, *inputs) for resource in resources)
 
 
@@ -367,15 +367,15 @@ BASES: Mapping[Base, Tree] = {
         },
     },
 }
-"""What each base's file sets besides `clusterName` and `aws:region`."""
+"""What each base's stack file sets besides `clusterName` and `aws:region`."""
 
 OTHER_REGION = "us-west-2"
 OTHER_CLUSTER, FAR_CLUSTER = "regional-new", "regional-far"
-"""Another cluster of the same VPC, and one of another."""
+"""Another cluster in the same VPC, and one in another VPC."""
 OTHER_VPC = "vpc-0123456789abcdef0"
 OTHER_VPC_SUBNETS = ("subnet-0123456789abcdef0", "subnet-0fedcba9876543210")
 MORE_SUBNETS = ("subnet-0aaaabbbbccccdddd", "subnet-0ddddccccbbbbaaaa")
-"""Of the cluster's own VPC."""
+"""In the cluster's own VPC."""
 CLIENTS = "sg-0123456789abcdef0"
 CA_BUNDLE = "charts/maestro-server-eso/files/rds-ca/us-west-2.pem"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -443,7 +443,7 @@ _RENAMED = (
         because="to the program another identifier is another database",
     ),
 )
-"""What another `name` does to the database, its groups and what carries their tags."""
+"""What a different `name` does to the database, its groups, and what carries their tags."""
 _RETAGGED = all_updated((CERTIFICATE_SECRET, DATABASE_SECRET, ROLE, ASSOCIATION), "tags")
 _PROVIDER_GOES = "the provider that reaches its cluster is replaced"
 

@@ -1,7 +1,7 @@
-"""What a revision's requirements pin, and the interpreter that has it: this one, or one of its own.
+"""Finds or makes an interpreter that has what a revision's requirements pin: this one, or one of its own.
 
-It is that of a virtual environment on top of this one, so that only what differs is installed; kept by its
-requirements in the user's cache folder.
+Its own is a virtual environment on top of this one, so that only what differs is installed. It is kept in the
+user's cache folder, by a digest of the requirements.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from tools.cache import user_cache
 
 
 def interpreter_for(revision: Revision) -> Interpreter:
-    """An interpreter that has what the revision pins; where one has to be made, pip takes its time."""
+    """An interpreter that has what the revision pins; slow if pip has to make one."""
     if all(map(_is_here, _requirements(revision))):
         return Interpreter(python=Path(sys.executable))
     cache = user_cache(os.environ)
     if cache is None:
-        return Interpreter(python=Path(sys.executable), problem="there is no cache folder to install it in")
+        return Interpreter(python=Path(sys.executable), problem="there is no cache folder to install into")
     place = cache / "review" / "environments" / _name(revision)
     try:
         said = "" if _python(place).exists() else _install(revision, place)
@@ -45,12 +45,12 @@ def _files(revision: Revision) -> list[Path]:
 
 
 def _requirements(revision: Revision) -> Iterator[Requirement]:
-    """What is asked for by name; pip compares the hashes when it installs."""
+    """The requirements that name a package; pip checks the hashes when it installs."""
     for file in _files(revision):
         for line in lines(file.read_text(encoding="utf-8")):
             try:
                 yield Requirement(re.sub(r" --hash=\S+", "", line))
-            except InvalidRequirement:  # an option, or a place; the review tells it
+            except InvalidRequirement:  # an option or a URL, which the review reports
                 continue
 
 
@@ -70,7 +70,7 @@ def _version(package: str) -> str | None:
 
 
 def _name(revision: Revision) -> str:
-    """Of what the environment holds, and of what it lies on."""
+    """A digest of what the environment holds, and of the interpreter beneath it."""
     parts = (revision.digest(*DEPENDENCIES), sys.version, sys.prefix)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
@@ -80,7 +80,7 @@ def _python(environment: Path) -> Path:
 
 
 def _install(revision: Revision, place: Path) -> str:
-    """Makes the environment at `place`; returns why it couldn't be made, in pip's words."""
+    """Make the environment at `place`; returns why that failed, in pip's words."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
         made = Path(folder) / "environment"
@@ -88,7 +88,10 @@ def _install(revision: Revision, place: Path) -> str:
         (site,) = made.glob("lib/python*/site-packages")
         (site / "checkout.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--python", str(_python(made)), "install", "--quiet"]
-        options = ("--disable-pip-version-check", "--only-binary=:all:")  # what is built runs code of its own
+        options = (
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+        )  # building would run a package's code
         done = subprocess.run(  # noqa: S603
             [*pip, *options, *(each for file in _files(revision) for each in ("-r", str(file)))],
             cwd=revision.root,
@@ -98,6 +101,6 @@ def _install(revision: Revision, place: Path) -> str:
         )
         if done.returncode:
             return done.stderr.strip().rpartition("\n")[2] or f"pip ended with status {done.returncode}"
-        if not place.exists():  # another review may have been faster
+        if not place.exists():  # another review may have made it meanwhile
             made.rename(place)
     return ""

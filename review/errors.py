@@ -1,4 +1,4 @@
-"""What keeps a review from being made."""
+"""What prevents a review."""
 
 
 class ReviewError(Exception):
@@ -6,4 +6,4 @@ class ReviewError(Exception):
 
 
 class UsageError(ReviewError):
-    """What was asked for can't be: a revision, a stack or a file that there isn't."""
+    """The request can't be met: a revision, stack or file doesn't exist."""

@@ -1,8 +1,8 @@
-"""Untrusted text made harmless: for Markdown's sentences, code spans and fences, for Mermaid, for a terminal.
+"""Makes untrusted text harmless in Markdown's sentences, code spans and fences, in Mermaid, on a terminal.
 
 Whoever opens a pull request chooses every name and value that a review shows. GitHub looks for @mentions,
-issues, commits and emoji in the text that Markdown leaves, so an escape doesn't stop them; a code span does.
-A sentence is therefore plain only where it is made of words and numbers, and code for the rest.
+issues, commits and emoji in rendered Markdown, so escaping doesn't stop them; a code span does. Therefore
+only words and numbers stay plain in a sentence, and everything else becomes code.
 Source: GitHub Flavored Markdown 0.29; GitHub's documentation, "Autolinked references and URLs".
 """
 
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from common.json_values import Json
 
-# Letters and marks that draw nothing: fillers, the joiner, variation selectors, the empty Braille cell.
+# Letters and marks that are invisible: fillers, the joiner, variation selectors, the empty Braille cell.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
-# A word of a sentence: what may stand around it, and what it may be to stay plain.
+# A word of a sentence: the punctuation that may surround it, and what may stay plain.
 _WORDS = re.compile(r"(?:`[^`]+`|\S)+")
 _SPAN = re.compile(r"`[^`]+`")
 _WORD = re.compile(r"""(?P<before>[("']*)(?P<core>.*?)(?P<after>[.,;:!?)"'…]*)""")
@@ -34,22 +34,22 @@ _PLAIN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SIGNS = frozenset("-+=&")
-# `:fa-` would become an icon, a mark at a word's end a list.
+# `:fa-` would become an icon, and punctuation at the end of a word a list.
 _UNSAFE_IN_LABEL = re.compile(r"(?!(?<=[A-Za-z0-9])(?!:fa-)[-./:](?=[A-Za-z0-9]))[^A-Za-z0-9 ]")
 _LIST_MARKER = re.compile(r"\A\d+(?=[.)])")
 SAME = "·"
-"""Begins a line of a diff that both sides have: no space, so that no bot reads a command there."""
+"""Begins a diff line that both sides have: not a space, so that no bot reads a command there."""
 _CONTEXT = 2
-"""Lines of a diff around what differs."""
+"""Lines of context in a diff."""
 _SHARED = 24
-"""Characters that two long values share and that are shown before they part."""
+"""How many of the characters that two long values share are shown before they differ."""
 
 
 def visible(text: str) -> str:
-    """The text on one line, with a backslash escape for what would not show, or would move other text.
+    """The text on one line, with backslash escapes for what is invisible or would move other text.
 
-    That is control characters, among them line ends and those of terminals; marks of direction; spaces that
-    aren't the plain one; what is of no width; halves of surrogate pairs.
+    That is: control characters, including line ends and terminal escapes; direction marks; spaces other than
+    the plain one; zero-width characters; halves of surrogate pairs.
     """
     return text if text.isascii() and text.isprintable() else "".join(_shown(each) for each in text)
 
@@ -67,7 +67,7 @@ def _shown(character: str) -> str:
 
 
 def clipped(text: str, limit: int) -> str:
-    """The text made visible, at most `limit` characters of it, with its length where that isn't all."""
+    """The text made visible, cut to `limit` characters; if it is cut, its length is added."""
     shown = visible(text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}… ({len(text):,} characters)"
 
@@ -78,7 +78,7 @@ def value(content: Json) -> str:
 
 
 def pair(before: Json, after: Json, limit: int) -> tuple[str, str]:
-    """Two values as JSON, visible, each of about `limit` characters: long ones from where they part."""
+    """Two values as visible JSON of about `limit` characters each; long ones start where they differ."""
     return _parted(value(before), value(after), limit)
 
 
@@ -90,9 +90,9 @@ def _parted(old: str, new: str, limit: int) -> tuple[str, str]:
 
 
 def sides_in_lines(before: Json, after: Json, limit: int) -> tuple[list[str], list[str]] | None:
-    """Both values' lines if one is better read so: a text that has several, JSON longer than `limit`.
+    """Both values as lines, if one has several lines of text, or is JSON longer than `limit`.
 
-    The lines are not yet made visible; None if both values read well on one.
+    The lines are not yet made visible. None if both values read well on one line.
     """
     if not any(_has_lines(each, limit) for each in (before, after)):
         return None
@@ -112,18 +112,18 @@ def _in_lines(content: Json) -> list[str]:
 
 
 def split(content: Json) -> list[str]:
-    """A value as lines: none if it is absent, those of a text, else its JSON."""
+    """A value as lines: none if it is absent, a text's own lines, else its JSON."""
     if content is None:
         return []
-    # Not splitlines, which takes other characters for line ends too, and hides them.
+    # Not splitlines, which also splits at other characters, and drops them.
     return (content if isinstance(content, str) else value(content)).split("\n")
 
 
 def line_changes(before: list[str], after: list[str], *, most: int, limit: int) -> Iterator[str]:
-    """What differs between two texts, as lines of a diff that are visible and clipped to `limit`.
+    """A diff of two texts, as visible lines clipped to `limit`.
 
-    Of the lines that both begin or end with, the nearest are shown; of the others the first `most` of a side.
-    It takes linear time on purpose: the values are untrusted.
+    Of the lines that both texts begin or end with, the nearest are shown as context; of the rest, the first
+    `most` of each side. It takes linear time on purpose: the values are untrusted.
     """
     start = _shared(before, after)
     end = _shared(before[start:][::-1], after[start:][::-1])
@@ -140,7 +140,7 @@ def line_changes(before: list[str], after: list[str], *, most: int, limit: int) 
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many items, or characters, both begin with."""
+    """How many leading items, or characters, both share."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
 
@@ -149,14 +149,14 @@ def code(text: str) -> str:
     """A code span: shows the text and nothing else, on one line."""
     shown = visible(text) or '""'
     marks = "`" * (_longest_run(shown) + 1)
-    # A backtick would lengthen the fence, and a space on both sides is stripped unless all is space.
+    # A backtick at an end would lengthen the marks; spaces on both sides are stripped unless all is space.
     if shown.strip() and {shown[0], shown[-1]} & {"`", " "}:
         shown = f" {shown} "
     return f"{marks}{shown}{marks}"
 
 
 def fence(lines: Iterable[str], language: str = "") -> Iterator[str]:
-    """The lines of a fenced block; `lines` are made visible, `language` is ours."""
+    """The lines of a fenced block; `lines` are made visible, `language` must be trusted."""
     shown = [visible(line) for line in lines]
     marks = "`" * max(3, max(map(_longest_run, shown), default=0) + 1)
     yield marks + language
@@ -169,10 +169,10 @@ def _longest_run(text: str) -> int:
 
 
 def prose(text: str) -> str:
-    """Text for a sentence of Markdown: words and numbers as they are, everything else as code spans.
+    """Text for a sentence of Markdown: words and numbers stay, everything else becomes code spans.
 
-    What is between two backticks is code as a whole. The result has no line ends, and may also stand at the
-    start of a line.
+    Text between two backticks becomes one code span. The result has no line ends, and is safe at the start of
+    a line, too.
     """
     sentence = " ".join(_word(word) for word in _WORDS.findall(visible(text)))
     return _LIST_MARKER.sub(r"\g<0>\\", sentence, count=1)
@@ -193,11 +193,11 @@ def _word(word: str) -> str:
 
 
 def label(text: str) -> str:
-    """What stands between the quotes of a node's label in Mermaid.
+    """Text for between the quotes of a node's label in Mermaid.
 
-    Everything is an entity code but letters, digits, spaces and the marks within a resource's type.
+    Everything becomes an entity code except letters, digits, spaces and the punctuation in a resource's type.
     Source: Mermaid, "Flowcharts: special characters that break syntax".
     """
-    # Mermaid marks its entities with this ligature, and would take a text's own for one.
+    # Mermaid marks its entities with this ligature, and would take one in the text for its own.
     shown = visible(text).replace("\ufb02", "fl") or '""'
     return _UNSAFE_IN_LABEL.sub(lambda match: f"#{ord(match[0])};", shown)

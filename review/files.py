@@ -1,7 +1,7 @@
-"""What differs in files beside what a rehearsal shows: who judges, what is installed, what deploys.
+"""Changes of files that a rehearsal doesn't show: what judges, what is installed, what deploys.
 
-What is told here concerns all stacks. Files that the program and its chart are made of are told by what they
-build, unless nothing can be built otherwise here and yet in a cluster, or in another place.
+What is reported here concerns all stacks. Files of the program and its chart are reported by what they build,
+except those that could make a difference only somewhere else: in a real cluster, or in another place.
 """
 
 import ast
@@ -28,15 +28,15 @@ _COMPILED = (".pyc", ".pyo", ".so", ".pyd", ".pth", ".egg-link")
 
 _LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
 Content: TypeAlias = bytes | None
-"""Of a file; None where there is none."""
+"""Of a file; None if it doesn't exist."""
 Judged: TypeAlias = tuple[Grade, str, tuple[Difference, ...]]
 """A grade, its reason, and what differs."""
 Judge: TypeAlias = Callable[[Content, Content], Judged | None]
-"""None for what is proven to be of no consequence, or is told by what it builds."""
+"""None for what is proven to be of no consequence, or is reported by what it builds."""
 
 
 def told(before: Revision, after: Revision) -> list[Change]:
-    """Every file that differs, and counts; those of stacks and of the chart have modules of their own."""
+    """Every relevant file that differs; those of stacks and of the chart have modules of their own."""
     changed = list(filter(counts, changed_files(before, after)))
     found = requirements.told(filter(requirements.is_one, changed), before, after)
     found += [change for path in changed for change in _told(path, before, after)]
@@ -68,11 +68,11 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
 
 
 def _judged(path: str, old: Content, new: Content) -> Judged | None:
-    """None for what is proven to be of no consequence, or is told by what it builds."""
+    """None for what is proven to be of no consequence, or is reported by what it builds."""
     if path.endswith(_COMPILED):
         return _DANGEROUS, "it is run, and nobody can read it", ()
     if CHART.fullmatch(path):
-        return None  # told by what it renders
+        return None  # reported by what it renders
     judge = next((judge for pattern, judge in _RULES if re.fullmatch(pattern, path, re.DOTALL)), None)
     if judge is not None:
         return judge(old, new)
@@ -82,7 +82,7 @@ def _judged(path: str, old: Content, new: Content) -> Judged | None:
 def _of_program(path: str, old: Content, new: Content) -> Judged | None:
     top = PurePosixPath(path).parts[0].removesuffix(".py")
     if top in PROGRAM or path == "__main__.py":
-        return None  # told by what it builds
+        return None  # reported by what it builds
     if new is not None and _is_importable(top):
         return _DANGEROUS, f"it is imported in the place of the installed {top}", ()
     return None if _same_code(old, new) else (_LOOK, "the program may import it", ())
@@ -95,13 +95,13 @@ def _of_others(path: str, *, is_new: bool) -> Judged:
 
 
 def _content(revision: Revision, path: str) -> Json:
-    """Its text, or what stands for what can't be shown."""
+    """A file's text, or its digest if it can't be shown."""
     text = revision.text(path)
     return revision.files.get(path) if text is None else text
 
 
 def _is_importable(name: str) -> bool:
-    """Whether another module of the name is there without the project."""
+    """Whether a module of this name exists outside the project."""
     if name in sys.stdlib_module_names:
         return True
     try:
@@ -112,7 +112,7 @@ def _is_importable(name: str) -> bool:
 
 
 def _same_code(old: Content, new: Content) -> bool:
-    """Whether two files of Python do the same: comments, docstrings and layout are left out."""
+    """Whether two Python files do the same: comments, docstrings and layout don't count."""
     try:
         return old is not None and new is not None and _code(old) == _code(new)
     except (SyntaxError, ValueError, RecursionError):
@@ -120,7 +120,7 @@ def _same_code(old: Content, new: Content) -> bool:
 
 
 def _code(content: bytes) -> str:
-    tree = ast.parse(content)  # in the encoding that it names itself
+    tree = ast.parse(content)  # bytes, so that the file's own encoding declaration counts
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -147,10 +147,10 @@ def _yaml(content: Content) -> Json:
 
 
 def _workflow(old: Content, new: Content) -> Judged | None:
-    """A workflow runs with the deploy role, or says what must have run before it."""
+    """A workflow runs with the deploy role, or decides what must have run before it."""
     try:
         found = tuple(differences(_yaml(old), _yaml(new)))
-    except Exception as unreadable:  # noqa: BLE001 whatever a parser says of what somebody else wrote
+    except Exception as unreadable:  # noqa: BLE001 whatever a parser raises on untrusted input
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
     if not found:
         return None
@@ -164,7 +164,7 @@ def _unpinned(value: Json) -> str:
 
 
 def _script(old: Content, new: Content) -> Judged | None:
-    """A shell script; whole lines of comment but the first are left out."""
+    """A shell script; comment lines other than the first line don't count."""
     if old is not None and new is not None and _lines(old) == _lines(new):
         return None
     return _DANGEROUS, "the pipeline runs it, also with the deploy role", ()
@@ -179,7 +179,7 @@ _PROJECT_WORDS = frozenset({"name", "description", "author", "website", "license
 
 
 def _project(old: Content, new: Content) -> Judged | None:
-    """Pulumi.yaml: its `config` is told by what it builds, as far as a stack uses it."""
+    """Pulumi.yaml: its `config` is reported by what it builds, as far as a stack uses it."""
     try:
         found = tuple(differences(_yaml(old), _yaml(new)))
     except Exception as unreadable:  # noqa: BLE001 as above

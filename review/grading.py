@@ -1,8 +1,8 @@
 """How bad a resource's change is, and why.
 
-What is harmless is a list: SAFE and LOOK are what a rule below says they are. Whatever no rule names is
-DANGEROUS: rights, reach, secrets, data and identity are at stake until somebody says otherwise. A credential
-that is rotated is looked at; one that is replaced otherwise is dangerous (docs/operating.md).
+Harmless changes are listed: a change is SAFE or LOOK only if a rule below says so. All others are DANGEROUS:
+rights, reach, secrets, data and identity are at stake until shown otherwise. The rotation of a credential is
+LOOK; any other replacement of one is DANGEROUS (docs/operating.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,7 @@ from review.resources import (
 from review.snapshot import RANDOM_ID, Resource
 
 UNSEEN = ("tags", "tagsAll", "description")
-"""Inputs of which no user of the region notices anything."""
+"""Inputs whose change no user of the region notices."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Judgement:
 
 
 UPGRADES = "Helm upgrades the release"
-"""Where nothing else becomes of it than of its objects."""
+"""The reason for a release's change that consists of its objects' changes alone."""
 _DANGEROUS, _LOOK, _SAFE = Grade.DANGEROUS, Grade.LOOK, Grade.SAFE
 Rule = Callable[[Difference], Judgement]
 
@@ -60,17 +60,17 @@ def is_more(before: Json, after: Json) -> bool:
 
 
 def looked_at(reason: str) -> Rule:
-    """To be looked at whatever the values are."""
+    """LOOK, whatever the values are."""
     return lambda _: Judgement(_LOOK, reason)
 
 
 def dangerous(reason: str) -> Rule:
-    """Dangerous whatever the values are; the reason says more than that no rule knows it."""
+    """DANGEROUS, whatever the values are, with a better reason than that no rule knows it."""
     return lambda _: Judgement(_DANGEROUS, reason)
 
 
 def looked_at_if(holds: Callable[[Json, Json], bool], reason: str, otherwise: str) -> Rule:
-    """To be looked at where it holds of the two values, else dangerous."""
+    """LOOK if `holds` is true of the two values, else DANGEROUS."""
     return lambda each: (
         Judgement(_LOOK, reason) if holds(each.before, each.after) else Judgement(_DANGEROUS, otherwise)
     )
@@ -90,7 +90,7 @@ def _engine_version(difference: Difference) -> Judgement:
 
 
 def leaving(resource: Resource) -> str | None:
-    """What there is to say of the version of a new database, where RDS doesn't support it much longer."""
+    """A warning if a new database's version will soon leave RDS standard support; else None."""
     return _leaving(resource.inputs.get("engineVersion")) if resource.type == types.INSTANCE else None
 
 
@@ -116,7 +116,7 @@ _WINDOW = looked_at("RDS works on it at another time")
 _COSTS = looked_at("it has another price")
 _POD_SECURITY = 'metadata.labels."pod-security.kubernetes.io/'
 _LEVELS = ("privileged", "baseline", "restricted")
-"""Of Pod Security, each stricter than the one before it. Kubernetes takes a missing one for the first."""
+"""Of Pod Security, each stricter than the one before. Kubernetes treats a missing one as the first."""
 
 
 def _is_stricter(before: Json, after: Json) -> bool:
@@ -144,7 +144,7 @@ _ANY: Mapping[str, Rule] = {
     "options.ignoreChanges": looked_at("Pulumi will not change all that its settings say"),
     "options.deleteBeforeReplace": looked_at("it matters when it is replaced"),
 }
-"""Of every type. A rule is for a path and what is below it; the longest path counts."""
+"""For every type. A rule covers a path and everything below it; the longest match wins."""
 
 _RULES: Mapping[str, Mapping[str, Rule]] = {
     types.INSTANCE: {
@@ -252,7 +252,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
     },
 }
 
-# What it means that a resource of a type goes away, by replacement or for good.
+# By type, what it means to lose a resource, by replacement or for good.
 _LOSS: Mapping[str, str] = {
     types.INSTANCE: "the database's data is lost but for its snapshots",
     types.BACKUP_REPLICATION: "its backups are in one region alone, and would be lost with it",
@@ -278,7 +278,7 @@ _MADE_ANEW: Mapping[str, str] = {
     ATTACHMENT.type: "it is made anew",
     RANDOM_ID: "what it makes is made anew",
 }
-"""Types that hold nothing which a replacement loses."""
+"""Types that hold nothing that a replacement would lose."""
 _NEW: Mapping[str, str] = {
     types.CONFIG_MAP: "it is new",
     CONFIG_MAP_PATCH: "it is new",
@@ -287,7 +287,7 @@ _NEW: Mapping[str, str] = {
     types.LOG_GROUP: "it is new, and costs by what is logged",
     types.BACKUP_REPLICATION: "the backups are copied to another region, which costs",
 }
-"""Types of which another one admits nobody, holds nothing and runs nothing."""
+"""Types of which a new resource admits nobody, holds nothing and runs nothing."""
 
 
 _BEFORE_THE_OLD = "it is made before the old cluster's goes"
@@ -338,7 +338,7 @@ def _created(change: ResourceChange) -> Judgement:
 
 
 def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
-    """It comes and goes with its certificate: another policy on one, or one without it, is something else."""
+    """Judged as its certificate is, if it comes and goes with that; otherwise as any other resource."""
     needed = [among[subject] for subject in sorted(change.resource.needs) if subject in among]
     if len(needed) == 1 and any(subject.startswith(types.IOT_POLICY) for subject in change.resource.needs):
         (certificate,) = needed
@@ -348,7 +348,7 @@ def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) 
 
 
 def _of_certificate(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
-    """A generation of the server's certificate that comes or goes (docs/operating.md)."""
+    """A generation of the server's certificate that is created or deleted (docs/operating.md)."""
     subject = change.resource.subject
     secrets = [each for each in among.values() if each.resource.type == types.SECRET_VERSION]
     if change.way is Way.CREATED:
@@ -392,7 +392,7 @@ def _of_inputs(change: ResourceChange, permissions: PermissionChange | None) -> 
         yield Judgement(_LOOK, "it allows less than before")
     for difference in change.differences:
         if permissions is not None and top(difference.path) == DOCUMENTS[change.resource.type]:
-            continue  # told as permissions
+            continue  # reported as permissions
         if difference.note == NO_SECRET:
             yield Judgement(_DANGEROUS, NO_SECRET)
             continue

@@ -1,4 +1,4 @@
-"""A review's stacks and changes in the order in which every form of it tells them."""
+"""Groups and orders a review's stacks and changes, for all its output formats."""
 
 import hashlib
 import re
@@ -8,13 +8,13 @@ from typing import TypeAlias
 from review.model import Change, Difference, Grade, Part, Review, StackReview
 
 Group: TypeAlias = tuple[StackReview, ...]
-"""Stacks that change in the same way, at least one."""
+"""One or more stacks that change in the same way."""
 
 _COUNTED = {Grade.DANGEROUS: "dangerous", Grade.LOOK: "to look at", Grade.SAFE: "safe"}
 
 
 def grouped(stacks: Iterable[StackReview]) -> tuple[Group, ...]:
-    """Stacks that change in the same way but for their own names and regions, together; the worst first."""
+    """Stacks grouped if they change in the same way, apart from their own names and regions; worst first."""
     same: dict[bytes, list[StackReview]] = {}
     for stack in stacks:
         same.setdefault(_fingerprint(_told(stack)), []).append(stack)
@@ -25,30 +25,30 @@ def grouped(stacks: Iterable[StackReview]) -> tuple[Group, ...]:
 
 
 def counted(grades: Iterable[Grade]) -> str:
-    """`2 dangerous, 1 to look at`: how many there are of each grade, the worst first."""
+    """`2 dangerous, 1 to look at`: how many there are of each grade, worst first."""
     found = [*grades]
     counts = [(_COUNTED[grade], found.count(grade)) for grade in sorted(Grade, reverse=True)]
     return ", ".join(f"{count:,} {word}" for word, count in counts if count)
 
 
 def tells_why_pods_roll(stack: StackReview) -> bool:
-    """Whether one of its changes does."""
+    """Whether one of the stack's changes says why pods roll."""
     return bool(stack.rolls_because) and any(stack.rolls_because in each.reason for each in stack.changes)
 
 
 def acknowledgeable(review: Review) -> list[str]:
-    """The fingerprints of what is dangerous, and wasn't acknowledged."""
+    """The fingerprints of the dangerous changes that aren't acknowledged."""
     changes = [*review.project, *(change for stack in review.stacks for change in stack.changes)]
     return [*dict.fromkeys(each.fingerprint for each in changes if each.counts_as is Grade.DANGEROUS)]
 
 
 def by_grade(changes: Iterable[Change]) -> list[Change]:
-    """The changes, the worst first."""
+    """The changes, worst first."""
     return sorted(changes, key=lambda change: -change.counts_as)
 
 
 def by_part(changes: Iterable[Change]) -> Iterator[tuple[Part, tuple[Change, ...]]]:
-    """The changes of each part that has some, in the order of `Part`, the worst first."""
+    """The changes of each part that has any, in the order of `Part`, worst first."""
     found = [*changes]
     for part in Part:
         own = sorted((each for each in found if each.part is part), key=lambda each: -each.grade)
@@ -57,7 +57,7 @@ def by_part(changes: Iterable[Change]) -> Iterator[tuple[Part, tuple[Change, ...
 
 
 def alike(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
-    """The changes in their order, with those that are told in the same words together, where the first is."""
+    """The changes in their order, with those reported in the same words grouped at the first of them."""
     found: dict[object, list[Change]] = {}
     for change in changes:
         found.setdefault(_words(change), []).append(change)
@@ -65,7 +65,7 @@ def alike(changes: Iterable[Change]) -> Iterator[tuple[Change, ...]]:
 
 
 def _words(change: Change) -> object:
-    """What is told of a change besides its name; an output's difference is its name and values."""
+    """What is reported about a change besides its name; an output's difference holds its name and values."""
     if change.part not in (Part.FILE, Part.RESOURCE, Part.OBJECT, Part.OUTPUT) or change.quoted:
         return change.subject, change.part
     differences = () if change.part is Part.OUTPUT else change.differences
@@ -75,7 +75,7 @@ def _words(change: Change) -> object:
 
 
 def together(changes: tuple[Change, ...]) -> tuple[str, tuple[Difference, ...]]:
-    """A sentence for several changes that are told in the same words, and what differs in them."""
+    """One sentence for several changes that are reported in the same words, and their differences."""
     first = changes[0]
     count = f"{len(changes):,} {first.part}"
     if first.part is Part.OUTPUT:
@@ -86,7 +86,7 @@ def together(changes: tuple[Change, ...]) -> tuple[str, tuple[Difference, ...]]:
 
 
 def _without_name(change: Change) -> str:
-    """What its sentence says after the subject."""
+    """The change's sentence after its subject."""
     before, found, after = f" {change.sentence} ".partition(f" {change.subject} ")
     return (after if found else before).strip()
 
@@ -96,7 +96,7 @@ def _told(stack: StackReview) -> str:
 
 
 def _nameless(stack: StackReview) -> str:
-    """Equal for two stacks only if replacing the names of one by those of the other makes them the same."""
+    """Equal for two stacks only if they are the same apart from their names."""
     clusters = {name: f"\0cluster {number}\0" for number, name in enumerate(stack.clusters)}
     # A repr has no null character.
     names = {**clusters, stack.stack: "\0stack\0", stack.region: "\0region\0"}
@@ -106,5 +106,5 @@ def _nameless(stack: StackReview) -> str:
 
 
 def _fingerprint(text: str) -> bytes:
-    """Of a text of any size."""
+    """A digest, so that long texts aren't kept as keys."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""What changes do to a region, in one line: the worst first, in words, and what from and to."""
+"""What changes do to a region, in one line: worst first, in words, with values before and after."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from review.grouping import alike, by_grade, together
 from review.model import GAINED, LOST, Change, Difference, Grade, Part, Way
 
 CAUSE = "because of the release's "
-"""What a cause's path follows."""
+"""Precedes a cause's path."""
 MOST = 4
-"""Phrases of a line."""
+"""Phrases per line."""
 _LENGTH = 110
-"""Characters of a phrase."""
+"""Characters per phrase."""
 _VALUE = 24
-"""Characters of a value; a longer one is known by its first."""
+"""Characters per value; of a longer one, only the first `_BEGINNING` are shown."""
 _BEGINNING = 12
 _MINOR = (ROLLS, RECONNECTS)
 _CALLED = {
@@ -27,20 +27,20 @@ _CALLED = {
     KUBERNETES_PROVIDER: "Kubernetes provider",
 }
 _WORST = (types.INSTANCE, types.SECRET, types.RELEASE)
-"""Of what is as dangerous as something else, it is told first when it happens to these."""
+"""Among equally dangerous changes, those of these types come first."""
 _SPEAKS_FOR_ITSELF = ("instanceClass",)
 _DERIVED = ("maxOpenConnections",)
-"""What follows from other settings, and is told after them."""
+"""Fields that follow from other settings, and come after them."""
 _OF_WHAT = ("cpu", "digest", "memory", "repository", "tag")
-"""Fields that say nothing without what they are of."""
+"""Fields that mean nothing without their parent's name."""
 _NAMED = re.compile(r'[\["/]([^\]"/]+)[\]"]$')
 """The item of a list, or the label, that a path ends with."""
 
 
 def headline(changes: Sequence[Change], *, rolls: bool | None) -> tuple[str, ...]:
-    """The phrases, `MOST` at most: what is noticed, what is dangerous, of the whole stack, and what else.
+    """At most `MOST` phrases: what users notice, what is dangerous, what concerns the whole stack, the rest.
 
-    Names and values in them are the pull request's: visible, and not yet made harmless.
+    Names and values in them come from the pull request: made visible, but not yet harmless.
     """
     effects = [effect for change in by_grade(changes) for effect in change.effects]
     noticed = [
@@ -73,7 +73,7 @@ def _rank(change: Change) -> int:
 
 
 def _with_reason(change: Change) -> str:
-    """What happens, and why it has its grade: of several reasons the first."""
+    """What happens, and why it has its grade: the first reason if there are several."""
     reason = change.reason.partition("; ")[0]
     if change.quoted:
         lines = [line for line in change.quoted.split("\n") if line.strip()] or [""]
@@ -85,7 +85,7 @@ def _with_reason(change: Change) -> str:
 
 
 def _thing(change: Change) -> str:
-    """`database`, `log group`, `Deployment`: what a change is of, in a person's words."""
+    """`database`, `log group`, `Deployment`: what changes, in plain words."""
     if change.part is Part.OBJECT:
         return change.subject.partition(" ")[0]
     if change.part not in (Part.RESOURCE, Part.PERMISSION):
@@ -95,7 +95,7 @@ def _thing(change: Change) -> str:
 
 
 def _values(change: Change) -> Iterator[str]:
-    """`replicas 2 → 3`: the fields with a value before and after that is read at once."""
+    """`replicas 2 → 3`: the fields whose values before and after can be read at a glance."""
     for each in sorted(change.causes or change.differences, key=lambda each: _field(each) in _DERIVED):
         if each.path in (GAINED, LOST):
             yield f"{_thing(change)} {each.path} {each.before if each.after is None else each.after}"
@@ -107,7 +107,7 @@ def _values(change: Change) -> Iterator[str]:
 
 
 def _field(difference: Difference) -> str:
-    """The last part of its path, or the name of the item that it is."""
+    """The last part of its path, or the name of the list item that it is."""
     named = _NAMED.search(difference.path)
     *_, of, last = ("", *difference.path.split("."))
     return named[1] if named else f"{of} {last}" if last in _OF_WHAT else last
@@ -123,7 +123,7 @@ def _shown(value: Json) -> str:
 
 
 def _rest(changes: Sequence[Change]) -> Iterator[str]:
-    """What isn't dangerous: its values, or what and why; several of a kind together."""
+    """What isn't dangerous: its values, or what happens and why; alike changes in one phrase."""
     for several in alike(changes):
         change = several[0]
         values = [value for each in several for value in _values(each)]

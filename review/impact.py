@@ -1,4 +1,4 @@
-"""What changes do to the running region: looked up in the table behind docs/what-a-change-does.md."""
+"""What changes do to the running region, looked up in the table behind docs/what-a-change-does.md."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,18 +7,18 @@ from review import effects
 from review.resources import ResourceChange, is_downgrade
 
 _CARRIERS = (types.INSTANCE, types.RELEASE, types.CERTIFICATE)
-"""Of what a row of the table touches, its effect is told at the first of these: the field notices them."""
+"""A row's effect is reported at the first of these types that the row touches: users notice them."""
 TOLD = 2
 
 
 def told(
     found: Mapping[str, ResourceChange], *, is_production: bool, rolls: bool | None
 ) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """By subject, the effects in words and in a title's few, the worst first.
+    """By subject, the effects in full and in a title's few words, worst first.
 
-    Those that nobody notices are left out.
+    Effects that nobody notices are left out.
 
-    `rolls` says whether pods are replaced, where that is known.
+    `rolls` says whether pods are replaced; None if unknown.
     """
     by_subject: dict[str, list[effects.Row]] = {}
     goes_back = any(is_downgrade(each) for change in found.values() for each in change.differences)
@@ -26,7 +26,7 @@ def told(
         if row.key == "database.engineVersion" and goes_back:
             continue  # RDS refuses it, and nothing happens
         if rolls is False and row.downtime is effects.Downtime.ROLLING:
-            continue  # another form of the same
+            continue  # the row's pods roll, and these don't
         carrier = _carrier(row, found)
         if carrier is not None:
             by_subject.setdefault(carrier, []).append(row)
@@ -41,7 +41,7 @@ def told(
 
 
 def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | None:
-    """The resource at which a row is told; None if the row isn't what happens here."""
+    """The resource at which a row is reported; None if the row isn't what happens here."""
     happens = {(change.resource.type, change.way) for change in found.values()}
     if not all((touch.resource.type, touch.way) in happens for touch in row.touches):
         return None
@@ -52,7 +52,7 @@ def _carrier(row: effects.Row, found: Mapping[str, ResourceChange]) -> str | Non
         if (touch.resource.type, touch.way) == (change.resource.type, change.way)
         and set(touch.inputs) <= set(change.inputs)
     ]
-    # What becomes of an instance depends on which of its inputs differ.
+    # What happens to an instance depends on which of its inputs differ.
     of_row = {touch.resource.type for touch in row.touches}
     if types.INSTANCE in of_row and types.INSTANCE not in {type_ for _, type_ in touched}:
         return None
@@ -65,7 +65,7 @@ def _rank(type_: str) -> int:
 
 
 def _noticed(rows: Iterable[effects.Row], *, is_production: bool) -> list[effects.Row]:
-    """Of a setting's rows those of the stack's own profile, where there are some; the worst first."""
+    """For each setting, the rows of the stack's own profile, if there are any; worst first."""
     noticed = [row for row in rows if row.downtime is not effects.Downtime.NONE]
     profiles = {True: "production", False: "dev"}
     own = [row for row in noticed if row.configuration["profile"] == profiles[is_production]]

@@ -18,15 +18,15 @@ EXPLAINED: Mapping[str, str] = {
     "secret-version/db-credentials": "the database secret changes",
     "secret-version/server-mqtt-cert": "the certificate's secret changes",
 }
-"""By pod annotation, why the pods roll with it."""
+"""By pod annotation, why the pods roll when it changes."""
 _NOISE = frozenset({'metadata.annotations."checksum/chart"'})
-"""Follows every edit of the chart, so that Helm upgrades the release; what the edit does shows elsewhere."""
+"""Changes with every edit of the chart, to make Helm upgrade the release; its effects show elsewhere."""
 _DEFAULTS: Mapping[str, Json] = {
     "protocol": "TCP", "type": "ClusterIP", "sessionAffinity": "None", "replicas": 1, "hostNetwork": False,
     "hostPID": False, "hostIPC": False, "privileged": False, "restartPolicy": "Always", "readOnly": False,
     "dnsPolicy": "ClusterFirst", "minReadySeconds": 0,
 }  # fmt: skip
-"""What the API server fills in where a field is missing. Source: Kubernetes API reference."""
+"""What the API server fills in for a missing field. Source: Kubernetes API reference."""
 _QUANTITY = re.compile(r"([0-9.]+)(m|k|[KMGTPE]i?)?")
 _UNITS: Mapping[str, Decimal] = {
     "": Decimal(1),
@@ -47,16 +47,16 @@ class ObjectChange:
     after: Mapping[str, Json] | None
     differences: tuple[Difference, ...]
     only: tuple[str, ...] = ()
-    """In which situations of the cluster, where it isn't in all."""
+    """The cluster situations in which it happens; empty if it happens here."""
 
     @property
     def kind(self) -> str:
-        """Of the object."""
+        """The object's kind."""
         return str((self.after or self.before or {}).get("kind"))
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[ObjectChange]:
-    """Every object that differs: as it is installed here, and as it would be in other clusters."""
+    """Every object that differs: as installed here, and as it would be in other clusters."""
     everywhere = {each.subject: each for each in _changes(before.objects, after.objects)}
     yield from everywhere.values()
     elsewhere: dict[str, ObjectChange] = {}
@@ -82,7 +82,7 @@ def _changes(before: Objects, after: Objects) -> Iterator[ObjectChange]:
 
 
 def why_pods_roll(before: Snapshot, after: Snapshot) -> list[str]:
-    """Why the Deployment replaces its pods; nothing if it doesn't. Source: Kubernetes, "Deployments"."""
+    """Why the Deployment replaces its pods; empty if it doesn't. Source: Kubernetes, "Deployments"."""
     old, new = before.objects.get(DEPLOYMENT), after.objects.get(DEPLOYMENT)
     if old is None or new is None:
         return []
@@ -94,7 +94,7 @@ def why_pods_roll(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def annotated_with(after: Snapshot, subject: str) -> str | None:
-    """The pod annotation that holds a resource's id: another id rolls the pods."""
+    """The pod annotation that holds a resource's id, so that a new id rolls the pods; None if none does."""
     deployment = after.objects.get(DEPLOYMENT, {})
     annotations = dig(deployment, f"{TEMPLATE}.metadata.annotations")
     held = annotations if isinstance(annotations, dict) else {}
@@ -106,7 +106,7 @@ def _template(deployment: Mapping[str, Json]) -> Json:
 
 
 def ports(objects: Objects) -> dict[str, Json]:
-    """By name, the ports of the server's containers."""
+    """The ports of the server's containers, by name."""
     containers = records(
         record(record(record(objects.get(DEPLOYMENT, {}), "spec"), "template"), "spec"), "containers"
     )
@@ -115,7 +115,7 @@ def ports(objects: Objects) -> dict[str, Json]:
 
 
 def _differences(old: Json, new: Json, before: Objects, after: Objects) -> Iterator[Difference]:
-    """Those that mean something: equal quantities, ports by name or number, and defaults mean the same."""
+    """The meaningful ones: equal quantities, ports by name or number, and explicit defaults mean the same."""
     for each in differences(old, new):
         field = each.path.rpartition(".")[2]
         sides = [_DEFAULTS.get(field) if side is None else side for side in (each.before, each.after)]

@@ -1,4 +1,4 @@
-"""A review as the comment on its pull request: GitHub's Markdown, of bounded length whatever the change."""
+"""A review as a comment on its pull request: GitHub's Markdown, of bounded length whatever the change."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ from review.model import RIGHTS, Change, Difference, Grade, Part, Review, StackR
 from review.picture import picture
 
 MARKER = "<!-- maestro-stack review -->"
-"""The first line, by which the one comment is found and updated."""
+"""The first line, which identifies the comment, so that it is updated instead of added again."""
 LIMIT = 65_000
-"""Characters, below GitHub's 65,536 with room for what an action adds."""
+"""Characters; below GitHub's 65,536, to leave room for what an action adds."""
 MARKS = {Grade.DANGEROUS: "🔴", Grade.LOOK: "🟡", Grade.SAFE: "🟢"}
 COMMAND = "python -m review --json"
 
-# What a comment shows of one thing; all of it is in the JSON.
+# How much of each thing a comment shows; the JSON has everything.
 NOTES = 10
 SENTENCE = 400
 NAME = 120
@@ -33,28 +33,28 @@ VALUE = 160
 LINES = 12
 DIFFERENCES = 20
 _NAMED = 10
-"""Stacks of a group that are named where little else fits."""
+"""Stacks per group that are named when little else fits."""
 _TOGETHER = 20
-"""Changes told in the same words that are named."""
+"""How many of the changes reported in the same words are named."""
 _ROOM_FOR_REST = 200
-"""Characters of the line that tells how many more there are."""
+"""Characters reserved for the line that says how many more there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Detail:
-    """How much a comment tells; nothing is left out by default."""
+    """How much a comment shows; everything by default."""
 
     opened: bool = True
-    """Whether the changes to look at are unfolded where none is worse."""
+    """Whether the changes to look at are unfolded if none is worse."""
     pictures: bool = True
     differences: int = Grade.SAFE
-    """The least grade whose changes are told with their differences."""
+    """The lowest grade whose changes are shown with their differences."""
     changes: int = Grade.SAFE
-    """The least grade that is told."""
+    """The lowest grade that is shown."""
     most: int | None = None
-    """Changes that are told of each group of stacks."""
+    """How many changes are shown per group of stacks; None for all."""
     named: int = 200
-    """Stacks that are named of each group."""
+    """How many stacks are named per group."""
 
 
 _NONE = Grade.DANGEROUS + 1
@@ -73,13 +73,13 @@ _LADDER = (
     _SENTENCES,
     *(replace(_SENTENCES, most=most, named=_NAMED) for most in (100, 30, 10, 3, 1)),
 )
-"""From everything to the least that still tells changes; the first that fits is taken."""
+"""From everything to the least that still shows changes; the first that fits is used."""
 
 
 def as_markdown(review: Review) -> str:
     """The comment, shorter than `LIMIT` in characters and in UTF-16 code units.
 
-    What it leaves out to fit is named, with the command that shows it.
+    It names what it leaves out to fit, and the command that shows it.
     """
     groups = grouped(review.stacks)
     for detail in _LADDER:
@@ -90,7 +90,7 @@ def as_markdown(review: Review) -> str:
 
 
 def _joined(lines: Iterable[str], limit: int = LIMIT) -> str | None:
-    """The lines as a text; None, early, if it would be too long."""
+    """The lines as a text; None, without reading them all, if it would be too long."""
     kept: list[str] = []
     for line in lines:
         limit -= _length(line) + 1
@@ -101,12 +101,12 @@ def _joined(lines: Iterable[str], limit: int = LIMIT) -> str | None:
 
 
 def _length(text: str) -> int:
-    """In UTF-16 code units, of which there are never fewer than characters."""
+    """In UTF-16 code units; never less than the number of characters."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def _comment(review: Review, groups: Sequence[Group], detail: _Detail) -> Iterator[str]:
-    """A section for each group of stacks, and one for what concerns all of them: the worst first."""
+    """A section for each group of stacks, and one for what concerns all of them; worst first."""
     yield MARKER
     sections = [(group[0].grade, _group_title(group), _section(group, detail)) for group in groups]
     if review.project:
@@ -143,7 +143,7 @@ def _compared(review: Review) -> Iterator[str]:
 
 
 def _acknowledging(review: Review) -> Iterator[str]:
-    """The options that would let it pass."""
+    """The options that would let the dangerous changes pass."""
     prints = acknowledgeable(review)
     if prints:
         options = " ".join(f'--acknowledge "{each}: REASON"' for each in prints[:_TOGETHER])
@@ -191,7 +191,7 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
 
 
 def _drawn(stack: StackReview) -> tuple[str, ...]:
-    """The picture, if it has several arrows: one is said sooner than drawn."""
+    """The picture, if it has several arrows: a single one is easier to put in words."""
     lines = picture(stack)
     return lines if sum(" --> " in line for line in lines) > 1 else ()
 
@@ -221,7 +221,7 @@ def _names(group: Group, most: int) -> str:
 
 def _name(stack: StackReview) -> str:
     name = code(clipped(stack.stack, NAME))
-    if not stack.region:  # it couldn't be rehearsed, or is gone
+    if not stack.region:  # it couldn't be rehearsed, or no longer exists
         return name
     return f"{name} ({prose(clipped(stack.profile, NAME))} in {code(clipped(stack.region, NAME))})"
 
@@ -234,9 +234,9 @@ def _rolling(stack: StackReview) -> str:
 
 
 def _folded(title: str, lines: Iterable[str], opened: str = "") -> Iterator[str]:
-    """A block that the reader opens; `title` is ours."""
+    """A block that the reader unfolds; `title` must be trusted."""
     yield f"<details{opened}><summary>{title}</summary>"
-    yield ""  # ends the HTML, so that Markdown follows
+    yield ""  # ends the HTML block, so that Markdown can follow
     yield from lines
     yield "</details>"
     yield ""
@@ -252,7 +252,7 @@ def _changes(changes: Iterable[Change], detail: _Detail) -> Iterator[str]:
 
 
 def _change(several: tuple[Change, ...], detail: _Detail) -> Iterator[str]:
-    """One change, or several that are told in the same words."""
+    """One change, or several that are reported in the same words."""
     change, differences = several[0], several[0].differences
     if len(several) == 1:
         yield f"- {MARKS[change.counts_as]} {_sentence(change)}"
@@ -291,7 +291,7 @@ def _quoted(text: str) -> Iterator[str]:
 
 
 def _sentence(change: Change) -> str:
-    """With its subject, which is one code span although it has spaces."""
+    """The sentence, with its subject as one code span even if that has spaces."""
     sentence, subject = clipped(change.sentence, SENTENCE), clipped(change.subject, NAME)
     before, found, after = f" {sentence} ".partition(f" {subject} ")
     if not found:
@@ -332,7 +332,7 @@ def _difference(difference: Difference, start: str = "") -> Iterator[str]:
 
 
 def _left_out(groups: Sequence[Group], detail: _Detail) -> str:
-    """In words; empty if nothing is."""
+    """What is left out, in words; empty if nothing is."""
     changes = [change for group in groups for change in group[0].changes]
     told = [change for change in changes if change.counts_as >= detail.changes]
     hidden = counted(change.counts_as for change in changes if change.counts_as < detail.changes)
@@ -348,7 +348,7 @@ def _left_out(groups: Sequence[Group], detail: _Detail) -> str:
 
 
 def _verdicts(review: Review, groups: Sequence[Group]) -> str:
-    """One line for each group of stacks, the worst first, as many as fit."""
+    """One line for each group of stacks, worst first, as many as fit."""
     lines = [
         MARKER,
         f"## {_group_title(groups[0])}",

@@ -1,4 +1,4 @@
-"""What a review says, as plain values: changes, each with its grade and its reasons, by stack."""
+"""A review as plain values: changes by stack, each with its grade and the reason for it."""
 
 import hashlib
 import re
@@ -10,10 +10,10 @@ from common.json_values import Json
 
 
 class Grade(IntEnum):
-    """What a change means to those who use the region, the worst last."""
+    """What a change means to users of the region, worst last."""
 
     SAFE = 0
-    """Nothing that a user of the region notices."""
+    """No user of the region notices it."""
     LOOK = 1
     """A rolling restart, brief reconnects, cost."""
     DANGEROUS = 2
@@ -21,7 +21,7 @@ class Grade(IntEnum):
 
     @property
     def word(self) -> str:
-        """For a verdict."""
+        """The grade as worded in a verdict."""
         return self.name.lower()
 
 
@@ -32,12 +32,12 @@ class Way(StrEnum):
     UPDATED = "updated in place"
     REPLACED = "replaced"
     MOVED = "moved to another cluster"
-    """Made for the new one, and then deleted for the old one."""
+    """Created for the new one, then deleted for the old one."""
     DELETED = "deleted"
 
 
 class Part(StrEnum):
-    """What a change is of: the sections of a report."""
+    """What kind of thing changes: the sections of a report."""
 
     FILE = "files"
     STACK = "the stack"
@@ -52,7 +52,7 @@ class Part(StrEnum):
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 RIGHTS = GAINED, LOST, KEPT = "gains", "loses", "keeps"
-"""Paths of differences that are rights."""
+"""The paths of differences that are rights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +60,17 @@ class Difference:
     """One field that differs."""
 
     path: str
-    """Dotted; an item of a list of named things by its name: `containers[service].image`."""
+    """Dotted, with list items by name where they have names: `containers[service].image`."""
     before: Json
-    """None where it is added."""
+    """None if it is added."""
     after: Json
-    """None where it is removed."""
+    """None if it is removed."""
     note: str = ""
-    """What it means, where the values don't say."""
+    """What it means, if the values don't say."""
 
     @property
     def values_say_nothing(self) -> bool:
-        """A secret's, those that only stand for something else, and digests: no person reads them."""
+        """Whether they tell a reader nothing: masked secrets, placeholders and digests."""
         sides = self.before, self.after
         return self.before == self.after or all(isinstance(s, str) and _DIGEST.fullmatch(s) for s in sides)
 
@@ -81,36 +81,36 @@ class Change:
 
     part: Part
     subject: str
-    """What it is of: `aws:rds/instance:Instance instance`, `Deployment maestro`, `maestro_region`."""
+    """What changes: `aws:rds/instance:Instance instance`, `Deployment maestro`, `maestro_region`."""
     way: Way
     sentence: str
-    """What, from, to, in the field's words."""
+    """What happens, from what to what, in operators' words."""
     effect: str
-    """What it does to the running region; empty if nothing."""
+    """What it does to the running region; empty if it does nothing."""
     grade: Grade
     reason: str
     """Why it has its grade."""
     differences: tuple[Difference, ...] = ()
     causes: tuple[Difference, ...] = ()
-    """Of an object, which of the release's values differ."""
+    """For an object, the release's values that differ."""
     resource: str = ""
-    """Of an object, the subject of the release, where its upgrade is told here."""
+    """For an object, the release's subject, if the release's upgrade is reported here."""
     effects: tuple[str, ...] = ()
-    """The effect in the few words of a title, the worst first."""
+    """The effect in the few words of a title, worst first."""
     quoted: str = ""
-    """What the program, or a check, said of it, in its own words; may have several lines."""
+    """What the program, or a check, said about it, verbatim; may have several lines."""
     acknowledged: str = ""
-    """The reason that was given for letting it pass."""
+    """The reason given for letting it pass."""
 
     @property
     def fingerprint(self) -> str:
-        """Of this change and no other: what an acknowledgement names."""
+        """Identifies this change and no other; what an acknowledgement names."""
         told = repr((self.part, self.subject, self.way, self.sentence, self.differences, self.quoted))
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
     def counts_as(self) -> Grade:
-        """Its grade, for the verdict: what was acknowledged is to be looked at."""
+        """Its grade in the verdict: at most LOOK if it was acknowledged."""
         return min(self.grade, Grade.LOOK) if self.acknowledged else self.grade
 
 
@@ -122,16 +122,16 @@ class StackReview:
     region: str
     profile: str
     changes: tuple[Change, ...]
-    """The worst first."""
+    """Worst first."""
     rolls: bool | None
-    """Whether the server's pods are replaced; None where that isn't known."""
+    """Whether the server's pods are replaced; None if unknown."""
     rolls_because: str
     resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Subjects that change, each with the subjects that depend on it: the picture."""
+    """Subjects that change, each with the subjects that depend on it, for the picture."""
     clusters: tuple[str, ...] = ()
-    """By name; two where it moves."""
+    """Names of the stack's clusters; two if it moves."""
     templates: frozenset[str] = frozenset()
-    """Paths, from the charts' folder, of the templates whose objects are told."""
+    """Paths, relative to the charts' folder, of the templates whose objects are reported."""
 
     @property
     def grade(self) -> Grade:
@@ -144,18 +144,18 @@ class Review:
     """What a pull request does to all stacks."""
 
     base: str
-    """The revision that it is compared with, as a person knows it."""
+    """The revision that it is compared with, in readable form."""
     head: str
     notes: tuple[str, ...]
-    """What the reader must know of how it was made: a dirty work tree, other dependencies, …"""
+    """What the reader must know about how it was made: a dirty work tree, different dependencies, …"""
     stacks: tuple[StackReview, ...]
-    """The worst first."""
+    """Worst first."""
     project: tuple[Change, ...] = ()
-    """What concerns no stack alone: who judges, what is installed, what deploys; the worst first."""
+    """What concerns all stacks: what judges, is installed or deploys; worst first."""
 
     @property
     def grade(self) -> Grade:
-        """The worst of its stacks, and of what concerns all of them."""
+        """The worst among its stacks and what concerns all of them."""
         return worst([*(stack.grade for stack in self.stacks), *(each.counts_as for each in self.project)])
 
 
@@ -165,5 +165,5 @@ def worst(grades: Iterable[Grade]) -> Grade:
 
 
 def worst_first(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The changes by grade, then by what they are of."""
+    """The changes by grade, then by part."""
     return tuple(sorted(changes, key=lambda change: (-change.grade, [*Part].index(change.part))))

@@ -1,4 +1,4 @@
-"""A stack that moves to another cluster: what goes with the old one and comes with the new one, as one."""
+"""A stack that moves to another cluster: pairs what is deleted with the old one and created with the new."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,24 +13,24 @@ from review.resources import CLUSTER_IDENTIFIER, KNOWN_LATER, ResourceChange, di
 from review.snapshot import Resource, Snapshot
 
 _PREFIX = "kubernetes-"
-"""The provider's logical name, without the cluster's."""
+"""The provider's logical name, up to the cluster's name."""
 _OF_CLUSTER: Mapping[str, tuple[str, ...]] = {
     KUBERNETES_PROVIDER: (CLUSTER_IDENTIFIER, "context", "kubeconfig"),
     types.INGRESS_RULE: ("description", "referencedSecurityGroupId"),
 }
-"""By type, the inputs that are each cluster's own, and not made of its name."""
+"""By type, the inputs that differ per cluster without being derived from its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """From one cluster to another, both by name."""
+    """A move from one cluster to another, both by name."""
 
     old: str
     new: str
     region: str
 
     def told(self, value: Json) -> Json:
-        """The same with the new cluster's name wherever either's is; a kept name is often the old one's."""
+        """The value with the new cluster's name for either's; a kept `name` is often the old cluster's."""
         match value:
             case str():
                 return re.sub(self._pattern, self.new, value)
@@ -49,14 +49,14 @@ class Move:
 
 
 def clusters_of(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """The names of those that a stack is on."""
+    """The names of the clusters that a stack is on."""
     found = [each for snapshot in (before, after) for each in snapshot.resources.values()]
     names = [each.name.removeprefix(_PREFIX) for each in found if each.type == KUBERNETES_PROVIDER]
     return tuple(dict.fromkeys(names))
 
 
 def move_of(found: Mapping[str, ResourceChange], region: str) -> Move | None:
-    """The move, where one provider goes and another one comes."""
+    """The move, if one provider is deleted and another created; else None."""
     of = {
         way: [
             change.resource.name.removeprefix(_PREFIX)
@@ -70,7 +70,7 @@ def move_of(found: Mapping[str, ResourceChange], region: str) -> Move | None:
 
 
 def paired(found: Mapping[str, ResourceChange], move: Move | None) -> dict[str, ResourceChange]:
-    """The same, with each pair in one change that holds what differs besides the cluster."""
+    """The same changes, with each pair merged into one that holds what differs besides the cluster."""
     if move is None:
         return {**found}
     pairs = dict(_pairs(found, move))
@@ -83,7 +83,7 @@ def paired(found: Mapping[str, ResourceChange], move: Move | None) -> dict[str, 
 
 
 def told(found: Mapping[str, ResourceChange], move: Move | None, stack: str) -> Iterator[Change]:
-    """That the stack moves; and that the database doesn't, where that is so."""
+    """The change that says that the stack moves, and whether the database stays."""
     if move is None:
         return
     of_database = (change for change in found.values() if change.resource.type == types.INSTANCE)
@@ -102,7 +102,7 @@ def told(found: Mapping[str, ResourceChange], move: Move | None, stack: str) -> 
 
 
 def _pairs(found: Mapping[str, ResourceChange], move: Move) -> Iterator[tuple[str, str]]:
-    """The new one's subject, and the old one's."""
+    """Pairs of subjects: the new resource's, and the old one's."""
     gone = {
         (change.resource.type, change.resource.name): subject
         for subject, change in found.items()
@@ -113,7 +113,7 @@ def _pairs(found: Mapping[str, ResourceChange], move: Move) -> Iterator[tuple[st
         base = new.name.removesuffix(f"-{move.new}")
         if base != new.name and (old := gone.get((new.type, f"{base}-{move.old}"))):
             yield subject, old
-    # Of the groups that are admitted only the cluster's may change.
+    # Of the admitted security groups, only the cluster's may change.
     rules = [subject for subject, each in made.items() if each.type == types.INGRESS_RULE]
     closed = [subject for (type_, _), subject in gone.items() if type_ == types.INGRESS_RULE]
     if len(rules) == len(closed) == 1:

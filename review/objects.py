@@ -1,6 +1,6 @@
-"""What happens to the release's Kubernetes objects, told and graded, and why the server's pods roll.
+"""What happens to the release's Kubernetes objects, with grades, and why the server's pods roll.
 
-As for resources, what is harmless is a list, and whatever no rule names is dangerous.
+As for resources, harmless changes are listed, and whatever no rule names is dangerous.
 Source: Kubernetes API reference; "Pod Security Standards".
 """
 
@@ -39,11 +39,11 @@ _IS_IT: dict[str, tuple[Json, ...]] = {
     "type": ("RuntimeDefault",),
     "seccompProfile": ({"type": "RuntimeDefault"},),
 }
-"""By field of pods and containers, the values than which nothing is stricter."""
+"""By field of pods and containers, the strictest values."""
 
 
 def _strict(difference: Difference) -> Judgement:
-    """A field of a security context: each key of one that is added as a whole counts."""
+    """A field of a security context; of one that is added as a whole, every key is judged."""
     field = difference.path.rpartition(".")[2]
     if field == "securityContext" and isinstance(difference.after, dict) and difference.before is None:
         inner = (
@@ -77,7 +77,7 @@ def _volume(difference: Difference) -> Judgement:
 
 
 def _container(difference: Difference) -> Judgement:
-    """Another container: what it may do, and what it gets at."""
+    """An additional container: what it may do, and what it can access."""
     new = difference.after
     if difference.before is not None or not isinstance(new, dict):
         return Judgement(_DANGEROUS, "what a container did for the server ends")
@@ -117,11 +117,11 @@ _RESTARTS = looked_at("the pods run otherwise")
 _PLACED = looked_at("the pods run on other nodes")
 _READY = looked_at("other pods count as ready, or are restarted")
 _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
-"""Domains of annotations that nothing but ourselves, or a scrape, reads."""
+"""Domains of annotations that only this project, or a metrics scrape, reads."""
 
 
 def _annotation(difference: Difference) -> Judgement:
-    """Of what programs in a cluster act on: only what is known to be nobody's order is harmless."""
+    """Programs in a cluster act on annotations: only those known to trigger nothing are harmless."""
     keys = re.findall(r'annotations\."?([^"/]*/?)', difference.path)
     both = [side for side in (difference.before, difference.after) if isinstance(side, dict)]
     named = keys or [key for side in both for key in side]
@@ -169,9 +169,9 @@ _POD: Mapping[str, Rule] = {
     "spec.tolerations": _PLACED,
     "spec.topologySpreadConstraints": _PLACED,
 }
-"""Of pods, in the template of whatever makes them; init containers have the rules of the others."""
+"""For pods, in the template of whatever creates them; init containers follow the rules for containers."""
 _ITEMS: Mapping[str, Rule] = {"spec.containers[]": _container, "spec.volumes[]": _volume}
-"""Of what comes to a pod, or goes, as a whole."""
+"""For what is added to a pod, or removed, as a whole."""
 
 
 _LABELS = looked_at("its labels change")
@@ -220,7 +220,7 @@ _NEW: Mapping[str, str] = {
     "ConfigMap": "it is new; nothing that was there reads it",
     "PodDisruptionBudget": "fewer pods may be evicted at once",
 }
-"""Kinds of which another one admits nobody and runs nothing."""
+"""Kinds of which a new object admits nobody and runs nothing."""
 _RIGHTS_IN_THE_CLUSTER = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 _DANGERS: Mapping[str, str] = {
     **dict.fromkeys(_RIGHTS_IN_THE_CLUSTER, "rights in the cluster change"),
@@ -236,7 +236,7 @@ _DANGERS: Mapping[str, str] = {
 
 
 def why_pods_roll(before: Snapshot, after: Snapshot, found: Mapping[str, ResourceChange]) -> list[str]:
-    """Why all of the server's pods are replaced; nothing if they aren't."""
+    """Why all of the server's pods are replaced; empty if they aren't."""
     if _is_replaced(found):
         return ["their release is replaced"]
     if _is_moved(found):
@@ -257,7 +257,7 @@ def told(
     found: Mapping[str, ResourceChange],
     reasons: list[str],
 ) -> Iterator[Change]:
-    """Every object that differs; `reasons` are those for which the pods roll."""
+    """The change of every object that differs; `reasons` say why the pods roll."""
     replaced, moved = _is_replaced(found), _is_moved(found)
     for change in differing:
         judgement, admitted = _judged(change, before, after, reasons, is_replaced=replaced)
@@ -290,7 +290,7 @@ def _is_moved(found: Mapping[str, ResourceChange]) -> bool:
 def _judged(
     change: ObjectChange, before: Snapshot, after: Snapshot, reasons: list[str], *, is_replaced: bool
 ) -> tuple[Judgement, tuple[Difference, ...]]:
-    """A judgement, and what a policy admits more or less, where it is one."""
+    """A judgement and, for a NetworkPolicy, what it admits in addition or no longer."""
     if change.way is Way.CREATED:
         return _created(change), ()
     if change.way is Way.DELETED:
@@ -325,7 +325,7 @@ def _rule(path: str, rules: Mapping[str, Rule], danger: str | None) -> tuple[str
 
 
 def _created(change: ObjectChange) -> Judgement:
-    """Another object; what it is shows."""
+    """A new object, judged by what it is."""
     new = change.after or {}
     annotations = record(record(new, "metadata"), "annotations")
     if any(key.startswith("helm.sh/hook") for key in annotations):

@@ -1,7 +1,7 @@
-"""What policies allow more, and less: permissions as sentences instead of lines of JSON.
+"""What policies newly allow, or no longer: permissions as sentences instead of lines of JSON.
 
-Documents are compared by what they mean: the order of statements, Sids, indentation, and the forms that IAM
-takes for the same thing are no change; a condition that comes narrows, one that goes widens.
+Documents are compared by meaning: the order of statements, Sids, indentation and equivalent forms of IAM's
+syntax don't count; an added condition narrows, a removed one widens.
 Source: IAM user guide, "IAM JSON policy elements reference".
 """
 
@@ -28,14 +28,14 @@ _ELEMENTS = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotR
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Condition:
-    """What must hold as well; one key of one operator."""
+    """A condition that must hold as well: one key of one operator."""
 
     operator: str
     key: str
     values: tuple[str, ...]
 
     def narrows(self, other: "Condition") -> bool:
-        """Whether it holds only where the other does, too."""
+        """Whether it holds only where the other one holds, too."""
         if (self.operator, self.key) != (other.operator, other.key):
             return False
         if self.values == other.values:
@@ -51,7 +51,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Permission:
-    """One action on one resource, by one principal where a document names some."""
+    """One action on one resource, and by one principal if the document names principals."""
 
     action: str
     resource: str = ""
@@ -59,7 +59,7 @@ class Permission:
     conditions: tuple[Condition, ...] = ()
 
     def within(self, other: "Permission") -> bool:
-        """Whether the other allows all of it."""
+        """Whether the other one allows all of it."""
         return (
             _covers(other.action.lower(), self.action.lower())
             and _covers(other.resource, self.resource)
@@ -75,18 +75,18 @@ class Permission:
 
 @dataclass(frozen=True, kw_only=True)
 class PermissionChange:
-    """What a policy allows more, and less."""
+    """What a policy newly allows, and no longer allows."""
 
     gained: tuple[Permission, ...]
     lost: tuple[Permission, ...]
     narrowed: tuple[Permission, ...] = ()
     """What it still allows, in a narrower form."""
     unread: str = ""
-    """Why the two documents can't be compared so."""
+    """Why the two documents can't be compared by meaning; empty if they can."""
 
 
 def change(before: Resource | None, after: Resource | None) -> PermissionChange | None:
-    """What a policy's change means; None if it is no policy, or allows the same."""
+    """What a policy's change means; None if it isn't a policy, or allows the same."""
     resource = after or before
     if resource is None or resource.type not in DOCUMENTS:
         return None
@@ -128,12 +128,12 @@ def _denied(each: Permission) -> Permission:
 
 
 def _covers(pattern: str, other: str) -> bool:
-    """Whether a pattern matches all that another one does; told only where that is certain."""
+    """Whether a pattern certainly matches everything that another one matches."""
     if pattern in (other, "*"):
         return True
     if other.startswith("!") or pattern.startswith("!") or "?" in pattern:
         return False
-    # `*` in the other text is matched by `*` alone, as any character of it.
+    # A `*` in the other text is matched only by a `*`, like any other character.
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), other, re.DOTALL) is not None
 
 
@@ -162,7 +162,7 @@ def _permissions(statement: Mapping[str, Json]) -> Iterator[Permission]:
 
 
 def _named(statement: Mapping[str, Json], key: str) -> list[str]:
-    """`Not…` stands for everything else: a text that only its equal covers."""
+    """An element's values; a `Not…` element becomes a text that only an equal one covers."""
     if f"Not{key}" in statement:
         return ["! " + json.dumps(sorted(map(str, one_or_many(statement[f"Not{key}"]))))]
     return [str(value) for value in one_or_many(statement.get(key))]

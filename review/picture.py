@@ -1,4 +1,4 @@
-"""The picture of a stack's changes: a Mermaid flowchart of what changes and what depends on it."""
+"""A picture of a stack's changes: a Mermaid flowchart of what changes and what depends on it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,9 +6,9 @@ from review.escape import clipped, label
 from review.model import Change, StackReview, worst
 
 NODES = 40
-"""More are not read; the worst stay."""
+"""Nobody reads more; the worst are kept."""
 EDGES = 200
-"""Mermaid refuses a picture of more than 500."""
+"""Mermaid refuses more than 500."""
 LABEL = 70
 """Characters of a resource's name."""
 
@@ -22,7 +22,7 @@ _CLASSES = {
 
 
 def picture(stack: StackReview) -> tuple[str, ...]:
-    """The lines of the flowchart, with arrows from a resource to what depends on it; none if none changes."""
+    """The flowchart's lines, with arrows from a resource to what depends on it; empty if none changes."""
     if not stack.resources:
         return ()
     return tuple(_lines(stack))
@@ -67,7 +67,7 @@ def _worst_by_subject(changes: tuple[Change, ...]) -> Mapping[str, Change]:
 
 
 def _classes(stack: StackReview, changes: Mapping[str, Change]) -> Mapping[str, str]:
-    """By subject, changed ones first: the class of its node."""
+    """The class of each subject's node, changed ones first."""
     changed = dict.fromkeys(subject for subject, _ in stack.resources)
     dependents = dict.fromkeys(each for _, each_of in stack.resources for each in each_of)
     graded = {

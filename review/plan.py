@@ -1,6 +1,6 @@
-"""A plan of the real engine, as `pulumi preview --json` prints it, read as what it does to a stack.
+"""Reads a plan of the real engine, as `pulumi preview --json` prints it, and reviews what it does to a stack.
 
-Its form: sdk/go/common/apitype and pkg/backend/display/json.go (PreviewDigest) of pulumi/pulumi.
+Source of the format: sdk/go/common/apitype and pkg/backend/display/json.go (PreviewDigest) of pulumi/pulumi.
 """
 
 import json
@@ -46,14 +46,14 @@ class Plan:
     errors: tuple[str, ...]
     """What went wrong in the preview."""
     unread: tuple[str, ...]
-    """Operations that a newer engine has, and this doesn't know."""
+    """A newer engine's operations, which aren't known here."""
 
 
 def read_plan(file: Path, project: str) -> Plan:
     """The plan in a file.
 
     Raises:
-        UsageError: the file can't be read, is no plan or is cut off, or is another project's.
+        UsageError: the file can't be read, isn't a plan or is truncated, or is another project's.
     """
     try:
         parsed = cast(object, json.loads(file.read_bytes()))
@@ -67,7 +67,7 @@ def read_plan(file: Path, project: str) -> Plan:
         for diagnostic in records(content, "diagnostics")
         if text(diagnostic, "severity") == "error"
     )
-    # A preview that fails before its first step has none, and says why.
+    # A preview that fails before its first step has no steps, but diagnostics that say why.
     if not isinstance(content.get("steps"), list) and not errors:
         raise UsageError(f"--plan {file} is not a plan: it has no steps; {_HOW}")
     steps = records(content, "steps")
@@ -138,18 +138,18 @@ _HOW = "make one: pulumi preview --json > plan.json"
 
 @dataclass(frozen=True, kw_only=True)
 class _Steps:
-    """What a plan says of one URN."""
+    """What a plan says about one URN."""
 
     refreshed: Mapping[str, Json] | None
-    """What a refresh looked at; or in its stead what it found: `update` is drift, `delete` loss."""
+    """The refresh step, or in its place a step with what it found: `update` is drift, `delete` is loss."""
     planned: Mapping[str, Json] | None
 
 
 def _by_urn(steps: Iterable[Mapping[str, Json]]) -> Iterator[_Steps]:
-    """A plan made with --refresh has first a step for each resource that the state knows.
+    """Group the steps by URN: a plan made with --refresh first has a step for each resource in the state.
 
-    Source: pulumi/pulumi pkg/backend/display/json.go (ShowPreviewDigest): where a refresh found something, it
-    is printed as that by some versions. Resources that stay the same have no other step.
+    Some versions print what the refresh found instead, as an update or deletion. Resources that stay the same
+    have no other step. Source: pulumi/pulumi pkg/backend/display/json.go (ShowPreviewDigest).
     """
     found: dict[str, list[Mapping[str, Json]]] = {}
     for step in steps:
@@ -192,7 +192,7 @@ def _change_of(steps: _Steps) -> ResourceChange | None:
 
 
 def _drift(refreshed: Mapping[str, Json]) -> ResourceChange | None:
-    """What a refresh found, where the plan does nothing about it."""
+    """What a refresh found, if the plan does nothing about it."""
     found = _change(refreshed)
     stays = tuple(replace(each, note=each.note or DRIFT_STAYS) for each in found.differences) if found else ()
     return replace(found, differences=stays) if found else None
@@ -220,7 +220,7 @@ def _change(step: Mapping[str, Json]) -> ResourceChange | None:
 
 
 def _replaced_by(step: Mapping[str, Json]) -> tuple[str, ...]:
-    """The engine names the inputs; for a replacement trigger it names none."""
+    """The inputs that the engine names as the reason; for a replacement trigger it names none."""
     has_trigger = any("replacementTrigger" in record(step, state) for state in ("oldState", "newState"))
     return tuple(texts(step, "replaceReasons")) or ((BY_TRIGGER,) if has_trigger else ())
 
@@ -242,7 +242,7 @@ def _resource(state: Mapping[str, Json]) -> Resource:
 
 
 def _subject(urn: str) -> str:
-    """A URN's last two parts: the type, with those of its parents before it, and the name."""
+    """The subject of a URN, whose last two parts are the type, qualified by its parents', and the name."""
     types, _, name = urn.rpartition("::")
     return subject_of(types.rpartition("::")[2].rpartition("$")[2], name)
 
@@ -256,7 +256,7 @@ def _differences(
     if before.protect != after.protect:
         found.append(Difference(path="protect", before=before.protect, after=after.protect))
     seen = {each.path.partition(".")[0].partition("[")[0] for each in found}
-    # What differs by the provider's own word, and not in what the program says: drift, and secrets.
+    # What differs according to the provider, but not in the program's inputs: drift and secrets.
     found += [
         Difference(path=path, before=None, after=None, note="differs, by the provider's word")
         for path in sorted(record(step, "detailedDiff"))

@@ -1,4 +1,4 @@
-"""Who may reach what by a NetworkPolicy, so that two of them are compared by what they admit.
+"""Who may reach what under a NetworkPolicy, so that two policies can be compared by what they admit.
 
 Source: Kubernetes, "Network Policies", and the API reference of NetworkPolicySpec.
 """
@@ -20,14 +20,14 @@ class Admitted:
 
     direction: str
     peer: str
-    """As JSON; or everybody."""
+    """As JSON, or `EVERYBODY`."""
     protocol: str
-    """Empty for all of them."""
+    """Empty for all protocols."""
     first: int
     last: int
 
     def within(self, other: "Admitted") -> bool:
-        """Whether the other admits all of it."""
+        """Whether the other one admits all of it."""
         return (
             self.direction == other.direction
             and other.protocol in ("", self.protocol)
@@ -44,9 +44,9 @@ class Admitted:
 
 
 def admitted(policy: Mapping[str, Json], ports: Mapping[str, Json]) -> frozenset[Admitted] | None:
-    """What a policy lets its pods take and send; None where a port's name means nothing here.
+    """What a policy lets its pods receive and send; None if it names an unknown port.
 
-    `ports` are those that have names.
+    `ports` are the named ones.
     """
     spec = record(policy, "spec")
     types = texts(spec, "policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
@@ -86,7 +86,7 @@ def _range(port: Mapping[str, Json], names: Mapping[str, Json]) -> tuple[str, in
         return protocol, *_PORTS
     number = names.get(given, given) if isinstance(given, str) else given
     if not isinstance(number, int):
-        raise ValueError(given)  # noqa: TRY004 a name that nobody gave
+        raise ValueError(given)  # noqa: TRY004 a name that no port has
     last = port.get("endPort")
     return protocol, number, last if isinstance(last, int) else number
 

@@ -1,7 +1,7 @@
-"""The rehearsals of a revision's stacks: in processes of their own, by the base's judges, kept by content.
+"""Rehearses a revision's stacks in separate processes, with the base's judges, and caches results by content.
 
-A revision's program is somebody else's code. Its process has a home of its own, none of the environment's
-credentials, and limits; it says what came of it in one file, and whatever it starts ends with it.
+A revision's program is somebody else's code. Its process has its own home folder, limits, and none of the
+environment's credentials; it reports its results in one file, and whatever it starts ends with it.
 """
 
 import contextlib
@@ -23,18 +23,18 @@ from tools.cache import user_cache
 
 RUNNER = Path(__file__).with_name("runner.py")
 SECONDS, SECONDS_A_STACK = 120, 30
-"""How long the rehearsals of one process may take."""
+"""How long the rehearsals in one process may take."""
 MEGABYTES = 4_096
-"""Of memory that one process may use."""
+"""How much memory one process may use."""
 _PASSED_ON = ("LANG", "LC_ALL", "PATH", "SYSTEMROOT")
 _TAIL = 4_000
-"""Bytes of what a process printed that are looked at."""
+"""How many of the last bytes that a process printed are read."""
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """Where a revision is rehearsed."""
+    """The Python that rehearses a revision."""
 
     python: Path
     problem: str = ""
@@ -46,14 +46,14 @@ class Rehearsed:
     """How one stack's rehearsal went."""
 
     report: Mapping[str, Json] | None
-    """As `python -m rehearsal --json` prints it; None if the stack couldn't be rehearsed."""
+    """As printed by `python -m rehearsal --json`; None if the stack couldn't be rehearsed."""
     problem: str
-    """Why not: in the words of the program, or of the error."""
+    """Why it couldn't, in the words of the program or the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Some stacks of one revision to rehearse."""
+    """Stacks of one revision to rehearse."""
 
     revision: Revision
     interpreter: Interpreter
@@ -65,9 +65,9 @@ class Task:
 def rehearse_all(
     tasks: Iterable[Task], progress: Progress, meanwhile: Callable[[], None]
 ) -> dict[tuple[str, str], Rehearsed]:
-    """By the revision's name and the stack. What was rehearsed before, with the same content, is kept.
+    """The rehearsals by the revision's name and the stack; those of the same content come from the cache.
 
-    `meanwhile` is done while the rehearsals run.
+    `meanwhile` is called while the rehearsals run.
     """
     found: dict[tuple[str, str], Rehearsed] = {}
     waiting: list[Task] = []
@@ -100,7 +100,7 @@ def _processors() -> int:
 
 
 def _shares(task: Task, stacks: Sequence[str]) -> list[Task]:
-    """One process a processor: starting one takes as long as rehearsing several stacks."""
+    """One share per processor: starting a process takes as long as rehearsing several stacks."""
     count = min(_processors(), len(stacks))
     return [replace(task, stacks=tuple(stacks[start::count])) for start in range(count)]
 
@@ -109,7 +109,7 @@ def _run(task: Task) -> dict[str, Rehearsed]:
     with tempfile.TemporaryDirectory(prefix="maestro-rehearsal-") as folder:
         answers, broken = answers_of(task, Path(folder))
     missing = Rehearsed(report=None, problem=f"the rehearsal broke: {broken}")
-    # Where the revision lies is of no interest, and another place each time.
+    # The revision's folder is of no interest, and differs each time.
     return {
         stack: replace(answer, problem=answer.problem.replace(f"{task.revision.root}{os.sep}", ""))
         for stack in task.stacks
@@ -118,7 +118,7 @@ def _run(task: Task) -> dict[str, Rehearsed]:
 
 
 def answers_of(task: Task, folder: Path) -> tuple[dict[str, Rehearsed], str]:
-    """By stack, and what became of those that aren't there."""
+    """The answers by stack, and what went wrong if some are missing."""
     files = task.revision.stacks()
     answers, said, home = folder / "answers", folder / "said", folder / "home"
     home.mkdir()
@@ -150,7 +150,7 @@ def answers_of(task: Task, folder: Path) -> tuple[dict[str, Rehearsed], str]:
                 f"it hadn't ended after {SECONDS} seconds and {SECONDS_A_STACK} for each stack",
             )
         finally:
-            # Also what it started, and left behind.
+            # Also ends the processes that it left behind.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -163,7 +163,7 @@ def _found(answers: Path) -> dict[str, Rehearsed]:
     for line in lines:
         try:
             answer = cast(object, json.loads(line))
-        except (ValueError, RecursionError):  # it was ended in the middle of a line
+        except (ValueError, RecursionError):  # the process was killed in the middle of a line
             continue
         if isinstance(answer, dict):
             read = cast("dict[str, Json]", answer)
@@ -181,25 +181,25 @@ def _last_words(said: Path, status: int) -> str:
 
 
 def read_answer(answer: Mapping[str, Json]) -> Rehearsed:
-    """What a line of the runner says."""
+    """The rehearsal that a line of the runner's output describes."""
     try:
         report = cast(object, json.loads(text(answer, "output")))
     except ValueError:
         said = text(answer, "errors").strip() or f"it ended with status {number(answer, 'status')}"
         return Rehearsed(report=None, problem=said)
     if not isinstance(report, dict):
-        return Rehearsed(report=None, problem="the rehearsal printed something else than a report")
+        return Rehearsed(report=None, problem="the rehearsal printed something other than a report")
     read = cast("dict[str, Json]", report)
     if read.get("result") == "unusable":
         return Rehearsed(report=None, problem=text(read, "message"))
     return Rehearsed(report=read, problem="")
 
 
-# --- what was rehearsed before -----------------------------------------------------------------------
+# --- the cache ---------------------------------------------------------------------------------------
 
 
 def _place(task: Task, stack: str) -> Path | None:
-    """None where there is no folder for it, or where what is found isn't the revision's own."""
+    """The cache file; None if there is no cache folder, or the interpreter lacks what the revision pins."""
     if task.interpreter.problem:
         return None
     of = f"{stack} {task.revision.stack_digest(stack)} {task.judge.deployed}"
@@ -220,7 +220,7 @@ def _kept(task: Task, stack: str) -> Rehearsed | None:
 
 
 def _keep(task: Task, stack: str, report: Mapping[str, Json]) -> None:
-    """Secrets are masked in a report. A cache that can't be written costs time, and nothing else."""
+    """Cache a report, in which secrets are masked. Failing to do so only costs time."""
     place = _place(task, stack)
     if place is None:
         return

@@ -1,4 +1,4 @@
-"""What gets installed: files of requirements, line by line; only what pins a version is understood."""
+"""Changes of what gets installed: requirements files, line by line; only pinned versions are understood."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,15 +14,15 @@ _PIN = re.compile(
 
 
 def is_one(path: str) -> bool:
-    """Whether a path is that of such a file."""
+    """Whether a path is that of a requirements or lock file."""
     return _FILE.fullmatch(path) is not None
 
 
 def lines(text: str) -> list[str]:
-    """What a file asks for, and its options, as pip reads it: no comments, and continued lines are one."""
+    """A file's requirements and options as pip reads them: without comments, with continued lines joined."""
     found, begun = list[str](), ""
     for line in [*text.splitlines(), ""]:
-        is_comment = re.match(r"\s*#", line)  # which isn't continued
+        is_comment = re.match(r"\s*#", line)  # a comment can't be continued
         if line.endswith("\\") and not is_comment:
             begun += line.strip("\\")
             continue
@@ -33,7 +33,7 @@ def lines(text: str) -> list[str]:
 
 
 def told(paths: Iterable[str], before: Revision, after: Revision) -> list[Change]:
-    """What differs in such files, each package by itself. What several locks say alike is told once."""
+    """The changes in such files, one per package; the same change in several locks is reported once."""
     found = list[Change]()
     for path in paths:
         found += (change for change in _told(path, before, after) if change not in found)
@@ -75,7 +75,7 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
 
 
 def _lines(text: str | None) -> dict[str, str]:
-    """By package, or by the line itself where it names none."""
+    """The lines by package, or by the line itself if it names none."""
     pins = ((_PIN.fullmatch(line), line) for line in lines(text or ""))
     return {pin["name"].lower() if pin else line: line for pin, line in pins}
 

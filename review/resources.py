@@ -1,4 +1,4 @@
-"""Which resources a revision changes, and how: in place or by replacement, by the providers' own tables."""
+"""Which resources a revision changes, and how: in place or by replacement, as the providers' tables say."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ _IN_SECRETS = frozenset(
         "random:index/randomPassword:RandomPassword",
     }
 )
-"""Types of which something is in a secret."""
+"""Types whose outputs are part of a secret."""
 _PROVIDER_OPTION = "options.provider"
-"""Another provider replaces, unless both are the package's default ones, which the option doesn't name.
+"""Another provider replaces the resource, unless both are default providers, which the option doesn't name.
 
 Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (providerChanged).
 """
@@ -45,25 +45,25 @@ class ResourceChange:
     """What happens to one resource."""
 
     resource: Resource
-    """As it will be; of a deleted one, as it was."""
+    """As it will be; if it is deleted, as it was."""
     before: Resource | None
     way: Way
     differences: tuple[Difference, ...]
     replaced_by: tuple[str, ...] = ()
-    """The inputs that replace it, or the options."""
+    """The inputs or options that require its replacement."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The inputs that differ: of a release's values each, dotted, of others the outermost."""
+        """The inputs that differ: a release's values as dotted paths, others by their top-level name."""
         if self.resource.type == types.RELEASE:
             return tuple(difference.path.replace('"', "") for difference in self.differences)
         return tuple(dict.fromkeys(top(difference.path) for difference in self.differences))
 
 
 def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
-    """By subject, in the order in which they are made: a resource follows what it needs.
+    """The changes by subject, in the order in which they are made: a resource follows what it needs.
 
-    Both have the subjects of the later one: `aligned`.
+    Both snapshots must use the later one's subjects: see `aligned`.
     """
     found: dict[str, ResourceChange] = {}
     stays = before.resources.keys() & after.resources.keys()
@@ -81,15 +81,15 @@ def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
 
 
 def differences_of(old: Resource, new: Resource) -> tuple[Difference, ...]:
-    """What differs of one resource, its options included."""
+    """What differs in a resource, including its options."""
     return (*_of_inputs(old, new), *_of_options(old, new, ()))
 
 
 def aligned(before: Snapshot, after: Snapshot) -> Snapshot:
-    """The earlier one, with the subjects under which the later one has the same resources.
+    """The earlier snapshot, with the subjects that the same resources have in the later one.
 
-    A resource is that of its URN or of one of its aliases; or, with another URN, that of its own type and
-    name, and is then another to Pulumi.
+    A resource is the same if its URN or one of its aliases is. One that has only the same type and name keeps
+    its subject, but is a different resource to Pulumi.
     """
     earlier = {resource.urn: subject for subject, resource in before.resources.items()}
     names = _names(after)
@@ -98,14 +98,14 @@ def aligned(before: Snapshot, after: Snapshot) -> Snapshot:
         was = next((earlier[urn] for urn in names(resource.urn) if urn in earlier), None)
         if was is not None:
             found.setdefault(was, subject)
-    # What gives its name to another, and has none itself, is told by its URN.
+    # A resource whose subject another one takes, and that has no new one, is reported by its URN.
     taken = {*found.values()}
     lost = {was: before.resources[was].urn for was in before.resources if was not in found and was in taken}
     return renamed(before, {was: is_ for was, is_ in (found | lost).items() if was != is_})
 
 
 def _names(after: Snapshot) -> Callable[[str], list[str]]:
-    """By a resource's URN, all URNs under which it may be in the state, its own first.
+    """A function from a resource's URN to all URNs that it may have in the state, its own first.
 
     Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (generateAliases, inheritedChildAlias).
     """
@@ -114,7 +114,7 @@ def _names(after: Snapshot) -> Callable[[str], list[str]]:
 
     def names(urn: str) -> list[str]:
         if urn not in aliases:
-            aliases[urn] = [urn]  # a parent that is its own would never end
+            aliases[urn] = [urn]  # set first, so that a resource that is its own parent ends
             if resource := later.get(urn):
                 parents = names(resource.parent) if resource.parent else [""]
                 specs: list[Mapping[str, Json]] = [{}, *_own_aliases(resource)]
@@ -133,7 +133,7 @@ def _own_aliases(resource: Resource) -> list[Mapping[str, Json]]:
 
 
 def _alias(resource: Resource, parent: str, spec: Mapping[str, Json]) -> str:
-    """The URN that an alias of a resource stands for, where its parent is called `parent`."""
+    """The URN that a resource's alias stands for, if its parent's URN is `parent`."""
     if "urn" in spec:
         return text(spec, "urn")
     head, project, types_, name = resource.urn.split("::", 3)
@@ -148,7 +148,7 @@ def _alias(resource: Resource, parent: str, spec: Mapping[str, Json]) -> str:
 
 
 def dependents(after: Snapshot, subject: str) -> tuple[str, ...]:
-    """What needs a resource, directly."""
+    """The resources that need this one directly."""
     return tuple(sorted(s for s, resource in after.resources.items() if subject in resource.needs))
 
 
@@ -184,7 +184,7 @@ def _changed(
 ) -> ResourceChange | None:
     was_external, is_external = (_record(each.options).get("external") is True for each in (old, new))
     if is_same and is_external and not was_external:
-        # Nothing is sent to its provider any more. Source: as of `_names` (a read resource).
+        # It is only read from now on, so nothing is sent to its provider. Source: as for `_names`.
         left = Difference(path="options.external", before=None, after=True)
         return ResourceChange(resource=new, before=old, way=Way.UPDATED, differences=(left,))
     own = (*_of_inputs(old, new), *_of_options(old, new, stays))
@@ -227,7 +227,7 @@ def _changed(
 
 
 def _of_inputs(old: Resource, new: Resource) -> Iterator[Difference]:
-    """Without what is ignored: the engine sends the state's values of it."""
+    """What differs except in ignored inputs, for which the engine uses the state's values."""
     ignored = texts(_record(new.options), "ignoreChanges")
     yield from (each for each in _differing(old, new) if top(each.path) not in ignored)
 
@@ -254,7 +254,7 @@ def _of_options(old: Resource, new: Resource, stays: Collection[str]) -> Iterato
         yield from differences(old.options, new.options, "options")
     if old.urn != new.urn:
         yield Difference(path="urn", before=old.urn, after=new.urn)
-    # What comes or goes altogether is told by itself.
+    # Resources that are created or deleted are reported by themselves.
     no_more, newly = (
         (one - other) & {*stays} for one, other in ((old.needs, new.needs), (new.needs, old.needs))
     )
@@ -272,9 +272,9 @@ def _is_of_kubernetes(resource: Resource) -> bool:
 
 
 def is_downgrade(difference: Difference) -> bool:
-    """Whether an instance is to have an older version of its engine, which RDS refuses."""
+    """Whether an instance's engine would get an older version, which RDS refuses."""
     versions = _versions(difference)
-    # A major alone stands for any of its minors.
+    # A major version alone stands for any of its minor versions.
     parts = min(map(len, versions)) if versions else 0
     return versions is not None and versions[1][:parts] < versions[0][:parts]
 
@@ -286,7 +286,7 @@ def is_minor_upgrade(difference: Difference) -> bool:
 
 
 def _versions(difference: Difference) -> tuple[list[int], list[int]] | None:
-    """An instance's old and new version, major first; None if that isn't what differs."""
+    """An instance's old and new engine version, major first; None if something else differs."""
     old, new = (str(value).split(".") for value in (difference.before, difference.after))
     if top(difference.path) != "engineVersion" or not all(part.isdigit() for part in [*old, *new]):
         return None
@@ -294,12 +294,12 @@ def _versions(difference: Difference) -> tuple[list[int], list[int]] | None:
 
 
 def top(path: str) -> str:
-    """The input that a dotted path begins with."""
+    """The top-level input of a dotted path."""
     return path.partition(".")[0].partition("[")[0]
 
 
 def _following(old: Resource, new: Resource, found: Mapping[str, ResourceChange]) -> Iterator[Difference]:
-    """Inputs of the same text that stand for something that is replaced, or for another in its place."""
+    """Inputs whose text stays the same, but which refer to a resource that is replaced or new."""
     gone = {subject.partition(" ")[0] for subject in old.needs - new.needs}
     replaced = {
         subject
@@ -332,16 +332,16 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 def is_known(type_: str) -> bool:
-    """Whether anything here knows what a change of such a resource does."""
+    """Whether it is known here what a change of such a resource does."""
     return type_ == KUBERNETES_PROVIDER or type_ in TYPES
 
 
 def _replaces(type_: str, path: str) -> str:
-    """The input by which another value at a path replaces the resource; empty if it doesn't."""
+    """The input at or above a path whose change replaces the resource; empty if none does."""
     if type_ == KUBERNETES_PROVIDER:
         return path if path == CLUSTER_IDENTIFIER else ""
     if not is_known(type_):
-        return top(path)  # the worse is assumed
+        return top(path)  # assume the worst
     table = _table(type_)
     above = (key for key in table if path == key or path.startswith((f"{key}.", f"{key}[")))
     return next((key for key in above if table[key] is OfInput.REPLACE), "")

@@ -1,4 +1,4 @@
-"""A review from start to end: two revisions, the stacks of both, what each becomes."""
+"""A review from start to end: two revisions, the stacks of both, and what happens to each."""
 
 import importlib
 import sys
@@ -22,15 +22,15 @@ class Request:
     """What to review."""
 
     root: Path
-    """Folder of Pulumi.yaml: the work tree as it is."""
+    """Folder of Pulumi.yaml, in the work tree under review."""
     base: str | None
     """The revision to compare with; None to read plans only."""
     is_deployed: bool = False
-    """Whether the base itself is what regions run; else it is a branch, from which the work tree parted."""
+    """Whether to compare with `base` itself, which regions run, or with where the work tree branched off."""
     plans: Sequence[Path] = ()
     """Files that `pulumi preview --json` printed."""
     stacks: Sequence[str] = ()
-    """Those to rehearse; all if there are none."""
+    """The stacks to rehearse; empty for all."""
     acknowledged: Mapping[str, str] = field(default_factory=dict[str, str])
     """Reasons by fingerprint."""
 
@@ -79,7 +79,7 @@ def review(request: Request, progress: Progress) -> Review:
 def _planned(plans: Sequence[Path], project: str) -> Iterator[StackReview]:
     """What the plans do. Raises UsageError."""
     if plans:
-        from review.plan import read_plan, reviewed  # as slow to import as what compares
+        from review.plan import read_plan, reviewed  # slow to import, like `review.stacks`
 
         yield from (reviewed(read_plan(file, project)) for file in plans)
 
@@ -92,7 +92,7 @@ def _compared(  # noqa: PLR0913, PLR0917 what a review is made of
     notes: list[str],
     progress: Progress,
 ) -> tuple[list[StackReview], list[Change]]:
-    """Each stack whose two rehearsals may differ, and what differs in files that concern all of them."""
+    """The reviews of stacks that change, and the changes of files that concern all stacks."""
     with tempfile.TemporaryDirectory(prefix="maestro-review-") as folder:
         before = repository.unpack(BASE, commit, Path(folder))
         after = repository.work_tree(HEAD)
@@ -143,7 +143,7 @@ def _by_its_own(
     task: Task,
     progress: Progress,
 ) -> dict[tuple[str, str], Rehearsed]:
-    """What the head's own judges say, where they differ and the base's can't rehearse it: for information."""
+    """For information: what the head's own judges say, if they differ and the base's can't rehearse it."""
     if before.deployed == after.deployed:
         return {}
     broken = [stack for stack in task.stacks if rehearsed[HEAD, stack].report is None]
@@ -154,7 +154,7 @@ def _by_its_own(
 
 
 def _settings(project: str, before: Path | None, after: Path | None) -> Callable[[bool], Iterator[Change]]:
-    """What differs in a stack's file beside what is rehearsed; called with whether the rehearsals differ."""
+    """A function for the changes of a stack file, which takes whether the rehearsals show anything unsafe."""
     from review import settings
 
     if before is None or after is None:
@@ -163,7 +163,7 @@ def _settings(project: str, before: Path | None, after: Path | None) -> Callable
 
 
 def _files(before: Revision, after: Revision) -> list[Change]:
-    """What differs in files that concern all stacks. Imported only now, while rehearsals run."""
+    """Changes of files that concern all stacks. The imports happen only now, while rehearsals run."""
     _import_what_compares()
     from review import files
 
@@ -171,7 +171,7 @@ def _files(before: Revision, after: Revision) -> list[Change]:
 
 
 def _import_what_compares() -> None:
-    """The providers' tables take a tenth of the time of a rehearsal."""
+    """Import the providers' tables, which takes a tenth of a rehearsal's time."""
     importlib.import_module("review.stacks")
 
 

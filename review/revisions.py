@@ -17,16 +17,16 @@ UNREAD = re.compile(
     r"(docs|tests|examples|benchmarks)/.*|charts/[^/]+/README\.md|[A-Z]+\.md|LICENSE|\.editorconfig"
     r"|\.github/ISSUE_TEMPLATE/.*|\.github/[a-z_]+\.md"
 )
-"""Files that nothing deployed, nothing that deploys and nothing that judges reads. All others count."""
+"""Files that nothing reads that is deployed, deploys or judges. All others count."""
 JUDGES = ("checks", "common", "emulator", "engine", "policies", "rehearsal", "review")
 """Packages that judge a pull request."""
 _APART = {*JUDGES, "controlplane", "doctor", "fleet", "tools", ".github", ".ci", "Makefile", "fleet.yaml",
           "renovate.json", ".gitignore"}  # fmt: skip
-"""What no program is made of: packages that are found where the judges' are, and what other programs read."""
+"""What can't be part of the program: packages imported from the judges' folder, and other programs' files."""
 DEPENDENCIES = ("requirements.txt", "requirements-rehearsal.txt")
-"""What a rehearsal is run with, locked."""
+"""The locks of what a rehearsal is run with."""
 LINK = "link "
-"""Begins what stands for a link's content."""
+"""Begins the text that stands for a symbolic link's content."""
 _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]{1,100})\.yaml")
 _LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.ya?ml)(/.*)?", re.DOTALL)
 
@@ -36,14 +36,14 @@ class Revision:
     """A tree of the project."""
 
     name: str
-    """As a person knows it."""
+    """Its readable name."""
     root: Path
     """Folder of its Pulumi.yaml."""
     files: Mapping[str, str]
-    """By path, a digest of each file's content, or of what a link says."""
+    """By path, a digest of the file's content, or a link's target."""
 
     def stacks(self) -> dict[str, Path]:
-        """The stack files by stack."""
+        """The stack files, by stack."""
         named = ((_STACK_FILE.fullmatch(path), path) for path in sorted(self.files))
         return {
             found[1]: self.root / path
@@ -52,7 +52,7 @@ class Revision:
         }
 
     def like_stack_files(self) -> dict[str, str]:
-        """What is named like a stack's file and isn't one: by path, what it is."""
+        """What is named like a stack file without being one: by path, what it is."""
         own = {file.name for file in self.stacks().values()}
         found: dict[str, str] = {}
         for path in sorted(self.files):
@@ -64,17 +64,17 @@ class Revision:
 
     @cached_property
     def deployed(self) -> str:
-        """Digest of all that may decide what any stack builds: whatever counts, but stacks' own files."""
+        """Digest of all that may affect what any stack builds: all files that count, except stack files."""
         return self.digest(*(path for path in self.files if counts(path) and not _STACK_FILE.fullmatch(path)))
 
     @cached_property
     def program(self) -> str:
-        """Digest of what of it the program may be made of: the base's judges are found instead of its own."""
+        """Digest of all that the program may use, without judges, since the base's are imported instead."""
         files = (path for path in self.files if counts(path) and not _STACK_FILE.fullmatch(path))
         return self.digest(*(path for path in files if path.partition("/")[0] not in _APART))
 
     def stack_digest(self, stack: str) -> str:
-        """Digest of all that decides what one stack builds; of one that isn't there, of nothing."""
+        """Digest of all that decides what one stack builds; empty if there is no such stack."""
         file = self.stacks().get(stack)
         if file is None:
             return ""
@@ -82,14 +82,14 @@ class Revision:
         return f"{self.program}-{self.digest(file.name, *named)}"
 
     def digest(self, *paths: str) -> str:
-        """Of the files at these paths: names and contents."""
+        """Digest of the names and contents of the files at these paths."""
         total = hashlib.sha256()
         for path in sorted({*paths} & self.files.keys()):
             total.update(f"{path}\0{self.files[path]}\n".encode(errors="surrogateescape"))
         return total.hexdigest()
 
     def content(self, path: str) -> bytes | None:
-        """What is in a file; None if there is none, or it is a link."""
+        """A file's content; None if it doesn't exist or is a link."""
         file = self.root / path
         if path not in self.files or file.is_symlink():
             return None
@@ -99,7 +99,7 @@ class Revision:
             return None
 
     def text(self, path: str) -> str | None:
-        """A file's text; None if there is none, or it isn't UTF-8."""
+        """A file's text; None if it doesn't exist or isn't UTF-8."""
         try:
             content = self.content(path)
             return None if content is None else content.decode().replace("\r\n", "\n")
@@ -108,12 +108,12 @@ class Revision:
 
 
 def counts(path: str) -> bool:
-    """Whether a file may have to do with what is deployed, or with who judges it."""
+    """Whether a file may affect what is deployed, or what judges it."""
     return UNREAD.fullmatch(path) is None
 
 
 def changed_files(before: Revision, after: Revision) -> list[str]:
-    """The paths at which the two differ."""
+    """The paths at which two revisions differ."""
     paths = sorted({*before.files, *after.files})
     return [path for path in paths if before.files.get(path) != after.files.get(path)]
 
@@ -121,7 +121,7 @@ def changed_files(before: Revision, after: Revision) -> list[str]:
 def _digest(file: Path) -> str:
     if file.is_symlink():
         return f"{LINK}{file.readlink()}"
-    if not file.is_file():  # another repository's checkout, or what can't be read like a file
+    if not file.is_file():  # another repository's checkout, or something that isn't a regular file
         return "no file"
     executable = "x" if os.access(file, os.X_OK) else ""
     return hashlib.sha256(file.read_bytes()).hexdigest() + executable
@@ -135,7 +135,7 @@ class Repository:
     """Folder of Pulumi.yaml."""
 
     def commit(self, revision: str, *, is_exact: bool) -> str:
-        """The commit that a review compares with: `revision`'s own, or where it and the work tree parted.
+        """The commit that a review compares with: `revision`'s own, or its merge base with the work tree.
 
         Raises:
             UsageError: there is no such revision here, or no repository.
@@ -161,17 +161,17 @@ class Repository:
         return f'there is no revision "{revision}"; for example: --base origin/main (after git fetch)'
 
     def is_dirty(self) -> bool:
-        """Whether the work tree holds what no commit does."""
+        """Whether the work tree has uncommitted changes."""
         return bool(self._git("status", "--porcelain").stdout.strip())
 
     def describe(self) -> str:
-        """The work tree's commit, as a person knows it."""
+        """The work tree's commit, with its branch if there is one."""
         branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.decode().strip()
         commit = self._git("rev-parse", "--short", "HEAD").stdout.decode().strip()
         return f"{branch} ({commit})" if branch else commit
 
     def work_tree(self, name: str) -> Revision:
-        """The project as it is here: what git tracks, and what it neither tracks nor ignores."""
+        """The project in the work tree: what git tracks, and what it neither tracks nor ignores."""
         listed = self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
         paths = {os.fsdecode(path) for path in listed.split(b"\0") if path}
         there = (path for path in paths if os.path.lexists(self.root / path))
@@ -179,10 +179,10 @@ class Repository:
         return Revision(name=name, root=self.root, files=files)
 
     def unpack(self, name: str, commit: str, folder: Path) -> Revision:
-        """The commit's project, in `folder`; nothing of the repository is touched. Raises UsageError.
+        """Write the commit's project to `folder`, without touching the repository. Raises UsageError.
 
-        Each file is written as the commit holds it: what the work tree's attributes would make of it is the
-        pull request's doing.
+        Files are written exactly as committed: the work tree's attributes, which a pull request may change,
+        don't apply.
         """
         prefix = self._git("rev-parse", "--show-prefix").stdout.decode().strip()
         listed = self._git("ls-tree", "-r", "-z", f"{commit}:{prefix}")
@@ -231,7 +231,7 @@ def _parsed(file: Path) -> object:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """The texts in it: some name files, as `database.caBundleFile` does."""
+    """The texts in a value; some name files, as `database.caBundleFile` does."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

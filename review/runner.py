@@ -1,7 +1,7 @@
-"""Rehearse many stacks of the program in the current folder, by the rehearsal of another folder: the judge's.
+"""Rehearses stacks of the program in the current folder with the rehearsal in another one: the judge's.
 
-`python runner.py JUDGE ANSWERS MEGABYTES NAME=FILE…`, run in the program's folder: imports nothing of the
-review. It writes a line of JSON for each stack to the file ANSWERS: `stack`, `status` (the rehearsal's exit
+`python runner.py JUDGE ANSWERS MEGABYTES NAME=FILE…`, run in the program's folder. It imports nothing of the
+review. To the file ANSWERS it writes a line of JSON for each stack: `stack`, `status` (the rehearsal's exit
 status), `output`, `errors`.
 """
 
@@ -28,7 +28,7 @@ class _Judges(importlib.machinery.PathFinder):
             each.parent.name: judge for each in judge.glob("*/__init__.py") if each.parent.name != PROGRAM
         }
 
-    def find_spec(  # pyright: ignore[reportIncompatibleMethodOverride] typeshed has it as a class's method
+    def find_spec(  # pyright: ignore[reportIncompatibleMethodOverride] a class method in typeshed
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         place = self._places.get(fullname) if path is None else None
@@ -36,13 +36,13 @@ class _Judges(importlib.machinery.PathFinder):
 
 
 def main(judge: str, answers: str, megabytes: str, *stacks: str) -> None:
-    """Rehearse each."""
+    """Rehearse each stack."""
     _limit(int(megabytes))
     own = os.getpid()
     sys.path.pop(0)  # the review's folder
     sys.meta_path.insert(0, _Judges(Path(judge), Path.cwd()))
-    gc.disable()  # what is imported stays, and looking for garbage takes longer than one stack's leaving it
-    # The judge's own libraries come before the program's folder can stand in for one of them.
+    gc.disable()  # imports leave no garbage, and collecting one stack's takes longer than it is worth
+    # Import the judge's libraries before the program's folder can shadow one of them.
     importlib.import_module("rehearsal.report")
     from rehearsal.__main__ import main as rehearse
 
@@ -59,7 +59,7 @@ def main(judge: str, answers: str, megabytes: str, *stacks: str) -> None:
             status = 1
             errors.write(f"{type(broken).__name__}: {broken}")
         if os.getpid() != own:
-            os._exit(0)  # the program forked itself, and this is the other
+            os._exit(0)  # the program forked, and this is the child
         # What the program printed comes first; a report begins on a line of its own.
         report = f"\n{output.getvalue()}".rpartition("\n{\n")
         said = report[1] + report[2] if report[1] else ""
@@ -72,7 +72,7 @@ def main(judge: str, answers: str, megabytes: str, *stacks: str) -> None:
 
 
 def _limit(megabytes: int) -> None:
-    """What the program may use; only where the system can limit it."""
+    """Limit what the program may use, if the system can."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,4 +1,4 @@
-"""What differs in a stack's file beside what a rehearsal shows: what the engine alone reads there."""
+"""Changes of a stack file that a rehearsal doesn't show, such as keys that only the engine reads."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from review.model import Change, Difference, Grade, Part, Way
 
 _SECURE = "secure"
 _JUDGED = ("acknowledge", "policies")
-"""Settings that say what the checks let pass."""
+"""Settings that say what the checks tolerate."""
 
 
 def _fewer_accounts(before: Json, after: Json) -> bool:
@@ -39,11 +39,11 @@ _KEYS: Mapping[str, Rule] = {
     "aws:endpoints": dangerous("what should go to AWS goes to another address"),
     "pulumi:tags": looked_at("the stack has other tags in Pulumi's backend"),
 }
-"""By key outside the project's own namespace; what isn't here is dangerous."""
+"""By key outside the project's own namespace; any other key is dangerous."""
 
 
 def told(project: str, before: Path, after: Path, *, shows: bool) -> Iterator[Change]:
-    """What differs in the two files; `shows` says that the rehearsals tell of more than what is safe."""
+    """The changes of a stack file; `shows` says whether the rehearsals show anything that isn't safe."""
     try:
         old, new = (_settings(file, project) for file in (before, after))
     except UsageError:
@@ -89,7 +89,7 @@ def _is_secure(difference: Difference) -> bool:
 
 
 def _settings(file: Path, project: str) -> dict[str, Json]:
-    """What the file says: its configuration by full key, and what else the engine reads there."""
+    """The file's configuration by full key, and what else the engine reads in it."""
     content = read_mapping(file, "config: {}")
     config = content.pop("config", None)
     items = cast("Mapping[object, object]", config).items() if isinstance(config, dict) else ()
@@ -98,6 +98,6 @@ def _settings(file: Path, project: str) -> dict[str, Json]:
 
 
 def _full(key: str, project: str) -> str:
-    """The engine takes `namespace:config:name` and a bare `name`, too."""
+    """The full key: the engine also accepts `namespace:config:name` and a bare `name`."""
     names = key.split(":")
     return f"{project}:{key}" if len(names) == 1 else f"{names[0]}:{names[-1]}"

@@ -1,4 +1,4 @@
-"""What one revision builds for one stack: a rehearsal's report, read, and freed of what is made by chance."""
+"""What one revision builds for one stack: a rehearsal's report without random ids."""
 
 import base64
 import re
@@ -22,19 +22,19 @@ MADE_BY_CHANCE = frozenset(
         RANDOM_ID,
     }
 )
-"""Types whose ids AWS (or chance) makes; those of others are names, which must show."""
+"""Types whose ids AWS, or chance, generates; other types' ids are names, whose changes must show."""
 
 
 Objects = Mapping[str, Mapping[str, Json]]
-"""A release's Kubernetes objects by what they are called: `Kind name`, with what tells it from others."""
+"""A release's Kubernetes objects by what they are called: `Kind name`, qualified where needed."""
 FORMAT = 1
-"""Of the reports that are read; a revision prints its own."""
+"""The report format that is understood here."""
 CONSTANT = "constant"
-"""Of a secret that is the same whatever the secrets are, as the report has it."""
+"""The report's digest for a secret that stays the same in a run with different secrets."""
 UNTOLD = "untold"
-"""Stands for what the report of an older revision doesn't tell."""
+"""Stands for what an older revision's report doesn't contain."""
 _AUTHORITY = re.compile(r'("certificate-authority-data": ")[^"]*')
-"""The emulated cluster's, which each run makes anew."""
+"""The emulated cluster's CA, which is new in every run."""
 
 
 class SnapshotError(Exception):
@@ -48,14 +48,14 @@ class Resource:
     type: str
     name: str
     inputs: Mapping[str, Json]
-    """Secrets masked; ids of other resources as `${type name}`."""
+    """With secrets masked, and ids of other resources as `${type name}`."""
     protect: bool
     urn: str
     options: Json
-    """Other options that are set; `UNTOLD` in the report of a revision that doesn't tell any."""
+    """Other options that are set; `UNTOLD` if the report doesn't contain them."""
     replacement_trigger: Json
     secrets: Mapping[str, Json]
-    """By input, a digest of how a secret is put together."""
+    """By input, a digest of how a secret is composed."""
     needs: frozenset[str]
     """Subjects of the resources that it depends on."""
     parent: str = ""
@@ -63,17 +63,17 @@ class Resource:
 
     @property
     def subject(self) -> str:
-        """How a report names it."""
+        """Its name in a report."""
         return subject_of(self.type, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """How one of the rehearsal's checks stands."""
+    """The result of one of the rehearsal's checks."""
 
     fails: bool
     failures: tuple[str, ...]
-    """What it found that fails, in its words."""
+    """The texts of the findings that fail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Snapshot:
     resources: Mapping[str, Resource]
     """By subject."""
     components: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
-    """By URN: what is in no cloud, but gives resources their names."""
+    """By URN: they exist in no cloud, but are part of resources' URNs."""
     objects: Objects
     """The release's."""
     outputs: Mapping[str, Json]
@@ -95,13 +95,13 @@ class Snapshot:
     failures: tuple[str, ...]
     """What providers refused."""
     templates: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By what an object is called, the template that it comes from."""
+    """By what an object is called, the template that renders it."""
     situations: Mapping[str, Objects] = field(default_factory=dict[str, Objects])
-    """By what a cluster may be like, all of the release's objects in it."""
+    """By situation of a cluster, all of the release's objects in it."""
 
 
 def subject_of(type_: str, name: str) -> str:
-    """How a report names a resource."""
+    """A resource's name in a report."""
     return f"{type_} {name}"
 
 
@@ -114,7 +114,7 @@ def read(report: Mapping[str, Json]) -> Snapshot:
     """The snapshot of `python -m rehearsal --json`.
 
     Raises:
-        SnapshotError: it is no report, or of another format.
+        SnapshotError: it isn't a report, or has another format.
     """
     if report.get("version") != FORMAT:
         raise SnapshotError(f"the rehearsal's report has format {report.get('version')}, not {FORMAT}")
@@ -157,19 +157,19 @@ def read(report: Mapping[str, Json]) -> Snapshot:
 def _objects(
     manifests: Iterable[Mapping[str, Json]], home: Container[str], symbols: Mapping[str, str]
 ) -> dict[str, dict[str, Json]]:
-    """By what they are called; `home` are the namespaces that need no telling."""
+    """The objects by what they are called; `home` are the namespaces that go without saying."""
     found: dict[str, dict[str, Json]] = {}
     for each in manifests:
         content = _record(_symbolic(record(each, "content"), symbols))
         called = _called(record(each, "content"), home)
-        while called in found:  # Helm would apply the last of them
+        while called in found:  # a duplicate, of which Helm would apply the last
             called += " again"
         found[called] = content
     return found
 
 
 def _called(content: Mapping[str, Json], home: Container[str]) -> str:
-    """By group, kind, namespace and name: those that nobody would ask for are left out."""
+    """Kind and name, with the group and namespace unless they are obvious."""
     metadata = record(content, "metadata")
     group, slash, _ = text(content, "apiVersion").rpartition("/")
     kind, namespace = text(content, "kind"), text(metadata, "namespace")
@@ -182,17 +182,17 @@ _GROUPS = frozenset({
     "admissionregistration.k8s.io", "apiextensions.k8s.io", "apps", "batch", "networking.k8s.io", "policy",
     "rbac.authorization.k8s.io", "secrets-store.csi.x-k8s.io",
 })  # fmt: skip
-"""Groups whose kinds are called by their kind alone."""
+"""Groups that are left out of what an object is called."""
 
 
 def _in(objects: Objects, differing: Objects, given: Mapping[str, Json], home: Container[str]) -> Objects:
-    """All objects of a situation, of which the report has those that differ, and those that aren't there."""
+    """All objects in a situation; the report has those that differ, and those that don't exist in it."""
     gone = {_called(each, home) for each in records(given, "gone")}
     return {**{called: each for called, each in objects.items() if called not in gone}, **differing}
 
 
 def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
-    """The same with other subjects, wherever they are named."""
+    """The snapshot with subjects renamed, wherever they appear."""
     if not names:
         return snapshot
     symbols = {symbol(old): symbol(new) for old, new in names.items()}
@@ -216,12 +216,12 @@ def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
 
 
 def is_component(type_: str) -> bool:
-    """Whether resources of a type only hold others."""
+    """Whether resources of a type only group others."""
     return type_.startswith(("maestro:", "pulumi:pulumi:"))
 
 
 def _subjects(listed: Iterable[Mapping[str, Json]]) -> dict[str, str]:
-    """By URN. Of those that share type and name, the parent tells which is which."""
+    """Subjects by URN; resources that share type and name are told apart by their parent."""
     named: dict[str, list[str]] = {}
     for each in listed:
         named.setdefault(subject_of(text(each, "type"), text(each, "name")), []).append(text(each, "urn"))
@@ -257,7 +257,7 @@ def _check(each: Mapping[str, Json], symbols: Mapping[str, str]) -> CheckResult:
 
 
 def _symbols(listed: Iterable[Mapping[str, Json]], subjects: Mapping[str, str]) -> dict[str, str]:
-    """By generated id, the resource that it is of. The id of a secret's version follows its secret's."""
+    """By generated id, the symbol of its resource. The id of a secret's version contains its secret's."""
     symbols: dict[str, str] = {}
     for each in sorted(listed, key=lambda each: text(each, "id").count("|")):
         if text(each, "type") in MADE_BY_CHANCE:
@@ -268,7 +268,7 @@ def _symbols(listed: Iterable[Mapping[str, Json]], subjects: Mapping[str, str]) 
 
 
 def _ids(each: Mapping[str, Json]) -> list[str]:
-    """An id's parts; a RandomId's id in hexadecimal, too, as names hold it."""
+    """An id's parts; for a RandomId also its hexadecimal form, which names contain."""
     id_ = text(each, "id")
     if text(each, "type") != RANDOM_ID:
         return id_.split("|")
@@ -276,7 +276,7 @@ def _ids(each: Mapping[str, Json]) -> list[str]:
 
 
 def _symbolic(value: Json, symbols: Mapping[str, str]) -> Json:
-    """The same value with each generated id replaced by the resource that it is of."""
+    """The value with each generated id replaced by its resource's symbol."""
     match value:
         case str():
             value = _AUTHORITY.sub(r"\1…", value)

@@ -1,4 +1,4 @@
-"""A stack's rehearsals at both revisions as its review, also where one is missing, fails, or is refused."""
+"""A stack's review from its rehearsals at both revisions, even if one is missing, fails or is refused."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -18,10 +18,10 @@ def reviewed(
     own: Rehearsed | None = None,
     settings: Callable[[bool], Iterable[Change]] = lambda _: (),
 ) -> StackReview:
-    """What becomes of a stack; None where a revision doesn't have it.
+    """What happens to a stack; `old` or `new` is None if that revision doesn't have it.
 
-    `own` is what the later revision's own judges say where the base's can't rehearse it; `settings` gives
-    what differs in the stack's file, called with whether the rehearsals tell of more than what is safe.
+    `own` is what the later revision's own judges say if the base's can't rehearse it; `settings` returns the
+    changes of the stack file, and takes whether the rehearsals show anything that isn't safe.
     """
     if new is None:
         return _alone(
@@ -47,7 +47,7 @@ def _rehearsed(stack: str, old: Rehearsed | None, new: Rehearsed, own: Rehearsed
         )
     said = list[Change]()
     if new.report is None and own is not None:
-        # The verdict stays the base's.
+        # The verdict remains the base's.
         reason = "the rest is what the pull request's own code says of itself"
         said += _alone(
             stack, Way.UPDATED, "the base's checks can't judge it", Grade.DANGEROUS, reason, new.problem
@@ -72,14 +72,14 @@ def _compared_with(old: Rehearsed | None, after: Snapshot) -> StackReview:
 
 
 def _incomparable(stack: str, what: str, said: str, after: Snapshot | None = None) -> StackReview:
-    """What is known of the later revision alone is told nevertheless."""
+    """A stack that can't be compared; what the later revision alone shows is reported all the same."""
     reason = "what it changes isn't known: read the preview of the real stack"
     found = _alone(stack, Way.UPDATED, f"{what}, so nothing is compared", Grade.DANGEROUS, reason, said)
     return found if after is None else _with(found, after, (*failures(after), *failing(after)))
 
 
 def _built(after: Snapshot) -> StackReview:
-    """A stack that is new."""
+    """A new stack."""
     review = _alone(
         after.stack,
         Way.CREATED,
@@ -97,7 +97,7 @@ def _with(review: StackReview, after: Snapshot, more: Iterable[Change]) -> Stack
 
 
 def _leaving(after: Snapshot) -> Iterator[Change]:
-    """A new database of a version that RDS doesn't support much longer."""
+    """A new database whose version will soon leave RDS standard support."""
     for subject, resource in after.resources.items():
         if soon := leaving(resource):
             yield Change(
@@ -114,7 +114,7 @@ def _leaving(after: Snapshot) -> Iterator[Change]:
 def _alone(  # noqa: PLR0913, PLR0917 a change's parts
     stack: str, way: Way, sentence: str, grade: Grade, reason: str, quoted: str = ""
 ) -> StackReview:
-    """A stack of which there is one thing to say."""
+    """A stack about which there is one thing to say."""
     change = Change(
         part=Part.STACK,
         subject=stack,

@@ -1,7 +1,7 @@
-"""What the program's text newly uses from outside itself: a rehearsal shows what it does here, and only here.
+"""What the program's text newly uses from outside itself: a rehearsal only shows what it does here.
 
-A program may ask where it runs, and do something else there. No run can show that; a name that it didn't use
-before can. Source of the limit: docs/review.md.
+A program may ask where it runs, and behave differently elsewhere. No run can show that, but a name that it
+didn't use before can. docs/review.md describes the limits.
 """
 
 import ast
@@ -19,7 +19,7 @@ _PLAIN = frozenset({
     "isinstance", "len", "list", "map", "max", "min", "next", "print", "property", "range", "repr",
     "reversed", "round", "set", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip",
 })  # fmt: skip
-"""Builtins that ask nobody."""
+"""Builtins that learn nothing about the surroundings."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Names:
 
 
 def told(before: Revision, after: Revision) -> Iterator[Change]:
-    """One change, where the program's text names something new; none if it names what it named before."""
+    """One change, if the program's text names something that it didn't name before."""
     if not any(map(_is_program, changed_files(before, after))):
         return
     try:

@@ -1,4 +1,4 @@
-"""A review for a person at a terminal of 80 columns."""
+"""A review as text for a terminal of 80 columns."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ LINES = 40
 
 
 def as_text(review: Review, colour: Colours) -> str:
-    """The whole review; values are clipped, and nothing in them moves the cursor or changes colours."""
+    """The whole review; values are clipped, and can't move the cursor or change colours."""
     return "\n".join(_lines(review, colour)) + "\n"
 
 
@@ -102,7 +102,7 @@ def _name(stack: StackReview) -> str:
 
 
 def _change(several: tuple[Change, ...], colour: Colours) -> Iterator[str]:
-    """One change, or several that are told in the same words."""
+    """One change, or several that are reported in the same words."""
     change = several[0]
     mark, code = MARKS[change.counts_as]
     sentence, differences = (change.sentence, change.differences) if len(several) == 1 else together(several)
@@ -161,7 +161,7 @@ def _diff(lines: Iterable[str], colour: Colours) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: str, colour: Colours, code: str = "") -> Iterator[str]:
-    """Lines of at most `WIDTH` characters, at least one; a word that is longer is broken."""
+    """One or more lines of at most `WIDTH` characters; longer words are broken."""
     lines = textwrap.wrap(
         text,
         WIDTH,

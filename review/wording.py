@@ -1,4 +1,4 @@
-"""What happens to resources, told: each change with its sentence, its effect and its grade."""
+"""Puts into words what happens to resources: each change with its sentence, its effect and its grade."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,13 +8,13 @@ from review.model import GAINED, KEPT, LOST, Change, Difference, Part, Way
 from review.resources import ResourceChange, top
 
 TOLD = 4
-"""Inputs that a sentence names."""
+"""How many inputs a sentence names."""
 
 
 def told(
     found: Mapping[str, ResourceChange], *, is_production: bool, rolls: bool | None = None
 ) -> Iterator[Change]:
-    """By subject, what happens to each resource of a stack; `rolls`: whether its pods are replaced."""
+    """What happens to each resource of a stack; `rolls` says whether its pods are replaced."""
     effects = impact.told(found, is_production=is_production, rolls=rolls)
     for subject, change in found.items():
         after = None if change.way is Way.DELETED else change.resource
@@ -52,7 +52,7 @@ def _sentence(subject: str, change: ResourceChange) -> str:
 def _differences(
     change: ResourceChange, granted: permissions.PermissionChange | None
 ) -> tuple[Difference, ...]:
-    """A policy document's as rights, all others as they are."""
+    """The change's differences, with those of a policy document as rights."""
     if granted is None:
         return change.differences
     document = permissions.DOCUMENTS[change.resource.type]
