@@ -1,8 +1,7 @@
 """The chart tier: the chart's contract, by Helm's own engine. Needs only pip.
 
-Helm's `lookup` finds nothing offline, so here the cluster's name always comes from the values. That it is
-found in a ConfigMap, and missed in one without the key, can be shown only on a real API server: that is for
-the cluster tier.
+Helm's `lookup` finds nothing offline, so here the cluster's name always comes from the values. Finding
+it in a ConfigMap, or missing it in one without the key, takes a real API server: the cluster tier tests that.
 """
 
 import json

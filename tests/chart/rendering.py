@@ -19,7 +19,7 @@ MINIMAL: Values = {
 
 
 def load(text: str) -> Any:
-    """The YAML document, by libyaml where it is there: ten times as fast."""
+    """The YAML document, parsed by libyaml where it is installed: ten times as fast."""
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
 
 

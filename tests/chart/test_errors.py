@@ -61,7 +61,7 @@ def test_a_missing_cluster_name_comes_before_a_missing_endpoint(
         " ",
     ],
 )
-def test_an_endpoint_that_is_no_host_is_named_with_an_example(render: Render, endpoint: str) -> None:
+def test_an_endpoint_that_is_not_a_host_is_named_with_an_example(render: Render, endpoint: str) -> None:
     error = error_of(render, values_at("broker.endpoint", endpoint))
     assert error.startswith("execution error at (maestro-server-eso/templates/configmap.yaml:")
     assert "broker.endpoint" in error

@@ -1,4 +1,4 @@
-"""The manifests as a whole: which there are, that Kubernetes accepts them, and that every value counts."""
+"""The manifests as a whole: which exist, that Kubernetes accepts them, and that every value has an effect."""
 
 import base64
 import gzip

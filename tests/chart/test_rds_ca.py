@@ -15,7 +15,7 @@ from tests.chart.rendering import CHART, Render, values_at
 FOLDER = CHART / "files" / "rds-ca"
 REGIONS = sorted(path.stem for path in FOLDER.glob("*.pem"))
 COMMON_NAME = re.compile(r"Amazon RDS (?P<region>[a-z0-9-]+) Root CA (?P<key>RSA2048|RSA4096|ECC384) G1")
-# Known from elsewhere than the file that the certificates were taken from.
+# From a source other than the file that the certificates were taken from.
 KNOWN_FINGERPRINTS = {
     ("us-east-1", "RSA2048"): "E4CE41D069F4BDCDB714259058961EE42ED18CF2BF627A3D647AFF25437D4B68",
     ("us-east-1", "RSA4096"): "1C753CF0334FF82A47E0D3205839C8549B7D9A8A3D9A685CCCECC80F82FE97E6",
@@ -24,13 +24,13 @@ KNOWN_FINGERPRINTS = {
     ("us-west-2", "RSA2048"): "86E22F41C79B0DE5777054189CFADBDDF633A8A1DC09EF134DB07A756E494ABE",
     ("eu-west-1", "RSA2048"): "6F7E01B62AF24058417130B21E5FB9AD9F29B29C775C5107B657419010975886",
 }
-# SHA-256 of all fingerprints in the index's order: whoever changes a certificate must come by here.
+# SHA-256 of all fingerprints in the index's order: whoever changes a certificate must change this too.
 ALL_FINGERPRINTS = "76a0ce84d0b5513132c900bc173eabba79e3c9df30837bfd2fe2dd1420b0513c"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the index says of one certificate."""
+    """What the index says about one certificate."""
 
     region: str
     commonName: str  # noqa: N815 (the index's own key)

@@ -111,7 +111,7 @@ def test_the_notes_tell_of_the_first_migration_only_when_replicas_can_race(rende
     assert "migrations_pkey" not in render(values_at("deployment.replicas", 1)).notes
 
 
-def test_the_pods_mount_them_by_the_driver_read_only_and_whole(render: Render) -> None:
+def test_the_pods_mount_them_through_the_driver_read_only_and_whole(render: Render) -> None:
     release = render()
     volumes = {v["name"]: v for v in release.pod_template["spec"]["volumes"]}
     assert volumes["secrets-store"]["csi"] == {

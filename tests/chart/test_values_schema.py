@@ -99,7 +99,7 @@ ILL_VALUES: list[tuple[str, object]] = [
 
 
 @pytest.mark.parametrize(("path", "value"), ILL_VALUES)
-def test_an_ill_value_is_refused_by_path(render: Render, path: str, value: object) -> None:
+def test_an_invalid_value_is_refused_by_path(render: Render, path: str, value: object) -> None:
     with pytest.raises(HelmValuesError, match=f"at '/{path.replace('.', '/')}"):
         render(values_at(path, value))
 
@@ -115,7 +115,7 @@ def test_an_ill_value_is_refused_by_path(render: Render, path: str, value: objec
         {"ipBlock": {"except": ["10.0.0.0/8"]}},
     ],
 )
-def test_an_ill_network_policy_peer_is_refused_by_its_index(render: Render, peer: object) -> None:
+def test_an_invalid_network_policy_peer_is_refused_by_its_index(render: Render, peer: object) -> None:
     with pytest.raises(HelmValuesError, match="at '/networkPolicy/api/from/1"):
         render(values_at("networkPolicy.api.from", [{"ipBlock": {"cidr": "10.0.0.0/8"}}, peer]))
 

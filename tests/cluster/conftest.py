@@ -63,7 +63,7 @@ def helm(control_plane: ControlPlane, tmp_path: Path) -> Tool:
 def tool(name: str, control_plane: ControlPlane, home: Path) -> Tool:
     program = tools.find(name)
     assert program is not None
-    # HOME: caches go there, and none of the user's configuration counts.
+    # HOME: caches go there, and the user's configuration is ignored.
     environment = {"PATH": os.defpath, "HOME": str(home), "KUBECONFIG": str(control_plane.kubeconfig)}
 
     def run(*arguments: str, check: bool = True, stdin: str | None = None) -> str:
@@ -85,7 +85,7 @@ def tool(name: str, control_plane: ControlPlane, home: Path) -> Tool:
 
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
-    """A fresh namespace of this test alone."""
+    """A fresh namespace for this test alone."""
     name = f"test-{uuid.uuid4().hex[:10]}"
     make_namespace(api, name)
     yield name
@@ -94,7 +94,7 @@ def namespace(api: Api) -> Iterator[str]:
 
 @pytest.fixture
 def clean_cluster(api: Api) -> Iterator[None]:
-    """For tests with fixed names: nothing of another is in the cluster, and nothing of this one stays."""
+    """For tests with fixed names: nothing of other tests is in the cluster, and nothing of this one stays."""
     clean(api)
     yield
     clean(api)
@@ -102,13 +102,13 @@ def clean_cluster(api: Api) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def clients(emulation: Emulation) -> Clients:
-    """The way to the emulated AWS."""
+    """Clients of the emulated AWS."""
     return Clients(emulation.url)
 
 
 @pytest.fixture
 def kubelet(control_plane: ControlPlane, clients: Clients) -> Iterator[Kubelet]:
-    """Lets pods become ready when their secrets mount."""
+    """The kubelet that lets pods become ready when their secrets mount."""
     api = control_plane.api()
     with Kubelet(api, clients, cluster_name=CLUSTER, region=REGION, account_id=ACCOUNT) as kubelet:
         yield kubelet
@@ -120,7 +120,7 @@ def server(
     cloud: Cloud,
     helm: Tool,
     namespace: str,
-    kubelet: Kubelet,  # noqa: ARG001 without it no pod gets ready
+    kubelet: Kubelet,  # noqa: ARG001 without it no pod becomes ready
 ) -> Iterator[Server]:
     """All that a release needs, in a fresh namespace that enforces "restricted"; nothing is installed."""
     identity = Identity(cloud, namespace, namespace, regions=(REGION,))

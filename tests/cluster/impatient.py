@@ -1,4 +1,4 @@
-"""The program, whose release has seconds to get ready: its own least is a minute."""
+"""The program, with seconds for the release to get ready; the program itself allows no less than a minute."""
 
 import runpy
 

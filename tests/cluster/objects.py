@@ -1,4 +1,4 @@
-"""Objects for the tests of this tier, and what they wait for."""
+"""Objects for the tests of this tier, and waiting for them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,18 +16,18 @@ CLUSTER = "regional-xyz"
 OURS = "maestro"
 """The namespace of the release."""
 RELEASE_SECONDS = 10
-"""After which a release that isn't ready fails in impatient.py."""
+"""How long impatient.py waits for a release to get ready."""
 SYSTEM = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 
 
 class Tool(Protocol):
-    """Runs a program against the control plane; its standard output. Fails the test on a failure."""
+    """Runs a program against the control plane; returns its standard output. A failure fails the test."""
 
     def __call__(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str: ...
 
 
 def clean(api: Api) -> None:
-    """Removes every namespace that isn't Kubernetes' own and the ConfigMap bootstrap-output; frees nodes."""
+    """Remove every namespace but Kubernetes' own, and the ConfigMap bootstrap-output; uncordon nodes."""
     listed = records(api.call("GET", "/api/v1/namespaces"), "items")
     for name in {text(record(each, "metadata"), "name") for each in listed} - SYSTEM:
         remove_namespace(api, name)
@@ -42,12 +42,12 @@ def clean(api: Api) -> None:
 
 
 def remove_namespace(api: Api, name: str) -> None:
-    """Deletes a namespace with all that is in it, at once.
+    """Delete a namespace with all that is in it, at once.
 
-    The controller would wait for five seconds before it begins.
+    The controller would wait five seconds before it starts.
     """
     path = f"/api/v1/namespaces/{name}"
-    found = api.call("DELETE", path)  # from now on nothing new can be made in it
+    found = api.call("DELETE", path)  # from now on nothing new can be created in it
     for collection in _collections(api, name):
         api.raw("DELETE", f"{collection}?gracePeriodSeconds=0")
     wait_until(lambda: not records(api.call("GET", f"{path}/pods"), "items"), f"the pods of {name} to go")
@@ -73,7 +73,7 @@ def _collections(api: Api, namespace: str) -> list[str]:
 
 
 def make_namespace(api: Api, name: str, *, pod_security: str = "restricted") -> None:
-    """A namespace in which pods can be made."""
+    """Make a namespace in which pods can be created."""
     metadata: dict[str, Json] = {
         "name": name,
         "labels": {"pod-security.kubernetes.io/enforce": pod_security},
@@ -84,7 +84,7 @@ def make_namespace(api: Api, name: str, *, pod_security: str = "restricted") -> 
 
 
 def wait_until(reached: Callable[[], object], what: str, *, seconds: float = 20) -> None:
-    """Polls until something holds; fails the test if it doesn't in time."""
+    """Poll until the condition holds; fail the test if it doesn't in time."""
     deadline = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > deadline:
@@ -93,7 +93,7 @@ def wait_until(reached: Callable[[], object], what: str, *, seconds: float = 20)
 
 
 def pod(name: str, spec: Mapping[str, Json] | None = None, *, root: bool = False) -> dict[str, Json]:
-    """A pod that "restricted" admits, unless it is to run as root; `spec` is merged into its own."""
+    """A pod that "restricted" admits, unless it should run as root; `spec` is merged into its own."""
     container: dict[str, Json] = {
         "name": "main",
         "image": "example.test/nothing:1",

@@ -1,4 +1,4 @@
-"""The real Kubernetes provider as an `emulator.kubernetes.Cluster`, so that both can be asked the same."""
+"""The real Kubernetes provider as an `emulator.kubernetes.Cluster`, to ask both the same questions."""
 
 import subprocess
 from collections.abc import Generator, Mapping
@@ -28,7 +28,7 @@ KEEPER = "urn:pulumi:test::test"
 
 
 class _Engine(engine_pb2_grpc.EngineServicer):
-    """Hears what the provider logs."""
+    """Receives what the provider logs."""
 
     def Log(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802 the protocol's
         del request, context
@@ -137,7 +137,7 @@ def _kept(type_: str, state: State) -> Any:
 
 @contextmanager
 def real_provider(root: Path, folder: Path) -> Generator[RealProvider]:
-    """One that runs, for charts below `root`; it isn't configured yet. `folder` gets what it writes."""
+    """A running provider, not configured yet, for charts below `root`. `folder` gets what it writes."""
     binary = tools.find(PROVIDER)
     assert binary is not None
     script = write_provider(binary, folder, root) / PROVIDER

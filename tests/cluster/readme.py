@@ -1,4 +1,4 @@
-"""The commands of a README, and a shell in which they run as a person would run them."""
+"""The commands of a README, and a shell that runs them as a person would."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def _commands(lines: list[str]) -> Iterator[str]:
 
 
 class Shell:
-    """One bash for all commands, which keep their variables. Ends with the `with` block."""
+    """One bash for all commands, so that variables persist. Ends with the `with` block."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -72,9 +72,9 @@ class Shell:
         self._bash.wait()
 
     def run(self, command: str) -> tuple[int, str]:
-        """Its exit status and all that it says. Raises TimeoutError after a minute."""
+        """A command's exit status and all its output. Raises TimeoutError after a minute."""
         mark = uuid.uuid4().hex
-        # In braces it changes this very shell, but can't read what comes after it.
+        # In braces it changes this shell itself, but can't read what comes after it.
         script = f"{{\n{command}\n}} </dev/null\nprintf '%s %d\\n' {mark} $?\n"
         assert self._bash.stdin is not None
         self._bash.stdin.write(script.encode())

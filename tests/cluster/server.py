@@ -26,7 +26,7 @@ DATABASE: Mapping[str, Json] = {
 
 @dataclass(frozen=True)
 class Identity:
-    """What the pods of a namespace have in AWS, made by its API as the Pulumi program makes it."""
+    """What the pods of a namespace have in AWS, made through its API as the Pulumi program makes it."""
 
     cloud: Cloud
     namespace: str
@@ -56,7 +56,7 @@ class Identity:
         self.associate()
 
     def remove(self) -> None:
-        """Everything of it that is still there."""
+        """Remove whatever of it is left."""
         for region in self.regions:
             cloud = self.cloud.in_region(region)
             for name in (self.certificate, self.database):
@@ -134,16 +134,16 @@ class Server:
         return self.identity.namespace
 
     def install(self, *flags: str, chart: Path = CHART, check: bool = True) -> str:
-        """`helm install` with the least values."""
+        """`helm install` with the minimal values."""
         return self._helm("install", flags, chart, check=check)
 
     def start(self, *flags: str, replicas: int = 2, chart: Path = CHART) -> None:
-        """`install`, and until all pods are ready. Sooner than `--wait`, which looks every two seconds."""
+        """`install`, and wait for all pods. Sooner than `--wait`, which looks every two seconds."""
         self.install(*flags, chart=chart)
         self.wait_for_pods(replicas)
 
     def upgrade(self, *flags: str, chart: Path = CHART, check: bool = True) -> str:
-        """`helm upgrade` with the least values."""
+        """`helm upgrade` with the minimal values."""
         return self._helm("upgrade", flags, chart, check=check)
 
     def _helm(self, command: str, flags: Sequence[str], chart: Path, *, check: bool) -> str:
@@ -157,22 +157,22 @@ class Server:
         return self.api.call("GET", path.rstrip("/"))
 
     def pods(self) -> list[dict[str, Json]]:
-        """Those that aren't being deleted."""
+        """The pods that aren't being deleted."""
         listed = records(self.object("v1", "pods"), "items")
         return [pod for pod in listed if "deletionTimestamp" not in record(pod, "metadata")]
 
     def uids(self) -> set[str]:
-        """Of the pods."""
+        """The pods' uids."""
         return {text(record(pod, "metadata"), "uid") for pod in self.pods()}
 
     def revision(self) -> int:
-        """The release's newest."""
+        """The release's newest revision."""
         secrets = records(self.object("v1", "secrets"), "items")
         labels = [record(record(secret, "metadata"), "labels") for secret in secrets]
         return max(int(text(label, "version")) for label in labels if text(label, "owner") == "helm")
 
     def wait_for_pods(self, replicas: int = 2) -> None:
-        """Until the rollout is over and all its pods are ready."""
+        """Wait until the rollout is over and all its pods are ready."""
 
         def done() -> bool:
             deployment = self.object("apps/v1", "deployments", "maestro")
@@ -184,7 +184,7 @@ class Server:
         wait_until(done, f"{replicas} ready pods of one revision")
 
     def wait_for_failed_mounts(self) -> set[str]:
-        """Until every pod has the event; the events' texts, without what differs between pods."""
+        """Wait for a FailedMount event of every pod; the texts, without what differs between pods."""
 
         def told() -> dict[str, str]:
             events = records(self.object("v1", "events"), "items")

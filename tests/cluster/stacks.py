@@ -31,13 +31,13 @@ REPLICAS = 2
 """The program's default."""
 RELEASE = "kubernetes:helm.sh/v3:Release release-regional-xyz"
 EMULATED = ("aws", "random")
-# The engine tier's begin at 200000000000; here each has its own API server in its world.
+# The engine tier's begin at 200000000000; here each account's world has an API server of its own.
 _accounts = itertools.count(300_000_000_000)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One change of one pod, as the API server told it."""
+    """One change of one pod, as the API server reported it."""
 
     at: float
     """`time.time()`."""
@@ -45,7 +45,7 @@ class Moment:
     name: str
     is_ready: bool
     is_leaving: bool
-    """It is to stop, or is gone."""
+    """It is terminating, or is gone."""
     is_gone: bool
     image: str
 
@@ -76,7 +76,7 @@ class Pods:
 
     @property
     def moments(self) -> tuple[Moment, ...]:
-        """In their order."""
+        """In order."""
         return tuple(self._moments)
 
     def _follow(self) -> None:
@@ -107,7 +107,7 @@ def _moment(kind: str, pod: Mapping[str, Json]) -> Moment:
 def rollout_faults(moments: Iterable[Moment], *, ready: Iterable[str]) -> list[str]:
     """Where a rollout had fewer ready pods than replicas, or more than one pod besides them.
 
-    It begins with the `ready` pods, by uid. A pod that is to stop counts as gone.
+    It begins with the `ready` pods, by uid. A terminating pod counts as gone.
     """
     alive = dict.fromkeys(ready, True)
     faults: list[str] = []
@@ -136,7 +136,7 @@ class Served:
 
 
 def served(log: str) -> list[Served]:
-    """What the provider's log says was done to resources."""
+    """What was done to resources, according to the provider's log."""
     found: list[Served] = []
     for line in log.splitlines():
         ended, method, urn, outcome, seconds = line.split(" ")
@@ -158,7 +158,7 @@ class OnCluster:
     watch: Pods
 
     def pods(self) -> dict[str, dict[str, Json]]:
-        """The server's pods by uid, without those that are about to go."""
+        """The server's pods by uid, without those that are terminating."""
         listed = records(self.api.call("GET", PODS), "items")
         found = {text(record(pod, "metadata"), "uid"): pod for pod in listed}
         return {uid: pod for uid, pod in found.items() if "deletionTimestamp" not in record(pod, "metadata")}
@@ -175,14 +175,14 @@ class OnCluster:
         return revisions(self.api)
 
     def leftovers(self) -> list[str]:
-        """What is in the cluster and wasn't before the stack."""
+        """What is in the cluster and wasn't there before the stack."""
         namespaces = records(self.api.call("GET", "/api/v1/namespaces"), "items")
         left = [name for n in namespaces if (name := text(record(n, "metadata"), "name")) == OURS]
         return left + ["bootstrap-output" for _ in range(self.api.exists(CONFIG_MAP))]
 
 
 def revisions(api: Api) -> list[dict[str, Json]]:
-    """The revisions that Helm keeps, the oldest first, as it keeps them: all of the release."""
+    """The release's revisions, the oldest first, each in full as Helm stores it."""
     secrets = records(api.call("GET", f"/api/v1/namespaces/{OURS}/secrets"), "items")
     kept = [s for s in secrets if text(s, "type") == "helm.sh/release.v1"]
     decoded = [_release(text(record(s, "data"), "release")) for s in kept]
@@ -190,7 +190,7 @@ def revisions(api: Api) -> list[dict[str, Json]]:
 
 
 def _release(stored: str) -> dict[str, Json]:
-    """Kubernetes' base64 around Helm's, around gzip, around JSON."""
+    """Decode Kubernetes' base64 around Helm's, around gzip, around JSON."""
     packed = base64.b64decode(base64.b64decode(stored))
     return cast(dict[str, Json], json.loads(gzip.decompress(packed)))
 

@@ -1,6 +1,6 @@
-"""One life of objects and a release, on the real provider and on the one in memory: both tell the same.
+"""One life of objects and a release, on the real provider and on the one in memory: both report the same.
 
-What is compared of each operation: whether it succeeds, what it does to which resource and for which fields
+Compared after each operation: whether it succeeds, what it does to which resource and for which fields
 (the engine's detailedDiff), the errors, and the outputs in the state after it.
 """
 
@@ -37,10 +37,10 @@ ZONE = "topology.kubernetes.io/zone"
 
 
 class Side(Protocol):
-    """What only one of the two can do: what somebody else does to the cluster."""
+    """What somebody else does to the cluster, which each of the two does in its own way."""
 
     def edit(self, manager: str, content: Mapping[str, Json]) -> None:
-        """Merge `content` into an object, or make it."""
+        """Merge `content` into an object, or create it."""
         ...
 
     def uninstall(self) -> None:
@@ -48,7 +48,7 @@ class Side(Protocol):
         ...
 
     def hold(self, *releases: str) -> None:
-        """These never get ready from now on, where nothing else keeps them from it."""
+        """From now on these releases never get ready, where nothing else prevents it."""
         ...
 
 
@@ -73,7 +73,7 @@ class Real:
         self.helm("uninstall", "web", "-n", NAMESPACE)
 
     def hold(self, *releases: str) -> None:
-        """Its pods wait for a node that isn't there."""
+        """Their pods wait for a node that doesn't exist."""
 
 
 @dataclass
@@ -346,11 +346,11 @@ LIFE = (
 TITLES = [moment.title for moment in LIFE]
 
 OF_A_WRITE = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
-"""Of an object's metadata: what no two runs have in common."""
+"""The fields of an object's metadata that differ between runs."""
 
 
 def live(root: Path, engine_of: Callable[[Stack], Engine], side: Side) -> dict[str, Json]:
-    """By title: what is told of each moment."""
+    """By title: what is reported at each moment."""
     shutil.copytree(PROGRAM, root)
     stack, told = Stack(root), dict[str, Json]()
     engine: Engine | None = None
@@ -384,7 +384,7 @@ def kubeconfig_of(engine: Engine) -> str:
 
 
 def sorted_steps(events: list[dict[str, Json]]) -> Json:
-    """What was done, and of what; of a refresh, what it found."""
+    """What was done, and to what; for a refresh, what it found."""
     found: list[Json] = []
     for event in events:
         done = record(record(event, "resOutputsEvent"), "metadata")
@@ -410,13 +410,13 @@ def sorted_steps(events: list[dict[str, Json]]) -> Json:
 def errors_in(events: list[dict[str, Json]]) -> Iterator[str]:
     for event in events:
         diagnostic = record(event, "diagnosticEvent")
-        # What the engine says when it ends the program is a matter of time.
+        # Whether the engine says that it shuts the program down depends on timing.
         if text(diagnostic, "severity") == "error" and "shutting down" not in text(diagnostic, "message"):
             yield masked(re.sub(r"<\{%\w+%\}>", "", text(diagnostic, "message")).strip())
 
 
 def state_of(engine: Engine) -> Json:
-    """What the engine has noted; asking it for an export would take as long as some operations."""
+    """What the engine has recorded; an export would take as long as some operations."""
     file = engine.folder / "backend/.pulumi/stacks/conformance/life.json"
     deployment = record(record(json.loads(file.read_text()), "checkpoint"), "latest")
     return {
@@ -442,12 +442,12 @@ def stripped(outputs: Mapping[str, Json]) -> Json:
 
 
 def masked(said: str) -> str:
-    """Without the provider's names for field managers, and the time."""
+    """Without the provider's generated names for field managers."""
     return re.sub(r"pulumi-kubernetes-[0-9a-f]{8}", "MANAGER", said)
 
 
 def without_token(state: Json) -> Json:
-    """Its value is random."""
+    """Without the token's value, which is random."""
     return cast(Json, json.loads(re.sub(r'"token": "[0-9a-f]{8}"', '"token": "TOKEN"', json.dumps(state))))
 
 
@@ -491,5 +491,5 @@ def both(emulation: Emulation, control_plane: ControlPlane, folder: Path) -> Liv
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_both_tell_the_same(lives: Lives, title: str) -> None:
+def test_both_report_the_same(lives: Lives, title: str) -> None:
     assert lives.memory[title] == lives.real[title]

@@ -50,7 +50,7 @@ time.sleep(600)
 
 
 def alive(pids: dict[str, str]) -> list[str]:
-    """Of processes by pid and identity, those that run."""
+    """The processes that still run, of those given by pid and identity."""
     return [pid for pid, identity in pids.items() if guardian.identity(int(pid)) == identity]
 
 
@@ -61,7 +61,7 @@ def identities(folder: Path) -> dict[str, str]:
 
 
 def crashed(program: str, folder: Path, kill_first: Callable[[], None] = lambda: None) -> dict[str, str]:
-    """Processes in `folder` whose starter was ended by SIGKILL."""
+    """Processes in `folder` whose starter was killed with SIGKILL."""
     with subprocess.Popen(
         [sys.executable, "-c", program, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as starter:
@@ -87,7 +87,7 @@ def test_it_is_ready_and_gone_within_seconds_and_leaves_no_process(
     gone = time.monotonic()
     assert alive(pids) == []
     assert list((tmp_path / "plane" / "run").iterdir()) == []
-    # Four seconds and one on an idle machine; the tests may share it with others.
+    # Four seconds and one on an idle machine; tests may run on a busy one.
     assert ready - begun < 25
     assert gone - ready < 15
 
@@ -273,7 +273,7 @@ def test_what_a_crash_left_running_is_ended_by_the_next_start_and_its_data_can_b
 
 
 def kill_guardian(folder: Path) -> None:
-    """Finds it by its arguments: it is in no pid file."""
+    """Kill the guardian, found by its arguments: no pid file names it."""
     wanted = f"guardian.py\0{folder}/run\0".encode()
     pids = [
         int(file.parent.name)
@@ -338,7 +338,7 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path, monkeypatch: pytest.Mon
         ControlPlane.start(tmp_path / "other")
 
 
-def test_a_port_that_is_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_in_the_meantime_is_replaced(tmp_path: Path) -> None:
     marker = tmp_path / "tried"
     once = script(
         tmp_path,

@@ -39,7 +39,7 @@ def stack(
     with on_cluster(emulation, control_plane, folder, config(), account=ACCOUNT) as stack:
         wait_until(lambda: _daemons_are_ready(stack.api), "the cluster's own pods to be ready")
         yield stack
-        # The account is other tests', too.
+        # Other tests use the account, too.
         stack.region.refresh()
         stack.region.destroy()
 
@@ -72,7 +72,7 @@ def told(diagnosis: Diagnosis, status: Status) -> dict[str, str]:
     return {str(finding.name): finding.text for finding in diagnosis.findings(status)}
 
 
-def test_a_region_is_well_before_up_and_after_it_and_only_read(
+def test_a_region_is_healthy_before_up_and_after_it_and_is_only_read(
     stack: OnCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verbs: list[str] = []

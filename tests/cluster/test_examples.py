@@ -1,4 +1,4 @@
-"""examples/argocd and examples/operator, judged by the API server with the schemas of what they are for."""
+"""examples/argocd and examples/operator, judged by the API server with the custom resources' schemas."""
 
 import json
 import re
@@ -29,7 +29,7 @@ VALUES: Object = {
     "clusterName": "regional-xyz",
     "broker": {"endpoint": "abc-ats.iot.us-east-1.amazonaws.com"},
 }
-"""Of the output `maestro_chart_values`: its whole is applied in test_external.py."""
+"""A part of the output `maestro_chart_values`; test_external.py applies all of it."""
 ARGOCD = string.Template((ROOT / "examples/argocd/application.yaml").read_text("utf-8")).substitute(
     {**OUTPUTS, "maestro_chart_values": json.dumps(VALUES)}
 )
@@ -42,7 +42,7 @@ PATHS = {
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "Stack": "/apis/pulumi.com/v1/namespaces/{namespace}/stacks",
 }
-"""Where objects of a kind are."""
+"""The API path of each kind's objects."""
 
 
 def objects(document: str) -> list[Object]:
@@ -54,7 +54,7 @@ def path_of(found: Object) -> str:
 
 
 def create(api: Api, found: Object, *, dry: bool = False) -> Object:
-    """What the API server makes of an object in which nothing may be unknown to it."""
+    """What the API server makes of an object, under strict validation."""
     dry_run = "&dryRun=All" if dry else ""
     return api.call("POST", f"{path_of(found)}?fieldValidation=Strict{dry_run}", found)
 
@@ -69,7 +69,7 @@ def is_served(api: Api, kind: str) -> bool:
     try:
         return api.exists(PATHS[kind].format(namespace="default"))
     except ApiError as refusal:
-        if refusal.reason == "TooManyRequests":  # its storage is being made
+        if refusal.reason == "TooManyRequests":  # its storage is being set up
             return False
         raise
 
@@ -100,13 +100,13 @@ def test_the_api_server_accepts_the_examples_as_they_are(known: Api) -> None:
     for each in others:
         create(known, each)
     assert create(known, stack)["spec"] == stack["spec"]
-    # The pod that the operator would make, as far as the template says.
+    # The pod that the operator would create, as far as the template says.
     template = stack["spec"]["workspaceTemplate"]["spec"]
     container: Object = {
         "name": "pulumi",
         "image": template["image"],
         "resources": template["resources"],
-        # What the operator's documentation says of the profile "restricted".
+        # What the operator's documentation says about the profile "restricted".
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

@@ -34,10 +34,10 @@ EXTERNAL: Mapping[str, object] = {"server": {"install": "external"}}
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """What was seen of the stack and its pods."""
+    """What was observed of the stack and its pods."""
 
     installed: frozenset[str]
-    """Uids of the pods that the first installation made."""
+    """Uids of the pods that the first installation created."""
     after_rotation: frozenset[str]
     """Uids of the ready pods when `up` with a new certificate was done, before anybody rolled them."""
     rotation: Mapping[str, str]
@@ -45,7 +45,7 @@ class Life:
     retirement: Mapping[str, str]
     """What `up` without the kept certificate changed."""
     certificates: tuple[str, str]
-    """SHA-256 of the PEM of the first and of the second."""
+    """SHA-256 of the first certificate's PEM, and of the second's."""
     pods: tuple[MountedPod, ...]
     moments: tuple[Moment, ...]
     rollout: tuple[Moment, ...]
@@ -127,7 +127,7 @@ def at(life: Life, operation: str) -> list[float]:
     return [c["at"] for c in life.calls if c["operation"] == operation]
 
 
-def test_the_stack_makes_neither_namespace_nor_release_and_the_pods_get_ready(life: Life) -> None:
+def test_the_stack_creates_neither_namespace_nor_release_and_the_pods_get_ready(life: Life) -> None:
     assert len(life.installed) == REPLICAS
     assert not [each for each in life.rotation if each.startswith("kubernetes:")]
 
@@ -147,7 +147,7 @@ def test_the_new_values_roll_the_pods_one_at_a_time(life: Life) -> None:
     assert len(new) == REPLICAS
 
 
-def test_the_old_certificate_goes_by_a_second_update_that_does_nothing_else(life: Life) -> None:
+def test_the_old_certificate_goes_in_a_second_update_that_does_nothing_else(life: Life) -> None:
     assert life.retirement == {CERTIFICATE: "delete", ATTACHMENT: "delete"}
 
 

@@ -15,11 +15,11 @@ from tests.faults.api_server import ApiServer, OnApiServer
 from tests.faults.disturbed import Call
 
 STORED = Call("kubernetes", "create /api/v1/namespaces/{namespace}/secrets", 1)
-"""Helm has noted that it begins, and has done nothing yet."""
+"""Helm has recorded that it begins, and has done nothing yet."""
 OTHER_IMAGE = config(server={"image": {"tag": "0123456789abcdef0123456789abcdef01234567"}})
 
 
-def test_an_api_server_that_is_gone_and_kills_while_helm_works_are_survived_as_the_document_says(
+def test_a_lost_api_server_and_kills_while_helm_works_are_survived_as_the_document_says(
     tmp_path: Path,
 ) -> None:
     with ApiServer.start(tmp_path / "control-plane") as server, server.stack(tmp_path) as stack:
@@ -29,7 +29,7 @@ def test_an_api_server_that_is_gone_and_kills_while_helm_works_are_survived_as_t
         assert "kubernetes:core/v1:ConfigMap (bootstrap-output-regional-xyz)" in refused.text
 
         stack.killed_up(STORED, "after")
-        assert stack.recover() == []  # the release is removed, and so not there to import
+        assert stack.recover() == []  # the release is removed, so there is none to import
         succeeded(stack.region.engine.up())
         assert stack.status() == "deployed"
 

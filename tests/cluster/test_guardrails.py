@@ -30,7 +30,7 @@ def test_a_stack_with_every_guardrail_gets_ready_and_leaves_nothing(
         assert region.leftovers() == []
 
 
-def test_a_namespace_that_is_not_there_is_told_and_one_that_changes_hands_stays(
+def test_a_missing_namespace_is_reported_and_one_that_changes_hands_stays(
     emulation: Emulation, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     external = config(server={"namespaceMode": "external"})

@@ -1,4 +1,4 @@
-"""Pods become ready only when their secrets would really mount, and heal when what is wrong is mended."""
+"""Pods become ready only when their secrets would really mount, and recover when what is wrong is mended."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ PASSWORD = "sesame-open-now"  # noqa: S105
 
 @dataclass
 class Region:
-    """A namespace whose service account "maestro" may read one secret, and what leads to it in AWS."""
+    """A namespace whose service account "maestro" may read one secret, and what that takes in AWS."""
 
     api: Api
     cloud: Cloud
@@ -411,7 +411,7 @@ def test_it_goes_on_after_its_watch_was_cut(
         def names() -> set[str]:
             return {each.name for each in kubelet.mounted if each.namespace == region.namespace}
 
-        # The cut may have hit the kubelet's word that the first one is mounted: it says so again.
+        # The cut may have hit the kubelet's report that the first one is mounted: it reports that again.
         wait_until(lambda: names() == {"before", "after"}, "both pods to be mounted")
         watches = [call for call in proxy.calls() if call.verb == "watch"]
         assert len(watches) >= 2
@@ -436,9 +436,7 @@ def test_a_refusal_of_the_api_server_that_passes_is_waited_out(
             assert proxy.fired() == tuple(faults)
 
 
-def test_a_refusal_that_stays_is_a_breakdown_that_is_told(
-    clients: Clients, control_plane: ControlPlane
-) -> None:
+def test_a_refusal_that_stays_is_reported_as_a_crash(clients: Clients, control_plane: ControlPlane) -> None:
     kubelet = new_kubelet(control_plane.anonymous(), clients).start()
     wait_until(lambda: not kubelet.is_running, "the breakdown")
     with pytest.raises(RuntimeError, match="crashed") as broken:

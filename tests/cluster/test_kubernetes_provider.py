@@ -61,11 +61,11 @@ def on(provider: RealProvider, api: Api, namespace: str, root: Path) -> Subject:
 
 
 NOT_HERE: Mapping[Callable[[Subject], None], str] = {
-    an_object_is_created_once: "it applies what newer ones create, pulumi-kubernetes 4.29 and later",
+    an_object_is_created_once: "it applies what pulumi-kubernetes 4.29 and later create",
     an_object_in_a_missing_namespace_is_refused: "it tries for a minute",
-    an_object_is_imported_by_its_id: "by the schema, which it is built without",
+    an_object_is_imported_by_its_id: "that takes the schema, which it is built without",
 }
-"""The cases that this provider doesn't live up to, or takes long for, and why."""
+"""The cases that this provider doesn't pass, or takes too long for, and why."""
 
 
 @pytest.mark.parametrize(

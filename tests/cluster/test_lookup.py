@@ -26,7 +26,7 @@ Command = Callable[..., str]
 
 @pytest.fixture
 def command(helm: Tool, namespace: str) -> Command:
-    """Helm on the chart in a namespace of the test's own, with an endpoint."""
+    """Helm on the chart, with an endpoint, in a namespace for the test alone."""
 
     def run(*arguments: str, check: bool = True) -> str:
         return helm(*arguments, "-n", namespace, f"--set=broker.endpoint={ENDPOINT}", check=check)
@@ -121,7 +121,7 @@ def test_only_what_asks_the_cluster_finds_it(api: Api, command: Command) -> None
     )
 
 
-def test_who_may_not_read_it_is_told_so_and_needs_the_value(
+def test_whoever_may_not_read_it_is_told_so_and_needs_the_value(
     api: Api, namespace: str, command: Command, installed: Callable[[], str]
 ) -> None:
     """An administrator of the release's namespace alone."""

@@ -1,6 +1,6 @@
-"""A stack moves between two real API servers: docs/move.md, also from one that is gone.
+"""A stack moves between two real API servers, and from one that is gone, as docs/move.md says.
 
-Both are the clusters of one VPC in one emulated account; what happens to the pods of each is followed.
+Both clusters are in one VPC of one emulated account; what happens to the pods of each is followed.
 """
 
 import itertools
@@ -63,7 +63,7 @@ class Two:
         return [path for path in found if api.exists(path)]
 
     def moments(self) -> list[Moment]:
-        """Of both clusters, in their order."""
+        """Those of both clusters, in order."""
         return sorted((m for watch in self.watches.values() for m in watch.moments), key=lambda m: m.at)
 
 
@@ -72,7 +72,7 @@ def conditions(pod: Mapping[str, Json]) -> list[dict[str, Json]]:
 
 
 def longest_without_a_ready_pod(moments: Iterable[Moment], begun: float, ended: float) -> float:
-    """Seconds between two times in which no pod of either cluster was ready. One that leaves isn't."""
+    """The longest time, in seconds, without a ready pod on either cluster. A terminating pod isn't ready."""
     alive: dict[str, bool] = {}
     since: float | None = None
     longest = 0.0

@@ -193,7 +193,7 @@ def test_a_refusal_comes_before_or_after_the_call_is_carried_out(
     make(through, namespace, "b")  # the fault is over
 
 
-def test_throttling_says_when_to_come_again(proxy: ApiProxy, control_plane: ControlPlane) -> None:
+def test_throttling_says_when_to_retry(proxy: ApiProxy, control_plane: ControlPlane) -> None:
     proxy.inject([Fault(verb="*", path="/readyz", effect="throttle", retry_after=1)])
     assert request(proxy, control_plane, "GET", "/readyz").getheader("Retry-After") == "1"
 
@@ -314,7 +314,7 @@ def request(
     body: list[bytes] | None = None,
     headers: dict[str, str] | None = None,
 ) -> http.client.HTTPResponse:
-    """One request of nobody, read to its end."""
+    """One anonymous request, whose answer is read to its end."""
     connection = connect(proxy, plane)
     connection.request(
         method, path, iter(body) if body else None, headers or {}, encode_chunked=body is not None

@@ -33,7 +33,7 @@ from tests.cluster.server import CHART, ENDPOINT, RELEASE, ROOT, Identity, Serve
 
 CHART_README = CHART.joinpath("README.md").read_text(encoding="utf-8")
 PAGES = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/operating.md"))
-"""What a person reads who builds a region and runs it."""
+"""What a person who builds and runs a region reads."""
 TERRAFORM_README = Path(__file__).with_name("terraform_based_readme.md").read_text(encoding="utf-8")
 
 WEST = "us-west-2"
@@ -61,7 +61,7 @@ class Scene:
     server: Server
     pulumi: Callable[..., str]
     pods_before: set[str] = field(default_factory=set[str])
-    """UIDs, for a step that compares."""
+    """Their UIDs, for a step that compares them."""
 
     @property
     def identity(self) -> Identity:
@@ -86,7 +86,7 @@ class Scene:
         self.api.raw("DELETE", f"{BOOTSTRAP}/bootstrap-output")
 
     def uninstall(self) -> None:
-        """So that a README can install several times."""
+        """Uninstall, so that a README can install several times."""
         if self.api.exists(f"/api/v1/namespaces/{OURS}"):
             self.helm("uninstall", RELEASE, "-n", OURS, "--ignore-not-found")
             wait_until(lambda: not self.server.pods(), "the pods to go")
@@ -114,7 +114,7 @@ Look = Callable[[Scene, str], object]
 
 
 def nothing_special(_scene: Scene, _output: str) -> None:
-    """It succeeds; that is all there is to it."""
+    """For a command that only has to succeed."""
 
 
 def silent(_scene: Scene, output: str) -> None:
@@ -137,7 +137,7 @@ def prints(expected: str) -> Look:
 
 
 def installs(*, replicas: int = 2, endpoint: str = ENDPOINT, region: str = REGION) -> Look:
-    """The release gets ready, with this endpoint and secrets of this region and cluster."""
+    """The release gets ready, with this endpoint and the secrets of this region and cluster."""
 
     def look(scene: Scene, output: str) -> None:
         assert "STATUS: deployed" in output
@@ -163,7 +163,7 @@ class Step:
     begins: str
     look: Look = nothing_special
     before: Callable[[Scene], object] = lambda _: None
-    """Brings about what the README's paragraph is about."""
+    """Sets up what the README's paragraph is about."""
     status: int = 0
 
 
@@ -188,7 +188,7 @@ def plain(command: str) -> str:
 
 
 def play(scene: Scene, readme: str, steps: Sequence[Step], not_run: Mapping[str, str]) -> None:
-    """Runs a README's commands."""
+    """Run a README's commands."""
     found = [commands(block) for block in blocks(readme, "bash")]
     every = [plain(command) for block in found for command in block]
     assert sorted(not_run.keys() - set(every)) == [], "no longer in the README"
@@ -198,7 +198,7 @@ def play(scene: Scene, readme: str, steps: Sequence[Step], not_run: Mapping[str,
     assert len(to_run) == len(expected), "commands that neither run nor are listed as not run"
     remaining = iter(steps)
     for block in found:
-        scene.shell.run(f"cd {scene.folder}")  # each block is a fresh start, but for the variables
+        scene.shell.run(f"cd {scene.folder}")  # each block is a fresh start, except for the variables
         for command in block:
             if plain(command) not in not_run:
                 run(scene, command, next(remaining))
@@ -401,7 +401,7 @@ CHART_NOT_RUN = {
 
 
 def test_the_charts_readme(scene: Scene) -> None:
-    """Its values file is the one that it prints."""
+    """The values file is the one that the README prints."""
     (values,) = (block for block in blocks(CHART_README, "yaml") if "the one required value" in block)
     scene.folder.joinpath("custom-values.yaml").write_text(values, encoding="utf-8")
     bundle = (CHART / "files" / "rds-ca" / "us-east-1.pem").read_text(encoding="utf-8")
@@ -410,7 +410,7 @@ def test_the_charts_readme(scene: Scene) -> None:
 
 
 def configures(key: str, value: object) -> Look:
-    """The stack's file holds it."""
+    """The stack file holds the key."""
 
     def look(scene: Scene, _output: str) -> None:
         assert load_stack(scene.folder, name="us-east-1").own_config[key] == value
@@ -479,7 +479,7 @@ NOT_RUN = {
 
 
 def test_the_readme_and_the_page_of_operating(scene: Scene) -> None:
-    """What they configure, the program accepts."""
+    """The program accepts what they configure."""
     play(scene, PAGES, STEPS, NOT_RUN)
     stack = load_stack(scene.folder, name="us-east-1")
     settings = parse(stack.config, project=stack.project, root=ROOT)
@@ -489,7 +489,7 @@ def test_the_readme_and_the_page_of_operating(scene: Scene) -> None:
 # --- the Terraform-based one -------------------------------------------------------------------------
 
 NO_DRIVER_OF_THAT_NAME = Step("kubectl get pods -n kube-system | grep csi-secrets-store", silent, status=1)
-"""Although the driver is there: what docs/from-terraform.md says of this check."""
+"""Although the driver is there, as docs/from-terraform.md says about this check."""
 
 
 def shows_no_pod_identity(_scene: Scene, output: str) -> None:
@@ -572,7 +572,7 @@ TERRAFORM_NOT_RUN = {
 
 
 def test_the_terraform_based_readme(scene: Scene) -> None:
-    """Where it forgets `-n maestro`, the environment says it."""
+    """Where it forgets `-n maestro`, the environment sets it."""
     (values,) = (block for block in blocks(TERRAFORM_README, "yaml") if "# REQUIRED" in block)
     scene.folder.joinpath("custom-values.yaml").write_text(values, encoding="utf-8")
     scene.shell.run("export HELM_NAMESPACE=maestro")
@@ -600,8 +600,8 @@ def scene(
     emulation: Emulation,
     helm: Tool,
     tmp_path: Path,
-    clean_cluster: None,  # noqa: ARG001 its names are fixed
-    kubelet: Kubelet,  # noqa: ARG001 without it no pod gets ready
+    clean_cluster: None,  # noqa: ARG001 the release's names are fixed
+    kubelet: Kubelet,  # noqa: ARG001 without it no pod becomes ready
 ) -> Iterator[Scene]:
     """A folder with the chart, the ConfigMap, and what `pulumi up` leaves in AWS and in its state."""
     folder, programs = tmp_path / "work", tmp_path / "bin"

@@ -27,7 +27,7 @@ TROUBLESHOOTING = CHART.joinpath("README.md").read_text(encoding="utf-8").partit
 
 @dataclass
 class History:
-    """A collection of objects, at every change; those that are being deleted not counted."""
+    """A collection of objects after every change, not counting those that are being deleted."""
 
     present: dict[str, Mapping[str, Json]]
     """By UID."""
@@ -46,7 +46,7 @@ class History:
 
     @property
     def ready(self) -> list[int]:
-        """How many are ready, at each moment."""
+        """How many were ready at each moment."""
         return [sum(condition(each, "Ready") == "True" for each in moment) for moment in self.moments]
 
 
@@ -56,7 +56,7 @@ def by_uid(listed: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
 
 @contextmanager
 def watched(server: Server, api: Api, version: str, plural: str) -> Generator[History]:
-    """Records from now on; at the end it has seen everything that happened until then."""
+    """Record from now on; at the end the history holds everything that happened until then."""
     listed = server.object(version, plural)
     history = History(by_uid(listed))
     path = f"/{'apis' if '/' in version else 'api'}/{version}/namespaces/{server.namespace}/{plural}"
@@ -79,7 +79,7 @@ def watched(server: Server, api: Api, version: str, plural: str) -> Generator[Hi
 
 
 def restarts(server: Server, change: Callable[[], object]) -> bool:
-    """Whether a change replaces all pods; fails if it replaces some of them only."""
+    """Whether a change replaces all pods; fails if it replaces only some of them."""
     before = server.uids()
     change()
     server.wait_for_pods(len(before))
@@ -89,7 +89,7 @@ def restarts(server: Server, change: Callable[[], object]) -> bool:
 
 
 def zones(server: Server) -> Counter[str]:
-    """In how many pods each zone has."""
+    """How many pods each zone has."""
     nodes = {
         text(record(node, "metadata"), "name"): text(
             record(record(node, "metadata"), "labels"), "topology.kubernetes.io/zone"
@@ -125,7 +125,7 @@ def test_an_update_starts_one_pod_at_a_time_and_no_ready_pod_is_missed(server: S
     assert min(pods.ready) == replicas
     unready = [len(moment) - ready for moment, ready in zip(pods.moments, pods.ready, strict=True)]
     assert max(unready) == 1
-    # How many are wanted: the pod that has to go may be there for a moment longer.
+    # The desired number: the pod that has to go may be there for a moment longer.
     wanted = [
         sum(number(record(each, "spec"), "replicas") for each in moment) for moment in replica_sets.moments
     ]
@@ -134,7 +134,7 @@ def test_an_update_starts_one_pod_at_a_time_and_no_ready_pod_is_missed(server: S
 
 @pytest.fixture
 def cordoned(api: Api, kubectl: Tool) -> Iterator[list[str]]:
-    """All nodes take no new pods; their names."""
+    """Cordon all nodes, so that they take no new pods; their names."""
     nodes = [
         text(record(node, "metadata"), "name") for node in records(api.call("GET", "/api/v1/nodes"), "items")
     ]
@@ -204,7 +204,7 @@ def test_only_what_the_pods_are_made_of_restarts_them(server: Server, chart: Pat
     server.start(chart=chart)
     before = server.uids()
     first = manifest_after()
-    # None of these is in the pod template, or goes into one of its checksums.
+    # None of these is in the pod template or in one of its checksums.
     peers = "networkPolicy.metrics.from[0].podSelector.matchLabels.tier=metrics"
     edit(chart, "Chart.yaml", "version: ", "version: 9")
     edit(chart, "templates/NOTES.txt", "Next:", "Then:")
@@ -259,7 +259,7 @@ def with_port(server: Server) -> None:
 
 
 def waits(server: Server, kubectl: Tool, *flags: str) -> str:
-    """Installs what can't get ready: Helm gives up, the pods wait for their volume. The event's text."""
+    """Install what can't get ready: Helm gives up, the pods wait for their volume. The event's text."""
     told = server.install(*flags, "--wait", "--timeout=1s", check=False)
     assert "Error: INSTALLATION FAILED: " in told
     assert "deadline exceeded" in told
@@ -281,7 +281,7 @@ def waits(server: Server, kubectl: Tool, *flags: str) -> str:
     ],
     ids=["association", "rights", "port"],
 )
-def test_what_keeps_the_secrets_away_fails_the_installation_and_heals_by_itself(
+def test_missing_secrets_fail_the_installation_which_heals_once_they_can_be_read(
     server: Server,
     kubectl: Tool,
     spoil: Callable[[Server], None],
@@ -313,7 +313,7 @@ def test_another_clusters_name_fails_the_installation_and_the_right_one_heals_it
     assert server.uids() == waiting
 
 
-def test_a_failed_update_leaves_the_old_pods_and_a_rollback_ends_it(server: Server) -> None:
+def test_a_failed_update_leaves_the_old_pods_and_is_ended_by_a_rollback(server: Server) -> None:
     server.start()
     before = server.uids()
     server.identity.forbid()

@@ -1,6 +1,6 @@
 """A release whose pods can't get ready: `up` says why, and mending what is wrong heals it without help.
 
-In one dev stack, three things go wrong one after the other; what happened is kept, and each test looks at it.
+In one dev stack, three things go wrong in turn; what happened is recorded, and each test looks at it.
 """
 
 import json
@@ -42,11 +42,11 @@ class Failure:
 
     failed: Result
     warnings: str
-    """What `kubectl get events` then says, as docs/operating.md has it."""
+    """What `kubectl get events` then prints, run as docs/operating.md says."""
     in_state: Mapping[str, Json]
-    """The release in the stack's state after it; empty if it isn't there."""
+    """The release in the stack's state after it; empty if missing."""
     helm_status: str
-    """Of the release, as Helm keeps it."""
+    """The release's status, as Helm stores it."""
     kept: frozenset[str]
     """Uids of the pods that were ready before and still are."""
     waiting: tuple[str, ...]
@@ -54,7 +54,7 @@ class Failure:
     healed_by_itself: bool
     """Whether the pods became ready when what was wrong was mended, before the next `up`."""
     certificates: int
-    """In force after the failure."""
+    """How many are in force after the failure."""
     mended: Result
     """The next `up`."""
     served: list[Served]
@@ -68,7 +68,7 @@ class Failure:
 def fail(
     stack: OnCluster, break_: Callable[[], object], mend: Callable[[], object], *, heals: bool
 ) -> Failure:
-    """Has an `up` fail at the release, mends what is wrong, and has it succeed."""
+    """Make an `up` fail at the release, mend what is wrong, and make it succeed."""
     before = frozenset(stack.ready()) if stack.api.exists(f"/api/v1/namespaces/{OURS}") else frozenset[str]()
     failed = up_while(stack, break_)
     warnings = run(stack.region, sections(OPERATING)["When the pods don't get ready"][0])
@@ -108,7 +108,7 @@ def fail(
 
 
 def is_rolled_out(stack: OnCluster, before: frozenset[str]) -> bool:
-    """Whether all pods are ready, and others than before."""
+    """Whether all pods are ready, and none is from before."""
     ready = stack.ready()
     return len(ready) == REPLICAS and ready == set(stack.pods()) and not ready & before
 
@@ -138,7 +138,7 @@ def remove_association(region: Region) -> None:
 
 
 def refresh_only(region: Region, name: str) -> None:
-    """Of one resource: what is known of the others, such as that the release failed, stays known."""
+    """Refresh one resource: what the state says of the others, such as that the release failed, stays."""
     succeeded(region.engine.refresh("--target", f"**::{name}"))
 
 
@@ -182,11 +182,11 @@ def certificates_in_force(region: Region) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """What went wrong, one after the other."""
+    """All that went wrong, in order."""
 
     failures: Mapping[str, Failure]
     taken_back: tuple[str, Json]
-    """How Helm calls the release, and the pods' node selector, after a failed addition was taken back."""
+    """Helm's status of the release, and the pods' node selector, after a failed addition was taken back."""
     changes_at_the_end: Mapping[str, str]
     """What a preview would then change."""
 
@@ -221,7 +221,7 @@ def tell(emulation: Emulation, control_plane: ControlPlane, folder: Path) -> Sto
 
 
 def add_and_take_back(stack: OnCluster) -> tuple[str, Json]:
-    """A node selector that no node has, and its way back as the document has it."""
+    """Add a node selector that no node has, and take it back as the document says."""
     region, before = stack.region, stack.region.settings
     selector: Json = {"nodeSelector": {"example.com/none": "here"}}
     region.configure(settings(tag="2", certificate="2026-11", deployment=selector))
@@ -314,7 +314,7 @@ def test_after_a_refresh_of_all_up_mends_what_is_wrong_and_helm_says_failed_unti
     assert story.failures["rights"].helm_status_after == "deployed"
 
 
-def test_an_addition_that_failed_goes_again_by_the_documents_commands(story: Story) -> None:
+def test_a_failed_addition_is_taken_back_by_the_documents_commands(story: Story) -> None:
     assert story.taken_back == ("deployed", {"kubernetes.io/arch": "amd64"})
 
 

@@ -1,4 +1,4 @@
-"""The review of plans that engine and Kubernetes provider printed, one for each kind of operation."""
+"""The review of plans from the real engine and Kubernetes provider, one for each kind of operation."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _plan(stack: Region, folder: Path) -> Plan:
     return read_plan(file, PROJECT)
 
 
-def test_a_stack_that_is_not_there_yet_is_created(stack: OnCluster, tmp_path: Path) -> None:
+def test_a_stack_that_does_not_exist_yet_is_created(stack: OnCluster, tmp_path: Path) -> None:
     plan = _plan(stack.region, tmp_path)
     assert {change.way for change in plan.changes.values()} == {Way.CREATED}
     assert "aws:rds/instance:Instance instance" in plan.changes
@@ -77,7 +77,7 @@ CASES: tuple[tuple[dict[str, object], str, Way, Grade, str], ...] = (
 )  # fmt: skip
 
 
-def test_each_kind_of_operation_is_read_and_graded_and_no_secret_told(
+def test_each_kind_of_operation_is_read_and_graded_and_no_secret_revealed(
     stack: OnCluster, tmp_path: Path
 ) -> None:
     built = stack.region

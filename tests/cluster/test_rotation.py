@@ -1,7 +1,7 @@
 """Rotation on the real engine and API server, judged by AWS's call log, the mounts and the pods.
 
 One production stack, in which changes of the database wait for the maintenance window, rotates the
-certificate, then the password, then both; what happened is kept, and each test looks at it.
+certificate, then the password, then both; what happened is recorded, and each test looks at it.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ DATABASE = f"maestro-{CLUSTER}"
 CERTIFICATE_SECRET = f"{CLUSTER}/maestro/server-mqtt-cert"
 DATABASE_SECRET = f"{CLUSTER}/maestro/db-credentials"
 CERTIFICATE = "aws:iot/certificate:Certificate certificate"
-"""Of the first generation; a later one's name has its string behind it."""
+"""The first generation's; a later generation's name has its string as a suffix."""
 ATTACHMENT = "aws:iot/policyAttachment:PolicyAttachment policy-attachment"
 CERTIFICATE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion server-mqtt-cert-regional-xyz"
 DATABASE_VERSION = "aws:secretsmanager/secretVersion:SecretVersion db-credentials-regional-xyz"
@@ -56,15 +56,15 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Rotation:
-    """One `up` that rotates, and what was seen of it."""
+    """One `up` that rotates, and what was observed of it."""
 
     old_generation: str
-    """What the old certificate's name has behind it."""
+    """The suffix of the old certificate's name."""
     generation: str
     before: Credentials
     after: Credentials
     calls: list[LoggedCall]
-    """AWS's of the account, the kubelet's among them."""
+    """All AWS calls in the account, including the kubelet's."""
     served: list[Served]
     old: list[MountedPod]
     new: list[MountedPod]
@@ -74,18 +74,18 @@ class Rotation:
     changes: Mapping[str, str]
 
     def at(self, operation: str) -> float:
-        """When AWS did it, which it did once."""
+        """When AWS did it, which must be once."""
         (call,) = [c for c in self.calls if c["operation"] == operation]
         assert call["status"] == 200
         return call["at"]
 
     def step(self, method: str, resource: str) -> Served:
-        """What the engine asked a provider for, once."""
+        """What the engine asked a provider for, which must be once."""
         (step,) = [s for s in self.served if (s.method, s.resource) == (method, resource)]
         return step
 
     def became_ready(self) -> list[float]:
-        """When each new pod did."""
+        """When each new pod became ready."""
         new = {pod.uid for pod in self.new}
         return [min(m.at for m in self.moments if m.uid == uid and m.is_ready) for uid in new]
 
@@ -95,7 +95,7 @@ class Rotation:
         return {uid: min(m.at for m in self.moments if m.uid == uid and m.is_leaving) for uid in old}
 
     def gone(self) -> float:
-        """When the last old pod was."""
+        """When the last old pod was gone."""
         return max(m.at for m in self.moments if m.is_gone)
 
 
@@ -107,7 +107,7 @@ class Rotations:
     pods: tuple[MountedPod, ...]
     moments: tuple[Moment, ...]
     passwords_in_force: Mapping[str, tuple[bool, bool]]
-    """By kind: whether one could log in with the old and the new password after it."""
+    """By kind of rotation: whether the old and the new password let one log in after it."""
     waits: bool
     """Whether changes of the database wait for the maintenance window."""
 
@@ -117,7 +117,7 @@ ROTATIONS: Mapping[str, Mapping[str, str]] = {
     "database": {"certificate": "2026-11", "database": "2026-11"},
     "both": {"certificate": "2026-12", "database": "2026-12"},
 }
-"""Each follows on the one before."""
+"""Each follows the one before."""
 OF_CERTIFICATE, OF_DATABASE = ("certificate", "both"), ("database", "both")
 
 

@@ -29,7 +29,7 @@ IMAGE = {"tag": "0123456789abcdef0123456789abcdef01234567"}
 def stack(
     emulation: Emulation, control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OnCluster]:
-    """A dev stack that is up; each test leaves it up, whatever its configuration is then."""
+    """A dev stack that is up; each test leaves it up, with whatever configuration."""
     folder = tmp_path_factory.mktemp("stack")
     with on_cluster(emulation, control_plane, folder / "region", config()) as stack:
         stack.region.up()
@@ -161,7 +161,7 @@ def test_a_dev_stack_leaves_nothing_of_ours_behind_and_can_be_built_again(stack:
 def test_the_config_map_of_another_owner_and_other_ways_to_reach_the_cluster(
     emulation: Emulation, control_plane: ControlPlane, kubectl: Tool, tmp_path: Path
 ) -> None:
-    """One stack: by way of the shell's kubeconfig, then of a given one; each way of bootstrapConfigMap."""
+    """One stack, through the shell's kubeconfig, then a given one; each mode of bootstrapConfigMap."""
     theirs: dict[str, Json] = {"cluster_type": "regional", "api": "arn:theirs"}
     settings = config(kubernetes={"mode": "ambient", "context": "rehearsal"})
     with on_cluster(emulation, control_plane, tmp_path / "region", settings) as stack:
@@ -198,14 +198,14 @@ def test_the_config_map_of_another_owner_and_other_ways_to_reach_the_cluster(
         assert region.preview().changes == {}
 
         region.destroy()
-        # Theirs too, since they put it right.
+        # The key is theirs too, since they put it right.
         assert record(stack.config_map(), "data") == theirs | {"cluster_name": CLUSTER}
         assert stack.leftovers() == ["bootstrap-output"]
         assert region.leftovers() == []
 
 
 def make_config_map(api: Api, data: dict[str, Json]) -> None:
-    """As something else would, by create and not by apply."""
+    """As another program would make it: by create and not by apply."""
     path, _, name = CONFIG_MAP.rpartition("/")
     metadata: Json = {"name": name}
     api.call("POST", path, {"metadata": metadata, "data": data})

@@ -59,14 +59,14 @@ def is_served(api: Api, plural: str) -> bool:
     try:
         return api.exists(f"{MONITORED}/{plural}")
     except ApiError as refusal:
-        if refusal.reason == "TooManyRequests":  # its storage is being made
+        if refusal.reason == "TooManyRequests":  # its storage is being set up
             return False
         raise
 
 
 @pytest.fixture(scope="module", autouse=True)
 def prometheus_operator(control_plane: ControlPlane) -> Iterator[None]:
-    """The custom resources of Prometheus Operator are known."""
+    """Prometheus Operator's custom resource definitions, installed."""
     with closing(control_plane.api()) as api:
         definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in CRDS]
         for each in definitions:

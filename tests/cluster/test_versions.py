@@ -21,7 +21,7 @@ Key = tuple[str, str]
 
 
 def by_name(objects: Iterable[Object]) -> dict[Key, Object]:
-    """The objects by kind and name, none of them twice."""
+    """The objects by kind and name, each of which must be unique."""
     listed = list(objects)
     keys: list[Key] = [(each["kind"], each["metadata"]["name"]) for each in listed]
     assert not [key for key, times in Counter(keys).items() if times > 1]

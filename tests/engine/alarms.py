@@ -119,7 +119,7 @@ class Alarms(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def found(self, *names: str) -> list[dict[str, Json]]:
-        """The alarms that there are, or those of these names."""
+        """All alarms, or those with these names."""
         wanted: dict[str, Json] = {"AlarmNames": list(names)} if names else {}
         return records(self._cloud.call("cloudwatch", "DescribeAlarms", wanted), "MetricAlarms")
 

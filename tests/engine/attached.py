@@ -1,7 +1,7 @@
 """The emulated providers in this process, for tests that run the engine often.
 
-An operation starts three plugins, each of which takes a third of a second of a processor. The engine can be
-told to use what runs already instead (PULUMI_DEBUG_PROVIDERS); the protocol is the same.
+An operation starts three plugins, each of which takes a third of a second of CPU. The engine can be told to
+use running ones instead (PULUMI_DEBUG_PROVIDERS); the protocol is the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ from emulator.protocol import ProviderServicer, listen
 
 
 class Attached:
-    """One server a package, from `with` on; `variables` make the engine use them."""
+    """One server per package, from `with` on; `variables` make the engine use them."""
 
     def __init__(self, packages: Iterable[str] = PACKAGES) -> None:
         self._packages = packages
@@ -37,7 +37,7 @@ class Attached:
         self._running.close()
 
     def heed(self, environment: Mapping[str, str]) -> None:
-        """What the engine would start the plugins with."""
+        """Serve as plugins that the engine would start with this environment."""
         self._environment = environment
 
     def _instance(self, package: str) -> ProviderServicer:

@@ -126,7 +126,7 @@ class Region:
         return records(self.emulation.kubernetes({"cluster": arn, "operation": "objects"}), "objects")
 
     def secrets(self) -> set[str]:
-        """The very values that were generated, and parts of them that survive any escaping."""
+        """The generated values themselves, and the parts of them that survive any escaping."""
         found: set[str] = set()
         for name in ("server-mqtt-cert", "db-credentials"):
             answer = self.call("secretsmanager", "GetSecretValue", SecretId=f"{CLUSTER}/maestro/{name}")
@@ -179,7 +179,7 @@ def _fresh_state(name: str) -> Path:
 
 
 def succeeded(result: Result) -> Result:
-    """The result, if it is one to go on with."""
+    """The result, which must be a success."""
     assert result.succeeded, result.text
     return result
 
@@ -189,7 +189,7 @@ NewRegion = Callable[..., Region]
 
 @pytest.fixture(scope="module")
 def emulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
-    """One for a module: all that an emulation holds is written to disk after each call."""
+    """One per module: all that an emulation holds is written to disk after each call."""
     with Emulation.start(tmp_path_factory.mktemp("aws") / "aws.state") as running:
         yield running
 
@@ -199,7 +199,7 @@ _accounts = itertools.count(200_000_000_000)
 
 @pytest.fixture
 def region(emulation: Emulation, tmp_path: Path) -> Iterator[NewRegion]:
-    """Make a stack that isn't built yet, by its configuration."""
+    """Make a stack that isn't built yet, from its configuration."""
     numbers = itertools.count(1)
     with ExitStack() as running:
 

@@ -18,7 +18,7 @@ for name, value in pulumi.Config().require_object("outputs").items():
 
 
 def beside(folder: Path, backend: Path) -> Path:
-    """The folder, in which an engine will find another one's backend."""
+    """The folder, set up so that an engine finds another one's backend in it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "backend").symlink_to(backend)
     return folder

@@ -1,7 +1,7 @@
 """The language host with the SDKs already imported, for tests that run the program often.
 
-Importing them takes a second of a processor in each operation. Here one process has done it; what the engine
-starts as `pulumi-language-python` asks that process for a fork of itself, and stays until the fork ends.
+Importing them costs each operation a second of CPU. Here one process does it once; what the engine starts as
+`pulumi-language-python` asks that process to fork, and stays until the fork ends.
 """
 
 import importlib
@@ -32,10 +32,10 @@ zygote.recv(1)
 
 
 class Preloaded:
-    """From `with` on, `folder` holds a `pulumi-language-python` that is quick."""
+    """From `with` on, `folder` holds a `pulumi-language-python` that starts quickly."""
 
     def __enter__(self) -> Self:
-        # A socket's path has a hundred characters at most, which pytest's folders may go beyond.
+        # A socket's path has at most a hundred characters, and pytest's folders may have more.
         self._temporary = tempfile.TemporaryDirectory(prefix="maestro-host-")
         self.folder = Path(self._temporary.name)
         address = self.folder / "zygote"
@@ -58,11 +58,11 @@ class Preloaded:
 
 
 def _serve(address: str) -> None:
-    for module in ("maestro_stack.regional", "maestro_stack.surroundings"):  # they bring the SDKs
+    for module in ("maestro_stack.regional", "maestro_stack.surroundings"):  # they import the SDKs
         importlib.import_module(module)
 
     for name in [name for name in sys.modules if name.startswith("maestro_stack")]:
-        del sys.modules[name]  # the checkout's own is to be run
+        del sys.modules[name]  # the checkout's own must run
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)

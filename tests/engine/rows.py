@@ -1,7 +1,7 @@
-"""For each row of the providers' tables: a resource, and the one changed input by which the row is tried.
+"""For each row of the providers' tables: a resource, and the one input that is changed to test the row.
 
-`program` registers them all. Most are changed in a way that an `up` can make; of the others `unmade` says why
-not, and the plan is all there is to see.
+`program` registers them all. An `up` can make most of the changes; for the others `unmade` says why not, and
+the plan is all there is to test.
 """
 
 import json
@@ -54,7 +54,7 @@ class Of:
 
 @dataclass(frozen=True)
 class Own:
-    """The resource's own name, which no other has, with something behind it."""
+    """The resource's own name, which no other has, with a suffix."""
 
     suffix: str = ""
 
@@ -65,25 +65,25 @@ Inputs = Mapping[str, Value]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One input's change, where more than its new value has to be said."""
+    """One input's change, where its new value alone isn't enough."""
 
     to: Value
     base: Inputs = field(default_factory=dict[str, Value])
-    """Inputs besides, or in place of, those of the type's other rows; None takes one out."""
+    """Inputs besides, or in place of, those of the type's other rows; None removes one."""
     unmade: str = ""
     """Why no `up` can make the change; empty if one can."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A type: sound inputs of a resource of it, and how each is changed."""
+    """A type: sound inputs for a resource of it, and how each is changed."""
 
     type: str
     inputs: Inputs
     changes: "Mapping[str, Value | Case]"
     """By input, dotted below `metadata`: its new value."""
     named_by: tuple[str, ...] = ()
-    """The inputs that together are its physical name, where two resources can't have the same."""
+    """The inputs that together form its physical name, where two resources can't share one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class Row:
     """Logical name of the row's resource."""
     before: Inputs
     after: Inputs
-    """The same but for `key`."""
+    """The same except for `key`."""
     keeps_its_name: bool
     """Whether a replacement would have the physical name of what it replaces."""
     unmade: str
@@ -181,7 +181,7 @@ PREREQUISITES = (
 
 
 def _port(number: int) -> Inputs:
-    """No two rules of one group may be equal."""
+    """A port for one rule alone: no two rules of a group may be equal."""
     return {"fromPort": number, "toPort": number}
 
 
@@ -323,7 +323,7 @@ _ONE_AT_A_TIME = "an instance's backups go to one region, and the provider begin
 
 
 def _far(number: int) -> Inputs:
-    """An instance whose backups are replicated, of which each is the source once."""
+    """An instance whose backups are replicated; each row needs a source of its own."""
     return {"sourceDbInstanceArn": f"arn:aws:rds:{REGION}:{ACCOUNT}:db:far-{number}"}
 
 
@@ -370,7 +370,7 @@ _RDS = (
             "copyTagsToSnapshot": True,
             "databaseInsightsMode": "advanced",
             "dbName": "other",
-            # RDS moves an instance only into another network, with security groups of that.
+            # RDS moves an instance only into another network, with that network's security groups.
             "dbSubnetGroupName": Case(to=Of("away", "name"), base={"vpcSecurityGroupIds": None}),
             "dedicatedLogVolume": True,
             "deleteAutomatedBackups": False,

@@ -21,7 +21,7 @@ from tests.engine.conftest import NewRegion, Region
 
 
 def _reopened(stack: Region) -> Region:
-    """The same stack, by another process that knows nothing yet."""
+    """The same stack, as a new process opens it."""
     return Region(stack.emulation, stack.folder, stack.account, stack.settings, name=stack.name, build=False)
 
 
@@ -36,7 +36,7 @@ def test_a_second_up_on_a_stack_is_refused_while_the_first_one_runs_and_both_com
     def refusal() -> EngineError:
         with pytest.raises(EngineError) as caught:
             second.engine.pulumi("up", "--yes", "--skip-preview", "--stack", stack.name)
-        # The first one may be just writing what the second one reads; the message then says to run it again.
+        # The first one may be writing what the second one reads; the message then says to run it again.
         return refusal() if "another run may be writing it" in str(caught.value) else caught.value
 
     def see(event: dict[str, Json]) -> None:
@@ -109,7 +109,7 @@ def test_a_program_hears_an_engine_at_the_port_of_one_that_was_killed(region: Ne
     first = copy_context()
     first.run(_log_to, port)
     server.stop(None).wait()
-    for _ in range(3):  # each makes gRPC wait longer until it tries again
+    for _ in range(3):  # each makes gRPC wait longer before it tries again
         with pytest.raises(grpc.RpcError):
             first.run(pulumi.log.info, "to a dead one")
     server, _ = _engine(port)
@@ -118,7 +118,7 @@ def test_a_program_hears_an_engine_at_the_port_of_one_that_was_killed(region: Ne
 
 
 def _log_to(port: int) -> None:
-    """Says something to an engine, as a program does."""
+    """Log something to an engine, as a program does."""
     reset_options(project="project", stack="stack", engine_address=f"127.0.0.1:{port}")
     pulumi.log.info("something")
 

@@ -88,7 +88,7 @@ def test_a_stack_is_built_today_and_changed_tomorrow(tmp_path: Path) -> None:
         (("serve", "--world", "missing.yaml"), "missing.yaml"),
     ],
 )
-def test_what_cannot_be_run_is_said_in_words(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_run_is_explained(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "rehearsal", *arguments, "--state", str(tmp_path / "state")],
         cwd=ROOT,
@@ -155,7 +155,7 @@ def _serving(state: Path) -> Generator[dict[str, str]]:
 
 @contextmanager
 def _language_host(program: Path) -> Generator[str]:
-    """The one part of an ordinary installation that isn't here."""
+    """The one part of an ordinary installation that is missing here."""
 
     def run() -> None:
         import runpy
@@ -173,7 +173,7 @@ def _language_host(program: Path) -> Generator[str]:
 def test_an_ordinary_pulumi_works_with_the_variables_that_serve_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the checkout as it is, with no project of ours; only the language host is played."""
+    """In the checkout as it is, with no project of ours; only the language host is a stand-in."""
     copy = checkout(tmp_path / "checkout")
     pulumi = str(tools.find("pulumi"))
     monkeypatch.chdir(copy)

@@ -1,4 +1,4 @@
-"""What changes behind the program's back: refresh sees it, `up` repairs it, what is others' stays."""
+"""What changes behind the program's back: refresh sees it, `up` repairs it, what belongs to others stays."""
 
 import json
 import os
@@ -161,7 +161,7 @@ def test_refresh_sees_every_drift_and_up_repairs_it(region: NewRegion) -> None:
     assert stack.preview().changes == {}
 
 
-def test_a_refreshed_plan_tells_what_was_lost_and_what_is_taken_back(
+def test_a_refreshed_plan_shows_what_was_lost_and_what_is_taken_back(
     region: NewRegion, tmp_path: Path
 ) -> None:
     stack = region()
@@ -186,7 +186,7 @@ def test_a_refreshed_plan_tells_what_was_lost_and_what_is_taken_back(
         ("backupRetentionPeriod", DRIFT_TAKEN_BACK)
     ]
     assert {found[subject].grade for subject in (*lost, database.subject)} == {Grade.DANGEROUS}
-    # The secret that it names is made anew, so nobody knows the policy before `up`.
+    # The secret that it names is created anew, so the policy isn't known before `up`.
     assert found["aws:iam/rolePolicy:RolePolicy policy-regional-xyz"].grade is Grade.DANGEROUS
 
 

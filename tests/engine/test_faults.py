@@ -30,7 +30,7 @@ AWS = ("ec2", "eks", "iam", "iot", "rds", "secretsmanager", "sts")
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[Call]]:
-    """What an undisturbed `up` comes to, and its calls."""
+    """The outcome of an undisturbed `up`, and its calls."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with Emulation.start(folder / "aws.state") as emulation, Attached() as attached:
         stack = Disturbed(emulation, folder / "stack", attached=attached)
@@ -171,7 +171,7 @@ KILLED: dict[str, tuple[str, dict[str, int]]] = {
         },
     ),
 }
-"""Calls that are executed, but not answered before the engine is killed; and what is there to import then.
+"""Calls that are executed, but not answered before the engine is killed; and what there is to import then.
 
 On two cores the engine makes eight resources at once.
 """
@@ -181,7 +181,7 @@ On two cores the engine makes eight resources at once.
 def test_a_killed_up_is_recovered_as_the_document_says(
     killable: Disturbed, undisturbed: Outcome, calls: str, imported: dict[str, int]
 ) -> None:
-    """Together with the test below, each resource type is once between its creation and the checkpoint."""
+    """With the test below, each resource type is once caught between its creation and the checkpoint."""
     killable.killed_when(Counter(calls.split()))
     assert Counter(killable.recover()) >= Counter(imported)  # something else may have been on its way
     killable.region.up()
@@ -283,7 +283,7 @@ def test_ctrl_c_leaves_nothing_pending_and_the_next_up_finishes(tmp_path: Path, 
 
 
 def _follow(region: Region, commands: str) -> None:
-    """Run the lines in their order, those that need the program by the engine here."""
+    """Run the lines in order; those that need the program run on this test's engine."""
     for line in commands.splitlines():
         if line == "pulumi up":
             region.up()

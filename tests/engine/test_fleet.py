@@ -42,7 +42,7 @@ def fleet_file(*waves: Mapping[str, Any], **more: Json) -> dict[str, Json]:
 
 
 class Fleet(EmulatedFleet):
-    """With what tests ask of it."""
+    """An emulated fleet, with what the tests need besides."""
 
     def result(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """The exit status and what `--json` prints."""
@@ -55,7 +55,7 @@ class Fleet(EmulatedFleet):
         return self.emulation.cloud(stack, self.account).call(service, operation, parameters)
 
     def made(self) -> Counter[tuple[str, str]]:
-        """How often each creating call was executed, by region and operation; 0 is a lost answer."""
+        """How often each creating call was executed, by region and operation; status 0 is a lost answer."""
         return Counter(
             (call["region"], call["operation"])
             for call in self.emulation.calls()
@@ -63,7 +63,7 @@ class Fleet(EmulatedFleet):
         )
 
     def as_region(self, stack: str, folder: Path) -> Region:
-        """One stack by itself, for those who work by hand."""
+        """One stack by itself, for work by hand."""
         state = folder / "state"
         (state / "project").mkdir(parents=True)
         (state / "backend").symlink_to(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
@@ -127,7 +127,7 @@ def test_a_fleet_of_six_survives_a_failure_and_a_kill_and_leaves_nothing(
             {"stacks": list(waves[2])},
             {"stacks": list(waves[3])},
         ),
-        account=DEFAULT_ACCOUNT,  # by its credentials, `aws` is in no other
+        account=DEFAULT_ACCOUNT,  # the one that the `aws` command's credentials belong to
     )
     theirs, killed_at = waves[1][0], 1 + 1 + 2  # what AWS refuses there never gets to its database
     several.call(theirs, "iot", "CreatePolicy", policyName="maestro-server", policyDocument=POLICY)
@@ -146,7 +146,7 @@ def test_a_fleet_of_six_survives_a_failure_and_a_kill_and_leaves_nothing(
     backend = several.environment["PULUMI_BACKEND_URL"].removeprefix("file://")
     run(several.as_region(theirs, tmp_path / "mending"), remove, BACKEND=backend)
 
-    # What was cut off is named before anything is begun.
+    # What was cut off is named before anything starts.
     status, refused = several.result("up", "--yes")
     assert (status, refused["result"]) == (1, "failed")
     cut_off = {problem["key"] for problem in refused["problems"]}
@@ -157,7 +157,7 @@ def test_a_fleet_of_six_survives_a_failure_and_a_kill_and_leaves_nothing(
         CutOff(several.as_region(stack, tmp_path / stack)).recover()
     several.call(theirs, "iot", "DeletePolicy", policyName="maestro-server")
 
-    # Run again it goes on where it stopped.
+    # Run again, it goes on where it stopped.
     status, resumed = several.result("up", "--yes")
     assert status == 0, resumed
     assert outcomes(resumed).keys() == {"unchanged", "done"}
@@ -200,7 +200,7 @@ def test_a_failing_canary_stops_the_rollout_and_the_untouched_regions_are_listed
     assert not [call for call, _ in two.made() if call == WEST]
 
 
-def test_what_forbids_to_begin_is_said_of_all_stacks_before_anything_happens(fleet: NewFleet) -> None:
+def test_what_keeps_stacks_from_starting_is_reported_for_all_before_anything_happens(fleet: NewFleet) -> None:
     two = fleet(fleet_file({"stacks": [EAST]}, {"stacks": [WEST]}))
     backend = Path(two.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
     locks = backend / ".pulumi/locks/organization/maestro-stack" / EAST
@@ -234,7 +234,9 @@ def _asked_for_databases(of: Fleet, count: int) -> Callable[[], bool]:
     return lambda: sum(call["operation"] == "CreateDBInstance" for call in of.emulation.calls()) >= count
 
 
-def test_interrupts_let_regions_rest_then_cancel_them_and_protection_holds_a_destroy(fleet: NewFleet) -> None:
+def test_interrupts_let_regions_finish_then_cancel_them_and_protection_stops_a_destroy(
+    fleet: NewFleet,
+) -> None:
     three = fleet(fleet_file({"stacks": [EAST, WEST, EU]}, maxConcurrent=2))
     three.emulation.delay({"rds:CreateDBInstance": 5})
     three.emulation.clear_calls()

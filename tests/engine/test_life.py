@@ -64,7 +64,7 @@ def test_the_first_up_builds_all_that_was_planned_and_everything_after_it_change
     assert str(elsewhere) not in json.dumps(kept)
 
 
-def test_look_ups_that_need_nothing_of_each_other_are_made_at_once(region: NewRegion) -> None:
+def test_look_ups_that_need_nothing_from_each_other_are_made_at_the_same_time(region: NewRegion) -> None:
     stack = region()
     late = 2.0
     stack.emulation.clear_calls()
@@ -86,7 +86,7 @@ def test_a_dev_stack_leaves_nothing_of_ours_behind_and_can_be_built_again(region
 
 
 def _lifted() -> dict[str, object]:
-    """Production without RDS's protection, as README's "Tearing down" has it."""
+    """Production without RDS's protection, as README's "Tearing down" says."""
     reason = [{"key": "database.deletionProtection", "reason": "the region closes"}]
     return config(**PRODUCTION, database={"deletionProtection": False}, acknowledge=reason)
 
@@ -125,7 +125,7 @@ def test_a_production_stack_whose_protection_was_lifted_can_be_destroyed_and_bui
         assert all(name.startswith("maestro-regional-xyz-final-") for name in names)
         stack.configure(config(**PRODUCTION))
         if time == 1:
-            # The deleted secrets can be restored for 30 days, and hold their names.
+            # The deleted secrets can be restored for 30 days, and keep their names until then.
             refused = stack.engine.up()
             assert not refused.succeeded
             [remedy] = remedies_of(refused.diagnostics)

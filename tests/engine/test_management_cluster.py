@@ -31,7 +31,7 @@ from tests.engine.conftest import Region, config
 EXAMPLE = ROOT / "examples" / "management-cluster"
 PROJECT = "maestro-management-clusters"
 PLACES = {"mc": ("us-east-1", 1), "mc-east": ("eu-central-1", 1), "mc-e": ("us-east-1", 2)}
-"""Region and account of each cluster; 0 is the region's account. Their names begin with each other's."""
+"""Region and account of each cluster; 0 is the region's account. One's name begins the others'."""
 _accounts = itertools.count(210_000_000_000)
 OF_AN_AGENT = {
     "aws:eks/podIdentityAssociation:PodIdentityAssociation",
@@ -56,7 +56,7 @@ SHARED = {
 
 
 def change(operation: str, *names: str) -> dict[str, str]:
-    """The change of everything that these agents have, and of nothing else."""
+    """This operation on everything that these agents have, and on nothing else."""
     own = {f"{type_} {name}": operation for name in names for type_ in OF_AN_AGENT}
     return own | {f"pulumi:providers:aws cluster-{name}": operation for name in names}
 
@@ -93,7 +93,7 @@ class Agents:
         return load_stack(EXAMPLE, name="test", file=file)
 
     def moved_to(self, *names: str) -> dict[str, str]:
-        """Have these clusters, and none besides; what was planned, and done."""
+        """Have these clusters, and no others; returns what was planned, and done."""
         self.engine.configure(self.stack(*names))
         planned = self.engine.preview()
         done = self.engine.up()
@@ -172,7 +172,7 @@ def secret_of(agents: Agents, name: str) -> dict[str, str]:
 
 
 def works(agents: Agents, name: str) -> None:
-    """What an agent needs is there, and fits together."""
+    """What an agent needs exists, and fits together."""
     cloud, region = agents.cloud(name), agents.region
     agent = Mqtt("maestro").agent(name)
     # The secret holds a key pair that the broker knows, and that carries the agent's policy.
@@ -234,12 +234,12 @@ def works(agents: Agents, name: str) -> None:
 
 
 def others_are_safe(agents: Agents, *names: str) -> None:
-    """By the policies as the account has them: no agent is another one, nor the server, nor hears them."""
+    """By the account's policies no agent can be another one or the server, or hear them."""
     everybody: list[Agent] = [Mqtt("maestro").agent(name) for name in names]
     assert faults(everybody, agents.region.cloud()) == []
 
 
-def test_everything_that_is_not_there_is_told_at_once_and_nothing_is_made(agents: Agents) -> None:
+def test_everything_missing_is_reported_at_once_and_nothing_is_made(agents: Agents) -> None:
     clusters = {"mc-gone": {"region": "us-east-1"}, "mc": {"region": "us-west-2"}}
     own = {"region": {"stack": "organization/maestro-stack/test"}, "clusters": clusters}
     agents.engine.configure(agents.configured(own))

@@ -28,7 +28,7 @@ MOVED = {
     "kubernetes:helm.sh/v3:Release release",
     "pulumi:providers:kubernetes kubernetes",
 }
-"""What belongs to a cluster, without its name; the ingress rule is called by the cluster's group."""
+"""What belongs to a cluster, without its name; the ingress rule is named after the cluster's group."""
 READS = ("Describe", "Get", "List", "Head")
 
 
@@ -75,7 +75,7 @@ def secrets(stack: Region) -> list[str]:
 
 
 def objects(stack: Region, cluster: str) -> set[str]:
-    """What one of the clusters holds of the stack's."""
+    """The stack's objects in one of the clusters."""
     arn = stack.cloud().arn("eks", f"cluster/{cluster}")
     held = records(stack.emulation.kubernetes({"cluster": arn, "operation": "objects"}), "objects")
     names = {f"{text(each, 'kind')} {text(record(each, 'metadata'), 'name')}" for each in held}
@@ -85,7 +85,7 @@ def objects(stack: Region, cluster: str) -> set[str]:
 
 
 def steps(run: Callable[..., Result]) -> tuple[Result, list[tuple[str, str]]]:
-    """A run of the engine, and its steps as they began and ended, each as `begin create TYPE NAME`."""
+    """A run of the engine, and its steps in order: whether one has `begun` or `ended`, and its operation."""
     seen: list[tuple[str, str]] = []
 
     def note(event: Mapping[str, Json]) -> None:
@@ -156,7 +156,7 @@ def test_a_move_makes_all_of_the_new_cluster_before_any_of_the_old_one_goes_and_
     assert stack.refresh().changes == {}
 
 
-def test_the_review_of_a_plan_tells_a_move_as_one(region: NewRegion, tmp_path: Path) -> None:
+def test_the_review_of_a_plan_recognises_a_move(region: NewRegion, tmp_path: Path) -> None:
     stack = region(world=with_choices)
     stack.up()
     stack.configure(moved(config(), NEW, name=CLUSTER))
@@ -167,7 +167,7 @@ def test_the_review_of_a_plan_tells_a_move_as_one(region: NewRegion, tmp_path: P
     assert whole.sentence == f"it moves to another cluster: from {CLUSTER} to {NEW}"
     others = [each for each in review.changes if each.part is not Part.STACK]
     assert {each.way for each in others} == {Way.MOVED}
-    # Which secrets the new role may read isn't known before they are there.
+    # Which secrets the new role may read isn't known before they exist.
     dangerous = {each.subject for each in others if each.grade is Grade.DANGEROUS}
     assert dangerous <= {f"aws:iam/rolePolicy:RolePolicy policy-{NEW}"}
 
@@ -195,7 +195,7 @@ def test_a_stack_moves_there_and_back_and_can_be_destroyed(region: NewRegion) ->
         stack.configure(moved(config(), cluster, name=CLUSTER))
         stack.up()
         assert lasting(stack) == before
-    # `name` is the cluster's again, and may go.
+    # `name` is the cluster's again, and may be removed.
     stack.configure(config())
     assert stack.preview().changes == {}
     stack.destroy()

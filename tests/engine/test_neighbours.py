@@ -41,7 +41,7 @@ def test_two_clusters_of_one_account_and_region_do_not_meet_with_source_ids_of_t
     assert first.refresh().changes == {}
 
 
-def test_a_second_server_with_the_same_source_id_is_refused_and_told_what_to_set(region: NewRegion) -> None:
+def test_a_second_server_with_the_same_source_id_is_refused_with_what_to_set(region: NewRegion) -> None:
     first = region(config(), world=_with_two_clusters)
     second = region(
         {**config(), "maestro-stack:clusterName": "regional-two"}, account=first.account, build=False

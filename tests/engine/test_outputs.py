@@ -1,4 +1,4 @@
-"""What a stack reads of another one by a StackReference, on the real engine; and what it says if it can't."""
+"""What a stack reads from another by a StackReference, on the real engine; and what it says if it can't."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ EXPORTED: dict[str, dict[str, object]] = {
     "destroyed": SOUND,
     "sound": SOUND,
 }
-"""By stack."""
+"""Outputs by stack."""
 READER = """
 import pulumi
 from maestro_stack.outputs import MaestroOutputs
@@ -52,7 +52,7 @@ async def main():
 
 pulumi.run(main)
 """
-"""Tells what each of several stacks is refused with, and fails; a real consumer would end at the first."""
+"""Reports what each of several stacks is refused with, and fails; a real consumer would end at the first."""
 Reading = Callable[..., Small]
 _numbers = itertools.count(1)
 """So that no test finds another one's stack in the backend."""
@@ -79,7 +79,7 @@ def reading(producer: Small, tmp_path: Path) -> Reading:
     return new
 
 
-def test_each_way_in_which_outputs_are_wrong_is_told(reading: Reading) -> None:
+def test_each_way_in_which_outputs_are_wrong_is_reported(reading: Reading) -> None:
     names = ("test", *(name for name in EXPORTED if name != "sound"))
     reader = reading({"stacks": [f"organization/producer/{name}" for name in names]}, CURIOUS)
     refused = reader.engine.up()
@@ -122,7 +122,7 @@ def test_in_a_preview_what_isnt_deployed_yet_is_unknown(reading: Reading) -> Non
     assert re.search(r"maestro_iot_mqtt_endpoint *: output<string>|\[unknown\]", previewed.text)
 
 
-def test_sound_outputs_are_read_in_their_types(reading: Reading) -> None:
+def test_sound_outputs_are_read_with_their_types(reading: Reading) -> None:
     reader = reading({"stack": "organization/producer/sound"})
     assert reader.engine.up().succeeded
     exported = reader.engine.outputs()
@@ -149,8 +149,8 @@ def test_the_application_is_filled_in_by_the_commands_of_its_readme(producer: Sm
 def test_a_stack_that_does_not_exist_is_the_engines_own_error_which_the_docs_show(
     producer: Small, tmp_path: Path
 ) -> None:
-    # In an interpreter of its own: the engine goes while the program waits for it, and the SDK leaves that
-    # behind, for the garbage collector to complain of in another test.
+    # In an interpreter of its own: the engine exits while the program waits for it, and what the SDK leaves
+    # behind would make the garbage collector complain in another test.
     program = """
 import json, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ends a program is said once by the engine, and without a traceback where it is an error of ours."""
+"""The engine reports what ends a program once, and without a traceback where it is an error of ours."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ENDINGS = {
     "1 / 0": "ZeroDivisionError",
     "raise SystemExit(3)": "exit code: 3",
 }
-"""What programs end by, and what is said."""
+"""What programs end with, and what is printed."""
 
 
 def _said(failed: Result) -> str:
@@ -37,17 +37,17 @@ def _said(failed: Result) -> str:
 
 
 @pytest.mark.parametrize(("program", "said"), ENDINGS.items())
-def test_each_end_of_a_program_is_told_once(tmp_path: Path, program: str, said: str) -> None:
+def test_what_ends_a_program_is_reported_once(tmp_path: Path, program: str, said: str) -> None:
     assert said in _said(Small(tmp_path, "ending", program, {}).engine.up())
 
 
-def test_a_program_that_says_nothing_more_isnt_spoken_for(tmp_path: Path) -> None:
+def test_the_engine_adds_nothing_to_a_program_that_has_reported_its_error(tmp_path: Path) -> None:
     failed = Small(tmp_path, "silent", f"raise SystemExit({TOLD})", {}).engine.up()
     assert not failed.succeeded
     assert failed.diagnostics == ()
 
 
-def test_everything_wrong_with_a_configuration_is_told_at_once_and_once(region: NewRegion) -> None:
+def test_everything_wrong_with_a_configuration_is_reported_at_once_and_once(region: NewRegion) -> None:
     stack = region()
     settings = config(replicas=3, server={"zoneCount": 0})
     for missing in ("clusterName", "profile"):
@@ -65,7 +65,7 @@ def _without_clusters(world: World) -> World:
     return world.model_copy(update={"clusters": []})
 
 
-def test_a_region_without_the_cluster_is_told_once(region: NewRegion) -> None:
+def test_a_missing_cluster_is_reported_once(region: NewRegion) -> None:
     stack = region(world=_without_clusters)
     said = _said(stack.engine.preview())
     assert 'EKS cluster "regional-xyz" does not exist in us-east-1' in said

@@ -34,19 +34,19 @@ UP = "pulumi up\n"
 
 @pytest.fixture
 def emulation(tmp_path: Path) -> Iterator[Emulation]:
-    """One for each test, since the `aws` command knows but one account."""
+    """One for each test, since the `aws` command knows only one account."""
     with Emulation.start(tmp_path / "aws.state") as running:
         yield running
 
 
 @pytest.fixture
 def new(region: NewRegion) -> NewRegion:
-    """A stack in the account that the `aws` command is in."""
+    """A stack in the account that the `aws` command uses."""
     return partial(region, account=DEFAULT_ACCOUNT)
 
 
 def runbook(heading: str) -> tuple[str, ...]:
-    """Its command blocks; those that are `sh` need a cluster, or PostgreSQL."""
+    """The section's command blocks; its `sh` blocks need a cluster or PostgreSQL."""
     return recovery.sections(ROOT / "docs/restore.md")[heading]
 
 
@@ -56,7 +56,7 @@ def run(stack: Region, commands: str, **variables: str) -> str:
 
 
 def up(stack: Region, commands: str) -> Result:
-    """The plan is made first, and is what is done."""
+    """Plan, then update, which must do what was planned."""
     assert commands == UP
     planned = stack.preview().changes
     built = stack.up()
@@ -79,13 +79,13 @@ def credentials(stack: Region, cluster: str = CLUSTER) -> str:
 
 
 def knows_the_password(stack: Region, name: str = NAME) -> bool:
-    """Whether what the pods are told lets them in."""
+    """Whether the credentials that the pods get let them in."""
     (password,) = re.findall(r'"password": "(\w+)"', credentials(stack))
     return is_password_in_force(stack.cloud(), name, password)
 
 
 def calls(stack: Region) -> list[str]:
-    """What RDS was asked to make since the calls were cleared."""
+    """What RDS was asked to change since the calls were cleared."""
     made = [call["operation"] for call in stack.emulation.calls() if call["service"] == "rds"]
     return [each for each in made if each.startswith(("Create", "Restore", "Modify", "Start"))]
 
@@ -117,7 +117,7 @@ def test_a_destroyed_production_stack_is_built_again_from_its_final_snapshot(new
     assert {key: again[key] for key in (*kept, *wanted)} == {key: first[key] for key in (*kept, *wanted)}
     assert knows_the_password(stack)
     assert is_settled(stack)
-    # The snapshot is looked for by nothing, and the key means nothing any more.
+    # Nothing looks for the snapshot any more, and the key has no effect.
     stack.call("rds", "DeleteDBSnapshot", DBSnapshotIdentifier=snapshot)
     assert is_settled(stack)
     stack.configure(config(**PRODUCTION))
@@ -125,7 +125,7 @@ def test_a_destroyed_production_stack_is_built_again_from_its_final_snapshot(new
 
 
 def a_moment_ago(stack: Region) -> str:
-    """The last time that the backups have."""
+    """The latest time that the backups can restore."""
     return f"{datetime.fromisoformat(text(instance(stack), 'LatestRestorableTime')):%FT%TZ}"
 
 
@@ -160,7 +160,7 @@ def test_a_side_instance_takes_the_databases_place_and_the_preview_after_it_chan
     side_id = instance(stack)["DbiResourceId"]
     assert side_id != first["DbiResourceId"]
 
-    # Why neither `pulumi state delete` nor, without it, an import is the way.
+    # Why `pulumi state delete` isn't the way, nor an import, which needs it first.
     urn = next(text(r, "urn") for r in resources(stack) if text(r, "id") == text(first, "DbiResourceId"))
     with pytest.raises(EngineError, match="depend on it"):
         stack.engine.pulumi("state", "delete", urn, "--force", "--yes", "--stack", stack.name)
@@ -251,7 +251,7 @@ def test_a_terraform_regions_snapshot_moves_with_its_user_and_database(new: NewR
     assert knows_the_password(stack)
     assert is_settled(stack)
     assert instance(stack, TERRAFORM)["DBInstanceStatus"] == "available"
-    # With its own user and database the instance needs the key no more.
+    # The instance has its user and database, and no longer needs the key.
     stack.configure(config(**PRODUCTION, database={"username": "maestro_admin"}))
     assert stack.preview().changes == {}
 
@@ -292,7 +292,7 @@ def test_a_user_that_the_snapshot_does_not_have_is_mended_without_the_instance(n
         ({"snapshot": "old-major"}, "DBParameterGroupFamily postgres16"),
     ],
 )
-def test_aws_refuses_what_it_does_not_have_and_the_next_up_is_as_if_nothing_had_been(
+def test_aws_refuses_what_it_does_not_have_and_the_next_up_is_as_if_nothing_had_happened(
     new: NewRegion, source: Mapping[str, object], said: str
 ) -> None:
     def world(given: World) -> World:

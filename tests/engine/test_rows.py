@@ -1,6 +1,6 @@
 """Every row of the providers' tables on the real engine: what it plans for one changed input, and does.
 
-One resource a row, all in one stack: built, planned with every change, changed, planned again and refreshed.
+One resource per row, all in one stack: built, planned with every change, changed, planned again, refreshed.
 A change that no `up` can make fails for its resource alone, and stays in the plan.
 """
 
@@ -44,7 +44,7 @@ TABLES: Mapping[str, Table] = {
     **{type_: randomness.table_of(type_) for type_ in sorted(randomness.TYPES)},
 }
 PLANNED = [row for row in ROWS if row.key != "version"]
-"""All but that of a release's version, in whose place the provider puts the local chart's own."""
+"""All but a release's version, which the provider replaces with the local chart's own."""
 MADE = [row for row in ROWS if not row.unmade]
 CLUSTER_ID = "rows"
 
@@ -100,7 +100,7 @@ def _live(folder: Path) -> Life:
 
 
 def _project(root: Path) -> Path:
-    """A project whose program is that of the rows, with two charts."""
+    """A project whose program is the rows', with two charts."""
     root.mkdir()
     (root / "Pulumi.yaml").write_text("name: rows\nruntime: python\n")
     (root / "__main__.py").write_text("from tests.engine.rows import program\n\nprogram()\n")
@@ -141,7 +141,7 @@ def step(result: Result, row: Row, operation_: str) -> Step:
 
 
 def order(result: Result, row: Row) -> list[str]:
-    """The halves of a replacement, in the order in which they were begun."""
+    """The halves of a replacement, in the order in which they began."""
     halves = ("create-replacement", "delete-replaced")
     return [
         s.operation
@@ -171,7 +171,7 @@ def test_a_row_changes_its_own_input_and_no_other(row: Row) -> None:
     assert differing == {top}
 
 
-def test_all_is_built(life: Life) -> None:
+def test_everything_is_built(life: Life) -> None:
     wanted = {*(row.id for row in ROWS), *(f"{p.type} {p.name}" for p in PREREQUISITES)}
     assert {life.built.changes.get(resource) for resource in wanted} == {"create"}
 

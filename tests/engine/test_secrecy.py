@@ -15,7 +15,7 @@ def test_nothing_that_was_written_or_printed_holds_a_secret(region: NewRegion) -
         events.append(json.dumps(event))
 
     for operate in (stack.engine.preview, stack.engine.up, stack.engine.refresh, stack.engine.preview):
-        printed.append(succeeded(operate(observer=note)).text)  # noqa: PERF401 each comes after the other
+        printed.append(succeeded(operate(observer=note)).text)  # noqa: PERF401 one runs after the other
     printed.append(json.dumps(stack.engine.outputs()))
     secrets = stack.secrets()
     assert len(secrets) > 10

@@ -1,4 +1,4 @@
-"""Stack files are read as the engine reads them: `pulumi config --json` has the same table."""
+"""Stack files are read as the engine reads them: `pulumi config --json` gives what the table says."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.scalars import FORMS, REFUSED, SCALARS, file_of
 
 
 class Pulumi:
-    """The CLI over a stack whose file is written by hand."""
+    """The CLI on a stack whose file is written by hand."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class Pulumi:
         self._run("stack", "init", "dev").check_returncode()
 
     def config_of(self, file: Path) -> dict[str, str | None] | None:
-        """What the engine reads in a file, secrets without their values; None where it refuses to."""
+        """What the engine reads in a file, secrets without their values; None if it refuses the file."""
         done = self._run("config", "--json", "--stack", "dev", "--config-file", str(file))
         return None if done.returncode else {k: v.get("value") for k, v in json.loads(done.stdout).items()}
 
@@ -49,7 +49,7 @@ class Pulumi:
         )
 
     def config(self, content: str) -> dict[str, str | None] | None:
-        """What the engine reads in a stack file, or None where it refuses to."""
+        """What the engine reads in a stack file; None if it refuses the file."""
         (self._folder / "Pulumi.dev.yaml").write_text(content, encoding="utf-8")
         return self.config_of(self._folder / "Pulumi.dev.yaml")
 
@@ -73,14 +73,14 @@ def test_keys_are_what_the_table_says_and_the_rest_is_refused(pulumi: Pulumi) ->
         assert pulumi.config(f"config:\n  {lines}\n") is None, lines
 
 
-def test_what_we_write_the_engine_reads_as_it_was_meant(pulumi: Pulumi) -> None:
+def test_the_engine_reads_what_we_write_as_it_was_meant(pulumi: Pulumi) -> None:
     texts = [*SCALARS, "🙂", "a\nb", "\\", "<&>"]
     config = {f"maestro-stack:k{number}": text for number, text in enumerate(texts)}
     assert pulumi.config(go_yaml.dump({"config": config})) == config
 
 
 WE_ALONE_REFUSE = ("is empty", "is not a key of a stack's file", "config key ~ must be")
-"""What the engine takes without a word. Files with `environment:` are left out: this backend has none."""
+"""What we refuse and the engine accepts. Files with `environment:` are left out: this backend has none."""
 
 
 def test_of_strange_files_the_program_gets_what_the_engine_makes_of_them(
@@ -104,7 +104,7 @@ def test_of_strange_files_the_program_gets_what_the_engine_makes_of_them(
 
 
 def read(folder: Path, number: int) -> dict[str, str | None] | str:
-    """What we read, secrets without their values, or why not."""
+    """What we read, secrets without their values; or why we refuse it."""
     try:
         stack = load_stack(folder, file=folder / f"strange-{number}.yaml")
     except UsageError as unusable:
@@ -123,7 +123,7 @@ def test_of_strange_files_a_preview_fails_where_a_rehearsal_says_so(
         try:
             settings_of(load_stack(ROOT, file=file))
         except UsageError:
-            continue  # told by `pulumi config`, too
+            continue  # `pulumi config` refuses it, too
         except ConfigurationError:
             unusable.append(content)
         else:
@@ -136,10 +136,10 @@ def test_of_strange_files_a_preview_fails_where_a_rehearsal_says_so(
 
 
 def problem_of_preview(target: Region, content: bytes) -> str:
-    """What a preview with a stack's file as it is fails of; empty if it succeeds."""
+    """Why a preview with this stack file fails; empty if it succeeds."""
     (target.folder / "state/project/Pulumi.test.yaml").write_bytes(content)
     try:
         found = target.engine.preview()
-    except EngineError as refused:  # the engine, before the program is begun
+    except EngineError as refused:  # the engine, before it starts the program
         return str(refused)
     return "" if found.succeeded else found.text

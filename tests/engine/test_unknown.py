@@ -1,4 +1,4 @@
-"""A resource of a type that nothing emulates lives on the engine by its inputs."""
+"""A resource of a type that nothing emulates lives on the engine by its inputs alone."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Every row of review/effects.py, planned by the real engine; and those with a second act, made.
+"""Every row of review/effects.py, planned by the real engine; and those with an aftermath, made.
 
-A plan takes a second where the providers run already: the engine attaches to those of each base.
+A plan takes a second where the providers already run: the engine attaches to those of each base.
 """
 
 import itertools
@@ -53,7 +53,7 @@ def row(key: str, base: Base, after: Json) -> Row:
 
 
 def stack_file(own: Mapping[str, Json]) -> dict[str, object]:
-    """A stack's configuration as its file has it; the kubeconfig, a secret, is set apart."""
+    """A stack's configuration as its file has it; the kubeconfig, a secret, is set separately."""
     plain = overlaid({"clusterName": CLUSTER, "aws:region": REGION}, own)
     if access := record(plain, "kubernetes"):
         plain["kubernetes"] = {key: value for key, value in access.items() if key != "kubeconfig"}
@@ -120,7 +120,7 @@ _accounts = itertools.count(310_000_000_000)
 
 @pytest.fixture
 def fresh(emulation: Emulation, tmp_path: Path) -> Iterator[Built]:
-    """Build a stack of a base that is the test's own."""
+    """Build a stack of a base for this test alone."""
     with ExitStack() as running:
 
         def of(base: Base) -> Region:
@@ -226,7 +226,7 @@ def differing(before: Mapping[str, Json], after: Mapping[str, Json], prefix: str
 def way_of(operations: set[str]) -> Way:
     if "replace" in operations:
         return Way.REPLACED
-    # With what it depends on goes, before that is replaced, what the program has no more.
+    # A resource that the program no longer has is deleted before what it depends on is replaced.
     if operations <= {"delete", "delete-replaced", "remove-pending-replace"}:
         return Way.DELETED
     assert len(operations) == 1, operations
@@ -287,7 +287,7 @@ def test_the_base_itself_is_a_plan_that_touches_nothing(built: Built, base: Base
     assert planned(built(base), BASES[base]).ways == {}
 
 
-# --- second acts ----------------------------------------------------------------------------------
+# --- aftermaths -----------------------------------------------------------------------------------
 
 
 def database(stack: Region) -> dict[str, Json]:
@@ -353,7 +353,7 @@ def test_a_major_upgrade_that_waits_keeps_the_old_group_and_is_completed_by_the_
     assert parameter_groups(stack) == [f"{DATABASE}-postgres17", f"{DATABASE}-postgres18"]
 
 
-def test_a_major_upgrade_in_production_is_made_at_once_if_it_is_told_to(fresh: Built) -> None:
+def test_a_major_upgrade_in_production_is_made_at_once_if_so_configured(fresh: Built) -> None:
     stack = fresh(Base.PRODUCTION)
     now: dict[str, Json] = {
         "profile": "production",
@@ -391,7 +391,7 @@ def test_after_the_first_up_a_second_a_refresh_and_a_third_change_nothing(fresh:
 
 
 def set_database(stack: Region, **values: Json) -> None:
-    """Give the stack these settings of its database besides its base's."""
+    """Give the stack these database settings in addition to its base's."""
     stack.configure({**stack.settings, "maestro-stack:database": values})
 
 
@@ -436,7 +436,7 @@ def test_a_refused_major_upgrade_is_made_by_a_full_version(fresh: Built) -> None
     assert is_settled(stack)
 
 
-def test_a_full_version_is_taken_back_to_its_major_once_that_is_as_new(fresh: Built) -> None:
+def test_a_full_version_is_reset_to_its_major_once_that_is_as_new(fresh: Built) -> None:
     stack = fresh(Base.DEV)
     stack.destroy()
     set_database(stack, engineVersion="17.5")

@@ -13,7 +13,7 @@ TYPES: dict[str, Any] = {
     "Release": kubernetes.helm.v3.Release,
 }
 config = pulumi.Config()
-# Known only after `up` whenever the keeper is another one.
+# Known only after `up` whenever the keeper has changed.
 token = random.RandomId("token", byte_length=4, keepers={"is": config.require("keeper")})
 provider = kubernetes.Provider(
     "kubernetes",
