@@ -17,6 +17,6 @@ def region(tmp_path: Path) -> Iterator[Patient]:
 
 @pytest.fixture
 def built(region: Patient) -> Patient:
-    """The same with the stack in it."""
+    """The same region with the stack in it."""
     region.build()
     return region

@@ -1,4 +1,4 @@
-"""A stack in an emulated account and a cluster of plain objects, to be examined, built or not."""
+"""A stack in an emulated account and a cluster of plain objects, built or not, for the doctor to examine."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ Lie = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Patient:
-    """What is examined. Tests change the account by `call`, and the cluster by `cluster`."""
+    """What is examined. Tests change the account through `call`, and the cluster through `cluster`."""
 
     cloud: Cloud
     stack: Stack
@@ -53,9 +53,9 @@ class Patient:
     calls: list[str] = field(default_factory=list[str])
     """Every AWS call of the doctor, as service:Operation."""
     arn: str = ""
-    """Who asks; empty: whoever the session's keys belong to."""
+    """The caller's identity; empty for that of the session's keys."""
     guard: Observer | None = None
-    """Called before each of them; what it raises is AWS's answer."""
+    """Called before each AWS call; what it raises is AWS's answer."""
     lies: dict[str, Lie] = field(default_factory=dict[str, Lie])
     """By action: changes the answer, where moto's data can't be changed for one account."""
 
@@ -64,7 +64,7 @@ class Patient:
         return self.cloud.call(service, operation, parameters)
 
     def backend(self, service: str) -> Any:
-        """moto's own data of the account, where no call gets at it."""
+        """moto's own data of the account, for what no call can change."""
         import importlib
 
         backends = importlib.import_module(f"moto.{service}.models").__dict__[f"{service}_backends"]
@@ -88,7 +88,7 @@ class Patient:
         return diagnose(self.case(), phase, lambda _: None)
 
     def fails(self, phase: str | None = None) -> dict[str, str]:
-        """By question: what fails."""
+        """What fails, by question."""
         return told(self.examine(phase), Status.FAILS)
 
     def unverified(self, phase: str | None = None) -> dict[str, str]:
@@ -100,7 +100,7 @@ class Patient:
         return run(self.stack, providers, preview=False, listener=lambda _: None)
 
     def build(self) -> None:
-        """Everything that the program makes, and what the cluster makes of it."""
+        """Make everything that the program makes, and what the cluster makes of it."""
         built = self.program()
         assert not built.failures, built.failures
         resources = [
@@ -156,7 +156,7 @@ def patient(folder: Path, **settings: object) -> Generator[Patient]:
 
 
 def _make_keys(made: Patient) -> None:
-    """The account's own key for RDS, which AWS makes with the first database, and moto doesn't."""
+    """The account's own key for RDS, which AWS creates with the first database and moto doesn't."""
     snapshots = records(made.call("rds", "DescribeDBSnapshots"), "DBSnapshots")
     for key in {text(each, "KmsKeyId").rpartition("/")[2] for each in snapshots}:
         with patch("moto.kms.models.generate_key_id", return_value=key):
@@ -172,7 +172,7 @@ def stack_of(folder: Path, **settings: object) -> Stack:
 
 
 def _attach(made: Patient) -> None:
-    """The session's calls are answered by the emulated account, and noted."""
+    """Let the emulated account answer the session's calls, and record them."""
 
     def before(params: dict[str, Any], **_: object) -> None:
         params["headers"]["x-moto-account-id"] = made.cloud.account_id
@@ -207,7 +207,7 @@ def cluster_group(made: Patient) -> str:
 
 
 def add_interfaces(made: Patient, group: str) -> None:
-    """One a node, with this security group. Instances themselves aren't needed."""
+    """One interface per node, with this security group. The instances themselves aren't needed."""
     found = record(made.call("eks", "DescribeCluster", name=CLUSTER), "cluster")
     subnet = cast("list[str]", record(found, "resourcesVpcConfig")["subnetIds"])[0]
     for instance in INSTANCES:
@@ -304,7 +304,7 @@ def pods(made: Patient) -> list[Object]:
 
 
 def unready(made: Patient, reason: str, message: str) -> None:
-    """The server's pods wait, and say why."""
+    """Make the server's pods wait, and say why."""
     deployment = made.cluster.of_kind("Deployment")[0]
     deployment["status"] = {"readyReplicas": 0}
     for each in pods(made):
@@ -316,7 +316,7 @@ def unready(made: Patient, reason: str, message: str) -> None:
 
 
 def warn(made: Patient, pod: str, reason: str, message: str) -> None:
-    """An event about a pod."""
+    """Add a warning event about a pod."""
     made.cluster.objects.append(
         described(
             "Event",

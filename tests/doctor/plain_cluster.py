@@ -30,19 +30,19 @@ Object = dict[str, Json]
 
 
 def described(kind: str, name: str, namespace: str = "", **content: Json) -> Object:
-    """An object."""
+    """An object with its metadata."""
     place: Object = {"namespace": namespace} if namespace else {}
     metadata = {"name": name, **place, **record(content, "metadata")}
     return {"kind": kind, **content, "metadata": metadata}
 
 
 class PlainCluster:
-    """Answers as `doctor.api.Api`. `refusal` makes it refuse each path for which it gives an error."""
+    """Answers as `doctor.api.Api` does. `refusal` makes it refuse each path for which it returns an error."""
 
     def __init__(self, objects: list[Object]) -> None:
         self.objects = objects
         self.logs: dict[str, str] = {}
-        """By pod."""
+        """Log text by pod."""
         self.answers: dict[str, Object] = {"/version": {"gitVersion": "v1.33.1-eks-1"}}
         self.refusal: Callable[[str], UnaskedError | None] = lambda _: None
         self.asked: list[str] = []

@@ -1,4 +1,4 @@
-"""What can't be asked is unverified, with what is missing; nothing at all to ask is one line and status 2."""
+"""What can't be asked is unverified, with what is missing; with nothing to ask at all: one line, status 2."""
 
 import json
 import sys
@@ -66,7 +66,7 @@ def test_aws_that_throttles_or_is_away_is_unverified_never_failed(region: Patien
     assert "Rate exceeded" in region.unverified()["broker-tls"]
 
 
-def test_without_the_state_names_that_are_there_are_unverified(built: Patient) -> None:
+def test_without_the_state_names_that_exist_are_unverified(built: Patient) -> None:
     built.state = UnaskedError("pulumi isn't on the PATH", "https://www.pulumi.com/docs/iac/download-install")
     assert built.fails("before") == {}
     assert "pulumi isn't on the PATH" in built.unverified("before")["iot-policy-name"]
@@ -98,7 +98,7 @@ def test_a_change_that_waits_for_its_window_is_unverified(built: Patient) -> Non
     assert "DBInstanceClass until the window" in built.unverified()["database-pending"]
 
 
-def test_half_a_region_destroyed_by_hand_is_told_part_by_part(built: Patient) -> None:
+def test_half_a_region_destroyed_by_hand_is_reported_part_by_part(built: Patient) -> None:
     built.backend("rds").databases.clear()
     built.backend("iot").certificates.clear()
     built.cluster.objects = p.healthy_objects()
@@ -130,7 +130,7 @@ def test_hostile_names_and_messages_neither_drive_the_terminal_nor_overflow_it(b
 def test_the_report_fits_a_terminal(built: Patient, verbose: bool) -> None:  # noqa: FBT001
     built.backend("rds").databases.clear()
     text = as_text(built.examine(), Colours(sys.stdout), verbose=verbose)
-    # What has no blank in it, such as an ARN, can't be broken.
+    # What contains no space, such as an ARN, can't be broken.
     assert [line for line in text.splitlines() if len(line) > WIDTH and " " in line.strip()[:60]] == []
 
 
@@ -139,7 +139,7 @@ def test_the_json_keeps_its_schema(built: Patient) -> None:
     jsonschema.validate(as_json(built.examine()), SCHEMA)
 
 
-def test_no_secret_is_asked_for_or_told(built: Patient) -> None:
+def test_no_secret_is_asked_for_or_revealed(built: Patient) -> None:
     found = built.call("secretsmanager", "GetSecretValue", SecretId=f"{p.CLUSTER}/maestro/db-credentials")
     password = json.loads(str(found["SecretString"]))["password"]
     for phase in ("before", "after"):
@@ -173,7 +173,7 @@ def test_without_credentials_nothing_can_be_asked() -> None:
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_profile_that_isnt_there_is_named() -> None:
+def test_a_missing_profile_is_named() -> None:
     with pytest.raises(UnusableError, match="nonesuch"):
         session_of({"aws:profile": "nonesuch"}, "us-east-1")
 
@@ -275,7 +275,7 @@ def test_a_command_that_gives_no_token_is_quoted(
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "contexts: []"])
-def test_a_kubeconfig_that_is_none_is_unreachable(text: str) -> None:
+def test_an_invalid_kubeconfig_is_unreachable(text: str) -> None:
     with pytest.raises(UnreachableError):
         LiveApi(lambda: text, None).find("/version")
 

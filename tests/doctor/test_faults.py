@@ -1,4 +1,4 @@
-"""Each planted fault is found by exactly the questions that it explains; mended, the doctor is content."""
+"""Each planted fault is found by exactly the questions that it explains; once mended, nothing fails."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_a_fault_is_found_and_nothing_else(fault: Fault, tmp_path: Path) -> None
 def test_every_question_has_a_fault() -> None:
     asked = {q.name for category in CATEGORIES for phase in PHASES for q in category.of(phase)}
     found = {name for fault in FAULTS for name in fault.finds}
-    # These only ever say what isn't known; test_bad_luck.py has the rest.
+    # These never fail, or are tested in test_bad_luck.py.
     assert asked - found == {
         "credentials-last", "state-secrets", "admission", "network-policy", "database-pending"
     }  # fmt: skip

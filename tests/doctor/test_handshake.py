@@ -45,7 +45,7 @@ def _certificate(folder: Path) -> Path:
 
 @contextmanager
 def _endpoint(file: Path, newest: ssl.TLSVersion) -> Generator[int]:
-    """Its port."""
+    """An endpoint on loopback; yields its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = newest
     context.load_cert_chain(file)
@@ -56,7 +56,7 @@ def _endpoint(file: Path, newest: ssl.TLSVersion) -> Generator[int]:
             try:
                 context.wrap_socket(connection, server_side=True).close()
             except OSError:
-                connection.close()  # the client has gone
+                connection.close()  # the client is gone
 
         thread = threading.Thread(target=answer)
         thread.start()

@@ -13,7 +13,7 @@ def test_a_region_in_which_nothing_is_built_is_ready_for_it(region: Patient) -> 
     assert region.unverified() == {}
 
 
-def test_a_built_region_is_well(built: Patient) -> None:
+def test_a_built_region_is_healthy(built: Patient) -> None:
     diagnosis = built.examine()
     assert diagnosis.phase == "after"
     assert built.fails() == {}
@@ -39,7 +39,7 @@ def test_every_call_of_the_list_is_made(region: Patient) -> None:
     region.examine()
     region.build()
     region.examine()
-    # Of keys and boundaries of one's own, and of a restore.
+    # For keys and boundaries of one's own, and for restores.
     rest = {"iam:GetPolicy", "iam:GetPolicyVersion", "kms:DescribeKey", "kms:GetKeyPolicy"}
     rest |= {"rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBSnapshots"}
     assert AWS_CALLS.keys() - set(region.calls) == rest

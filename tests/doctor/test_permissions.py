@@ -1,4 +1,4 @@
-"""The policies that are printed: enough for what they are for, and within IAM's limits."""
+"""The printed policies: sufficient for their purpose, and within IAM's limits."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def test_the_doctor_works_under_exactly_the_policy_that_it_prints(phase: str, bu
     assert built.unverified(phase) == {}
 
 
-def test_what_the_policy_lacks_is_missed(built: Patient) -> None:
+def test_what_the_policy_lacks_is_reported(built: Patient) -> None:
     granted = policy("doctor", scope_of(built.case()))
     statements: Any = granted["Statement"]
     for statement in statements:
@@ -66,7 +66,7 @@ def _judge(document: aws_policy.PolicyDocument, action: str, parameters: Mapping
 
 
 def _resource(action: str, parameters: Mapping[str, Any]) -> str:
-    """What AWS asks about. Source: Service Authorization Reference, by service."""
+    """The resource that AWS authorizes. Source: Service Authorization Reference, by service."""
     service = action.partition(":")[0]
     home = f"arn:aws:{service}:{REGION}:{ACCOUNT}"
     kinds = {
@@ -101,7 +101,7 @@ def _resource(action: str, parameters: Mapping[str, Any]) -> str:
 
 
 def _forbid(made: Patient, forbidden: str | None, seen: set[str]) -> None:
-    """The providers' calls are noted, and one of them refused."""
+    """Record the providers' calls, and refuse one of them."""
     call = made.cloud.call
 
     def guarded(service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""What an account and its cluster hold of ours, in words that two runs have in common."""
+"""What of ours an account and its cluster hold, in a form that two runs have in common."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def without_generated(text_: str) -> str:
 
 
 def inventory(region: Region, objects: Iterable[Mapping[str, Json]]) -> list[str]:
-    """Every object of ours in the account, and those of its cluster, one a line.
+    """Every object of ours in the account, and those of its cluster, one per line.
 
     They are the same in every undisturbed run.
     """
@@ -50,7 +50,7 @@ def idle_certificates(region: Region) -> list[str]:
 
 
 def outgoing_rules(region: Region) -> list[str]:
-    """Ids of the rules that let anything leave our security group."""
+    """Ids of the rules that allow outgoing traffic from our security group."""
     groups = records(region.call("ec2", "DescribeSecurityGroups"), "SecurityGroups")
     ours = [text(g, "GroupId") for g in groups if text(g, "GroupName").startswith("maestro")]
     found = region.call(

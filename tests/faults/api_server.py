@@ -41,12 +41,12 @@ _OF_A_SERVICE = frozenset({"clusterIP", "clusterIPs"})
 
 @dataclass(frozen=True)
 class ApiServer:
-    """A control plane for one stack after the other, each with an emulated AWS of its own."""
+    """A control plane for one stack after another, each with an emulated AWS of its own."""
 
     plane: ControlPlane
     proxy: ApiProxy
     port: int
-    """Of the emulated AWS, which the API server asks who a token belongs to."""
+    """The port of the emulated AWS, which the API server asks who a token belongs to."""
 
     @classmethod
     @contextmanager
@@ -104,11 +104,11 @@ class OnApiServer(Disturbed):
         )
 
     def providers(self) -> list[int]:
-        """The Kubernetes provider's processes, as a killed engine leaves them."""
+        """The Kubernetes provider's processes, as a killed engine leaves them behind."""
         return [int(found) for found in recovery.run(self.region, f"{_PROVIDERS} || true").split()]
 
     def calls(self) -> list[Call]:
-        """As of any stack, those to the API server; of what only looks, the first, as often as it looks."""
+        """The calls of an undisturbed `up` to the API server; of those that only read, the first alone."""
         self._proxy.clear_calls()
         self.region.up()
         made = numbered((KUBERNETES, f"{call.verb} {call.pattern}") for call in self._proxy.calls())
@@ -126,12 +126,10 @@ class OnApiServer(Disturbed):
 
     def end_faults(self) -> None:
         calls = self._proxy.calls()
-        assert any(call.failed_by for call in calls), (
-            calls
-        )  # what isn't tried again doesn't meet the second one
+        assert any(call.failed_by for call in calls), calls  # what isn't retried doesn't meet the second one
         self._proxy.inject([])
 
-    def find_in_cluster(self, type_: str, command: str) -> str:  # noqa: ARG002 as of any stack
+    def find_in_cluster(self, type_: str, command: str) -> str:  # noqa: ARG002 as for any stack
         return recovery.run(self.region, command)
 
     def remove_from_cluster(self, type_: str, command: str) -> None:  # noqa: ARG002 as of any stack
@@ -147,7 +145,7 @@ class OnApiServer(Disturbed):
         return False
 
     def status(self) -> str:
-        """The release's, as Helm keeps it."""
+        """The release's status, as Helm stores it."""
         return text(record(revisions(self._api)[-1], "info"), "status")
 
     def objects(self) -> Iterator[Mapping[str, Json]]:
@@ -180,7 +178,7 @@ def _fault(fault: Mapping[str, Json], pid: Callable[[], int] | None = None) -> F
 
 
 def _lasting(found: Mapping[str, Json]) -> dict[str, Json]:
-    """An object as it was asked for, as far as two runs have it in common."""
+    """An object as requested, as far as two runs have it in common."""
     metadata = {key: value for key, value in record(found, "metadata").items() if key not in _OF_THE_SERVER}
     spec = {key: value for key, value in record(found, "spec").items() if key not in _OF_A_SERVICE}
     rest = {key: value for key, value in found.items() if key not in ("metadata", "spec", "status")}

@@ -1,4 +1,4 @@
-"""An `up` that meets a fault, and the way from there to the state of an undisturbed one."""
+"""An `up` that meets a fault, and the way from there to the state after an undisturbed one."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ class Call(NamedTuple):
 
     service: str
     operation: str
-    """AWS's name; of an API server verb and path, `patch /api/v1/namespaces/{name}`."""
+    """AWS's name; for an API server, verb and path: `patch /api/v1/namespaces/{name}`."""
     nth: int
 
     @property
@@ -65,7 +65,7 @@ class Call(NamedTuple):
 
 
 def numbered(made: Iterable[tuple[str, str]]) -> list[Call]:
-    """Calls by service and operation, those of one operation counted."""
+    """Calls by service and operation, those of each operation numbered."""
     seen = Counter[tuple[str, str]]()
     calls: list[Call] = []
     for each in made:
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
 
 
 class Disturbed:
-    """A development stack in an emulated AWS of its own, whose `up` a fault can meet."""
+    """A development stack in an emulated AWS of its own, whose `up` can meet faults."""
 
     def __init__(
         self,
@@ -129,23 +129,23 @@ class Disturbed:
     # --- disturb it ---------------------------------------------------------------------------------
 
     def calls(self) -> list[Call]:
-        """Those of an undisturbed `up`."""
+        """The calls of an undisturbed `up`."""
         self.emulation.clear_calls()
         self.region.up()
         return numbered((call["service"], call["operation"]) for call in self.emulation.calls())
 
     def inject(self, faults: Iterable[Mapping[str, Json]]) -> None:
-        """Puts faults in force, in place of those before."""
+        """Put faults in force, in place of earlier ones."""
         self.emulation.inject(faults)
 
     def end_faults(self) -> None:
-        """No fault is in force any more; each of them was met."""
+        """End the faults, each of which must have been met."""
         faults = self.emulation.faults()
         assert all(fault["fired"] for fault in faults), faults
         self.emulation.inject([])
 
     def up(self, *faults: Mapping[str, Json]) -> Result:
-        """An `up` that meets the faults, each of them at least once; they end with it."""
+        """An `up` that must meet each of the faults at least once; they end with it."""
         self.inject(faults)
         result = self.region.engine.up()
         self.end_faults()
@@ -160,15 +160,15 @@ class Disturbed:
         self._mend_state()
 
     def inject_kill(self, fault: Mapping[str, Json]) -> None:
-        """Puts a fault in force that kills the engine of the next `up`."""
+        """Put a fault in force that kills the engine of the next `up`."""
         self._plan.write_text(json.dumps([fault]))
 
     def engine_pid(self) -> int:
-        """Of the `up` that runs, or ran last."""
+        """The engine's pid in the `up` that runs, or ran last."""
         return int(self._pid.read_text())
 
     def killed_when(self, executed: Counter[str]) -> None:
-        """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) are executed.
+        """An `up` whose engine gets SIGKILL when these calls (`service:Operation`) have been executed.
 
         It never sees their answers.
         """
@@ -185,12 +185,12 @@ class Disturbed:
         self._mend_state()
 
     def _mend_state(self) -> None:
-        """What a kill leaves half-written beside the state is removed by the document's command."""
+        """Remove what a kill leaves half-written beside the state, by the document's command."""
         (remove,) = recovery.sections()["An empty attributes file"]
         recovery.run(self.region, remove, BACKEND=str(self.region.folder / "state" / "backend"))
 
     def _kill_when(self, executed: Counter[str]) -> Counter[str]:
-        """Returns what of it wasn't executed in time."""
+        """Returns those that weren't executed in time."""
         deadline = time.monotonic() + 60
         while missing := executed - Counter(
             f"{c['service']}:{c['operation']}" for c in self.emulation.calls()
@@ -204,13 +204,13 @@ class Disturbed:
     # --- and go on as docs/recovery.md says ---------------------------------------------------------
 
     def pending(self) -> dict[str, Json]:
-        """What was being created, as the document's command writes it for `pulumi import`."""
+        """The pending creations, as the document's command writes them for `pulumi import`."""
         recovery.run(self.region, recovery.sections()["After a kill"][2])
         content: dict[str, Json] = json.loads(self._imports.read_text())
         return content
 
     def recover(self) -> list[str]:
-        """After a kill: cancel, import what is there, clear the rest; returns the types of what was there."""
+        """After a kill: cancel, import what exists, clear the rest; returns the types of what existed."""
         wait, cancel, _, refresh, import_, _ = recovery.sections()["After a kill"]
         recovery.run(self.region, wait)
         recovery.run(self.region, cancel)
@@ -225,7 +225,7 @@ class Disturbed:
         return [str(r["type"]) for r in made]
 
     def find(self, type_: str, name: str) -> str:
-        """The id of what a pending creation made; nothing if there is none, or it is to be cleared."""
+        """The id of what a pending creation made; empty if it made nothing, or is to be cleared."""
         command = recovery.by_type()[type_].find
         if command is None:
             return ""
@@ -234,7 +234,7 @@ class Disturbed:
         return recovery.run(self.region, command, NAME=name)
 
     def find_in_cluster(self, type_: str, command: str) -> str:  # noqa: ARG002 there is no program to run
-        """What the document's `kubectl` and `helm` would print, of the cluster in memory."""
+        """What the document's `kubectl` and `helm` would print about the cluster in memory."""
         kind = type_.rpartition(":")[2]
         # The chart's Deployment stands for its release.
         sought, name, id_ = {
@@ -246,7 +246,7 @@ class Disturbed:
         return id_ if (sought, name) in there else ""
 
     def remove(self, type_: str, name: str) -> None:
-        """Remove what was made but never noted."""
+        """Remove what was created but never recorded."""
         command = recovery.by_type()[type_].remove
         assert command is not None, type_
         if type_.startswith(_TYPES_OF_KUBERNETES):
@@ -255,17 +255,17 @@ class Disturbed:
             recovery.run(self.region, command, NAME=name)
 
     def remove_from_cluster(self, type_: str, command: str) -> None:
-        """As the document's `kubectl` and `helm` would."""
+        """Remove it as the document's `kubectl` and `helm` would."""
         state: Json = {"id": self.find_in_cluster(type_, command), "outputs": {}}
         cluster = self.region.cloud().arn("eks", f"cluster/{CLUSTER}")
         self.emulation.kubernetes({"cluster": cluster, "operation": "delete", "type": type_, "state": state})
 
     def free_release(self) -> bool:
-        """Whether Helm was cut off and the release had to be freed; in memory there is none to cut off."""
+        """Whether Helm was cut off and the release had to be freed; in memory there is no Helm to cut off."""
         return False
 
     def remove_idle_certificates(self) -> list[str]:
-        """List the certificates that nothing uses by the document's command, and remove them by its other."""
+        """List the certificates that nothing uses, and remove them, by the document's commands."""
         if not idle_certificates(self.region):
             return []
         list_them, remove = recovery.sections()["Orphaned certificates"]
@@ -276,15 +276,15 @@ class Disturbed:
         return found
 
     def revoke_leftover_rules(self) -> None:
-        """Take away what AWS lets leave a new security group, and the provider hadn't come to."""
+        """Revoke what AWS lets leave a new security group, if the provider didn't get to that."""
         if not outgoing_rules(self.region):
             return
         recovery.run(self.region, recovery.sections()["Just again"][1])
 
-    # --- what it has come to --------------------------------------------------------------------------
+    # --- the outcome ----------------------------------------------------------------------------------
 
     def outcome(self) -> Outcome:
-        """Everything that two stacks have in common that were built from the same configuration."""
+        """Everything that two stacks built from the same configuration have in common."""
         deployment = record(self._state(), "latest")
         assert not deployment.get("pending_operations"), deployment["pending_operations"]
         resources = records(deployment, "resources")
@@ -293,7 +293,7 @@ class Disturbed:
             f"{r['urn']} {json.dumps(r.get('inputs'), sort_keys=True)} {r.get('protect', False)}"
             for r in resources
         ]
-        # The release's revision counts how often it was set right.
+        # The release's revision counts how often it was repaired.
         (stack,) = [r for r in resources if r["type"] == "pulumi:pulumi:Stack"]
         outputs = {k: v for k, v in record(stack, "outputs").items() if k != "maestro_release_revision"}
         settled = json.loads(without_generated(json.dumps(outputs)))
@@ -301,7 +301,7 @@ class Disturbed:
         return Outcome(sorted(map(without_generated, described)), settled, found)
 
     def objects(self) -> Iterable[Mapping[str, Json]]:
-        """What is in the cluster, without what no two runs have in common."""
+        """What is in the cluster, without what differs between runs."""
         return self.region.objects()
 
     def assert_settled(self, undisturbed: Outcome) -> None:
@@ -327,7 +327,7 @@ class Disturbed:
 
 
 def _difference(mine: list[str], theirs: list[str]) -> list[str]:
-    """What only one of them has, each with its number."""
+    """What only one of them has, each with its count."""
     ours, others = Counter(mine), Counter(theirs)
     return [f"too many: {line}" for line in ours - others] + [f"missing: {line}" for line in others - ours]
 

@@ -12,7 +12,7 @@ DOCUMENT = ROOT / "docs/faults.md"
 
 
 class Cell(Enum):
-    """How a stack came from a fault to the state of an undisturbed one."""
+    """How a stack got from a fault to the state of an undisturbed one."""
 
     HEALED = "healed"
     AGAIN = "again"
@@ -25,7 +25,7 @@ class Cell(Enum):
 
     @staticmethod
     def columns(call: Call) -> tuple[str, ...]:
-        """The faults that a call is disturbed with."""
+        """The faults that a call is tried with."""
         return tuple(column for column in COLUMNS if _untried(call, column) is None)
 
 
@@ -40,7 +40,7 @@ COLUMNS = (
     "killed after",
 )
 FOR_CHANGES = frozenset({"5xx after", "refused", "killed after"})
-"""Of a call that changes nothing, these are the same to the caller as the others."""
+"""For a call that changes nothing, these look the same to the caller as others."""
 ONCE = {
     "quota": frozenset(
         {
@@ -67,7 +67,7 @@ ONCE = {
 
 
 def _untried(call: Call, column: str) -> str | None:
-    """What the table says where a call isn't disturbed by a fault."""
+    """What the table says where a call isn't tried with a fault."""
     if column in ONCE:
         is_one = call.nth == 1 and f"{call.service}:{call.operation}" in ONCE[column]
         return None if is_one else NOT_TRIED

@@ -1,4 +1,4 @@
-"""Every call of an `up`, met by every fault; run by `make test-faults` and by nothing else."""
+"""Every call of an `up` with every fault; run by `make test-faults` and by nothing else."""
 
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -27,13 +27,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Start(Protocol):
-    """Starts a stack in a folder; providers of an engine that is to be killed are its own processes."""
+    """Starts a stack in a folder; an engine that will be killed has its providers as processes of its own."""
 
     def __call__(self, folder: Path, *, killed: bool) -> AbstractContextManager[Disturbed]: ...
 
 
 class Stacks(NamedTuple):
-    """How a stack is started in an account and a cluster of its own, and what an undisturbed one comes to."""
+    """How a stack is started in an account and a cluster of its own, and an undisturbed one's outcome."""
 
     start: Start
     undisturbed: Outcome
@@ -66,7 +66,7 @@ def on_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
 
 @pytest.fixture
 def stacks(request: pytest.FixtureRequest, call: Call) -> Stacks:
-    """Those with an API server, if the call goes to it."""
+    """Those with an API server if the call goes to one."""
     found: Stacks = request.getfixturevalue("on_api_server" if call.service == KUBERNETES else "in_memory")
     return found
 

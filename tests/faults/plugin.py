@@ -1,4 +1,4 @@
-"""Plugin of `make test-faults`: finds the calls of an `up`, prints the matrix, and with --write keeps it.
+"""Plugin of `make test-faults`: finds the calls of an `up`, prints the matrix, and with --write saves it.
 
 python -m pytest -p tests.faults.plugin [-n 2] [--write] tests/faults/matrix.py
 """
@@ -40,7 +40,7 @@ def pytest_configure_node(node: _Node) -> None:
 
 
 def _calls() -> list[Call]:
-    """Those of an undisturbed `up`: to AWS, and to the API server."""
+    """The calls of an undisturbed `up`: to AWS, and to the API server."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         with Emulation.start(here / "aws.state") as emulation:

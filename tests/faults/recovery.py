@@ -28,7 +28,7 @@ _BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class ByType:
-    """What the document says of one resource type."""
+    """What the document says about one resource type."""
 
     find: str | None
     """Prints the id to import; without one, a pending creation is cleared."""
@@ -37,7 +37,7 @@ class ByType:
 
 @cache
 def sections(file: Path = DOCUMENT) -> dict[str, tuple[str, ...]]:
-    """By heading: the section's command blocks, in their order."""
+    """By heading: the section's command blocks, in order."""
     document = file.read_text(encoding="utf-8")
     headings = [("", 0, 0), *((m[1], m.start(), m.end()) for m in _HEADING.finditer(document))]
     ends = [start for _, start, _ in headings[1:]] + [len(document)]
@@ -59,7 +59,7 @@ def by_type() -> Mapping[str, ByType]:
 
 
 def run(region: Region, commands: str, **variables: str) -> str:
-    """What the commands print, run by a shell with the document's variables; fails if one fails."""
+    """What the commands print, run by a shell with the document's variables; a failing one fails the test."""
     engine = region.engine
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PULUMI_"))},
@@ -68,7 +68,7 @@ def run(region: Region, commands: str, **variables: str) -> str:
         "AWS_REGION": region.region,
         **variables,
         "PULUMI_STACK": region.name,
-        "PULUMI_SKIP_CONFIRMATIONS": "true",  # a person is asked
+        "PULUMI_SKIP_CONFIRMATIONS": "true",  # a person would be asked
         "PATH": os.pathsep.join([*_programs(region.folder), os.environ.get("PATH", os.defpath)]),
     }
     done = subprocess.run(
@@ -111,7 +111,7 @@ def _programs(folder: Path) -> list[str]:
             if tool := tools.find(name):
                 (here / name).symlink_to(tool)
         (here / "python3").symlink_to(sys.executable)
-        # Other tests' providers are none of the stack's, whose variables name its folder.
+        # Other tests' providers aren't the stack's: only its own have variables that name its folder.
         _write(here / "pgrep", _PGREP.format(folder=folder))
         # For RDS in us-east-1, version 1 of the CLI heeds only the option (overridesslcommonname.py).
         _write(here / "aws", f'#!/bin/sh\nexec "{aws}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')

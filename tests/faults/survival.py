@@ -44,7 +44,7 @@ def _killed(stack: Disturbed, call: Call, column: str) -> Cell:
 def _failed(stack: Disturbed, call: Call, column: str) -> Cell:
     meets = (_FAULTS_OF_KUBERNETES if call.service == KUBERNETES else _FAULTS)[column]
     first = stack.up(*({**call._asdict(), "nth": call.nth + n, **fault} for n, fault in enumerate(meets)))
-    if stack.free_release():  # an `up` succeeds, too, if Helm only couldn't note that it was done
+    if stack.free_release():  # an `up` succeeds, too, if Helm merely couldn't record that it was done
         stack.region.refresh()
         succeeded(stack.region.engine.up())
         return Cell.REMOVED
@@ -59,7 +59,7 @@ def _failed(stack: Disturbed, call: Call, column: str) -> Cell:
 
 
 def remove_what_is_in_the_way(stack: Disturbed, refused: Result) -> None:
-    """What was made but never noted, by its type's command."""
+    """Remove what was created but never recorded, by its type's command."""
     in_the_way = [step for step in refused.steps if step.failed]
     assert in_the_way
     for step in in_the_way:

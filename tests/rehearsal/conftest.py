@@ -51,7 +51,7 @@ class Rehearse(Protocol):
 
 @pytest.fixture
 def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Rehearse:
-    """Rehearse a stack whose file holds `config` (a sound one by default), with --json."""
+    """Rehearse, with --json, a stack whose file holds `config` (a sound one by default)."""
 
     def run(
         config: Mapping[str, object] | None = None,
@@ -88,7 +88,7 @@ Break = Callable[[str, str, str], Path]
 def broken(tmp_path: Path) -> Iterator[Break]:
     """Copy the project, replace a text in one of its files, and run the program from there.
 
-    The copy's modules take the place of the project's own for the time of the test.
+    The copy's modules take the place of the project's own during the test.
     """
     copy = tmp_path / "project"
     checkout(copy, "review", "docs")

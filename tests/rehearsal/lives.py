@@ -14,7 +14,7 @@ from emulator.lifecycle import Difference, State, difference
 
 @dataclass(frozen=True)
 class Life:
-    """A created resource: its state, and the program's inputs that made it so."""
+    """A created resource: its state, and the program's inputs that led to it."""
 
     cloud: Cloud
     handler: ResourceHandler
@@ -29,7 +29,7 @@ class Life:
         return self.state.outputs[output]
 
     def changed(self, changes: Mapping[str, Json]) -> Difference:
-        """What an update would do for the program's changed inputs; None takes an input out."""
+        """What an update would do for the program's changed inputs; None removes an input."""
         inputs = {**self.inputs, **changes}
         return difference(self.handler.table, self.state.outputs, inputs, self.handler.is_same)
 
@@ -57,7 +57,7 @@ class Life:
         return found.outputs[output]
 
     def deleted(self) -> "Life":
-        """Deleted; the state stays as it was."""
+        """The resource after its deletion; the state stays as it was."""
         self.handler.delete(self.cloud, self.state)
         return self
 
@@ -68,7 +68,7 @@ class Life:
 
 
 def create(cloud: Cloud, type_token: str, inputs: Mapping[str, Json]) -> Life:
-    """A resource as the engine would create it, which a refresh must find unchanged."""
+    """Create a resource as the engine would; a refresh must find it unchanged."""
     handler = resource_handler(type_token)
     life = Life(cloud, handler, handler.create(cloud, inputs), inputs)
     assert life.read() == life.state
@@ -77,7 +77,7 @@ def create(cloud: Cloud, type_token: str, inputs: Mapping[str, Json]) -> Life:
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, operation: str, *codes: str) -> None:
-    """Answers the next calls of an operation with these refusals, as an AWS that is of two minds would."""
+    """Refuse the next calls of an operation with these codes; after them AWS answers as usual."""
     call, left = cloud.call, list(codes)
 
     def answer(service: str, called: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
@@ -89,7 +89,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, operation: str, *codes
 
 
 def check_update(life: Life, changes: Mapping[str, Json]) -> Life:
-    """One input changes: it is updated in place, lands in AWS, and a refresh finds no more difference."""
+    """Change one input: it is updated in place, AWS has it, and a refresh finds no difference any more."""
     assert life.changed(changes) == Difference(updates=tuple(changes))
     after = life.updated(changes)
     assert after.id == life.id

@@ -1,7 +1,7 @@
-"""What a handler tells is AWS's answer, not what was sent: for each argument that the program sets.
+"""A handler reports AWS's answer and not what was sent, for each argument that the program sets.
 
-The program builds everything; then one value in the answer of a describing call is another, and the handler
-must tell that one.
+The program builds everything; then one value in a describing call's answer is changed, and the handler must
+report the changed one.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ EVERYTHING: dict[str, object] = {
     "maestro-stack:network": {"clientCidrs": ["10.1.0.0/16", "fd00::/64"]},
     "maestro-stack:tags": {"team": "platform"},
 }
-"""A stack that sets every argument which the program can set, but for a restore's."""
+"""A stack that sets every argument that the program can set, except a restore's."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Another answer: `value` stands at `path` in that of `operation`."""
+    """A changed answer: in that of `operation`, `value` is at `path`."""
 
     operation: str
     path: tuple[str | int, ...]
     value: Json
     told: Json = None
-    """What the handler says then, where it isn't `value` itself."""
+    """What the handler then reports, where it isn't `value` itself."""
 
     def alter(self, answer: Json) -> None:
-        """Puts the value into its place."""
+        """Put the value in its place."""
         *above, last = self.path
         place = answer
         for step in above:
@@ -274,13 +274,13 @@ LOOK_UPS: Mapping[str, Mapping[str, Answer]] = {
         "endpointAddress": Answer("DescribeEndpoint", ("endpointAddress",), "another-ats.iot.amazonaws.com"),
     },
 }
-"""Of each look-up what the program reads of it, dotted."""
+"""For each look-up, the paths of what the program reads from it, dotted."""
 
 UNASKED = {
     "aws:index/getPartition:getPartition": "the provider knows it",
     "aws:index/getServicePrincipal:getServicePrincipal": "the provider knows it",
 }
-"""Look-ups that ask nobody, and why."""
+"""Look-ups that make no call, and why."""
 
 _ONLY_MADE = "RDS doesn't tell what an instance was made from"
 _ONLY_STATE = "AWS isn't told: it steers the provider's later calls"
@@ -303,17 +303,17 @@ UNREAD: Mapping[tuple[str, str], str] = {
     ("aws:secretsmanager/secret:Secret", "recoveryWindowInDays"): _ONLY_STATE,
     ("aws:secretsmanager/secretVersion:SecretVersion", "secretId"): "it is the question, by way of the id",
 }
-"""Arguments that no answer holds, or that the provider doesn't read, and why."""
+"""Arguments that are in no answer, or that the provider doesn't read, and why."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """The account after the program."""
+    """The account after the program has run."""
 
     cloud: Cloud
     resources: tuple[Resource, ...]
     look_ups: Mapping[str, Mapping[str, Json]]
-    """By token, the arguments of the last."""
+    """By token, the arguments of the last look-up."""
 
     def one(self, type_: str, key: str) -> Resource:
         """A resource of the type that sets the argument."""
@@ -340,7 +340,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 
 
 class Asked(Providers):
-    """Keeps the look-ups."""
+    """Records the look-ups."""
 
     def __init__(self, cloud: Cloud, cluster: Kubernetes) -> None:
         super().__init__(cloud, cluster, DefaultTags({}))
@@ -377,12 +377,12 @@ def test_every_argument_that_the_program_sets_has_an_answer_or_a_reason_why_not(
     }
     told = {(type_, key) for type_, of_type in ANSWERS.items() for key in of_type}
     assert not told & UNREAD.keys()
-    # test_lifecycle_rds_restores.py has them.
+    # test_lifecycle_rds_restores.py tests those.
     restores = {key for key, reason in UNREAD.items() if reason == _ONLY_MADE}
     assert set_ == told | (UNREAD.keys() - restores)
 
 
-def test_what_was_built_differs_in_nothing_from_the_program_before_and_after_a_refresh(built: Built) -> None:
+def test_what_was_built_does_not_differ_from_the_program_before_or_after_a_refresh(built: Built) -> None:
     for made in built.resources:
         handler, state = resource_handler(made.type), State(made.id, dict(made.outputs))
         refreshed = handler.read(built.cloud, state)
@@ -398,9 +398,7 @@ def test_every_look_up_of_the_program_has_an_answer_or_a_reason_why_not(built: B
 @pytest.mark.parametrize(
     ("token", "path"), [(token, path) for token, of_token in LOOK_UPS.items() for path in of_token]
 )
-def test_another_answer_is_what_a_look_up_tells(
-    built: Built, other: list[Answer], token: str, path: str
-) -> None:
+def test_a_look_up_reports_a_changed_answer(built: Built, other: list[Answer], token: str, path: str) -> None:
     ask = partial(function_handler(token).call, built.cloud, built.look_ups[token])
     before = at(ask(), path)
     answer = LOOK_UPS[token][path]
@@ -418,7 +416,7 @@ def at(tree: Json, path: str) -> Json:
 @pytest.mark.parametrize(
     ("type_", "key"), [(type_, key) for type_, of_type in ANSWERS.items() for key in of_type]
 )
-def test_another_answer_is_what_the_handler_tells(
+def test_the_handler_reports_a_changed_answer(
     built: Built, other: list[Answer], type_: str, key: str
 ) -> None:
     made = built.one(type_, key)

@@ -84,7 +84,7 @@ class Account:
 
     def create(self, type_token: str, inputs: Mapping[str, Json]) -> State:
         created = resource_handler(type_token).create(self.cloud, inputs)
-        # Whatever the type, a program may read back what it gave.
+        # Whatever the type, a program may read back its inputs.
         assert {key for key, value in inputs.items() if value} <= created.outputs.keys()
         return created
 
@@ -127,7 +127,7 @@ class Account:
         return self.create(INSTANCE, {**INSTANCE_INPUTS, "vpcSecurityGroupIds": [group.id], **changes})
 
     def replication(self) -> State:
-        """Of the backups of an instance in another region into this one."""
+        """A replication of another region's instance backups into this one."""
         here = self.cloud
         there = here.in_region(OTHER_REGIONS[here.partition])
         instance: dict[str, Json] = {"DBInstanceIdentifier": "far", "DBInstanceClass": "db.t4g.small"}
@@ -184,7 +184,7 @@ def refusal(action: Callable[[], object]) -> AwsError:
 
 
 def code_of(account: Account, type_token: str, inputs: Mapping[str, Json]) -> str:
-    """The code that a creation is refused with, or "created"."""
+    """The code with which a creation is refused, or "created"."""
     try:
         account.create(type_token, inputs)
     except AwsError as error:
@@ -293,7 +293,7 @@ def test_outputs_hold_the_tags_and_the_region(account: Account) -> None:
 
 
 class Tagging(Account):
-    """By way of the provider, which has default tags."""
+    """The account through the provider, which has default tags."""
 
     @property
     def provider(self) -> AwsProvider:
@@ -327,7 +327,7 @@ def test_default_tags_are_at_aws_and_in_tags_all_of_everything_that_takes_tags(a
 
 
 def test_outputs_have_the_names_that_the_provider_gives_them(account: Account) -> None:
-    """The provider's SDK lists each resource's properties; ours may add none that it doesn't have."""
+    """The provider's SDK lists each resource's properties; ours may add none that it lacks."""
     for type_token, created in everything(account).items():
         assert created.outputs.keys() - sdk_properties(type_token) == set(), type_token
         missing = sdk_properties(type_token) - created.outputs.keys() - optional_outputs(type_token)
@@ -337,7 +337,7 @@ def test_outputs_have_the_names_that_the_provider_gives_them(account: Account) -
 def sdk_class(type_token: str) -> type:
 
     _, path, name = type_token.split(":")
-    # By way of the package: its modules are lazy, and importing a file of one would leave it half loaded.
+    # Through the package: its modules are lazy, and importing a file of one would leave it half loaded.
     found: object = getattr(getattr(pulumi_aws, path.partition("/")[0]), name)
     assert isinstance(found, type)
     return found
@@ -355,7 +355,7 @@ def camel_case(name: str) -> str:
 
 
 def optional_outputs(type_token: str) -> set[str]:
-    """Arguments that nobody gave stay out of the outputs, as in the provider's own answers."""
+    """Outputs that need not be there: arguments that weren't given, as in the provider's own answers."""
     import inspect
 
     initializer = getattr(sdk_class(type_token), "_internal_init")  # noqa: B009
@@ -395,7 +395,7 @@ def test_route_tables_are_found_by_their_routes_and_say_what_they_are_associated
         account.call("aws:ec2/getRouteTable:getRouteTable", routeTableId="rtb-0123456789abcdef0")
 
 
-def test_zones_are_told_by_their_type() -> None:
+def test_zones_are_told_apart_by_their_type() -> None:
     zones = ["us-east-1a", "us-east-1b", "us-east-1-bos-1a", "us-east-1-wl1-bos-wlz-1"]
     cluster: Json = {"name": CLUSTER, "region": "us-east-1", "zones": json_list(zones)}
     with in_process_cloud("us-east-1", parse_world({"clusters": [cluster]})) as cloud:
@@ -662,13 +662,13 @@ def test_security_groups_are_found_by_id_with_their_vpc(account: Account) -> Non
     assert found["arns"] == [f"arn:aws:ec2:us-east-1:123456789012:security-group/{group}"]
 
 
-def test_looking_for_subnets_that_are_not_there_finds_none(account: Account) -> None:
+def test_looking_for_missing_subnets_finds_none(account: Account) -> None:
     filters: Json = [{"name": "vpc-id", "values": ["vpc-00000000000000000"]}]
 
     assert account.call("aws:ec2/getSubnets:getSubnets", filters=filters)["ids"] == []
 
 
-def test_a_subnet_that_is_not_there_is_an_error(account: Account) -> None:
+def test_a_missing_subnet_is_an_error(account: Account) -> None:
     error = refusal(lambda: account.call("aws:ec2/getSubnet:getSubnet", id="subnet-00000000000000000"))
 
     assert error.code == "InvalidSubnetID.NotFound"
@@ -849,7 +849,7 @@ def test_a_parameter_group_keeps_all_of_many_parameters(account: Account) -> Non
     assert {text(item, "ParameterName") for item in kept} >= {f"rds.setting_{index}" for index in range(45)}
 
 
-def test_storage_autoscaling_can_be_said_to_be_off(account: Account) -> None:
+def test_storage_autoscaling_can_be_declared_off(account: Account) -> None:
     assert "maxAllocatedStorage" not in account.database(maxAllocatedStorage=0.0).outputs
 
 
@@ -913,7 +913,7 @@ def test_an_illegal_secret_is_refused(bare: Account, inputs: dict[str, Json], co
     assert refusal(lambda: bare.create(SECRET, inputs)).code == code
 
 
-def test_a_version_of_no_secret_or_too_long_is_refused(bare: Account) -> None:
+def test_a_version_of_a_missing_secret_or_of_too_long_a_value_is_refused(bare: Account) -> None:
     secret = bare.create(SECRET, {"name": "x"})
     absent = refusal(lambda: bare.create(SECRET_VERSION, {"secretId": "y", "secretString": "{}"}))
     long = refusal(lambda: bare.create(SECRET_VERSION, {"secretId": secret.id, "secretString": "x" * 65537}))
@@ -1062,7 +1062,7 @@ def test_a_cluster_has_the_facts_that_moto_leaves_out(region: str, suffix: str) 
     assert records(cluster, "kubernetesNetworkConfigs")[0]["ipFamily"] == "ipv4"
 
 
-def test_a_cluster_that_is_not_there_is_an_error_and_the_names_are_listed(account: Account) -> None:
+def test_a_missing_cluster_is_an_error_and_the_names_are_listed(account: Account) -> None:
     error = refusal(lambda: account.call(GET_CLUSTER, name="regional-abc"))
 
     assert error.code == "ResourceNotFoundException"

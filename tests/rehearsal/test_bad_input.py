@@ -115,7 +115,7 @@ def test_surroundings_that_do_not_fit(
         ({"aws:assumeRoleWithWebIdentity": {"roleArn": "arn:x", "webIdentityTokenFile": "/token"}}, None),
     ],
 )
-def test_what_aws_and_kubernetes_take_is_taken(
+def test_what_aws_and_kubernetes_accept_is_accepted(
     rehearse: Rehearse, keys: dict[str, object], world: dict[str, object] | None
 ) -> None:
     of_aws = {key: keys.pop(key) for key in [*keys] if key.startswith("aws:")}
@@ -129,7 +129,7 @@ AMBIENT = {"kubernetes": {"mode": "ambient", "context": "regional"}}
     ("keys", "access", "is_warned_of"),
     [({}, "private", True), ({}, "public", False), (AMBIENT, "private", False)],
 )
-def test_who_must_reach_a_private_endpoint_is_said(
+def test_a_private_endpoint_comes_with_who_must_reach_it(
     rehearse: Rehearse,
     keys: dict[str, object],
     access: str,
@@ -157,7 +157,7 @@ def test_a_version_that_leaves_support_is_warned_of_and_not_refused(rehearse: Re
         "aws:allowedAccountIds: [123456789012]",
     ],
 )
-def test_what_is_written_without_quotes_is_taken_as_the_engine_hands_it_on(
+def test_values_without_quotes_are_read_as_the_engine_passes_them_on(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "Pulumi.test.yaml"
@@ -173,7 +173,7 @@ def test_a_region_without_aws_iot_is_named_with_all_else_that_it_lacks(rehearse:
     assert "there are none" in outcome.problems["clusterName"]
 
 
-def test_all_that_the_region_lacks_is_told_at_once(rehearse: Rehearse) -> None:
+def test_all_that_the_region_lacks_is_reported_at_once(rehearse: Rehearse) -> None:
     cluster = {**HERE, "status": "CREATING", "zones": ["us-east-1a"]}
     outcome = rehearse(world={"clusters": [cluster]})
     assert [p["key"] for p in outcome.report["problems"]] == ["clusterName", "network.subnetIds"]

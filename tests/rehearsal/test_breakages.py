@@ -1,4 +1,4 @@
-"""Each way in which the program or the chart could quietly break is caught by a check."""
+"""A check catches each way in which the program or the chart could break unnoticed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which of a cluster's subnets the database is put into, where `network.subnetIds` doesn't say."""
+"""Which of a cluster's subnets the database gets, where `network.subnetIds` doesn't say."""
 
 import pytest
 
@@ -10,7 +10,7 @@ CLUSTER = {"name": "regional-xyz", "region": "us-east-1", "zones": ["us-east-1e"
 
 
 def world(*subnets: dict[str, object], **vpc: object) -> dict[str, object]:
-    """The cluster's own private subnets in two zones, and these, in a third one unless they say."""
+    """The cluster's own private subnets in two zones, and these, in a third one unless they say otherwise."""
     return {
         "vpcs": [{"id": VPC, **vpc}],
         "clusters": [{**CLUSTER, "vpcId": VPC}],
@@ -53,12 +53,12 @@ def test_the_private_subnets_in_ordinary_zones_are_chosen(
     assert chosen(rehearse(world=world(subnet, **vpc))) == (IDS[:1] if is_chosen else [])
 
 
-def test_what_is_given_is_taken_whatever_it_is(rehearse: Rehearse) -> None:
+def test_configured_subnets_are_used_whatever_they_are(rehearse: Rehearse) -> None:
     given = world({"public": True}, {"zone": "us-east-1b", "outpost": True}, {})
     assert chosen(rehearse(sound(network={"subnetIds": IDS[:2]}), world=given)) == IDS[:2]
 
 
-def test_where_too_few_remain_each_that_is_left_out_is_named_with_the_reason(rehearse: Rehearse) -> None:
+def test_where_too_few_remain_each_excluded_subnet_is_named_with_the_reason(rehearse: Rehearse) -> None:
     left_out = world({"zone": "us-east-1-bos-1a"}, {"public": True}, {"outpost": True})
     left_out["clusters"] = [{**CLUSTER, "vpcId": VPC, "zones": ["us-east-1e"], "publicSubnets": False}]
     outcome = rehearse(world=left_out)

@@ -107,8 +107,8 @@ def test_a_world_can_be_asked_for(aws: Emulation) -> None:
     assert aws.world(account=ACCOUNT, region="eu-west-3") is None
 
 
-def test_a_failure_of_the_emulation_itself_is_told_and_not_retried(aws: Emulation) -> None:
-    # moto takes the token for a number, and stumbles.
+def test_a_failure_of_the_emulation_itself_is_reported_and_not_retried(aws: Emulation) -> None:
+    # moto takes the token for a number, and crashes.
     cloud = aws.cloud(REGION, ACCOUNT)
 
     with pytest.raises(AwsError) as caught:
@@ -170,7 +170,7 @@ def test_a_cluster_can_be_named_in_the_path_and_in_the_query(aws: Emulation, tok
             assert json.load(answer)["status"]["authenticated"] is True
 
 
-def test_accounts_are_apart(aws: Emulation) -> None:
+def test_accounts_are_separate(aws: Emulation) -> None:
     for account in (ACCOUNT, "555555555555"):
         cloud = aws.cloud(REGION, account)
         made = cloud.call("secretsmanager", "CreateSecret", {"Name": "shared-name"})
@@ -247,7 +247,9 @@ def test_a_latency_delays_its_call_and_holds_up_no_other(aws: Emulation) -> None
     assert done["ListCertificates"] < done["ListPolicies"]
 
 
-def test_a_latency_of_one_type_on_a_cluster_goes_before_that_of_the_operation(aws: Emulation) -> None:
+def test_a_latency_of_one_type_on_a_cluster_takes_precedence_over_that_of_the_operation(
+    aws: Emulation,
+) -> None:
     aws.delay({"kubernetes:read": 30, "kubernetes:read kubernetes:core/v1:Namespace": 0.3})
     namespace: dict[str, Json] = {"id": "default", "outputs": {"metadata": {"name": "default"}}}
     request: dict[str, Json] = {"cluster": CLUSTER, "operation": "read", "state": namespace}
@@ -330,7 +332,7 @@ def test_the_real_command_describes_a_secret(aws: Emulation) -> None:
 
 @pytest.fixture(scope="module")
 def token(running: Emulation) -> str:
-    """A token of the real `aws eks get-token`."""
+    """A token from the real `aws eks get-token`."""
     credential = run_aws(running, "eks", "get-token", "--cluster-name", CLUSTER)
     return text(record(credential, "status"), "token")
 
@@ -381,7 +383,7 @@ def test_a_tampered_token_is_refused(aws: Emulation, token: str, old: str, new: 
 
 
 @pytest.mark.parametrize("wrong", ["", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "k8s-aws-v1.%%%", "k8s-aws-v1.QUJD"])
-def test_what_is_no_such_token_is_refused(aws: Emulation, wrong: str) -> None:
+def test_what_is_not_a_token_is_refused(aws: Emulation, wrong: str) -> None:
     assert aws.authenticate(wrong, CLUSTER)["authenticated"] is False
 
 
@@ -515,7 +517,7 @@ def _until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_nothing_is_said_about_calls_and_never_a_secret(tmp_path: Path) -> None:
+def test_nothing_is_printed_about_calls_and_never_a_secret(tmp_path: Path) -> None:
     with start_server(tmp_path / "aws", "--json", "--verbose") as process:
         assert process.stdout is not None
         aws = Emulation.attach(text(cast("dict[str, Json]", json.loads(process.stdout.readline())), "url"))
@@ -540,7 +542,7 @@ def test_only_loopback_is_attached_to() -> None:
         Emulation("http://10.0.0.1:80").cloud(REGION, ACCOUNT)
 
 
-def test_where_nothing_listens_that_is_said() -> None:
+def test_nothing_listening_is_an_error_that_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = int(closed.getsockname()[1])
 

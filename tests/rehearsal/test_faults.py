@@ -95,13 +95,13 @@ def aws(running: Emulation) -> Iterator[Emulation]:
 
 @pytest.fixture(scope="module")
 def once(running: Emulation) -> Cloud:
-    """Whose SDK makes each call one time only."""
+    """A cloud whose SDK makes each call once."""
     return running.cloud(REGION, ACCOUNT, retries=1)
 
 
 @pytest.fixture(scope="module")
 def patient(running: Emulation) -> Cloud:
-    """Whose SDK retries as the provider's."""
+    """A cloud whose SDK retries as the provider's does."""
     return running.cloud(REGION, ACCOUNT)
 
 
@@ -180,7 +180,7 @@ def test_an_operation_has_its_own_error_where_aws_has_one(
     assert found.code == code
 
 
-def test_a_role_that_is_not_visible_yet_is_told_in_the_words_that_the_provider_waits_for() -> None:
+def test_a_role_that_is_not_visible_yet_is_reported_in_the_words_that_the_provider_waits_for() -> None:
     found = refusal("eks", "CreatePodIdentityAssociation", "invisible")
 
     assert found is not None
@@ -273,7 +273,7 @@ def test_kill_ends_the_process_with_its_children_and_leaves_no_answer(
     is_made: bool,  # noqa: FBT001
 ) -> None:
     name = f"killed-{when}"
-    # The second as a plugin is: a group of its own.
+    # The second runs in a process group of its own, as a plugin does.
     shell = ["/bin/sh", "-c", "sleep 600 & echo $!; setsid sleep 600 & echo $!; wait"]
     with subprocess.Popen(shell, stdout=subprocess.PIPE, start_new_session=True) as victim:
         assert victim.stdout is not None
@@ -327,7 +327,7 @@ def _wait_until_gone(pid: int) -> None:
         (fault("iot", "*", "kill", pid=-5), '"kill" needs the pid'),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused_and_changes_nothing(
+def test_an_impossible_fault_is_refused_and_changes_nothing(
     aws: Emulation, wrong: dict[str, Json], problem: str
 ) -> None:
     aws.inject([fault("iot", "ListPolicies", "throttle")])

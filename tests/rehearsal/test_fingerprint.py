@@ -1,4 +1,4 @@
-"""How a secret is put together can be compared between two runs, and tells nothing that is secret."""
+"""How a secret is composed can be compared between two runs, and reveals nothing that is secret."""
 
 import json
 
@@ -6,7 +6,7 @@ from tests.rehearsal.conftest import Rehearse
 
 
 def _secrets(rehearse: Rehearse) -> dict[str, str]:
-    """By resource and input."""
+    """The digests by resource and input."""
     return {
         f"{each['type']} {each['name']} {path}": digest
         for each in rehearse().report["resources"]
@@ -14,7 +14,7 @@ def _secrets(rehearse: Rehearse) -> dict[str, str]:
     }
 
 
-def test_two_runs_put_their_secrets_together_alike(rehearse: Rehearse) -> None:
+def test_two_runs_compose_their_secrets_alike(rehearse: Rehearse) -> None:
     first = _secrets(rehearse)
     assert sorted(key.rpartition(":")[2] for key in first) == [
         "Instance instance password",
@@ -22,7 +22,7 @@ def test_two_runs_put_their_secrets_together_alike(rehearse: Rehearse) -> None:
         "SecretVersion server-mqtt-cert-regional-xyz secretString",
     ]
     assert _secrets(rehearse) == first
-    # Each of another form, so none was left out as a whole.
+    # Each has a form of its own, so none was left out as a whole.
     assert len({*first.values()}) == 3
 
 

@@ -1,4 +1,4 @@
-"""Whatever a stack's file holds, a rehearsal says what is wrong with it, or rehearses it."""
+"""Whatever a stack file holds, a rehearsal says what is wrong with it, or rehearses it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from rehearsal.__main__ import main
 from tests.checkouts import ROOT
 
 REHEARSED = 3
-"""So many of those that can be used: each takes a second."""
+"""How many of the usable files are rehearsed: each takes a second."""
 
 
 def is_usable(file: Path) -> bool:

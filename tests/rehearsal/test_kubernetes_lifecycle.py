@@ -30,7 +30,7 @@ SEED = {"team/theirs": {"theirs": "1"}}
 
 
 class Wire:
-    """A `MemoryClusters` as another process keeps it: JSON both ways, and pickled between any two calls."""
+    """A `MemoryClusters` as another process holds it: JSON both ways, and pickled between any two calls."""
 
     def __init__(self) -> None:
         self.kept = pickle.dumps(MemoryClusters())
@@ -44,7 +44,7 @@ class Wire:
 
 @pytest.fixture(params=["here", "elsewhere"])
 def on(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
-    """A cluster of this process, and one of another."""
+    """A cluster in this process, and one in another."""
     write_chart(tmp_path)
     where: Literal["here", "elsewhere"] = request.param
     if where == "here":
@@ -132,7 +132,7 @@ def test_namespaces_of_kubernetes_itself_cannot_be_deleted(on: Subject) -> None:
         on.cluster.delete(NAMESPACE, State("kube-system", {}))
 
 
-# One row per input: a change of it, and what the provider makes of that.
+# One row per input: a change of it, and what the provider does about it.
 CHANGED: dict[str, dict[str, tuple[Json, Json]]] = {
     NAMESPACE: {
         "metadata.name": ("a", "b"),

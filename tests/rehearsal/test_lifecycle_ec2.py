@@ -218,7 +218,7 @@ def test_a_deletion_is_repeated_while_something_uses_the_group(
     def refuse(service: str, operation: str, code: str, message: str) -> AwsError:
         nonlocal in_use
         in_use += 1
-        RULE.delete(network.cloud, rule)  # somebody else, meanwhile
+        RULE.delete(network.cloud, rule)  # somebody else does, meanwhile
         return real(service, operation, code, message)
 
     with monkeypatch.context() as patched:
@@ -435,7 +435,7 @@ class Clock:
 def attempts(
     cloud: Cloud, clock: Clock, patience: float, failures: int, code: str = "DependencyViolation"
 ) -> int:
-    """How often an attempt that fails that often is made until it succeeds."""
+    """How many attempts are made if the first `failures` of them fail."""
     made = 0
 
     def attempt() -> int:

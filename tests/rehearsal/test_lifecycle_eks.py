@@ -1,4 +1,4 @@
-"""EKS Pod Identity: the emulated calls, by every way to reach them, and the life of an association."""
+"""EKS Pod Identity: the emulated calls, through every way to reach them, and the life of an association."""
 
 import json
 import os
@@ -273,7 +273,7 @@ def test_the_tags_of_nothing_are_not_found(cloud: Cloud) -> None:
     assert error.code == "ResourceNotFoundException"
 
 
-def test_associations_are_apart_by_region_and_gone_with_the_account(cloud: Cloud) -> None:
+def test_associations_are_separate_by_region_and_gone_with_the_account(cloud: Cloud) -> None:
     from moto.eks.models import eks_backends
 
     from emulator.aws.pod_identity import associations

@@ -198,7 +198,7 @@ def test_a_role_leaves_its_instance_profiles_before_it_goes(cloud: Cloud) -> Non
 
 
 def give_policies(cloud: Cloud) -> None:
-    """As somebody else would."""
+    """Give the role policies, as somebody else would."""
     made = cloud.call("iam", "CreatePolicy", {"PolicyName": "managed", "PolicyDocument": rights()})
     arn = record(made, "Policy")["Arn"]
     cloud.call("iam", "AttachRolePolicy", {"RoleName": "server", "PolicyArn": arn})

@@ -38,7 +38,7 @@ def policy(cloud: Cloud, name: str = "server", **inputs: Json) -> Life:
 
 
 def attachment(cloud: Cloud) -> tuple[Life, Life, Life]:
-    """Of a policy to a certificate: all three."""
+    """An attachment of a policy to a certificate; returns all three."""
     rights, holder = policy(cloud), certificate(cloud)
     target: dict[str, Json] = {"policy": rights.id, "target": holder["arn"]}
     return create(cloud, ATTACHMENT, target), rights, holder
@@ -223,7 +223,7 @@ def test_a_policy_that_aws_still_holds_on_to_goes_at_the_second_try(
     assert rights.deleted().read() is None
 
 
-def test_a_policy_gone_by_hand_is_created_again(cloud: Cloud) -> None:
+def test_a_policy_deleted_by_hand_is_created_again(cloud: Cloud) -> None:
     life = policy(cloud)
     cloud.call("iot", "DeletePolicy", {"policyName": life.id})
 

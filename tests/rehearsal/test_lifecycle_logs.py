@@ -46,7 +46,7 @@ def test_another_name_is_another_group(cloud: Cloud) -> None:
     assert log_group(cloud).changed({"name": "/other"}) == Difference(replaces=("name",))
 
 
-def test_one_whose_name_begins_alike_is_another(cloud: Cloud) -> None:
+def test_a_group_whose_name_begins_with_it_is_another(cloud: Cloud) -> None:
     create(cloud, LOG_GROUP, {"name": f"{NAME}-more"})
     assert resource_handler(LOG_GROUP).read(cloud, log_group(cloud).deleted().state) is None
 

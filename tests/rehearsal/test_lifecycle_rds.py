@@ -85,7 +85,7 @@ class Database:
         return SECURITY_GROUP.create(self.cloud, given).id
 
     def inputs(self, **changes: Json) -> dict[str, Json]:
-        """Of an instance; also makes the groups that it is in."""
+        """An instance's inputs; also makes the groups that it is in."""
         self.subnet_group()
         self.parameter_group()
         return {**INPUTS, "vpcSecurityGroupIds": [clients_of(self.cloud, self.vpc_id)], **changes}
@@ -210,7 +210,7 @@ NOW: dict[str, dict[str, Json]] = {
     "tags": {"tags": {"a": "2", "b": "3"}},
     "vpcSecurityGroupIds": {},  # filled in by the test
 }
-"""What RDS applies at once whatever applyImmediately says."""
+"""Changes that RDS applies at once, whatever applyImmediately says."""
 
 IN_THE_WINDOW: dict[str, dict[str, Json]] = {
     "allocatedStorage": {"allocatedStorage": 500.0},
@@ -229,7 +229,7 @@ IN_THE_WINDOW: dict[str, dict[str, Json]] = {
     "storageThroughput": {"storageThroughput": 600.0},
     "storageType": {"storageType": "gp2"},
 }
-"""What waits for the maintenance window otherwise."""
+"""Changes that wait for the maintenance window unless applied immediately."""
 
 REPLACED: dict[str, Json] = {
     "availabilityZone": "us-east-1f",
@@ -248,12 +248,12 @@ STEERS: dict[str, Json] = {
     "skipFinalSnapshot": False,
 }
 ELSEWHERE = {
-    "dbSubnetGroupName",  # test_an_instance_moves_to_a_subnet_group_of_another_vpc_only
+    "dbSubnetGroupName",  # test_an_instance_moves_only_to_a_subnet_group_of_another_vpc
     "networkType",  # test_the_network_type_changes_where_the_subnets_have_both
     # test_lifecycle_rds_restores.py
     "restoreToPointInTime",
     "snapshotIdentifier",
-    # PostgreSQL has but one licence and no options.
+    # PostgreSQL has only one licence and no options.
     "licenseModel",
     "optionGroupName",
 }
@@ -270,7 +270,7 @@ def changes(database: Database, key: str) -> dict[str, Json]:
     return new
 
 
-# And what moves on by itself.
+# And what changes by itself.
 UNREADABLE = frozenset({"latestRestorableTime", "password", *STEERS})
 
 
@@ -321,7 +321,7 @@ def test_what_waits_for_the_window_reads_as_before_until_it_has_passed(database:
     now = INSTANCE.read(database.cloud, updated)
     assert now is not None
     assert now.id == state.id
-    # A refresh takes the full version down, and the next update names the major once more.
+    # A refresh records the full version, and the next update names the major once more.
     assert set(INSTANCE.difference(now, new).updates) == {"engineVersion"} & {key}
     assert not INSTANCE.difference(database.update(now, new), new)
     assert {name: now.outputs[name] for name in readable(row)} == readable(
@@ -350,7 +350,7 @@ def kept(**changes: Json) -> State:
 
 
 @pytest.mark.parametrize("key", STEERS)
-def test_what_steers_later_calls_makes_none(
+def test_what_steers_later_calls_makes_no_call_itself(
     database: Database, calls: list[tuple[str, Mapping[str, Json]]], key: str
 ) -> None:
     inputs = database.inputs()
@@ -376,7 +376,7 @@ def test_an_instance_reads_as_it_was_created(database: Database) -> None:
     assert not INSTANCE.difference(state, inputs)
 
 
-def test_a_bare_instance_reads_as_it_was_created_too(database: Database) -> None:
+def test_a_minimal_instance_reads_as_it_was_created_too(database: Database) -> None:
     inputs: dict[str, Json] = {
         "identifier": "bare",
         "engine": "postgres",
@@ -531,7 +531,7 @@ def test_a_rename_to_a_taken_name_is_refused(database: Database) -> None:
     assert INSTANCE.read(database.cloud, state) == state
 
 
-def test_each_instance_has_an_id_of_its_own_also_under_the_same_name(database: Database) -> None:
+def test_each_instance_has_an_id_of_its_own_even_under_the_same_name(database: Database) -> None:
     inputs = database.inputs()
     first = database.create(inputs)
     INSTANCE.delete(database.cloud, first)
@@ -603,7 +603,7 @@ def test_versions_are_compared_as_texts(found: str, wanted: str, *, is_same: boo
     assert difference.updates == (() if is_same else ("engineVersion",))
 
 
-def test_the_version_stays_as_asked_for_and_the_actual_one_is_told(database: Database) -> None:
+def test_the_version_stays_as_asked_for_and_the_actual_one_is_reported(database: Database) -> None:
     state = database.create(database.inputs())
 
     assert (state.outputs["engineVersion"], state.outputs["engineVersionActual"]) == ("17", "17.6")
@@ -658,7 +658,7 @@ def test_storage_that_grew_by_itself_is_no_change(database: Database) -> None:
     assert "allocatedStorage" in INSTANCE.difference(seen, {**inputs, "maxAllocatedStorage": None}).updates
 
 
-def test_autoscaling_is_switched_off_by_silence(database: Database) -> None:
+def test_autoscaling_is_switched_off_by_leaving_it_out(database: Database) -> None:
     inputs = database.inputs()
     state = database.create(inputs)
     del inputs["maxAllocatedStorage"]
@@ -692,7 +692,7 @@ def test_switching_backups_off_waits_for_the_window(database: Database) -> None:
     assert database.imported(state)["backupRetentionPeriod"] == 0
 
 
-def test_an_instance_moves_to_a_subnet_group_of_another_vpc_only(database: Database) -> None:
+def test_an_instance_moves_only_to_a_subnet_group_of_another_vpc(database: Database) -> None:
     inputs = database.inputs()
     state = database.create(inputs)
     database.subnet_group(name="same-vpc")
@@ -826,7 +826,7 @@ def test_storage_changes_once_in_six_hours(
     with pytest.raises(AwsError, match="previous storage change is being optimized") as caught:
         database.update(grown, larger)
     assert code_of(caught) == ("ModifyDBInstance", "InvalidParameterCombination")
-    # With it failed all that was in the same call.
+    # All else that was in the same call failed with it.
     assert is_password_in_force(database.cloud, "xyz-maestro", "correct-horse-battery")
     database.update(grown, {**inputs, "allocatedStorage": 200.0, "password": "another-password-2"})
 
@@ -886,7 +886,7 @@ def test_a_deleted_instance_is_gone_and_deleting_it_again_is_no_error(database: 
     assert database.snapshots() == []
 
 
-def test_without_word_on_the_final_snapshot_nothing_is_deleted(database: Database) -> None:
+def test_without_a_choice_about_the_final_snapshot_nothing_is_deleted(database: Database) -> None:
     state = database.create(database.inputs(skipFinalSnapshot=False))
 
     with pytest.raises(AwsError, match="final_snapshot_identifier is required"):
@@ -1025,7 +1025,7 @@ def test_parameters_in_another_order_or_case_are_no_change(database: Database) -
     assert not PARAMETERS.difference(group, {**PARAMETER_GROUP, "parameters": turned})
 
 
-def test_how_a_parameter_was_set_is_no_change_and_not_what_rds_tells(database: Database) -> None:
+def test_how_a_parameter_was_set_is_no_change_and_not_reported_by_rds(database: Database) -> None:
     group = database.parameter_group()
     told = {text(item, "name"): text(item, "applyMethod") for item in records(group.outputs, "parameters")}
     assert told == {"rds.force_ssl": "pending-reboot", "max_connections": "pending-reboot"}

@@ -47,7 +47,7 @@ def database() -> Iterator[Database]:
 
 
 def inputs_of(database: Database, **changes: Json) -> dict[str, Json]:
-    """A sound instance's, of which `database` has made the groups."""
+    """Inputs of a sound instance, in groups that `database` has made."""
     return {**INPUTS, "vpcSecurityGroupIds": [clients_of(database.cloud, database.vpc_id)], **changes}
 
 
@@ -68,7 +68,7 @@ def source(database: Database, **changes: Json) -> tuple[State, dict[str, Json]]
 
 
 def snapshot(database: Database, name: str = "kept") -> str:
-    """The source's, and nothing else is left of it."""
+    """Take a snapshot of the source, and delete everything else of it."""
     call = database.cloud.call
     identifier: dict[str, Json] = {"DBInstanceIdentifier": "xyz-maestro"}
     call("rds", "CreateDBSnapshot", {**identifier, "DBSnapshotIdentifier": name})
@@ -78,7 +78,7 @@ def snapshot(database: Database, name: str = "kept") -> str:
 
 
 def wanted(database: Database, **changes: Json) -> dict[str, Json]:
-    """Inputs that say otherwise than the source in everything."""
+    """Inputs that differ from the source in everything."""
     return inputs_of(
         database,
         **{
@@ -140,7 +140,7 @@ def test_without_the_restore_in_the_program_a_snapshot_is_no_change_and_a_point_
     )
 
 
-def test_of_a_point_in_time_windows_and_backups_are_set_by_the_next_update(database: Database) -> None:
+def test_after_a_restore_to_a_time_windows_and_backups_are_set_by_the_next_update(database: Database) -> None:
     source(database)
     backup: dict[str, Json] = {"sourceDbInstanceIdentifier": "xyz-maestro", "useLatestRestorableTime": True}
     inputs = wanted(database, identifier="side", username="owner", restoreToPointInTime=backup)
@@ -167,7 +167,7 @@ def of_instance(**more: Json) -> Json:
     return {"sourceDbInstanceIdentifier": "xyz-maestro", **more}
 
 
-def test_a_snapshot_that_is_not_there_is_refused(database: Database) -> None:
+def test_a_missing_snapshot_is_refused(database: Database) -> None:
     assert refusal(database, snapshotIdentifier="gone").code == "DBSnapshotNotFound"
     elsewhere = "arn:aws:rds:us-west-2:123456789012:snapshot:kept"
     assert refusal(database, snapshotIdentifier=elsewhere).code == "InvalidParameterValue"
@@ -314,7 +314,7 @@ def test_replicated_backups_outlive_the_region(database: Database) -> None:
         ({"sourceDbInstanceArn": "arn:aws:rds:us-east-1:123456789012:db:gone"}, "DBInstanceNotFound"),
     ],
 )
-def test_a_replication_that_cannot_be_is_refused(
+def test_an_impossible_replication_is_refused(
     database: Database, changes: dict[str, Json], code: str
 ) -> None:
     state, _ = source(database)
@@ -344,10 +344,10 @@ def test_an_instance_has_one_replication_at_a_time(database: Database) -> None:
         ({"automatedBackup": BACKUP, "latest": True}, "restoreToPointInTime", None),
     ],
 )
-def test_the_program_restores_what_is_named_and_a_rehearsal_supposes_it(
+def test_the_program_restores_what_is_named_and_a_rehearsal_assumes_that_it_exists(
     tmp_path: Path, restore: dict[str, object], key: str, name: str | None
 ) -> None:
-    """The name of the database is told with a time by AWS's own rules only; so it isn't told."""
+    """In a restore to a time the database's name comes from AWS alone, so it isn't given."""
     own = {"clusterName": "regional-xyz", "profile": "dev", "database": {"restoreFrom": restore}}
     file = tmp_path / "Pulumi.test.yaml"
     write_config(file, {"aws:region": "us-east-1", **{f"maestro-stack:{k}": v for k, v in own.items()}})

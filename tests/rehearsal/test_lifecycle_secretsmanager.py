@@ -40,7 +40,7 @@ def secret(cloud: Cloud, **inputs: Json) -> Life:
 
 
 def version(cloud: Cloud, value: str = "first", **inputs: Json) -> Life:
-    """A version, by a program that states its stage."""
+    """A version from a program that states its stage."""
     return create(
         cloud,
         VERSION,
@@ -95,7 +95,7 @@ def test_what_steers_a_secrets_deletion_is_only_kept(cloud: Cloud, change: dict[
     assert cloud.call("secretsmanager", "DescribeSecret", {"SecretId": NAME}) == before
 
 
-def test_a_recovery_window_that_is_taken_out_is_the_default_again(cloud: Cloud) -> None:
+def test_a_removed_recovery_window_is_the_default_again(cloud: Cloud) -> None:
     life = check_update(secret(cloud, recoveryWindowInDays=7), {"recoveryWindowInDays": None})
 
     assert life["recoveryWindowInDays"] == 30
@@ -116,7 +116,7 @@ def test_every_input_of_a_secret_is_in_its_table(cloud: Cloud) -> None:
     }
 
 
-def test_a_secrets_policy_is_compared_by_what_it_says_and_silence_keeps_it(cloud: Cloud) -> None:
+def test_a_secrets_policy_is_compared_by_what_it_says_and_kept_if_left_out(cloud: Cloud) -> None:
     life = secret(cloud, policy=POLICY)
 
     assert not life.changed({"policy": json.dumps(json.loads(POLICY), indent=1)})
@@ -219,7 +219,7 @@ def test_another_value_is_another_version(cloud: Cloud, change: dict[str, Json])
     assert life.handler.table.changes.keys() == {"secretId", "secretString", "versionStages"}
 
 
-def test_stages_have_no_order_and_silence_about_them_is_no_change(cloud: Cloud) -> None:
+def test_stages_have_no_order_and_leaving_them_out_is_no_change(cloud: Cloud) -> None:
     secret(cloud)
     life = version(cloud, versionStages=["BLUE", "AWSCURRENT"])
 
@@ -265,7 +265,7 @@ def test_two_foreign_versions_are_put_behind_ours_too(cloud: Cloud) -> None:
     found.updated({})
 
     assert current_value(cloud) == "first"
-    # The value may be read again and again: moto's own default must have moved along.
+    # Values can still be put by hand: moto's own default must have moved along.
     assert put_by_hand(cloud, "three")
     assert current_value(cloud) == "three"
 
@@ -282,7 +282,7 @@ def test_a_replaced_version_stays_readable_as_the_previous_one(cloud: Cloud) -> 
     secret(cloud)
     old = version(cloud)
     new = version(cloud, "second")
-    # As an update without a refresh: the state still says that the old one is current.
+    # As in an update without a refresh: the state still says that the old one is current.
     old.deleted()
 
     assert current_value(cloud) == "second"

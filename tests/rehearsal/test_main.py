@@ -1,4 +1,4 @@
-"""The command itself: real processes, one for each exit status, and what a terminal and a script get."""
+"""The command itself: real processes, one for each exit status, and what a terminal and a script see."""
 
 import importlib
 import io
@@ -39,7 +39,7 @@ def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     report, outputs = done.stdout.split("\nOutputs\n")
-    # A command or an ARN is never broken: it is there to be copied.
+    # Commands and ARNs are never broken across lines: people copy them.
     prose = [line for line in report.splitlines() if "arn:" not in line]
     assert [line for line in prose if len(line) > 80] == []
     assert "maestro_iot_mqtt_endpoint = " in outputs
@@ -49,7 +49,7 @@ def test_exit_0_and_a_report_at_80_columns_when_everything_holds(tmp_path: Path)
     assert {"deployment.yaml", "secretproviderclass.yaml", "NOTES.txt"} <= written
 
 
-def test_a_sound_stack_is_told_in_forty_lines_verdict_first_and_last() -> None:
+def test_a_sound_stack_takes_forty_lines_with_the_verdict_first_and_last() -> None:
     done = command("--config", str(STACK_FILE))
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -66,7 +66,7 @@ def test_a_sound_stack_is_told_in_forty_lines_verdict_first_and_last() -> None:
     assert "        openssl s_client -tls1_3 -connect \\" in lines
 
 
-def test_the_same_rehearsed_twice_reads_the_same_but_for_the_time() -> None:
+def test_the_same_rehearsed_twice_reads_the_same_except_for_the_time() -> None:
     said = {command("--verbose", "--config", str(STACK_FILE)).stdout for _ in range(2)}
     assert len({re.sub(r"in \d+\.\d s", "", each) for each in said}) == 1
 
@@ -101,7 +101,7 @@ def test_exit_2_on_an_unknown_option() -> None:
     assert "unrecognized arguments: --nope" in done.stderr
 
 
-def test_help_is_there_at_once_and_tells_the_exit_statuses() -> None:
+def test_help_comes_at_once_and_lists_the_exit_statuses() -> None:
     done = command("--help")
     assert done.returncode == 0
     assert "exit status: 0 everything holds" in done.stdout

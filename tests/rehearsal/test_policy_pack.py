@@ -1,6 +1,6 @@
 """The policy pack, asked over Pulumi's analyzer protocol about what the program really registers.
 
-The CLI starts a pack by its language plugin; here it is started and asked as that plugin and the engine do.
+The CLI starts a pack through its language plugin; here the test does what that plugin and the engine do.
 """
 
 import json
@@ -43,7 +43,7 @@ class Pack:
 
     def __init__(self, channel: grpc.Channel) -> None:
         analyzer = analyzer_pb2_grpc.AnalyzerStub(channel)
-        # The SDK's stubs don't say what these take and give.
+        # The SDK's stubs don't say what these take and return.
         self._info = cast(Ask, analyzer.GetAnalyzerInfo)  # pyright: ignore[reportUnknownMemberType]
         self._analyze = cast(Ask, analyzer.Analyze)  # pyright: ignore[reportUnknownMemberType]
         self._analyze_stack = cast(Ask, analyzer.AnalyzeStack)  # pyright: ignore[reportUnknownMemberType]
@@ -108,10 +108,10 @@ def _struct(resource: Resource) -> struct_pb2.Struct:
 
 @contextmanager
 def _started(config: Mapping[str, Json]) -> Generator[Pack]:
-    """The pack, told of a stack's configuration as the engine tells it."""
+    """The pack, given a stack's configuration as the engine gives it."""
     flat = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     environment = {**os.environ, "PULUMI_CONFIG": json.dumps(flat)}
-    # Unbuffered: the SDK doesn't flush the port that the pack prints.
+    # Unbuffered: the SDK doesn't flush the output after it prints the port.
     command = [sys.executable, "-u", ROOT / "policies/pack"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -190,7 +190,7 @@ def test_an_exception_of_the_stack_file_excuses_its_resource_and_an_unused_one_i
     assert "policies.exceptions[2]: there is no rule no-such-rule" in unknown
 
 
-def test_what_a_preview_does_not_know_is_said_and_not_guessed(
+def test_what_a_preview_does_not_know_is_reported_as_unknown_and_not_guessed(
     pack: Pack, registered: tuple[Resource, ...]
 ) -> None:
     policy = pack.judge(_changed(registered, types.ROLE_POLICY, {"policy": UNKNOWN}))

@@ -20,7 +20,7 @@ SUPPLIED = ("us-gov-west-1", "cn-north-1")
 
 @pytest.fixture(scope="module")
 def ca_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CA of our own: what it says can't be verified here, and that is what is asserted."""
+    """A CA of our own: what it signs can't be verified here, and the tests assert just that."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Supplied Root")])
     now = datetime.now(UTC)
@@ -53,7 +53,7 @@ def test_every_partition_and_profile_holds(
     assert outcome.check("database")["status"] == ("unverified" if region in SUPPLIED else "holds")
     outputs = outcome.report["outputs"]
     suffix = SUFFIX.get(region, "amazonaws.com")
-    in_china = suffix.endswith(".cn")  # which orders and separates its hosts otherwise
+    in_china = suffix.endswith(".cn")  # whose host names have another order and other separators
     iot, rds = (".ats", f"rds.{region}") if in_china else ("-ats", f"{region}.rds")
     assert outputs["maestro_iot_mqtt_endpoint"].endswith(f"{iot}.iot.{region}.{suffix}")
     assert outputs["maestro_database_address"].endswith(f".{rds}.{suffix}")

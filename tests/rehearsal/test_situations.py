@@ -1,4 +1,4 @@
-"""What a chart would install in other clusters than the emulated one."""
+"""What a chart would install in clusters unlike the emulated one."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_rendered_somewhere_says_why(chart: Path) -> None:
     assert "no way" in str(found[UPGRADE][0].content["message"])
 
 
-def test_kinds_that_helm_installs_first_are_there_those_of_subcharts_too(chart: Path) -> None:
+def test_kinds_that_helm_installs_first_are_found_those_of_subcharts_too(chart: Path) -> None:
     for path in ("crds/it.yaml", "charts/other/crds/it.json"):
         (chart / path).parent.mkdir(parents=True)
         (chart / path).write_text(OBJECT)

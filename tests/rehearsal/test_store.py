@@ -1,4 +1,4 @@
-"""The emulated AWS on disk: what outlives its process, and what a file must be to be used."""
+"""The emulated AWS on disk: what outlives its process, and which files can be used."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "file" / "aws") in str(caught.value)
 
 
-def test_a_second_process_on_the_same_file_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_process_on_the_same_file_is_refused_naming_the_first(tmp_path: Path) -> None:
     state = tmp_path / "aws"
     with Emulation.start(state) as aws:
         with pytest.raises(StoreError) as caught:
@@ -234,7 +234,7 @@ def test_without_disk_space_a_call_fails_is_undone_and_works_again_later(tmp_pat
         create_secret(cloud, "before")
         content = state.read_bytes()
         for _ in range(2):
-            # /dev/full answers each write as a full disk does.
+            # /dev/full answers each write as a full disk would.
             (tmp_path / "aws.tmp").symlink_to("/dev/full")
             with pytest.raises(AwsError, match="No space left on device") as caught:
                 create_secret(cloud)

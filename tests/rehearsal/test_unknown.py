@@ -12,7 +12,7 @@ def findings(outcome: Outcome, check: str, status: str = "unverified") -> list[s
     return [each["text"] for each in outcome.check(check)["findings"] if each["status"] == status]
 
 
-def test_it_is_told_once_and_everything_else_is_checked(rehearse: Rehearse, broken: Break) -> None:
+def test_it_is_reported_once_and_everything_else_is_checked(rehearse: Rehearse, broken: Break) -> None:
     file, end = END_OF_COMPONENT
     second = ALARM.replace('"storage"', '"storage-soon"')
     outcome = rehearse(root=broken(file, end, ALARM + second + end))

@@ -1,4 +1,4 @@
-"""World files: what they may say, and what is said about the wrong ones."""
+"""World files: what they may say, and what is reported about wrong ones."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_hundred_characters_with_capitals_and_underscores_are_a_cluster_name()
     assert default_world("Regional_" + "x" * 91, "us-east-1").clusters[0].name.startswith("Regional_")
 
 
-def test_the_default_world_refuses_what_aws_cannot_have_given_out() -> None:
+def test_the_default_world_refuses_what_aws_cannot_have_issued() -> None:
     with pytest.raises(WorldError) as caught:
         default_world("regional xyz", "us-eats-1", vpc_id="vpc-1")
 
@@ -258,7 +258,7 @@ def test_a_file_that_holds_no_world_is_an_error(tmp_path: Path, content: bytes, 
     assert str(caught.value.problems[0]).startswith(expected)
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="does not exist"):
         load_world(tmp_path / "absent.yaml")
 

@@ -1,4 +1,4 @@
-"""The catalogue's cases, as tests/review/catalogue/cases.yaml has them, done to a checkout."""
+"""The catalogue's cases from tests/review/catalogue/cases.yaml, and how they change a checkout."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ CATALOGUE = Path(__file__).with_name("catalogue")
 DEVELOPMENT = "Pulumi.dev.yaml"
 
 Keys = dict[str, Any]
-"""Of a stack file; the project's own without its name."""
+"""Keys of a stack file; the project's own without its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +25,16 @@ class Case:
     verdict: str
     settings: dict[str, Keys] = field(default_factory=dict[str, Keys])
     base: tuple[dict[str, str], ...] = ()
-    """Edits that the base has already."""
+    """Edits that the base already has."""
     hotfix: tuple[dict[str, str], ...] = ()
-    """Edits of the base that a region runs, and that the pull request's branch hasn't got."""
+    """Edits of the base that a region runs, and that the pull request's branch lacks."""
     edit: tuple[dict[str, str], ...] = ()
     write: dict[str, str] = field(default_factory=dict[str, str])
     link: dict[str, str] = field(default_factory=dict[str, str])
     copy: dict[str, str] = field(default_factory=dict[str, str])
     remove: tuple[str, ...] = ()
     copies: int = 0
-    """Further stacks, of clusters of their own, that are there before and after."""
+    """Further stacks, with clusters of their own, that exist before and after."""
 
     @property
     def is_of_settings(self) -> bool:
@@ -52,17 +52,17 @@ class Case:
 
     @property
     def comment(self) -> Path:
-        """Where what a reviewer reads is kept."""
+        """The file with what a reviewer reads."""
         return CATALOGUE / f"{self.name}.md"
 
     def multiply(self, root: Path, development: str) -> None:
-        """Makes the further stacks."""
+        """Make the further stacks."""
         for number in range(1, self.copies + 1):
             named = development.replace("regional-xyz", f"regional-{number:03}")
             (root / f"Pulumi.region-{number:03}.yaml").write_text(named)
 
     def set(self, when: str, development: str, file: Path) -> None:
-        """Writes a stack file as it is `before` or `after`, from the development one's text."""
+        """Write a stack file as it is `before` or `after`, from the development one's text."""
         if not self.settings:
             return
         content: Any = go_yaml.load(development)
@@ -71,7 +71,7 @@ class Case:
         write_config(file, {**content["config"], **own})
 
     def apply(self, request: PullRequest) -> None:
-        """Does to a checkout what it does besides settings."""
+        """Make the case's changes to a checkout, except those of settings."""
         for target, source in self.copy.items():
             shutil.copyfile(request.root / source, request.root / target)
         for path, content in self.write.items():
@@ -86,6 +86,6 @@ class Case:
 
 
 def load() -> list[Case]:
-    """All of them. An unknown key of a case is an error."""
+    """All cases. An unknown key of a case is an error."""
     content: Any = read_yaml(CATALOGUE / "cases.yaml")
     return [Case(name=name, **keys) for name, keys in content.items()]

@@ -34,7 +34,7 @@ class Outcome:
 
 
 class PullRequest:
-    """A checkout whose commits are the base; what is changed after that is the pull request."""
+    """A checkout whose commits are the base; what changes after that is the pull request."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -45,16 +45,16 @@ class PullRequest:
         return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout
 
     def commit(self) -> None:
-        """Makes what is there now the last commit."""
+        """Commit everything in the work tree."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "change")
 
     def branch(self, name: str) -> None:
-        """Goes on on a branch of its own."""
+        """Continue on a branch of its own."""
         self.git("checkout", "--quiet", "-b", name)
 
     def fix(self, name: str, edits: Iterable[dict[str, str]]) -> None:
-        """Makes a branch of main that has these edits, and comes back."""
+        """Make a branch of main with these edits, and come back."""
         self.git("checkout", "--quiet", "-b", name, "main")
         for edit in edits:
             self.replace(edit["file"], edit["old"], edit["new"])
@@ -62,14 +62,14 @@ class PullRequest:
         self.git("checkout", "--quiet", "change")
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Changes a text of a file."""
+        """Replace a text in a file."""
         path = self.root / file
         content = path.read_text()
         assert old in content, f"{file} no longer holds {old}"
         path.write_text(content.replace(old, new))
 
     def configure(self, **keys: object) -> None:
-        """Changes the stack file's own keys."""
+        """Change the project's own keys in the stack file."""
         path = self.root / "Pulumi.dev.yaml"
         content: Any = read_yaml(path)
         own = {f"maestro-stack:{key}": value for key, value in keys.items()}
@@ -77,14 +77,14 @@ class PullRequest:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Known where this folder's tests are named on the command line, as `make review-cases` does."""
+    """These exist only if the command line names this folder's tests, as in `make review-cases`."""
     parser.addoption("--write", action="store_true", help="write the comments of the catalogue anew")
     parser.addoption("--mutations", type=int, help="try so many mutations, and list them")
     parser.addoption("--hostile", type=int, help="try so many hostile changes, and list them")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Lists the mutations and the hostile changes where they were asked for."""
+    """List the mutations and the hostile changes if they were asked for."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
     told = [property_ for each in reports for property_ in each.user_properties]
     if config.getoption("--mutations", default=None) is not None:
@@ -106,13 +106,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def write(request: pytest.FixtureRequest) -> bool:
-    """Whether the comments of the catalogue are to be written."""
+    """Whether to write the catalogue's comments."""
     return bool(request.config.getoption("--write", default=False))
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in a repository of one commit."""
+    """The project in a repository with one commit."""
     root = tmp_path_factory.mktemp("template") / "project"
     checkout(root, "docs", "benchmarks")
     (root / "docs").mkdir()
@@ -143,7 +143,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def answers_in_process(task: rehearsals.Task, folder: Path) -> tuple[dict[str, rehearsals.Rehearsed], str]:
-    """As `rehearsals.answers_of`, without a process: for changes of which no code is another."""
+    """As `rehearsals.answers_of`, without a process: for changes that leave the code alone."""
     del folder
     files = task.revision.stacks()
     found: dict[str, rehearsals.Rehearsed] = {}

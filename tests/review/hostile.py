@@ -1,8 +1,8 @@
-"""Changes as a careless or hostile author would make them, by rules and a seed, each with its right verdict.
+"""Changes that a careless or hostile author might make, from rules and a seed, each with its right verdict.
 
 A rule knows what its change really does: to what is deployed, installed or run. Nothing here asks the review.
 """
-# ruff: noqa: E501, ISC004 tables read better so
+# ruff: noqa: E501, ISC004 tables read better this way
 
 import random
 from collections.abc import Callable, Iterator
@@ -36,10 +36,10 @@ class Hostile:
     edits: tuple[tuple[str, str, str], ...] = ()
     """File, old text, new text."""
     files: dict[str, str] = field(default_factory=dict[str, str])
-    """New ones."""
+    """New files: path and content."""
 
     def apply(self, root: Path) -> None:
-        """Does it to a checkout."""
+        """Make the change in a checkout."""
         for file, old, new in self.edits:
             content = (root / file).read_text(encoding="utf-8")
             assert old in content, f"{file} no longer holds {old!r}"
@@ -57,7 +57,7 @@ _RULES: list[Rule] = []
 
 
 def changes(count: int) -> Iterator[Hostile]:
-    """So many, each rule in turn."""
+    """`count` changes, from each rule in turn."""
     chance = random.Random(SEED)  # noqa: S311 no secret
     for number in range(count):
         yield _RULES[number % len(_RULES)](chance)

@@ -1,4 +1,4 @@
-"""Small changes of the program and of the chart, by number: what a slip, or a bad idea, may look like."""
+"""Small changes to the program and the chart, by number: what a slip, or a bad idea, might look like."""
 
 import ast
 import random
@@ -25,14 +25,14 @@ class Mutation:
     old: str
     new: str
     content: str
-    """Of the whole file, changed."""
+    """The whole file's, after the change."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.old!r} becomes {self.new!r}"
 
 
 def mutation(root: Path, number: int) -> Mutation:
-    """The mutation of a number: of the program if it is even, of the chart if it is odd."""
+    """The mutation with this number: of the program if it is even, of the chart if it is odd."""
     if number % 2 == 0:
         files = [f"maestro_stack/{module}.py" for module in PROGRAM]
         found = _of_program
@@ -50,11 +50,11 @@ def mutation(root: Path, number: int) -> Mutation:
 
 
 Site = tuple[int, int, int, str]
-"""A line, where the old text starts and ends, and the new one."""
+"""A line, where the old text starts and ends in it, and the new text."""
 
 
 def _of_program(content: str) -> Iterator[Site]:
-    """Constants that are something else, arguments and items that are missing, comparisons turned round."""
+    """Other constants, missing arguments and items, inverted comparisons."""
     starts = [0]
     for line in content.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -106,7 +106,7 @@ _YAML: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
 
 
 def _of_chart(content: str) -> Iterator[Site]:
-    """Values that are something else, and lines that are missing; comments stay."""
+    """Other values, and missing lines; comments stay."""
     start = 0
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.lstrip().startswith(("#", "{{/*")):

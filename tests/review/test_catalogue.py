@@ -1,4 +1,4 @@
-"""The catalogue of pull requests: each gets its verdict, and the comment that was read and kept.
+"""The catalogue of pull requests: each gets its verdict, and the comment that a person has read and approved.
 
 `make review-cases` writes the comments anew.
 """
@@ -26,7 +26,7 @@ _COMMIT = re.compile(r"(?<=\()[0-9a-f]{7,10}(?=\))")
 
 @pytest.fixture(scope="session")
 def of_settings(template: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with a stack for each case that changes a stack file only, all rehearsed together."""
+    """A checkout with a stack for each case that changes only a stack file, all rehearsed together."""
 
     def make(folder: Path) -> Path:
         root = folder / "project"
@@ -64,7 +64,7 @@ def _compare(case: Case, status: int, comment: str, *, write: bool) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.is_of_settings], ids=lambda case: case.name)
-def test_a_change_of_a_stack_file_is_told_as_it_was_read_and_kept(
+def test_a_change_of_a_stack_file_reads_as_in_the_catalogue(
     case: Case,
     of_settings: Path,
     cache: Path,
@@ -83,7 +83,7 @@ def test_a_change_of_a_stack_file_is_told_as_it_was_read_and_kept(
 @pytest.mark.parametrize(
     "case", [case for case in CASES if not case.is_of_settings], ids=lambda case: case.name
 )
-def test_a_change_of_the_project_is_told_as_it_was_read_and_kept(
+def test_a_change_of_the_project_reads_as_in_the_catalogue(
     case: Case, pull_request: PullRequest, review: Reviewed, monkeypatch: pytest.MonkeyPatch, *, write: bool
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")

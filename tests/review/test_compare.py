@@ -1,4 +1,4 @@
-"""One stack at two revisions, compared: what no real change of the project brings about easily."""
+"""One stack compared at two revisions: what real changes of the project don't easily bring about."""
 
 import time
 from dataclasses import replace
@@ -41,7 +41,7 @@ def _with(resource: Resource) -> Snapshot:
     return replace(STACK, resources={resource.subject: resource})
 
 
-def test_another_parent_makes_another_resource_of_it() -> None:
+def test_another_parent_makes_it_another_resource() -> None:
     elsewhere = PARENT.replace("Identity", "Other")
     moved = replace(RESOURCE, urn=RESOURCE.urn.replace("Identity", "Other"), parent=elsewhere)
     (change,) = compare(STACK, _with(moved)).changes
@@ -65,7 +65,7 @@ def test_another_parent_makes_another_resource_of_it() -> None:
         ({}, [Way.CREATED, Way.DELETED]),
     ],
 )
-def test_a_resource_with_another_name_is_the_same_by_a_correct_alias_only(
+def test_a_resource_with_another_name_is_the_same_only_by_a_correct_alias(
     options: dict[str, Json], ways: list[Way]
 ) -> None:
     renamed = replace(RESOURCE, name="it", urn=RESOURCE.urn.replace("::role", "::it"), options=options)
@@ -99,7 +99,7 @@ def test_another_provider_is_another_cluster() -> None:
     assert (change.way, change.grade) == (Way.REPLACED, Grade.DANGEROUS)
 
 
-def test_other_options_and_other_dependencies_are_told() -> None:
+def test_other_options_and_other_dependencies_are_reported() -> None:
     other = replace(RESOURCE, name="other", urn=RESOURCE.urn.replace("::role", "::other"))
     both = replace(STACK, resources={each.subject: each for each in (RESOURCE, other)})
     waits = replace(RESOURCE, needs=frozenset({other.subject}), options={"deleteBeforeReplace": True})
@@ -140,7 +140,7 @@ def test_resources_that_share_type_and_name_are_not_taken_for_each_other() -> No
     assert len(read({"version": FORMAT, "resources": listed}).resources) == 2
 
 
-def test_what_an_older_revision_did_not_tell_is_no_difference() -> None:
+def test_what_an_older_revision_did_not_report_is_no_difference() -> None:
     untold = replace(RESOURCE, options="untold", replacement_trigger="untold")
     assert compare(_with(untold), STACK).changes == ()
 
@@ -152,13 +152,13 @@ def test_a_check_that_is_gone_is_looked_at_and_a_new_one_that_fails_is_dangerous
     assert grades == {"mqtt": Grade.LOOK, "order": Grade.DANGEROUS}
 
 
-def test_what_a_provider_refuses_is_told_without_what_was_not_reached() -> None:
+def test_what_a_provider_refuses_is_reported_without_what_was_not_reached() -> None:
     after = replace(STACK, resources={}, failures=("aws:iam/role:Role role: no",))
     (change,) = compare(STACK, after).changes
     assert (change.sentence, change.grade) == ("a provider refuses it", Grade.DANGEROUS)
 
 
-def test_manifests_of_two_megabytes_are_told_in_a_comment_and_in_no_time() -> None:
+def test_manifests_of_two_megabytes_fit_in_a_comment_and_take_no_time() -> None:
     def stack(letter: str) -> Snapshot:
         lines = "\n".join(f"line {number} {letter}" for number in range(100_000))
         content: dict[str, Json] = {"data": {"big": lines, "one": letter * 2_000_000}}
@@ -186,7 +186,7 @@ def _release(replicas: int, **inputs: Json) -> Snapshot:
     return replace(_with(release), objects={"Deployment maestro": deployment})
 
 
-def test_an_upgrade_of_the_release_is_told_once_by_its_object_with_its_cause() -> None:
+def test_an_upgrade_of_the_release_is_reported_once_by_its_object_with_its_cause() -> None:
     (change,) = compare(_release(2), _release(3)).changes
     assert (change.subject, change.resource) == (
         "Deployment maestro",
@@ -197,7 +197,7 @@ def test_an_upgrade_of_the_release_is_told_once_by_its_object_with_its_cause() -
     ]
 
 
-def test_what_else_becomes_of_the_release_is_told_beside_its_objects() -> None:
+def test_other_changes_of_the_release_are_reported_beside_its_objects() -> None:
     found = compare(_release(2), _release(3, skipAwait=True)).changes
     assert {change.subject for change in found} == {
         "Deployment maestro",

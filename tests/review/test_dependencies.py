@@ -16,7 +16,7 @@ NAME = "maestro_review_probe"
 
 @pytest.fixture
 def upgrade(pull_request: PullRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PullRequest:
-    """A program that tells in an output which version of a package it found; the change upgrades it."""
+    """A program that outputs which version of a package it found; the change upgrades that package."""
     packages = tmp_path / "packages"
     packages.mkdir()
     first, second = (wheel(packages, NAME, version) for version in ("1.0", "2.0"))
@@ -45,12 +45,12 @@ def test_each_revision_is_rehearsed_with_what_it_pins(
     assert changes[NAME]["sentence"] == f"{NAME} goes from 1.0 to 2.0"
     (difference,) = changes["maestro_release_name"]["differences"]
     assert (difference["before"], difference["after"]) == ("1.0", "2.0")
-    # What was installed is kept.
+    # What was installed is cached.
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     assert json.loads(review("--json").stdout) == found
 
 
-def test_what_cannot_be_installed_is_told_and_is_not_called_safe(
+def test_what_cannot_be_installed_is_reported_and_is_not_called_safe(
     upgrade: PullRequest, review: Reviewed
 ) -> None:
     for lock in DEPENDENCIES:

@@ -40,7 +40,7 @@ def test_items_with_names_are_compared_by_them_and_come_and_go() -> None:
     ]
 
 
-def test_named_items_in_another_order_are_told_as_that() -> None:
+def test_named_items_in_another_order_are_reported_as_reordered() -> None:
     one: Json = {"name": "A"}
     two: Json = {"name": "B"}
     assert list(differences([one, two], [two, one], "containers")) == [

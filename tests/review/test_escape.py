@@ -22,9 +22,9 @@ HOSTILE = (
     "%%{init: {}}%%", "", " ", "  ", " x ", "`x", "x`", "`a` `b", "/merge", "`up` would fail", "'@team'",
     '("#1")', "(@a).",
 )  # fmt: skip
-"""What a pull request may call things."""
+"""Names that a pull request may give things."""
 
-# What GitHub links or replaces in text that is no code: "Autolinked references and URLs", "Using emoji".
+# What GitHub links or replaces in text that isn't code: "Autolinked references and URLs", "Using emoji".
 LINKED = re.compile(r"@\w|#\d|[a-z]-\d|[0-9a-f]{7}|:[\w+-]+:|://|\bwww\.|mailto:|\$", re.IGNORECASE)
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -138,7 +138,7 @@ def test_a_clipped_text_says_how_long_it_is() -> None:
     assert len(clipped("\U000e0001" * 1_000, 100)) < 130
 
 
-def test_two_long_values_show_where_they_part() -> None:
+def test_two_long_values_show_where_they_differ() -> None:
     old, new = pair("x" * 1_000_000 + "old", "x" * 1_000_000 + "new", 50)
 
     assert "old" in old
@@ -160,7 +160,7 @@ def test_a_diff_shows_what_differs_with_two_lines_around() -> None:
     ]  # fmt: skip
 
 
-def test_a_diff_shows_where_long_lines_part_and_how_many_are_left_out() -> None:
+def test_a_diff_shows_where_long_lines_differ_and_how_many_are_left_out() -> None:
     before, after = ["x" * 10_000 + "old", *"abc"], ["x" * 10_000 + "new", *"def"]
 
     changed = [*line_changes(before, after, most=2, limit=50)]

@@ -1,4 +1,4 @@
-"""Whatever a stack's file holds, a review says that it can't be built, and why."""
+"""Whatever is wrong with a stack file, a review says that it can't be built, and why."""
 
 import json
 

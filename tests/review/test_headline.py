@@ -53,7 +53,7 @@ def test_what_is_dangerous_comes_with_its_reason_before_what_rolls() -> None:
     assert headline([acknowledged], rolls=False) == ("allocatedStorage 60 → 40",)
 
 
-def test_a_cause_is_told_instead_of_what_it_causes() -> None:
+def test_a_cause_is_named_instead_of_its_effect() -> None:
     deployment = change(Grade.LOOK, DEPLOYMENT, Part.OBJECT, image=("a", "b"))
     cause = Difference(path="values.image.tag", before="a" * 40, after="b" * 40)
     assert headline([replace(deployment, causes=(cause,))], rolls=True) == (
@@ -62,7 +62,7 @@ def test_a_cause_is_told_instead_of_what_it_causes() -> None:
     )
 
 
-def test_the_longer_of_two_outages_is_told() -> None:
+def test_the_longer_of_two_outages_is_named() -> None:
     effects = ("database offline for a minute", "database offline for minutes")
     assert headline([replace(change(Grade.LOOK), effects=effects)], rolls=False)[0] == effects[1]
     assert effects[0] not in headline([replace(change(Grade.LOOK), effects=effects)], rolls=False)
@@ -87,7 +87,7 @@ def test_it_stays_short() -> None:
     assert headline([], rolls=None) == ("nothing changes",)
 
 
-def test_the_first_of_what_is_said_is_the_reason() -> None:
+def test_the_first_of_the_sentences_is_the_reason() -> None:
     said = "It is not usable: 1 problem.\n\n  Pulumi.dev.yaml:13: profle: is not a known key\n    known: …"
     broken = replace(change(Grade.DANGEROUS, "dev", Part.STACK), sentence="it can't be built", quoted=said)
     assert headline([broken], rolls=None) == (

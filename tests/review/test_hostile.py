@@ -1,4 +1,4 @@
-"""Hostile changes: none that does something is called safe, and few are called less, or more, than they are.
+"""Hostile changes: none that has an effect is called safe, and few get too low or too high a grade.
 
 What a change does is judged without the review: by its rule, and by all that both sides' rehearsals print.
 `make test-mutations` tries two hundred, and prints the shares; every other run tries a few.
@@ -22,7 +22,7 @@ GRADES = ("safe", "look", "dangerous")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "change" in metafunc.fixturenames:
         count = metafunc.config.getoption("--hostile", default=None)
-        # A few of every run's are others with each rule that is added.
+        # With each rule that is added, an ordinary run tries other ones.
         tried = [*changes(count or 200)]
         metafunc.parametrize("change", tried if count else tried[:: len(tried) // FEW][:FEW], ids=str)
 

@@ -1,4 +1,4 @@
-"""The comment on a pull request: what it tells, what it keeps out, and that it always fits."""
+"""The comment on a pull request: what it says, what it keeps out, and that it always fits."""
 
 import random
 import re
@@ -95,7 +95,7 @@ def inline(tokens: list[Token]) -> Iterator[Token]:
 
 
 def assert_only_ours(text: str) -> None:
-    """Nothing in it is markup that this package didn't write, and it fits."""
+    """The text has no markup that this package didn't write, and it fits."""
     assert text.startswith(f"{MARKER}\n")
     assert max(len(text), len(text.encode("utf-16-le")) // 2) <= LIMIT
     assert all(character.isprintable() or character == "\n" for character in text)
@@ -104,7 +104,7 @@ def assert_only_ours(text: str) -> None:
     assert {token.type.removesuffix("_open").removesuffix("_close") for token in every} <= BLOCKS
     html = "".join(token.content for token in every if token.type == "html_block")
     assert html.startswith(f"{MARKER}\n")
-    # What remains is pairs of our own tags, none within another.
+    # What remains are pairs of our own tags, none inside another.
     assert re.fullmatch(rf"(?:{DETAILS.pattern}</details>\n)*", html.removeprefix(f"{MARKER}\n"))
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     assert [heading for heading in headings if not HEADING.fullmatch(heading)] == []
@@ -118,10 +118,10 @@ def code_spans(text: str) -> list[str]:
     return [token.content for token in inline(GITHUB.parse(text)) if token.type == "code_inline"]
 
 
-# --- what it tells ------------------------------------------------------------------------------------
+# --- what it says -------------------------------------------------------------------------------------
 
 
-def test_a_dangerous_change_is_told_openly_with_all_that_is_known() -> None:
+def test_a_dangerous_change_is_unfolded_with_all_that_is_known() -> None:
     dangerous = change(Grade.DANGEROUS, difference(note="by hand"))
     found = as_markdown(
         review(
@@ -162,7 +162,7 @@ def test_a_dangerous_change_is_told_openly_with_all_that_is_known() -> None:
     assert_only_ours(found)
 
 
-def test_what_is_to_be_looked_at_is_unfolded_only_where_nothing_is_worse() -> None:
+def test_what_deserves_a_look_is_unfolded_only_where_nothing_is_worse() -> None:
     look, safe = change(Grade.LOOK), change(Grade.SAFE)
 
     assert "<details open><summary>🟡 1 to look at" in as_markdown(review(stack(look, safe)))
@@ -252,7 +252,7 @@ def test_sixty_stacks_with_the_same_change_read_as_one() -> None:
     assert_only_ours(found)
 
 
-def test_a_stack_that_differs_in_one_value_is_told_by_itself() -> None:
+def test_a_stack_that_differs_in_one_value_is_shown_by_itself() -> None:
     stacks = [stack(change(Grade.LOOK, difference()), name=f"s{number}") for number in range(60)]
     stacks[30] = stack(change(Grade.LOOK, difference(after="s31")), name="s30")
 
@@ -383,7 +383,9 @@ def numbered(grade: Grade, count: int, size: int = 10) -> list[Change]:
         "some-dangerous",
     ],
 )
-def test_what_is_least_is_left_out_first(changes: list[Change], left_out: str | None, kept: str) -> None:
+def test_the_least_important_is_left_out_first(
+    changes: list[Change], left_out: str | None, kept: str
+) -> None:
     found = as_markdown(review(stack(*changes)))
 
     line = next((line for line in found.splitlines() if line.startswith("**Shortened")), None)
@@ -422,7 +424,7 @@ def test_the_worst_change_stays_however_many_stacks_there_are() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_review_fits_is_only_ours_and_is_told_alike_each_time(seed: int) -> None:
+def test_any_review_fits_has_only_our_markup_and_reads_the_same_each_time(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 no secret
     size = chance.choice([1, 3, 10, 60])
 

@@ -1,4 +1,4 @@
-"""The program and the chart, changed in small ways: none that changes what is deployed passes unnoticed.
+"""Small changes to the program and the chart: none that changes what is deployed goes unnoticed.
 
 What is deployed is judged without the review: by all that the rehearsal of each side prints. `make
 test-mutations` makes many of them, every other run a few.
@@ -19,7 +19,7 @@ from tests.review.conftest import MUTATION, PullRequest, Reviewed
 from tests.review.mutating import mutation
 
 FEW = 4
-"""Mutations of an ordinary run."""
+"""How many mutations an ordinary run tries."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def deployed(root: Path) -> str | None:
-    """All that a rehearsal prints of the stack, with made-up ids named; None if it can't be rehearsed."""
+    """All that a rehearsal prints of the stack, ids replaced by names; None if it can't be rehearsed."""
     here = Interpreter(python=Path(sys.executable))
     revision = Repository(root=root).work_tree("")
     task = Task(revision=revision, interpreter=here, stacks=("dev",), judge=revision)
@@ -64,4 +64,4 @@ def test_what_is_deployed_does_not_change_unnoticed(
     if after is None:
         assert found["verdict"] == "dangerous", f"{change} breaks the program"
     elif after != before:
-        assert told, f"{change} changes what is deployed, and nothing is told"
+        assert told, f"{change} changes what is deployed, and nothing is reported"

@@ -1,4 +1,4 @@
-"""A policy's change as permissions gained and lost."""
+"""A policy's change, in permissions gained and lost."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ def test_the_same_rights_in_another_form_are_no_change() -> None:
     assert change(one, other) is None
 
 
-def test_rights_that_are_gained_and_lost_are_told_one_by_one() -> None:
+def test_rights_that_are_gained_and_lost_are_listed_one_by_one() -> None:
     found = change(_policy(_statement(READ, ["a", "b"])), _policy(_statement([READ, WRITE], "a")))
     assert found == PermissionChange(
         gained=(Permission(action=WRITE, resource="a"),), lost=(Permission(action=READ, resource="b"),)
@@ -57,7 +57,7 @@ def test_a_new_policy_gains_all_of_its_rights_and_one_that_goes_loses_them() -> 
     assert change(policy, None) == PermissionChange(gained=(), lost=(right,))
 
 
-def test_a_condition_that_goes_and_a_denial_that_goes_are_told() -> None:
+def test_a_condition_that_goes_and_a_denial_that_goes_are_reported() -> None:
     narrow = _policy(_statement(READ, "a", Condition={"Bool": {"aws:SecureTransport": "true"}}))
     wide = _policy(_statement(READ, "a"))
     found = change(narrow, wide)
@@ -84,7 +84,7 @@ def test_a_condition_that_comes_narrows() -> None:
         ("StringEquals", "a", ["a", "b"], True),
         ("StringNotEquals", "a", ["a", "b"], False),
         ("StringNotEquals", ["a", "b"], "a", True),
-        ("ForAllValues:StringEquals", ["a", "b"], "a", True),  # nobody here can tell
+        ("ForAllValues:StringEquals", ["a", "b"], "a", True),  # can't be decided here
     ],
 )
 def test_fewer_values_of_a_condition_narrow_unless_they_are_excluded(
@@ -137,18 +137,18 @@ def test_trust_is_compared_by_who_may_take_the_role() -> None:
     assert [str(each) for each in found.gained] == ["sts:AssumeRole by AWS 123456789012"]
 
 
-def test_all_but_what_is_named_counts_as_everything() -> None:
+def test_everything_except_what_is_named_counts_as_everything() -> None:
     all_but = _policy({"Effect": "Allow", "NotAction": [READ], "Resource": "a"})
     found = change(_policy(_statement(READ, "a")), all_but)
     assert found is not None
     assert found.gained == (Permission(action='! ["s3:GetObject"]', resource="a"),)
 
 
-def test_a_document_that_cannot_be_read_is_said_to_be_that() -> None:
+def test_a_document_that_cannot_be_read_is_called_unreadable() -> None:
     found = change(_policy(_statement(READ)), _resource("no JSON"))
     assert found is not None
     assert found.unread == "one of the documents can't be read"
 
 
-def test_what_is_no_policy_has_no_permissions() -> None:
+def test_what_is_not_a_policy_has_no_permissions() -> None:
     assert change(None, _resource("x", types.SECRET)) is None

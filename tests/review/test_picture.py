@@ -14,7 +14,7 @@ HOSTILE = (
     "@team", "", "x" * 5_000,
 )  # fmt: skip
 
-# All that may be in it, line by line.
+# All that the picture may contain, line by line.
 GRAMMAR = re.compile(
     r"""flowchart\ LR
     | \ \ (n\d+|more|edges)\["[A-Za-z0-9 #;:./,()-]+"\]
@@ -115,7 +115,7 @@ def test_of_many_dependencies_mermaid_gets_what_it_takes() -> None:
     assert f'  edges["and {NODES * (NODES - 1) // 2 - EDGES} more dependencies"]' in lines
 
 
-def test_a_release_whose_upgrade_is_told_by_its_object_has_that_one_s_grade() -> None:
+def test_a_release_whose_upgrade_is_reported_by_its_object_has_that_one_s_grade() -> None:
     told = replace(
         change("Deployment maestro", Grade.DANGEROUS), part=Part.OBJECT, resource="Release release"
     )

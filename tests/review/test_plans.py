@@ -1,4 +1,4 @@
-"""Plans that are cut off, foreign, failed or of a newer engine. Those of the real one: tests/engine."""
+"""Plans that are cut off, foreign, failed or from a newer engine. tests/engine has the real engine's."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def _step(op: str, urn: str = URN) -> dict[str, Json]:
 
 
 def _of(type_: str, op: str, old: Json, new: Json) -> dict[str, Json]:
-    """A step of a resource `it` with these inputs; None where it has no such state."""
+    """A step of a resource `it` with these inputs; None where that state doesn't exist."""
     urn = f"urn:pulumi:west::{PROJECT}::{type_}::it"
     states: dict[str, Json] = {
         key: {"urn": urn, "type": type_, "inputs": inputs}
@@ -52,7 +52,7 @@ def _reviewed(folder: Path, steps: Sequence[Json] | None = None, **more: Json) -
         (json.dumps({"steps": [_step("same", URN.replace(PROJECT, "other"))]}), 'is of project "other"'),
     ],
 )
-def test_what_is_no_plan_of_ours_is_refused_with_the_command_that_makes_one(
+def test_what_is_not_a_plan_of_ours_is_refused_with_the_command_that_makes_one(
     content: str, said: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "plan.json"
@@ -88,7 +88,7 @@ def test_a_preview_that_failed_is_dangerous_and_quotes_the_error(
     ]
 
 
-def test_an_operation_of_a_newer_engine_is_told_and_is_not_safe(tmp_path: Path) -> None:
+def test_an_operation_of_a_newer_engine_is_reported_and_is_not_safe(tmp_path: Path) -> None:
     review = _reviewed(tmp_path, [_step("teleport")], newField={"a": [1]})
     assert review.grade is Grade.LOOK
     assert [change.quoted for change in review.changes] == ["teleport"]
@@ -102,7 +102,7 @@ def test_a_plan_that_changes_nothing_is_safe_and_does_not_claim_to_know_the_pods
 
 
 REFRESHED = _step("refresh")
-"""Of another resource, of which the refresh found nothing new."""
+"""A step of another resource, about which the refresh found nothing new."""
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ REFRESHED = _step("refresh")
         "aws:secretsmanager/secretVersion:SecretVersion",
     ],
 )  # fmt: skip
-def test_what_was_lost_outside_and_is_made_anew_is_as_dangerous_as_its_deletion(
+def test_what_was_lost_outside_and_is_recreated_is_as_dangerous_as_its_deletion(
     type_: str, tmp_path: Path
 ) -> None:
     steps = [REFRESHED, _of(type_, "delete", {"name": "a"}, None), _of(type_, "create", None, {"name": "a"})]
@@ -121,14 +121,14 @@ def test_what_was_lost_outside_and_is_made_anew_is_as_dangerous_as_its_deletion(
     assert LOST in change.sentence
 
 
-def test_what_was_lost_outside_and_stays_away_is_told(tmp_path: Path) -> None:
+def test_what_was_lost_outside_and_stays_away_is_reported(tmp_path: Path) -> None:
     lost = _of(types.SECRET, "delete", {"name": "a"}, None)
     (change,) = _reviewed(tmp_path, [REFRESHED, lost]).changes
     assert (change.way, change.grade) == (Way.DELETED, Grade.DANGEROUS)
     assert LOST in change.sentence
 
 
-def test_drift_that_the_plan_takes_back_is_told_as_that(tmp_path: Path) -> None:
+def test_drift_that_the_plan_takes_back_is_reported_as_that(tmp_path: Path) -> None:
     ours: dict[str, Json] = {"backupRetentionPeriod": 7}
     theirs: dict[str, Json] = {"backupRetentionPeriod": 14}
     drifted, planned = (
@@ -137,10 +137,10 @@ def test_drift_that_the_plan_takes_back_is_told_as_that(tmp_path: Path) -> None:
     )
     (change,) = _reviewed(tmp_path, [REFRESHED, drifted, planned]).changes
     assert [each.note for each in change.differences] == [DRIFT_TAKEN_BACK]
-    assert change.grade is Grade.DANGEROUS  # backups go, whoever had asked for them
+    assert change.grade is Grade.DANGEROUS  # backups go, whoever wanted them
 
 
-def test_drift_that_the_plan_leaves_is_told(tmp_path: Path) -> None:
+def test_drift_that_the_plan_leaves_is_reported(tmp_path: Path) -> None:
     drifted = _of(types.INSTANCE, "update", {"instanceClass": "a"}, {"instanceClass": "b"})
     (change,) = _reviewed(tmp_path, [REFRESHED, drifted]).changes
     assert [each.note for each in change.differences] == [DRIFT_STAYS]
@@ -168,7 +168,7 @@ def test_a_type_that_nobody_knows_is_as_dangerous_replaced_as_deleted(tmp_path: 
 
 
 def test_a_refreshed_plan_of_the_engine_reads_as_what_happened_and_what_the_plan_does() -> None:
-    """As the engine tier's test_drift brings it about, cut down to what was touched."""
+    """A plan from the engine tier's test_drift, cut down to what was touched."""
     plan = read_plan(Path(__file__).with_name("plans") / "refreshed.json", PROJECT)
     told = {change.subject.rpartition(":")[2]: change for change in reviewed(plan).changes}
     assert plan.unread == ()

@@ -13,7 +13,7 @@ DEPLOYMENT = "charts/maestro-server-eso/templates/deployment.yaml"
 
 
 def _changes(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    """By subject, what the review says of the one stack that changes."""
+    """By subject, what the review says about the one stack that changes."""
     (stack,) = json.loads(outcome.stdout)["stacks"]
     return {change["subject"]: change for change in stack["changes"]}
 
@@ -25,7 +25,7 @@ def test_nothing_changed_is_safe(review: Reviewed) -> None:
     assert (found["verdict"], found["stacks"], found["notes"]) == ("safe", [], [])
 
 
-def test_documentation_only_is_safe_in_no_time(review: Reviewed, pull_request: PullRequest) -> None:
+def test_documentation_alone_is_safe_in_no_time(review: Reviewed, pull_request: PullRequest) -> None:
     pull_request.replace("docs/README.md", "# Docs", "# Documents")
     begun = time.monotonic()
     outcome = review("--json")
@@ -67,7 +67,7 @@ def test_a_template_that_renders_no_yaml_is_named_with_its_line(
         pytest.param(ALARM, "", "dangerous", "what is lost with it", id="deleted"),
     ],
 )
-def test_a_resource_that_nothing_here_knows_is_told_and_its_change_is_as_dangerous_as_its_end(
+def test_a_resource_that_nothing_here_knows_is_named_and_its_change_is_as_dangerous_as_its_end(
     review: Reviewed, pull_request: PullRequest, before: str, after: str, grade: str, said: str
 ) -> None:
     file, end = END_OF_COMPONENT
@@ -121,7 +121,7 @@ def test_a_cluster_that_is_exchanged_for_another_is_a_move_that_puts_nothing_at_
     ],
     ids=["rights", "ports"],
 )
-def test_what_a_move_brings_besides_is_as_dangerous_as_without_it(
+def test_what_a_move_changes_besides_is_as_dangerous_as_without_it(
     review: Reviewed, pull_request: PullRequest, old: str, new: str, subject: str, said: str
 ) -> None:
     pull_request.configure(clusterName="regional-abc", name="regional-xyz")
@@ -163,7 +163,7 @@ def test_a_dangerous_change_passes_by_acknowledging_it_and_no_other_of_its_subje
     assert f'no change here has the fingerprint "{prints[0]}"' in refused.stderr
 
 
-def test_a_secret_that_is_put_together_otherwise_is_told_without_its_content(
+def test_a_secret_that_is_composed_differently_is_reported_without_its_content(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
     pull_request.replace("maestro_stack/credentials.py", '"caCert"', '"caCertificate"')
@@ -181,7 +181,7 @@ def test_a_secret_that_is_put_together_otherwise_is_told_without_its_content(
     assert difference["note"] == "its content is put together otherwise"
 
 
-def test_a_new_region_and_one_that_goes_are_told(review: Reviewed, pull_request: PullRequest) -> None:
+def test_a_new_region_and_one_that_goes_are_reported(review: Reviewed, pull_request: PullRequest) -> None:
     file = pull_request.root / "Pulumi.dev.yaml"
     (pull_request.root / "Pulumi.other.yaml").write_text(file.read_text())
     file.unlink()
@@ -192,7 +192,7 @@ def test_a_new_region_and_one_that_goes_are_told(review: Reviewed, pull_request:
     assert told["other"] == "a new region is built, of 31 resources"
 
 
-def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
+def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_the_review_says_so(
     review: Reviewed, pull_request: PullRequest
 ) -> None:
     pull_request.replace("docs/README.md", "# Docs", "# Documents")
@@ -213,7 +213,7 @@ def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_that_is_said(
         (("--acknowledge", "a b: c"), "main", 'no change here has the fingerprint "a b"'),
     ],
 )
-def test_what_cannot_be_reviewed_is_told_in_one_line(
+def test_what_cannot_be_reviewed_is_reported_in_one_line(
     review: Reviewed, options: tuple[str, ...], base: str, said: str
 ) -> None:
     outcome = review(*options, f"--base={base}")

@@ -1,4 +1,4 @@
-"""The review for programs keeps its schema, and loses nothing."""
+"""The review as JSON keeps to its schema, and loses nothing."""
 
 import copy
 import json
@@ -51,7 +51,7 @@ def errors(document: dict[str, Json]) -> list[str]:
     return [error.message for error in Draft202012Validator(SCHEMA).iter_errors(document)]  # pyright: ignore[reportUnknownMemberType]
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_a_json_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -112,7 +112,7 @@ def test_an_acknowledged_change_says_what_it_is_and_what_it_counts_as() -> None:
         ("stacks", [{"stack": "a"}]),
     ],
 )  # fmt: skip
-def test_the_schema_refuses_what_is_no_review(path: str, wrong: Json) -> None:
+def test_the_schema_refuses_what_is_not_a_review(path: str, wrong: Json) -> None:
     document = copy.deepcopy(as_json(REVIEW))
     document[path] = wrong
 

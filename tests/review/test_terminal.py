@@ -44,7 +44,7 @@ def text(*stacks: StackReview, notes: tuple[str, ...] = ()) -> str:
     return as_text(Review(base="main", head="work tree", notes=notes, stacks=stacks), Colours(io.StringIO()))
 
 
-def test_a_change_is_told_with_its_effect_and_reason() -> None:
+def test_a_change_is_shown_with_its_effect_and_reason() -> None:
     assert text(STACK, notes=("a dirty work tree",)) == (
         "✗ prod (production in eu-central-1): database replaced: the data is lost · pods\n"
         "    roll · identifier a → b\n"
@@ -119,7 +119,7 @@ def test_nothing_that_a_pull_request_says_reaches_the_terminal_raw(name: str) ->
     assert told.count("\n") == len(told.splitlines())
 
 
-def test_stacks_with_the_same_change_are_told_once() -> None:
+def test_stacks_with_the_same_change_are_shown_once() -> None:
     told = text(*(replace(STACK, stack=f"s{number}") for number in range(60)))
 
     assert told.count("is replaced") == 1

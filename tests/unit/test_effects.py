@@ -175,7 +175,7 @@ def test_downtime_and_restarts_agree(row: Row) -> None:
 
 
 @every_row
-def test_what_can_be_lost_is_said_and_the_loss_of_the_database_is_the_worst(row: Row) -> None:
+def test_what_can_be_lost_is_named_and_the_loss_of_the_database_is_the_worst(row: Row) -> None:
     assert row.data is (Data.AT_RISK if row.at_risk else Data.SAFE)
     if (INSTANCE, Way.REPLACED) in [(touch.resource, touch.way) for touch in row.touches]:
         assert row.data is Data.AT_RISK

@@ -900,7 +900,7 @@ def test_a_days_case_does_not_matter_as_for_the_provider() -> None:
     assert settings(own).database.maintenance_window == "mon:00:00-mon:03:00"
 
 
-def test_a_mode_that_is_none_is_not_also_called_eks() -> None:
+def test_an_unknown_mode_is_not_also_called_eks() -> None:
     chain = json.dumps([{"roleArn": "a"}, {"roleArn": "b"}])
     assert (
         "must be 'eks'"

@@ -373,7 +373,7 @@ def is_of_another_machine(place: Path) -> None:
         (is_of_another_machine, "says Exec format error, not v1.2.3"),
     ],
 )
-def test_what_cannot_be_used_is_not_found_and_why_is_said(
+def test_what_cannot_be_used_is_not_found_and_the_reason_is_given(
     spoil: Callable[[Path], object], problem: str, workshop: Workshop
 ) -> None:
     [tool] = workshop.tools
@@ -578,7 +578,7 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_variable(
 
 
 @needs_go
-def test_too_little_space_is_said_before_anything_is_built(workshop: Workshop) -> None:
+def test_too_little_space_is_reported_before_anything_is_built(workshop: Workshop) -> None:
     cache = Cache(workshop.cache, workshop.environ)
     builder = Builder(
         cache=cache, environ=workshop.environ, progress=Progress(io.StringIO()), free=lambda _: 9
