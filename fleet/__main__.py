@@ -11,16 +11,15 @@ from typing import NamedTuple
 from common.terminal import Help, Progress, run
 
 EPILOG = """\
-Everything is an ordinary command of `pulumi`, shown in the regions' logs. No
-state is kept: an `up` that failed or was ended goes on when it is run again, and
-skips at once what is there already.
+Everything is an ordinary `pulumi` command, which the regions' logs show. No
+state is kept: run an `up` that failed or was interrupted again, and it resumes,
+skipping what is done already.
 
-Ctrl-C: no further region begins, and those that are under way come to rest. A
-second one cancels them; what AWS is doing is still waited for. A third one
-doesn't wait.
+Ctrl-C: no further region begins, and those under way finish. A second one
+cancels them, but still waits for what AWS is doing. A third one doesn't wait.
 
 exit status: 0 all regions are done; 1 a region failed, has drifted or wasn't
-reached; 2 the command line, the fleet file or a stack's file can't be used;
+reached; 2 the command line, the fleet file or a stack file can't be used;
 130 interrupted before all were done.
 """
 
@@ -33,10 +32,10 @@ class _Command(NamedTuple):
 COMMANDS = {
     "preview": _Command("what `up` would do to each region", changes=False),
     "up": _Command("build or change the regions, wave by wave", changes=True),
-    "status": _Command("what the backend knows of each region", changes=False),
+    "status": _Command("what the backend knows about each region", changes=False),
     "drift": _Command("what was changed behind Pulumi's back", changes=False),
     "destroy": _Command("delete what every region holds; refused if one is protected", changes=True),
-    "set": _Command("set one key in the stacks' files, by `pulumi config set`", changes=False),
+    "set": _Command("set one key in the stack files, with `pulumi config set`", changes=False),
 }
 
 
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--yes", action="store_true", help="don't ask")
         if name == "set":
             sub.add_argument("key", metavar="KEY", help="such as maestro-stack:server.replicas, with --path")
-            sub.add_argument("value", metavar="VALUE", help="as `pulumi config set` takes it")
+            sub.add_argument("value", metavar="VALUE", help="as for `pulumi config set`")
             sub.add_argument("--path", action="store_true", help="KEY is a path into an object")
             sub.add_argument("--wave", metavar="NAME", help="only the stacks of this wave")
     return parser
@@ -82,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
     progress("checking the fleet file")
-    # Only now: --help shouldn't wait for these.
+    # Imported only now, so that --help doesn't wait for them.
     from common.terminal import Colours
     from fleet.command import Session, set_key
     from fleet.errors import FleetError
@@ -97,7 +96,7 @@ def _main(options: argparse.Namespace, again: str, progress: Progress) -> int:
             assignment = [*(["--path"] if options.path else []), options.key, options.value]
             report = set_key(fleet, chosen, assignment, again=again, progress=progress)
         else:
-            # The whole fleet: clashes of a region that isn't chosen are clashes, too.
+            # Check the whole fleet: clashes with a region that isn't chosen count, too.
             regions = [region for region in check(fleet, Path.cwd()) if region.stack in chosen.stacks]
             yes = getattr(options, "yes", True)
             report = Session(options.command, chosen, regions, yes=yes, again=again).run(progress)

@@ -1,9 +1,9 @@
-"""The Pulumi CLI, driven as the Automation API drives it, but so that it outlives us.
+"""Drives the Pulumi CLI as the Automation API does, but so that it outlives this process.
 
-The API finds it and checks its version, and these are its arguments and variables. But the processes are
-started here: the API's `Stack` hands the engine a pipe and a server of its own to write to, and an engine
-that loses them dies in the middle of its work. Here each has a session of its own, so that a terminal's
-Ctrl-C is ours alone, and writes to files. docs/decisions/0009-fleet.md has the rest.
+The API finds the CLI and checks its version, and its arguments and variables are used. But the processes are
+started here: the API's `Stack` gives the engine a pipe and a server to write to, and an engine that loses
+them dies in the middle of its work. Here each engine has a session of its own, so that a terminal's Ctrl-C
+reaches only this process, and writes to files. docs/decisions/0009-fleet.md has the rest.
 """
 
 import contextlib
@@ -27,34 +27,34 @@ from maestro_stack.errors import Problem
 
 
 class CliError(Exception):
-    """A question that the CLI couldn't answer; the text is its own."""
+    """A command of the CLI failed; the text is the CLI's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """An operation of the engine that has ended."""
+    """The result of an engine operation."""
 
     succeeded: bool
     steps: tuple[Step, ...]
     errors: tuple[str, ...]
-    """In the engine's words, secrets masked by it."""
+    """In the engine's words; it has masked secrets."""
 
 
 class Cli:
     """Runs `pulumi` in the project's folder."""
 
     def __init__(self, root: Path, logs: Path) -> None:
-        """`logs` gets a file a stack.
+        """`logs` is a folder that gets one file per stack.
 
         Raises:
-            FleetFileError: there is no CLI, or one that the SDK can't work with.
+            FleetFileError: there is no CLI, or the SDK can't work with its version.
         """
         try:
             self._command = automation.PulumiCommand()
         except FileNotFoundError:
             problem = Problem(
                 key="PATH",
-                problem="holds no `pulumi` command",
+                problem="has no `pulumi` command",
                 example="https://www.pulumi.com/docs/iac/download-install",
             )
             raise FleetFileError(TITLE, [problem]) from None
@@ -67,10 +67,10 @@ class Cli:
         self._lock = threading.Lock()
 
     def ask(self, *arguments: str) -> str:
-        """What a command prints that isn't an operation of the engine.
+        """The output of a command that isn't an engine operation.
 
         Raises:
-            CliError: it fails.
+            CliError: the command fails.
         """
         done = subprocess.run(  # noqa: S603
             [self._command.command, "--non-interactive", *arguments],
@@ -87,7 +87,7 @@ class Cli:
         return done.stdout
 
     def operate(self, stack: str, *arguments: str, observer: Observer | None = None) -> Ended:
-        """Run one operation of the engine over a stack to its end, whatever becomes of us meanwhile."""
+        """Run one engine operation on a stack; it ends properly even if this process dies meanwhile."""
         log = self.log_of(stack)
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [*arguments, "--stack", stack, "--color", "never", "--non-interactive"]
@@ -112,11 +112,11 @@ class Cli:
         )
 
     def log_of(self, stack: str) -> Path:
-        """Where the output of a stack's operations goes."""
+        """The file that gets the output of a stack's operations."""
         return self._logs / f"{stack}.log"
 
     def interrupt(self) -> None:
-        """Have every engine finish what is under way and begin nothing more; again, and it ends at once."""
+        """Make every engine finish what is under way and begin nothing more; a second call ends it now."""
         with self._lock:
             for process in self._running:
                 process.send_signal(signal.SIGINT)
@@ -124,7 +124,7 @@ class Cli:
     @contextlib.contextmanager
     def _started(self, arguments: list[str], output: int) -> Generator[subprocess.Popen[bytes]]:
         with (
-            # The Kubernetes provider leaves copies of the kubeconfig there.
+            # The Kubernetes provider leaves copies of the kubeconfig in TMPDIR.
             tempfile.TemporaryDirectory(prefix="maestro-fleet-") as temporary,
             subprocess.Popen(  # noqa: S603
                 [self._command.command, *arguments, "--exec-kind", "auto.local"],
@@ -153,12 +153,12 @@ _VARIABLES: Mapping[str, str] = {
 
 
 def new_logs(folder: Path, command: str) -> Path:
-    """A folder for one command's logs."""
+    """The path of a folder for one command's logs."""
     return folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{command}"
 
 
 def _errors(lines: list[str]) -> list[str]:
-    """What the CLI says is wrong: from its first error on, or all of it where it marks none."""
+    """The CLI's error output: from the first line marked as an error, or all of it if none is."""
     said = [line.strip() for line in lines if line.strip()]
     first = next((index for index, line in enumerate(said) if line.startswith("error:")), 0)
     return said[first:][:20]

@@ -1,4 +1,4 @@
-"""One command over the fleet: look, ask, work, report."""
+"""Runs one command on the fleet: look, ask, work, report."""
 
 import contextlib
 import signal
@@ -25,12 +25,12 @@ LOGS = Path(".fleet")
 def set_key(
     fleet: Fleet, chosen: Fleet, assignment: Sequence[str], *, again: str, progress: Progress
 ) -> Report:
-    """Set a key in the chosen stacks' files, and see whether the fleet is sound with it.
+    """Set a key in the chosen stacks' files, and check that the fleet is still valid with it.
 
-    `assignment` are the arguments of `pulumi config set`: key and value, with `--path` before them or not.
+    `assignment` holds the arguments of `pulumi config set`: key and value, optionally after `--path`.
 
     Raises:
-        FleetFileError: there is no CLI; or the files, which are written by then, can't be used.
+        FleetFileError: there is no CLI; or the files, which are already written, can't be used.
     """
     root = Path.cwd()
     cli = Cli(root, new_logs(LOGS, "set"))
@@ -65,7 +65,7 @@ class Session:
         yes: bool,
         again: str,
     ) -> None:
-        """Without `yes`, the person is asked before anything is changed. `again` is the command line.
+        """Without `yes`, the user is asked before anything is changed. `again` is the command line.
 
         Raises:
             FleetFileError: there is no CLI, or nobody to ask.
@@ -91,7 +91,7 @@ class Session:
         }
 
     def run(self, progress: Progress) -> Report:
-        """Do it."""
+        """Run the command."""
         try:
             known = self._look(progress)
             {
@@ -178,7 +178,7 @@ class Session:
                 rollout.destroy_all(self._cli, self._fleet, self._runs, stop=self._stop)
         self._give_up()
 
-    # --- with the person -------------------------------------------------------------------------------
+    # --- with the user ---------------------------------------------------------------------------------
 
     def _preview_all(self) -> None:
         with self._interruptible(), showing(self._every, self._stop):
@@ -195,13 +195,13 @@ class Session:
         for run in runs:
             told = ", ".join(f"{count} {operation}" for operation, count in run.changes.items())
             sys.stderr.write(f"  {run.wave}  {run.stack}  {told}".rstrip() + "\n")
-        sys.stderr.write(f"{verb} {len(runs)} regions? Only 'yes' is taken as one: ")
+        sys.stderr.write(f"{verb} {len(runs)} regions? Only 'yes' is accepted: ")
         sys.stderr.flush()
         return sys.stdin.readline().strip() == "yes"
 
     @contextlib.contextmanager
     def _interruptible(self) -> Generator[None]:
-        """The first interrupt lets the regions come to rest, each further one is passed on to the engines."""
+        """The first interrupt lets the regions finish; each further one is passed on to the engines."""
 
         def note(number: int, frame: FrameType | None) -> None:
             del number, frame

@@ -1,8 +1,8 @@
-"""What ends a command before anything happens.
+"""Errors that end a command before anything happens.
 
 FleetError
-├── FleetFileError    the command line, the fleet file or a stack's file; exit status 2
-└── RefusedError      how the stacks are; exit status 1
+├── FleetFileError    about the command line, the fleet file or a stack file; exit status 2
+└── RefusedError      about the stacks' state; exit status 1
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ class FleetError(Exception):
 
 
 class FleetFileError(FleetError):
-    """The fleet file or a stack's file can't be used."""
+    """The command line, the fleet file or a stack file can't be used."""
 
 
 class RefusedError(FleetError):
-    """The file is sound, but the stacks are in no state to begin with."""
+    """The files are valid, but the stacks' state doesn't allow the command to begin."""

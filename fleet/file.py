@@ -1,6 +1,6 @@
-"""The fleet file: the waves in which a change reaches the stacks, and nothing that is configured.
+"""The fleet file: the waves in which a change reaches the stacks, and no configuration.
 
-`load` reads it and reports every problem of it at once.
+`load` reads it and reports all of its problems at once.
 """
 
 import re
@@ -24,7 +24,7 @@ _DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
 
 
 def seconds(duration: str) -> int:
-    """Seconds of `1h30m`, `90s` and the like."""
+    """The seconds in a duration such as `1h30m` or `90s`."""
     found = _DURATION.fullmatch(duration)
     parts = found.groupdict(default="0") if found else {}
     return int(parts["h"]) * 3600 + int(parts["m"]) * 60 + int(parts["s"]) if parts else 0
@@ -39,7 +39,7 @@ def _duration(value: str) -> str:
 def _stack_name(value: str) -> str:
     # pulumi sdk/go/common/tokens/stackName.go
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value):
-        raise misfit("must be a stack's name (up to 100 letters, digits, dots, hyphens or underscores)")
+        raise misfit("must be a stack name (up to 100 letters, digits, dots, hyphens or underscores)")
     return value
 
 
@@ -48,22 +48,20 @@ Duration = Annotated[str, AfterValidator(_duration)]
 
 
 class Wave(Section):
-    """Stacks that are rolled out together, after the wave before is done and healthy."""
+    """Stacks that are rolled out together, after the previous wave is done and healthy."""
 
-    name: Annotated[str, Field(min_length=1, description="What it is called.", examples=["canary"])]
+    name: Annotated[str, Field(min_length=1, description="Name of the wave.", examples=["canary"])]
     stacks: Annotated[
         list[StackName],
         Field(
             min_length=1,
-            description="Its stacks, in the order of their start.",
+            description="Its stacks, in the order in which they start.",
             examples=[["us-east-1"]],
         ),
     ]
     max_concurrent: Annotated[
         int | None,
-        Field(
-            default=None, ge=1, le=64, description="How many at once; the fleet's if not given.", examples=[4]
-        ),
+        Field(default=None, ge=1, le=64, description="How many at once, if not the fleet's.", examples=[4]),
     ]
     failure_tolerance_percentage: Annotated[
         int,
@@ -71,7 +69,7 @@ class Wave(Section):
             default=0,
             ge=0,
             le=99,
-            description="Share of its regions that may fail without stopping the rollout, in percent.",
+            description="Percentage of its regions that may fail without stopping the rollout.",
             examples=[10],
         ),
     ]
@@ -79,7 +77,7 @@ class Wave(Section):
         Duration,
         Field(
             default="0s",
-            description="How long its releases must have been running before the next wave begins.",
+            description="How long its releases must have run before the next wave begins.",
             examples=["30m"],
         ),
     ]
@@ -91,7 +89,7 @@ class Wave(Section):
 
 
 class FleetFile(Section):
-    """How a change gets to the regions that run Maestro servers."""
+    """How a change reaches the regions that run Maestro servers."""
 
     max_concurrent: Annotated[
         int,
@@ -101,7 +99,7 @@ class FleetFile(Section):
         list[Wave],
         Field(
             min_length=1,
-            description="In their order; each stack is in just one.",
+            description="The waves, in order; each stack is in exactly one.",
             examples=[[{"name": "canary", "stacks": ["us-east-1"]}]],
         ),
     ]
@@ -118,7 +116,7 @@ def schema() -> dict[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """A sound fleet file."""
+    """A valid fleet file's content."""
 
     file: Path
     waves: tuple[Wave, ...]
@@ -134,10 +132,10 @@ class Fleet:
         return next(wave for wave in self.waves if stack in wave.stacks)
 
     def only(self, *, stacks: Sequence[str] = (), wave: str | None = None) -> Self:
-        """The fleet of these stacks, or of this wave, alone; of all where neither is given.
+        """The fleet reduced to these stacks, or to this wave; unchanged if neither is given.
 
         Raises:
-            FleetFileError: one isn't in the file.
+            FleetFileError: the file doesn't name one of them.
         """
         waves = [each.name for each in self.waves]
         unknown = [_unknown("--stack", stack, self.stacks) for stack in stacks if stack not in self.stacks]
@@ -162,10 +160,10 @@ def _unknown(option: str, name: str, known: Sequence[str]) -> Problem:
 
 
 def load(file: Path) -> Fleet:
-    """The fleet of a file.
+    """Read a fleet file.
 
     Raises:
-        FleetFileError: with every problem of the file itself.
+        FleetFileError: with all problems of the file itself.
     """
     try:
         content = read_mapping(file, "  waves: [{name: canary, stacks: [dev]}]")
@@ -190,22 +188,22 @@ def _unusable(file: Path, problems: Sequence[Problem]) -> FleetFileError:
 
 
 def _moved(key: str) -> Problem:
-    """At first the fleet file configured the stacks, too, and wrote their files."""
+    """The fleet file of earlier versions also configured the stacks, and generated their files."""
     return Problem(
         key=key,
-        problem="configures stacks, which their own files do now: Pulumi.<stack>.yaml",
-        example="what `python -m fleet write` wrote there last is all of it: delete the key here",
+        problem="configures stacks, which is now done in their own files: Pulumi.<stack>.yaml",
+        example="these hold all of it since the last `python -m fleet write`: delete the key here",
     )
 
 
-# --- what contradicts itself ----------------------------------------------------------------------------
+# --- contradictions -------------------------------------------------------------------------------------
 
 
 def _contradictions(read: FleetFile) -> Iterator[Problem]:
     names = Counter(wave.name for wave in read.waves)
     for name in (name for name, count in names.items() if count > 1):
         yield Problem(
-            key="waves", problem=f"name {name} is there {names[name]} times", example="give each name once"
+            key="waves", problem=f"has {names[name]} waves named {name}", example="use each name once"
         )
     placed = [(wave.name, stack) for wave in read.waves for stack in wave.stacks]
     for stack, count in Counter(stack for _, stack in placed).items():
@@ -213,8 +211,8 @@ def _contradictions(read: FleetFile) -> Iterator[Problem]:
             waves = " and ".join(dict.fromkeys(wave for wave, other in placed if other == stack))
             yield Problem(
                 key="waves",
-                problem=f"{stack} is {count} times in {waves}",
-                example="each stack is in one wave, once",
+                problem=f"{stack} is listed {count} times in {waves}",
+                example="list each stack once, in one wave",
             )
 
 

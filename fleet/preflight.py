@@ -1,4 +1,4 @@
-"""What is known of the stacks before anything begins, and what of it forbids to begin."""
+"""What is known about the stacks before anything begins, and what of it prevents a start."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ TEARING_DOWN = 'docs/operating.md, "Tear down"'
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What the backend has of the fleet's stacks, by name; an unknown one isn't there."""
+    """What the backend knows about the fleet's stacks, by name; stacks that don't exist are missing."""
 
     listed: Mapping[str, Listed]
     states: Mapping[str, State]
@@ -73,10 +73,10 @@ def look(cli: Cli, regions: Sequence[Region], runs: Sequence[Run], *, at_once: i
 
 
 def require(known: Known, runs: Sequence[Run], *, destroys: bool) -> None:
-    """Whether every stack can be worked on.
+    """Check that every stack can be worked on.
 
     Raises:
-        RefusedError: with all that forbids it, of all stacks.
+        RefusedError: with all obstacles, of all stacks.
     """
     problems = [problem for run in runs for problem in _obstacles(known, run.stack, destroys=destroys)]
     if problems:
@@ -86,10 +86,10 @@ def require(known: Known, runs: Sequence[Run], *, destroys: bool) -> None:
 
 
 def require_existing(known: Known, runs: Sequence[Run]) -> None:
-    """Whether every stack is there, for commands that only look.
+    """Check that every stack exists, for commands that only look.
 
     Raises:
-        RefusedError: with those that aren't.
+        RefusedError: with those that don't.
     """
     if missing := [_missing(run.stack) for run in runs if run.stack not in known.states]:
         raise RefusedError(REFUSED, missing)
@@ -107,7 +107,7 @@ def _obstacles(known: Known, stack: str, *, destroys: bool) -> Iterator[Problem]
             example=f"wait for it; if it was killed: pulumi cancel --yes --stack {stack}",
         )
     elif state.pending:
-        # Under a lock, operations are pending because they run.
+        # While a stack is locked, its operations are pending because they are running.
         yield Problem(
             key=stack,
             problem=f"was cut off while {', '.join(state.pending)}: nobody knows whether that was done",

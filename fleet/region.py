@@ -1,6 +1,6 @@
-"""One stack: what its backend says of it, and the operations that a fleet runs over it.
+"""One stack: what its backend knows about it, and the operations that a fleet runs on it.
 
-Each is an ordinary command of `pulumi`; the stack's log shows it.
+Each is an ordinary `pulumi` command, which the stack's log shows.
 """
 
 import json
@@ -21,38 +21,38 @@ from maestro_stack.outputs import INSTALL_OUTPUT
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 HEALTHY = "deployed"
-"""Helm's status of a release that was installed or upgraded whole."""
+"""Helm's status of a release that was installed or upgraded successfully."""
 ELSEWHERE = "installed by somebody else"
-"""Instead of a status, where the stack has no release (`server.install: external`)."""
+"""In place of a status, if the stack has no release (`server.install: external`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A stack as its backend keeps it; empty where it was never deployed, or destroyed."""
+    """A stack as its backend stores it; empty if it was never deployed, or is destroyed."""
 
     resources: int
-    """Without the stack itself and its providers."""
+    """How many, without the stack itself and its providers."""
     pending: tuple[str, ...]
-    """`creating aws:iot/policy:Policy policy`: operations that nobody knows the end of."""
+    """`creating aws:iot/policy:Policy policy`: operations whose outcome is unknown."""
     protected: tuple[str, ...]
-    """Resources that a `destroy` would fail at."""
+    """Resources at which a `destroy` would fail."""
     release_urn: str
     release_status: str
-    """Helm's own word, or `ELSEWHERE`; empty where there is no release yet."""
+    """Helm's own word, or `ELSEWHERE`; empty if there is no release yet."""
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the release was `deployed` when it was last looked at, as far as it is the stack's."""
+        """Whether the release was `deployed` when last read, or isn't the stack's."""
         return self.release_status in (HEALTHY, ELSEWHERE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """What the backend's list of stacks says of one."""
+    """A stack's entry in the backend's list."""
 
     updated: datetime | None
     locked_by: str
-    """Who works on it now, as far as the backend tells; empty if nobody."""
+    """Who is working on it now, as far as the backend says; empty if nobody is."""
 
 
 def listed(cli: Cli, project: str) -> Mapping[str, Listed]:
@@ -104,7 +104,7 @@ def _status(resources: Sequence[Mapping[str, Json]], release: Mapping[str, Json]
 
 
 def preview(cli: Cli, stack: str, observer: Observer | None = None) -> Ended:
-    """What `up` would do."""
+    """Show what `up` would do."""
     return cli.operate(stack, "preview", observer=observer)
 
 
@@ -114,20 +114,20 @@ def up(cli: Cli, stack: str, observer: Observer | None = None) -> Ended:
 
 
 def drift(cli: Cli, stack: str, observer: Observer | None = None, *, only: str | None = None) -> Ended:
-    """How what is there differs from the state; `only` is a URN to look at alone."""
+    """Show how reality differs from the state; `only` limits it to one URN."""
     targets = ("--target", only) if only else ()
     return cli.operate(stack, "refresh", "--preview-only", *targets, observer=observer)
 
 
 def destroy(cli: Cli, stack: str, observer: Observer | None = None) -> Ended:
-    """Delete what it holds; the stack itself stays, with its history."""
+    """Delete its resources; the stack itself stays, with its history."""
     return cli.operate(stack, "destroy", "--yes", "--skip-preview", observer=observer)
 
 
 def changes(ended: Ended) -> Counter[str]:
-    """How many resources were, or would be, changed, by the engine's operation.
+    """How many resources were changed, or would be, by the engine's name for the operation.
 
-    The two halves of a replacement aren't counted besides the replacement itself.
+    A replacement counts once: its two halves are left out.
     """
     return Counter(
         step.operation
@@ -139,7 +139,7 @@ def changes(ended: Ended) -> Counter[str]:
 
 
 def _is_protected(resource: Mapping[str, Json]) -> bool:
-    """By Pulumi, or as a database by RDS itself."""
+    """Whether Pulumi protects it or, for a database, RDS does."""
     outputs = record(resource, "outputs")
     return flag(resource, "protect") or (
         text(resource, "type") == "aws:rds/instance:Instance" and flag(outputs, "deletionProtection")
@@ -153,7 +153,7 @@ def _name(resource: Mapping[str, Json]) -> str:
 def _object(printed: str) -> dict[str, Json]:
     parsed: Json = json.loads(printed)
     if not isinstance(parsed, dict):
-        raise CliError("pulumi printed no object")
+        raise CliError("pulumi printed something other than a JSON object")
     return parsed
 
 
@@ -162,9 +162,9 @@ def _time(value: str) -> datetime | None:
 
 
 def _lock_in_folder(url: str, project: str, stack: str) -> str:
-    """Who holds the lock in a backend that is a folder; other buckets say so only when an update begins.
+    """Who holds the lock in a local backend; buckets only say so when an update begins.
 
-    Source of the path and the form: pulumi pkg/backend/diy/lock.go.
+    Source of the path and format: pulumi pkg/backend/diy/lock.go.
     """
     parts = urlsplit(url)
     if parts.scheme != "file":
@@ -179,7 +179,7 @@ def _lock_in_folder(url: str, project: str, stack: str) -> str:
         try:
             held = _object(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            continue  # released, or not written yet: the update itself will say
+            continue  # released, or not written yet: the update itself will find out
         return (
             f"{text(held, 'username')}@{text(held, 'hostname')} (pid {held.get('pid')}) "
             f"since {text(held, 'timestamp')}"

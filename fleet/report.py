@@ -1,4 +1,4 @@
-"""What is said at the end: for a person, with what to do next, and for programs."""
+"""The result of a command: as text for people, with what to do next, and as JSON for programs."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,14 +28,14 @@ _RESULTS = {DONE: "done", FAILED: "failed", UNUSABLE: "unusable", INTERRUPTED: "
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A command that has ended."""
+    """The result of a command."""
 
     command: str
     again: str
-    """The command line, to be run again."""
+    """The command line, for running it again."""
     runs: Sequence[Run]
     known: Known | None = None
-    """For `status`: what is told of each stack besides."""
+    """For `status`: what else is reported about each stack."""
     refused: FleetError | None = None
     """Why nothing was begun."""
     interrupted: bool = False
@@ -53,14 +53,14 @@ class Report:
 
 
 def as_text(report: Report, colour: Colours) -> str:
-    """For a person."""
+    """The report for people."""
     if report.refused:
         return f"{report.refused}\n"
     return "\n".join(_lines(report, colour)) + "\n"
 
 
 def as_json(report: Report) -> dict[str, Json]:
-    """For programs; docs/fleet.md describes it. The engine has masked secrets already."""
+    """The report for programs; docs/fleet.md describes it. The engine has already masked secrets."""
     problems = report.refused.problems if report.refused else ()
     return {
         "version": FORMAT_VERSION,
@@ -137,7 +137,7 @@ def _of_state(stack: str, known: Known) -> str:
 
 
 def _next(report: Report) -> list[str]:
-    """What to do now, the most urgent first."""
+    """What to do now, most urgent first."""
     if report.refused:
         return []
     failed = [run.stack for run in report.runs if run.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)]
@@ -147,19 +147,19 @@ def _next(report: Report) -> list[str]:
         drifted = [run.stack for run in report.runs if run.outcome is Outcome.DRIFTED]
         if drifted:
             steps.append(
-                f"{', '.join(drifted)}: python -m fleet up puts back what was changed of the program's own; "
-                "pulumi refresh --stack STACK takes over what is there"
+                f"{', '.join(drifted)}: python -m fleet up undoes changes to what the program sets; "
+                "pulumi refresh --stack STACK accepts them into the state"
             )
     if failed:
-        steps.append(f"{', '.join(failed)}: read the log, mend the cause (docs/recovery.md)")
+        steps.append(f"{', '.join(failed)}: read the log, fix the cause (docs/recovery.md)")
     if not_reached:
         steps.append(f"not touched: {', '.join(not_reached)}")
     if (failed or not_reached) and report.command != "status":
-        steps.append(f"then run it again, it goes on where it stopped: {report.again}")
+        steps.append(f"then run it again; it continues where it stopped: {report.again}")
     would = [run.stack for run in report.runs if run.outcome is Outcome.WOULD_CHANGE]
     if report.command == "preview" and would and not failed:
         steps.append(
-            "review each plan by: pulumi preview --stack STACK --json > plan.json; "
+            "review each plan: pulumi preview --stack STACK --json > plan.json; "
             "python -m review --plan plan.json. Then: python -m fleet up"
         )
     return steps

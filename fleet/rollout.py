@@ -1,8 +1,8 @@
-"""A change through the waves: a wave begins when the one before it is done, healthy and has soaked.
+"""Takes a change through the waves: a wave begins when the previous one is done, healthy and has soaked.
 
-What is healthy: the wave's `up` succeeded, for which Pulumi waits until Helm finds the pods ready, and Helm's
-status of the release is `deployed`. After the soak time the release is read again from the cluster, by the
-provider that made it. How the pods are by then isn't seen by either: docs/fleet.md names the command.
+Healthy means: `up` succeeded, for which Pulumi waits until Helm finds the pods ready, and Helm's status of
+the release is `deployed`. After the soak time the provider reads the release from the cluster again. Neither
+shows how the pods are by then: docs/fleet.md names the command for that.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from fleet.work import Work, on_each
 
 
 def preview_all(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> None:
-    """What `up` would do to each region; one where that is nothing is done with."""
+    """Preview `up` for each region; a region in which nothing would change is finished."""
 
     def preview(run: Run) -> None:
         if _operated(cli, run, "previewing", region.preview, stop) is None:
@@ -32,7 +32,7 @@ def preview_all(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> N
 
 
 def look_for_drift(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -> None:
-    """Whether what is there is what the state says."""
+    """Check whether each region is as its state says."""
 
     def look(run: Run) -> None:
         ended = _operated(cli, run, "looking for drift", region.drift, stop)
@@ -44,7 +44,7 @@ def look_for_drift(cli: Cli, runs: Sequence[Run], *, at_once: int, stop: Stop) -
 
 
 def roll_out(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], known: Known, *, stop: Stop) -> None:
-    """`up` of the regions that aren't done with, wave by wave. What isn't reached is said to be so."""
+    """Run `up` in the regions that aren't finished, wave by wave. The rest are marked as not reached."""
 
     def up(run: Run) -> None:
         if _operated(cli, run, "updating", region.up, stop) is not None:
@@ -64,7 +64,7 @@ def roll_out(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], known: Known, *, s
 
 
 def destroy_all(cli: Cli, fleet: Fleet, runs: Mapping[str, Run], *, stop: Stop) -> None:
-    """`destroy` wave by wave; a failure stops it as it stops an `up`."""
+    """Run `destroy` wave by wave; failures stop it as they stop an `up`."""
 
     def destroy(run: Run) -> None:
         if _operated(cli, run, "destroying", region.destroy, stop) is not None:
@@ -101,7 +101,7 @@ def _give_up(runs: Iterable[Run]) -> None:
 def _operated(
     cli: Cli, run: Run, doing: str, operation: Callable[[Cli, str, Observer], Ended], stop: Stop
 ) -> Ended | None:
-    """The operation on a region, when it has succeeded; one that failed ends the region, and gives None."""
+    """Run an operation on a region; if it fails, the region is finished, and None is returned."""
     run.begin(doing)
     ended = operation(cli, run.stack, run.see)
     run.changes = region.changes(ended)
@@ -112,12 +112,12 @@ def _operated(
 
 
 def _failed(stop: Stop) -> Outcome:
-    """An engine that was told to cancel fails, too."""
+    """The outcome of a failed operation: engines that were told to cancel fail, too."""
     return Outcome.INTERRUPTED if stop.times > 1 else Outcome.FAILED
 
 
 def _judge(cli: Cli, run: Run) -> None:
-    """Whether the region's release is healthy now that `up` has succeeded."""
+    """Finish a region whose `up` succeeded, by whether its release is healthy."""
     try:
         state = region.state(cli, run.stack)
     except CliError as unreadable:
@@ -130,14 +130,14 @@ def _judge(cli: Cli, run: Run) -> None:
 
 
 def _unhealthy(status: str) -> str:
-    return f"the release is {status or 'not there'}, not {region.HEALTHY}: docs/recovery.md, A stuck release"
+    return f"the release is {status or 'missing'}, not {region.HEALTHY}: docs/recovery.md, A stuck release"
 
 
 def _soaked(cli: Cli, wave: Wave, members: Sequence[Run], known: Known, stop: Stop) -> bool:
-    """Wait for the soak time, and look at the releases once more; whether the next wave may begin.
+    """Wait for the soak time, and check the releases once more; returns whether the next wave may begin.
 
-    It counts from each region's last update, as the backend has it, so that a rollout that was ended
-    meanwhile, and begun again, waits for the rest of it.
+    The time counts from each region's last update according to the backend, so that a rollout that is
+    interrupted and run again waits only for the rest of it.
     """
     good = [run for run in members if run.outcome and run.outcome.is_good]
     rest = max((_rest(run, wave, known) for run in good), default=0.0)
@@ -162,13 +162,13 @@ def _soaked(cli: Cli, wave: Wave, members: Sequence[Run], known: Known, stop: St
 
 
 def _release_now(cli: Cli, run: Run) -> Sequence[str]:
-    """What is wrong with the release, as the cluster has it."""
+    """What is wrong with the release in the cluster; empty if nothing is."""
     try:
         urn = region.state(cli, run.stack).release_urn
     except CliError as unreadable:
         return [f"after the soak time, its state can't be read: {unreadable}"]
     if not urn:
-        return []  # whoever installs the chart looks after it
+        return []  # somebody else installs the chart, and looks after it
     ended = region.drift(cli, run.stack, run.see, only=urn)
     if not ended.succeeded:
         return ended.errors
@@ -177,7 +177,7 @@ def _release_now(cli: Cli, run: Run) -> Sequence[str]:
 
 
 def _rest(run: Run, wave: Wave, known: Known) -> float:
-    """Seconds that the region's release must still run before it counts as proven."""
+    """Seconds for which the region's release must still run before the soak is over."""
     updated = known.listed[run.stack].updated if run.outcome is Outcome.UNCHANGED else datetime.now(UTC)
     passed = (datetime.now(UTC) - updated).total_seconds() if updated else 0.0
     return seconds(wave.soak) - passed

@@ -1,4 +1,4 @@
-"""One command's work on the regions: what each is doing, and what became of it."""
+"""One command's work on the regions: what is being done to each, and with what outcome."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from common.json_values import Json, record, text
 from engine.events import NOTHING
 
 _PARTS = ("maestro:", "pulumi:")
-"""Types that only hold others together."""
+"""Types that only group others."""
 _DOING = {"create": "creating", "update": "updating", "delete": "deleting", "refresh": "reading"}
 
 
 class Outcome(Enum):
-    """What became of a region."""
+    """The outcome of a command for a region."""
 
     DONE = "done"
     UNCHANGED = "unchanged"
@@ -31,7 +31,7 @@ class Outcome(Enum):
 
     @property
     def is_good(self) -> bool:
-        """Whether the command did with the region what it is for, and found nothing wrong."""
+        """Whether the command did what it is for, and found nothing wrong with the region."""
         return self in (Outcome.DONE, Outcome.UNCHANGED, Outcome.WOULD_CHANGE, Outcome.DEPLOYED)
 
 
@@ -48,26 +48,26 @@ class Run:
     doing: str = WAITING
     since: float = field(default_factory=time.monotonic)
     detail: str = ""
-    """Resources that are being worked on now, or a remark at the end."""
+    """The resources that are being worked on now, or a remark at the end."""
     outcome: Outcome | None = None
     seconds: float = 0.0
-    """Spent on it until now, waiting excepted."""
+    """Spent on it until now, without waiting."""
     changes: Counter[str] = field(default_factory=Counter[str])
     messages: list[str] = field(default_factory=list[str])
     log: Path | None = None
     changed: Callable[["Run"], None] | None = None
-    """Told of each beginning and end."""
+    """Called at each beginning and end."""
     _under_way: dict[str, str] = field(default_factory=dict[str, str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, doing: str) -> None:
-        """It now does this; what it did before is over."""
+        """Start the next activity; the one before is over."""
         self._turn_to(doing)
         if self.changed:
             self.changed(self)
 
     def end(self, outcome: Outcome, *messages: str, detail: str = "") -> None:
-        """It is done with."""
+        """Finish the region with an outcome."""
         self._turn_to(outcome.value)
         self.outcome, self.detail = outcome, detail
         self.messages += messages
@@ -75,13 +75,13 @@ class Run:
             self.changed(self)
 
     def wait(self, why: str = WAITING) -> None:
-        """It is its turn later."""
+        """Pause the region until its next turn."""
         self._turn_to(why)
         if self.changed and why != WAITING:
             self.changed(self)
 
     def see(self, event: Mapping[str, Json]) -> None:
-        """Take in an event of the engine's log."""
+        """Process an event from the engine's log."""
         begun = record(record(event, "resourcePreEvent"), "metadata")
         ended = record(record(event, "resOutputsEvent"), "metadata") or record(
             record(event, "resOpFailedEvent"), "metadata"
@@ -103,29 +103,29 @@ class Run:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is done with it just now."""
+        """Whether it is being worked on at the moment."""
         return self.doing not in _IDLE
 
 
 class Stop:
-    """How often the command was interrupted: once, and nothing more begins; twice, and engines are told."""
+    """Counts the interrupts: after one nothing more begins; further ones are passed on to the engines."""
 
     def __init__(self) -> None:
         self.times = 0
         self.told: Callable[[], object] | None = None
-        """Called at each interrupt, in the main thread."""
+        """Called on each interrupt, in the main thread."""
         self._asked = threading.Event()
 
     def __bool__(self) -> bool:
         return self._asked.is_set()
 
     def ask(self) -> None:
-        """One more interrupt."""
+        """Note an interrupt."""
         self.times += 1
         self._asked.set()
         if self.told:
             self.told()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, or less if interrupted; whether it was."""
+        """Sleep, but not longer than until an interrupt; returns whether there was one."""
         return self._asked.wait(seconds)

@@ -1,4 +1,4 @@
-"""The stacks' own files, `Pulumi.<stack>.yaml`: sound each by itself, and in nobody's way."""
+"""Checks the stack files, `Pulumi.<stack>.yaml`: each must be valid, and none may clash with another."""
 
 import re
 from collections import defaultdict
@@ -17,18 +17,18 @@ from maestro_stack.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """One stack of the fleet, with a sound configuration."""
+    """One stack of the fleet, with a valid configuration."""
 
     project: str
     stack: str
     wave: str
     settings: Settings
     account: str
-    """What tells its account from others': an id, else a profile; empty where the credentials decide."""
+    """What distinguishes its account from others: an id, else a profile; empty if the credentials decide."""
 
 
 def check(fleet: Fleet, root: Path) -> list[Region]:
-    """The regions, once every stack's configuration is sound.
+    """The regions, if every stack's configuration is valid.
 
     Raises:
         FleetFileError: with all problems of all stacks.
@@ -64,7 +64,7 @@ def check(fleet: Fleet, root: Path) -> list[Region]:
 
 
 def names(given: Sequence[str], root: Path) -> list[str]:
-    """The stacks that `--stack` names, which may be by `pulumi`'s longer name. Raises FleetFileError."""
+    """The stacks that `--stack` names, possibly by `pulumi`'s qualified name. Raises FleetFileError."""
     try:
         project = str(read_project(root).get("name", "")) if given else ""
         return [stack_name(each, project) for each in given]
@@ -83,7 +83,7 @@ def _without_file(fleet: Fleet, root: Path, stack: str) -> Problem:
     )
 
 
-# --- two regions that would be in each other's way ------------------------------------------------------
+# --- regions that clash ---------------------------------------------------------------------------------
 
 
 def _account(config: Mapping[str, str], settings: Settings) -> str:
@@ -94,14 +94,14 @@ def _account(config: Mapping[str, str], settings: Settings) -> str:
 
 
 def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
-    """What only one stack can have; of what the same stacks share, the first."""
+    """Values that only one stack can have; if the same stacks share several, only the first is reported."""
     told: list[list[str]] = []
     for name, place, stacks in _shared(regions, lambda settings: settings.cluster_name):
         told.append(stacks)
         yield Problem(
             key=", ".join(stacks),
             problem=f"have the same cluster, {name} in {place}",
-            example="one stack a cluster: give each its own maestro-stack:clusterName or aws:region",
+            example="one stack per cluster: give each its own maestro-stack:clusterName or aws:region",
         )
     for name, place, stacks in _shared(regions, lambda settings: settings.names.name):
         if stacks not in told:
@@ -110,7 +110,7 @@ def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
                 key=", ".join(stacks),
                 problem=f"have one name, {name}, in one account and region ({place}): they would make the "
                 "same database, and RDS refuses the second one",
-                example="example: maestro-stack:name: regional-b; of another account, say so by "
+                example="example: maestro-stack:name: regional-b; if the accounts differ, say so with "
                 "aws:allowedAccountIds",
             )
     for name, place, stacks in _shared(regions, lambda settings: settings.mqtt.source_id):
@@ -119,15 +119,15 @@ def _clashes(regions: Sequence[Region]) -> Iterator[Problem]:
                 key=", ".join(stacks),
                 problem=f"are servers with one source id, {name}, in one account and region ({place}): "
                 "they would steal each other's messages, and AWS refuses the second one's IoT policy",
-                example="example: maestro-stack:mqtt: {sourceId: maestro-b}; of another account, say so by "
-                "aws:allowedAccountIds",
+                example="example: maestro-stack:mqtt: {sourceId: maestro-b}; if the accounts differ, say so "
+                "with aws:allowedAccountIds",
             )
 
 
 def _shared(
     regions: Sequence[Region], setting: Callable[[Settings], str]
 ) -> Iterator[tuple[str, str, list[str]]]:
-    """A setting's value that several stacks of an account and region have, the region, and the stacks."""
+    """Each value of a setting that several stacks in an account and region share, the region, the stacks."""
     stacks: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for region in regions:
         stacks[region.account, region.settings.region, setting(region.settings)].append(region.stack)

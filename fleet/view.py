@@ -1,4 +1,4 @@
-"""What is seen while a command works: a table on a terminal, elsewhere a line at each change."""
+"""Shows progress while a command works: a table on a terminal, elsewhere a line per change."""
 
 import os
 import sys
@@ -29,9 +29,9 @@ STYLES = {
 
 @contextmanager
 def showing(runs: Sequence[Run], stop: Stop) -> Generator[None]:
-    """Show the regions on standard error until exit, and that the command was interrupted."""
+    """Show the regions, and any interrupt, on standard error until exit."""
     if sys.stderr.isatty():
-        # Where there is no terminal, a pipeline needs no more than requirements.txt.
+        # Imported here, so that a pipeline without a terminal needs only requirements.txt.
         from rich.console import Console
         from rich.live import Live
 
@@ -52,7 +52,7 @@ def showing(runs: Sequence[Run], stop: Stop) -> Generator[None]:
         run.changed = tell
 
     def tell_of_interrupt() -> None:
-        # In a signal's handler the interrupted code may hold sys.stderr, which can't be entered twice.
+        # In a signal handler, the interrupted code may hold sys.stderr, which isn't reentrant.
         os.write(sys.stderr.fileno(), f"{_now()} {_INTERRUPTED[stop.times > 1]}\n".encode())
 
     stop.told = tell_of_interrupt
@@ -77,13 +77,13 @@ def _now() -> str:
 
 
 _INTERRUPTED = {
-    False: "interrupted: no further region begins, those under way come to rest; again cancels them",
-    True: "cancelling: what AWS is doing is waited for; again, and it isn't",
+    False: "interrupted: no further region begins, those under way finish; again cancels them",
+    True: "cancelling, but waiting for what AWS is doing; again doesn't wait",
 }
 
 
 def table(runs: Sequence[Run], stop: Stop, height: int) -> "RenderableType":
-    """The regions as they are now, in at most `height` lines."""
+    """The regions' current progress, in at most `height` lines."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Several regions at once, until all are done or the command is to stop."""
+"""Works on several regions at once, until all are done or the command must stop."""
 
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -6,15 +6,15 @@ from concurrent import futures
 from fleet.run import Run, Stop
 
 Work = Callable[[Run], None]
-"""What is done with one region; it sets the outcome, and raises nothing that a user can cause."""
+"""Work on one region; it sets the outcome, and raises nothing that a user can cause."""
 
 
 def on_each(
     runs: Sequence[Run], work: Work, *, at_once: int, stop: Stop, may_begin: Callable[[], bool] = lambda: True
 ) -> None:
-    """Do the work on the regions in their order, `at_once` at a time, and wait for those that have begun.
+    """Do the work on the regions in order, `at_once` at a time, and wait for those that have begun.
 
-    No further one begins after an interrupt, or when `may_begin` says no.
+    No further one begins after an interrupt, or once `may_begin` returns False.
     """
     waiting = list(runs)
     running: set[futures.Future[None]] = set()

@@ -92,10 +92,10 @@ def _waves(*more: Mapping[str, Any]) -> dict[str, Any]:
         (_waves({"name": "x", "stacks": []}), "waves[2].stacks: has fewer than 1"),
         (_waves({"name": "x", "stacks": ["a"], "soak": "soon"}), "waves[2].soak: must be a duration in"),
         (_waves({"name": "x", "stacks": ["a"], "sok": "1m"}), "sok: is not a known key (did you mean soak?)"),
-        (_waves({"name": "x", "stacks": ["west"]}), "west is 2 times in rest and x"),
-        (_waves({"name": "rest", "stacks": ["west"]}), "name rest is there 2 times"),
-        (_waves({"name": "x", "stacks": ["a/b"]}), "waves[2].stacks[0]: must be a stack's name"),
-        ({"regions": [{"stack": "east"}]}, "regions: configures stacks, which their own files do now"),
+        (_waves({"name": "x", "stacks": ["west"]}), "west is listed 2 times in rest and x"),
+        (_waves({"name": "rest", "stacks": ["west"]}), "has 2 waves named rest"),
+        (_waves({"name": "x", "stacks": ["a/b"]}), "waves[2].stacks[0]: must be a stack name"),
+        ({"regions": [{"stack": "east"}]}, "regions: configures stacks, which is now done in their own files"),
         ({"defaults": {}, "regions": []}, "delete the key"),
     ],
 )
@@ -245,4 +245,4 @@ def test_a_pipeline_needs_no_more_than_the_program(project: Path) -> None:
         cwd=project, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "PATH: holds no `pulumi`" in done.stderr
+    assert "PATH: has no `pulumi`" in done.stderr

@@ -69,7 +69,7 @@ def test_the_summary_lists_the_untouched_regions_and_how_to_go_on() -> None:
     said = as_text(report, Colours(io.StringIO()))
     assert "1 done, 1 failed, 1 not reached" in said
     assert "next: not touched: c" in said
-    assert "goes on where it stopped: python -m fleet up" in said
+    assert "continues where it stopped: python -m fleet up" in said
     assert as_json(report)["result"] == "failed"
 
 
