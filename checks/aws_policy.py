@@ -149,12 +149,11 @@ class Principal:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One call to be judged.
+    """One call to evaluate.
 
     ``resource`` is an ARN; a trust policy has no resource, because it belongs to the role. ``principal`` is
-    for trust policies and those of KMS keys. ``context`` holds what AWS would know about the call; a key
-    that isn't there is treated as AWS treats a missing one, and key names are compared without regard to
-    case.
+    for trust policies and those of KMS keys. ``context`` holds what AWS would know about the call; missing
+    keys are treated as AWS treats them, and key names are case-insensitive.
     """
 
     action: str
@@ -176,7 +175,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """A statement, with the place it was read from for messages."""
+    """A statement, and where it was read from, for messages."""
 
     where: str
     sid: str
@@ -214,7 +213,7 @@ class Decision:
     outcome: Outcome
     statement: Statement | None = None
     by: str = ""
-    """Whose documents said so, where it isn't plain."""
+    """Whose documents decided, if that isn't obvious."""
 
     @property
     def allowed(self) -> bool:
@@ -231,9 +230,9 @@ class Decision:
 
 
 def is_allowed(documents: Sequence[PolicyDocument], request: Request) -> Decision:
-    """Judge a request by all documents of one kind: explicit deny, then allow, else implicit deny.
+    """Evaluate a request against all documents of one kind: explicit deny, then allow, else implicit deny.
 
-    Raises UnsupportedPolicyError when a resource pattern could be read in two ways for this very request, and
+    Raises UnsupportedPolicyError when a resource pattern could be read in two ways for this request, and
     ValueError when the call itself makes no sense (kinds mixed, a principal missing or too many).
     """
     if len({document.kind for document in documents}) > 1:
@@ -259,9 +258,9 @@ def _check_request(documents: Sequence[PolicyDocument], request: Request) -> Non
         return
     kind = documents[0].kind
     if (kind in _WITH_PRINCIPAL) != (request.principal is not None):
-        raise ValueError("policies of roles and keys are asked with a principal, any other without")
+        raise ValueError("a trust or key policy needs a principal, any other takes none")
     if (kind in _WITH_RESOURCE) != bool(request.resource):
-        raise ValueError("a trust policy is asked without a resource, any other policy with one")
+        raise ValueError("a trust policy takes no resource, any other policy needs one")
     principal = request.principal
     if principal is not None and principal.type == "AWS" and ":iam:" not in principal.value:
         raise ValueError(f"name the IAM user or role itself, not a session or an account: {principal.value}")
@@ -270,7 +269,7 @@ def _check_request(documents: Sequence[PolicyDocument], request: Request) -> Non
 def _applies(
     statement: Statement, kind: PolicyKind, request: Request, context: Mapping[str, ContextValue]
 ) -> bool:
-    # Action names ignore case in AWS, resources don't.
+    # AWS ignores case in action names, but not in resources.
     if not any(_like(action.lower(), request.action.lower()) for action in statement.actions):
         return False
     if not all(_holds(condition, context) for condition in statement.conditions):
@@ -286,8 +285,8 @@ def _applies(
 def _covers(statement: Statement, resource: str) -> bool:
     if any(pattern == "*" or _arn_like(pattern, resource) for pattern in statement.resources):
         return True
-    # AWS describes wildcards as working within the parts of an ARN, and adds that an asterisk which ends a
-    # part can reach across colons. Where only that second reading would match, neither answer is safe.
+    # AWS describes wildcards as working within the parts of an ARN, and adds that an asterisk at the end of
+    # a part can reach across colons. Where only that second reading would match, neither answer is safe.
     unclear = next((pattern for pattern in statement.resources if _like(pattern, resource)), None)
     if unclear is not None:
         raise UnsupportedPolicyError(
@@ -345,7 +344,7 @@ def parse(document: str, *, kind: PolicyKind = "identity", name: str = "policy")
         raise UnsupportedPolicyError(name, f'unknown element "{key}"')
     version = content.get("Version")
     if version != _VERSION:
-        # Without this version "${…}" is no variable: the same text would mean something else.
+        # Without this version "${…}" isn't a variable: the same text would mean something else.
         raise UnsupportedPolicyError(f"{name}.Version", f'must be "{_VERSION}", not {json.dumps(version)}')
     raw = content.get("Statement")
     # A single statement may stand alone, without a list.
@@ -543,7 +542,7 @@ def _json(document: str, name: str) -> object:
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         keys = [key for key, _ in pairs]
         for key in keys:
-            # json would keep the last one and drop the rest in silence.
+            # json would keep the last one and silently drop the rest.
             if keys.count(key) > 1:
                 raise MalformedPolicyError(name, f'"{key}" occurs more than once in one object')
         return dict(pairs)
@@ -606,7 +605,7 @@ def session_tags(pod: PodIdentity) -> dict[str, str]:
 def assume_role_context(pod: PodIdentity, *, tags_disabled: bool = False) -> dict[str, ContextValue]:
     """The request context in which the role's trust policy is judged.
 
-    aws:SourceArn is left out on purpose: which ARN it carries isn't documented, so no trust may rest on it.
+    aws:SourceArn is left out on purpose: which ARN it carries isn't documented, so no trust may rely on it.
     """
     tags = {} if tags_disabled else session_tags(pod)
     return {

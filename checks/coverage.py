@@ -1,14 +1,14 @@
-"""coverage: is all that would be built known here, so that the other checks could look at it?"""
+"""coverage: is everything that would be built known here, so that the other checks could look at it?"""
 
 from checks.evidence import Evidence
 from checks.finding import PREVIEW, Findings
 
 NAME = "coverage"
-QUESTION = "Is all of it known here?"
+QUESTION = "Is everything known here?"
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
-    """Tell each type that nothing emulates once, and what depends on what nobody knows."""
+    """Report each type that isn't emulated once, and what depends on unknown values."""
     unknown = [each for each in evidence.update.resources if not each.is_component and each.unverified]
     for reason in dict.fromkeys(each.unverified for each in unknown if each.id != ""):
         findings.unverified(reason, PREVIEW)

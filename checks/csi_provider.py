@@ -1,8 +1,8 @@
 """What the AWS provider of the Secrets Store CSI driver would put at /mnt/secrets-store.
 
 `parse_class` reads a SecretProviderClass as the API server and the provider would, but strictly: what the
-provider ignores in silence (a misspelled field) or turns into something else (a number for a string) is an
-error here. `mount` then fetches the secrets and returns the files, or raises: all or nothing, as it does.
+provider silently ignores (a misspelled field) or converts (a number for a string) is an error here. `mount`
+then fetches the secrets and returns the files, or raises: all or nothing, like the provider.
 
     MountError             the volume can't be mounted; the pod stays in ContainerCreating
     └── InvalidClassError  because of what the SecretProviderClass says
@@ -64,7 +64,7 @@ class InvalidClassError(MountError):
 
 
 def secret_not_found(name: str, region: str) -> MountError:
-    """What a fetch raises for a secret that isn't there; the provider passes this one on to the event."""
+    """What a fetch raises for a missing secret; the provider passes this error on to the event."""
     return MountError(
         f"{region}: Failed fetching secret {name}: ResourceNotFoundException: "
         "Secrets Manager can't find the specified secret."
@@ -129,7 +129,7 @@ class MountedFile:
     content: str = field(repr=False)
     mode: int
     secret: str  # the secret it came from
-    whole_secret: bool  # the secret as it is, which the provider writes beside the picked values
+    whole_secret: bool  # the unchanged secret, which the provider writes next to the picked values
 
     @property
     def size(self) -> int:
@@ -175,7 +175,7 @@ def _files(spc: SecretProviderClass, wanted: SecretObject, content: str) -> tupl
 
 
 def _decoded(content: str, name: str) -> object:
-    # Raised outside the except block: a JSONDecodeError carries the whole text and would stay as context.
+    # Raised outside the except block: a JSONDecodeError holds the whole text and would stay as context.
     try:
         return cast("object", json.loads(content, parse_constant=_no_constant))
     except ValueError:
@@ -204,7 +204,7 @@ def _picked(data: object, entry: JmesEntry, name: str) -> str:
 def _search(path: str, data: object) -> tuple[object, bool]:
     """The result of a JMESPath expression, and whether it could be evaluated at all.
 
-    jmespath has no types, and its errors quote the data: neither leaves this function.
+    jmespath is untyped, and its errors quote the data: neither leaves this function.
     """
     try:
         result: object = jmespath.search(path, data)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -341,7 +341,7 @@ def _jmes_entry(raw: object, where: str) -> JmesEntry:
 
 
 def _check_names(spc: SecretProviderClass) -> None:
-    """Every file name once over the whole class, and none that leaves the volume."""
+    """Every file name occurs once in the whole class, and none leaves the volume."""
     names = [
         spc.file_name(name)
         for wanted in spc.objects

@@ -31,7 +31,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
         findings.expect(
             re.fullmatch(r"\d+", port) is not None and int(port) == PORT,
             f"port is a clean {port}",
-            f"port {port!r} is not {PORT}, or holds more than digits",
+            f"port {port!r} is not {PORT}, or contains more than digits",
         )
         _check_reach(evidence, database, findings)
         for container in filter(_is_maestro, evidence.pod.containers):
@@ -73,7 +73,7 @@ def _check_reach(evidence: Evidence, database: Database, findings: Findings) -> 
 
 
 def _is_maestro(container: Container) -> bool:
-    """Whether it is one of the server's own, or asks for the database; others may stand beside them."""
+    """Whether it is one of the server's own, or uses the database; others may run next to them."""
     asks = any(argument.startswith("--db-") for argument in container.arguments)
     return asks or container.name in ("migration", "service")
 
@@ -88,7 +88,7 @@ def _check_flags(container: Container, findings: Findings) -> None:
 
 
 def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
-    """The bundle that the pod mounts holds the region's root that signs the instance's certificate."""
+    """The bundle that the pod mounts holds the region's root CA that signs the instance's certificate."""
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
@@ -119,7 +119,7 @@ def _check_trust(evidence: Evidence, ca: str, findings: Findings) -> None:
 
 
 def _check_parameters(evidence: Evidence, findings: Findings) -> None:
-    """RDS refuses those that a family doesn't have; the shipped list doesn't know every extension's."""
+    """RDS refuses parameters that a family doesn't have; the shipped list lacks those of some extensions."""
     settings = evidence.settings.database
     major = settings.engine_version.partition(".")[0]
     for name in sorted(each for each in settings.parameters if belongs(each, int(major)) is None):

@@ -36,11 +36,11 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Again:
-    """Another run of the program in a world of the same, with other secrets."""
+    """A second run of the program in an identical world, with other secrets."""
 
     update: Run
     manifests: Mapping[str, str]
-    """The release's, by template."""
+    """The release's manifests, by template."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +53,15 @@ class Evidence:
     region: Region
     installed: Release | Missing
     again: Again | None = None
-    """The same once more, with other secrets and nothing else; None where it can't be had."""
+    """A second run, with other secrets and nothing else changed; None if there isn't one."""
     not_followed: tuple[str, ...] = ()
-    """Keys of the configuration that change what is built, and that nothing here follows."""
+    """Configuration keys that change what is built in ways that nothing here models."""
     nodes: tuple[Mapping[str, str], ...] | None = None
-    """The labels of each of the cluster's nodes; None where nobody knows them."""
+    """The labels of each of the cluster's nodes; None if they aren't known."""
 
     @property
     def release(self) -> Release:
-        """The server's release. Raises as `had`."""
+        """The server's release. Raises like `had`."""
         return had(self.installed)
 
     @functools.cached_property
@@ -85,12 +85,12 @@ class Evidence:
 
     @functools.cached_property
     def session(self) -> Session:
-        """The role session that the pod gets. Raises as `session_of`, and MissingError."""
+        """The role session that the pod gets. Raises like `session_of`, and MissingError."""
         return session_of(self.identity, had(self.region.association), self.region.name)
 
     @functools.cached_property
     def files(self) -> tuple[MountedFile, ...]:
-        """What is mounted at /mnt/secrets-store. Raises as `mount` and `session`."""
+        """What is mounted at /mnt/secrets-store. Raises like `mount` and `session`."""
         wanted = parse_class(self.release.one("SecretProviderClass"))
         return mount(wanted, fetcher(self.session, wanted.region, had(self.region.secrets).get))
 

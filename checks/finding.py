@@ -1,4 +1,4 @@
-"""What a check says: findings, each with its evidence, and the worst of them."""
+"""The result of a check: findings, each with its evidence, and the worst of them."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from enum import StrEnum
 from engine.run import UnverifiedError
 
 PREVIEW = "pulumi preview --diff"
-"""What the real providers make of it."""
+"""Shows what the real providers make of the plan."""
 
 
 class Status(StrEnum):
@@ -27,13 +27,13 @@ class Finding:
     text: str
     """What was found, with its evidence."""
     remedy: str | None = None
-    """What verifies an unverified one, or mends a failing one: a command."""
+    """A command that verifies what is unverified, or fixes what fails."""
     page: str | None = None
-    """Where there is more: a file and its anchor."""
+    """Where to read more: a file and its anchor."""
     name: str | None = None
-    """Of the question that it answers, where a check asks several."""
+    """Name of the question that it answers, if a check asks several."""
     subject: str | None = None
-    """What of the text names one of several: findings that differ in it alone are shown as one."""
+    """The part of the text that names one of several: findings that differ only in it are shown as one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Findings:
         otherwise: str,
         remedy: str | None = None,
     ) -> None:
-        """`text` if it holds, else a failure that says `otherwise`, and what mends it."""
+        """`text` if it holds, else a failure that says `otherwise`, and what fixes it."""
         if holds:
             self.holds(text)
         else:
@@ -76,7 +76,7 @@ class Findings:
         self.found.append(Finding(status=Status.HOLDS, text=text))
 
     def fail(self, text: str, remedy: str | None = None, *, subject: str | None = None) -> None:
-        """A failure, and what mends it."""
+        """A failure, and what fixes it."""
         self.found.append(Finding(status=Status.FAILS, text=text, remedy=remedy, subject=subject))
 
     def unverified(self, text: str, remedy: str | None, *, subject: str | None = None) -> None:

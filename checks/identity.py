@@ -1,4 +1,4 @@
-"""identity: is the association the pod's, and the role its alone?"""
+"""identity: does the association belong to the pod, and the role to nobody else?"""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
 
 
 def _others(identity: PodIdentity) -> dict[str, PodIdentity]:
-    """The same pod, but for one thing."""
+    """The same pod with one difference, by what it is."""
     other_arn = f"{identity.cluster_arn}-2"
     return {
         "namespace": replace(identity, namespace="default"),

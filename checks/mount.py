@@ -39,7 +39,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
 
 
 def _unused_keys(evidence: Evidence) -> Iterator[str]:
-    """Keys of the secrets that no file shows."""
+    """Keys of the secrets that aren't in any file."""
     spc = parse_class(evidence.release.one("SecretProviderClass"))
     secrets = had(evidence.region.secrets)
     for wanted in spc.objects:
@@ -78,7 +78,7 @@ def _check_reach(evidence: Evidence, findings: Findings) -> None:
 
 
 def _check_others_policies(evidence: Evidence, findings: Findings) -> None:
-    """What the role's boundary and the secrets' keys say, which are not the stack's."""
+    """What policies outside the stack say: the role's boundary and the secrets' keys."""
     session, secrets = evidence.session, had(evidence.region.secrets)
     boundary = session.boundary
     if isinstance(boundary, Missing):

@@ -1,4 +1,4 @@
-"""mqtt: may the server do all that it will do on the broker, and no more?"""
+"""mqtt: may the server do everything that it will do on the broker, and no more?"""
 
 import re
 from collections.abc import Mapping

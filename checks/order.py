@@ -1,4 +1,4 @@
-"""order: does what the pods need exist before them, and does nothing wait for the database that need not?"""
+"""order: does what the pods need exist before them, and does nothing wait for the database needlessly?"""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from maestro_stack.names import attachment_name, certificate_name
 from policies import types
 
 NAME = "order"
-QUESTION = "Is all there before the pods, and does little wait for the database?"
+QUESTION = "Does what pods need exist before them, and does little wait for the database?"
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
@@ -23,7 +23,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
             release = run.one(types.RELEASE)
             allowed.append(_title(release))
             _check_release(evidence, findings, release)
-        # What nobody here knows, such as an alarm about the database, may be done with it when it likes.
+        # Resources that nothing here knows, such as an alarm on the database, may wait for it or not.
         known = (r for r in run.resources if not r.unverified or _title(r) in allowed)
         waiting, allowed = sorted(_title(r) for r in known if _waits_for_database(run, r)), sorted(allowed)
         findings.expect(
@@ -41,7 +41,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
 
 
 def _check_release(evidence: Evidence, findings: Findings, release: Resource) -> None:
-    """All that pods need is there before it, and it is ready when they are."""
+    """Everything that pods need exists before the release, and it is ready only when they are."""
     before = evidence.update.needs(release)
     late = [what for what, resource in _needed(evidence) if resource.urn not in before]
     findings.expect(
@@ -59,7 +59,7 @@ def _check_release(evidence: Evidence, findings: Findings, release: Resource) ->
 
 
 def _check_rotation(evidence: Evidence, findings: Findings) -> None:
-    """A rotated certificate, and what carries it to the pods, is made before the old one goes."""
+    """A rotated certificate, and what delivers it to the pods, is created before the old one goes."""
     run, rotation = evidence.update, evidence.settings.rotation
     certificates = run.of_type(types.CERTIFICATE)
     chain = [*run.of_type(types.POLICY_ATTACHMENT), *run.of_type(types.SECRET_VERSION)]

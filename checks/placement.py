@@ -11,7 +11,7 @@ QUESTION = "Would a node take the pods?"
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
-    """Hold the pods' node selector against the labels of the cluster's nodes, as far as they are known."""
+    """Compare the pods' node selector with the labels of the cluster's nodes, if they are known."""
     with findings.refusing(LookupError):
         template = record(record(evidence.release.one("Deployment", "maestro"), "spec"), "template")
         selector = record(record(template, "spec"), "nodeSelector")

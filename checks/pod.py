@@ -46,7 +46,7 @@ class Pod:
 
 
 def pod_of(deployment: Mapping[str, Json], namespace: str) -> Pod:
-    """The pod of a rendered Deployment, which is in `namespace` where it names none itself."""
+    """The pod of a rendered Deployment, which is in `namespace` unless it names one itself."""
     spec = record(record(record(deployment, "spec"), "template"), "spec")
     return Pod(
         namespace=text(record(deployment, "metadata"), "namespace", namespace),
@@ -160,7 +160,7 @@ def trust_of(association: Association) -> aws_policy.PolicyDocument:
 
 
 def fetcher(session: Session, region: str, secret_of: Callable[[str], Secret | None]) -> Callable[[str], str]:
-    """How the CSI provider fetches a secret in `region`, with the session's rights; there it is or isn't."""
+    """How the CSI provider fetches a secret in `region` with the session's rights, if `secret_of` has it."""
 
     def fetch(name: str) -> str:
         secret = secret_of(name)

@@ -11,7 +11,7 @@ QUESTION = "Does every resource keep the rules?"
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
-    """Ask every rule about every resource, as the engine would have them in state."""
+    """Apply every rule to every resource, as the engine would have it in state."""
     resources = [
         Resource(type=each.type, name=each.name, inputs=each.shown_inputs, protect=each.protect)
         for each in evidence.update.resources
@@ -28,7 +28,7 @@ def check(evidence: Evidence, findings: Findings) -> None:
     for excuse in judgement.unused:
         findings.fail(f"{why_unused(excuse)}. Remove it, so that it can't cover a later change")
     if judgement.unasked:
-        findings.unverified(f"{judgement.unasked} questions about values that nobody knows here", PREVIEW)
+        findings.unverified(f"{judgement.unasked} questions about values that aren't known here", PREVIEW)
     if not judgement.questions:
         findings.fail("there was nothing to judge")
     elif all(violation.excuse for violation in judgement.violations):

@@ -1,6 +1,6 @@
-"""What the checks know of an AWS region: plain values, however they were gathered.
+"""What the checks know about an AWS region: plain values, however they were gathered.
 
-A part that couldn't be gathered is Missing, with the reason; `had` gives a part that is there.
+A part that couldn't be gathered is Missing, with the reason; `had` returns a part that could.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class Missing:
 
     reason: str
     is_unverified: bool = False
-    """Because it can't be known here, and not because it isn't there."""
+    """Because it can't be known here, not because it doesn't exist."""
 
 
 class MissingError(LookupError):
@@ -26,7 +26,7 @@ class MissingError(LookupError):
 
 
 def had(part: T | Missing) -> T:
-    """The part. Raises MissingError, or UnverifiedError, where it couldn't be gathered."""
+    """The part. Raises MissingError or UnverifiedError if it couldn't be gathered."""
     if isinstance(part, Missing):
         raise (UnverifiedError if part.is_unverified else MissingError)(part.reason)
     return part
@@ -34,10 +34,10 @@ def had(part: T | Missing) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A policy of somebody else's, which may not be readable here."""
+    """A policy from outside the stack, which may not be readable here."""
 
     arn: str
-    """Of the policy, or of the key that it is about."""
+    """Of the policy, or of the key that it belongs to."""
     content: str | Missing
     """JSON."""
 
@@ -48,11 +48,11 @@ class Association:
 
     role_arn: str
     tags_disabled: bool
-    """Whether the session goes without the tags that name cluster, namespace and pod."""
+    """Whether the session lacks the tags that name cluster, namespace and pod."""
     trust: str
-    """The role's trust policy, a JSON document as the next."""
+    """The role's trust policy, as JSON."""
     policies: Mapping[str, str]
-    """Its inline policies by name."""
+    """Its inline policies by name, as JSON."""
     managed_policies: tuple[str, ...]
     """Names of the managed policies that are attached to it."""
     boundary: Document | None = None
@@ -100,7 +100,7 @@ class SecurityGroupRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """The RDS instance, and what stands before it."""
+    """The RDS instance, and what controls access to it."""
 
     address: str
     ca_certificate: str
@@ -126,7 +126,7 @@ class Region:
     """Id."""
     association: Association | Missing | None
     secrets: Mapping[str, Secret] | Missing
-    """Those that the SecretProviderClass names and that are there, by the name that it uses."""
+    """Those that the SecretProviderClass names and that exist, by the name that it uses."""
     certificate: Certificate | Missing
     database: Database | Missing
 

@@ -1,4 +1,4 @@
-"""How checks and their findings look, to people and to programs: the same in every report."""
+"""How checks and their findings look to people and to programs, the same in every report."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def check_lines(checks: Sequence[Check], colour: Colours, *, verbose: bool) -> I
 
 
 def together(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that differ in their subject alone are one, of all the subjects."""
+    """Findings that differ only in their subject become one, about all of the subjects."""
     alike: dict[Finding, list[str]] = {}
     for finding in findings:
         of_any = finding if finding.subject is None else _of(finding, "\0")
@@ -51,7 +51,7 @@ def things(count: int, verb: str) -> str:
 
 
 def _of(finding: Finding, subject: str) -> Finding:
-    """The same of another subject."""
+    """The same finding about another subject."""
     was = finding.subject or ""
     remedy = finding.remedy and finding.remedy.replace(was, subject)
     return replace(finding, text=finding.text.replace(was, subject), remedy=remedy, subject=subject)
@@ -77,7 +77,7 @@ def _findings(findings: Iterable[Finding], colour: Colours) -> Iterator[str]:
 
 
 def check_json(check: Check) -> dict[str, Json]:
-    """The same for programs."""
+    """A check for programs to read."""
     return {
         "name": check.name,
         "question": check.question,

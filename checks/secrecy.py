@@ -17,7 +17,7 @@ _NONE: Mapping[str, str] = {}
 
 
 def check(evidence: Evidence, findings: Findings) -> None:
-    """Look for the very values that were generated, in everything that a person or a log may see."""
+    """Look for the generated values in everything that a person or a log may see."""
     secrets = evidence.preview.secrets | evidence.update.secrets
     fragments = [fragment for secret in secrets for fragment in fragments_of(secret)]
     findings.expect(
@@ -44,36 +44,36 @@ def fragments_of(secret: str) -> Iterator[str]:
 
 
 def _by_difference(evidence: Evidence, again: Again, findings: Findings) -> None:
-    """A secret in any form: only the secrets differ between the two runs, so nothing that shows may."""
+    """A secret in any form: only the secrets differ between the two runs, so nothing visible may."""
     with findings.refusing(LookupError):
         found = sorted(carriers(evidence.update, again.update, evidence.release.text, again.manifests))
         findings.expect(
             not found,
-            "nothing that shows is another where only the secrets are",
-            f"is another where only the secrets are, so it holds one in some form: {', '.join(found)}",
+            "nothing visible changes when only the secrets do",
+            f"changes when only the secrets do, so it holds one in some form: {', '.join(found)}",
         )
 
 
 def carriers(
     run: Run, again: Run, manifests: Mapping[str, str] = _NONE, others: Mapping[str, str] = _NONE
 ) -> frozenset[str]:
-    """Places that hold a secret in some form: they are others in a run with other secrets."""
+    """Places that hold a secret in some form: they differ in a run with other secrets."""
     one, other = _shown(run, manifests), _shown(again, others)
     return frozenset(place for place in {*one, *other} if one.get(place) != other.get(place))
 
 
 def output_at(name: str, path: str) -> str:
-    """How a place in an output is called."""
+    """Name of a place in an output."""
     return f"output {name}" + (f" at {path}" if path else "")
 
 
 def input_at(resource: Resource, path: str) -> str:
-    """How a place in a resource's inputs is called."""
+    """Name of a place in a resource's inputs."""
     return f"{resource.title} at {path}"
 
 
 def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
-    """By place, all that a person or a log may see, with what AWS and chance give named by what it is."""
+    """By place, everything that a person or a log may see, with generated values replaced by their names."""
     texts = {
         **{
             output_at(name, path): text for name, value in run.outputs.items() for path, text in leaves(value)
@@ -87,7 +87,7 @@ def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
         "names": "\n".join(sorted(resource.urn for resource in run.resources)),
         "log lines": "\n".join(run.messages),
     }
-    # The longest first: one may be a part of another.
+    # The longest first: one may be part of another.
     generated = sorted(_generated(run).items(), key=lambda each: len(each[0]), reverse=True)
 
     def named(text: str) -> str:
@@ -100,7 +100,7 @@ def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
 
 
 def leaves(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
-    """What a value is made of: each with its dotted path, as text."""
+    """The leaves of a value, each with its dotted path, as text."""
     match value:
         case dict():
             for key, inner in value.items():
@@ -113,10 +113,10 @@ def leaves(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _generated(run: Run) -> dict[str, str]:
-    """By value, what it is: what providers compute, as far as nothing of it is secret."""
+    """Names for the values that providers compute, by value, except those that hold a secret."""
     fragments = [fragment for secret in run.secrets for fragment in fragments_of(secret)]
     found: dict[str, str] = {}
-    for resource in sorted(run.resources, key=lambda each: each.urn):  # registered in no certain order
+    for resource in sorted(run.resources, key=lambda each: each.urn):  # registered in no particular order
         computed = {key: value for key, value in resource.outputs.items() if key not in resource.inputs}
         for path, value in [*leaves(computed), *(("id", part) for part in resource.id.split("|"))]:
             if len(value) >= FRAGMENT_MIN and not any(fragment in value for fragment in fragments):

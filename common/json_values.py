@@ -1,4 +1,4 @@
-"""JSON values: what Pulumi, AWS and Kubernetes exchange, and how it is read without trusting its shape."""
+"""JSON values: what Pulumi, AWS and Kubernetes exchange, read without trusting their shape."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ def whole_numbers(value: Json) -> Json:
             return value
 
 
-# Readers that tolerate a wrong type: AWS's own validation of the call then has the better message.
+# Readers that tolerate a wrong type: AWS's own validation of the call then gives the better message.
 
 
 def text(values: Mapping[str, Json], key: str, default: str = "") -> str:
@@ -63,7 +63,7 @@ def records(values: Mapping[str, Json], key: str) -> list[dict[str, Json]]:
 
 
 def dig(values: Mapping[str, Json], path: str) -> Json:
-    """What is at a dotted path such as metadata.name; None if nothing is."""
+    """The value at a dotted path such as metadata.name; None if there is none."""
     *parents, last = path.split(".")
     for parent in parents:
         values = record(values, parent)
@@ -71,12 +71,12 @@ def dig(values: Mapping[str, Json], path: str) -> Json:
 
 
 def json_list(values: Iterable[str]) -> list[Json]:
-    """A list of strings as a Json value (lists are invariant, so the type checker wants this said)."""
+    """A list of strings as a Json value (lists are invariant, so the type checker needs this)."""
     return list(values)
 
 
 def merged(*parts: Mapping[str, Json]) -> dict[str, Json]:
-    """The parts in one, later ones winning."""
+    """The parts as one object; later ones win."""
     return {key: value for part in parts for key, value in part.items()}
 
 
@@ -90,7 +90,7 @@ def overlaid(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, 
 
 
 def to_json(value: object) -> Json:
-    """What botocore parsed from an answer, as JSON; times in RFC 3339, as the provider shows them."""
+    """What botocore parsed from a response, as JSON; times in RFC 3339, as the provider shows them."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -116,7 +116,7 @@ def parse_document(document: str) -> dict[str, Json] | None:
 
 
 def one_or_many(value: Json) -> list[Json]:
-    """IAM's convention: a single value may stand where a list is meant."""
+    """IAM's convention: a single value may stand for a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -1,10 +1,10 @@
-"""What is on this very machine."""
+"""What counts as this machine."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this very machine."""
+    """Whether a host, by name or address, is this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Text for a terminal of 80 columns: colours where there are some, and a line that says what happens now."""
+"""Text for an 80-column terminal: colours where they are supported, and a progress line."""
 
 import argparse
 import os
@@ -12,13 +12,13 @@ from typing import IO
 WIDTH = 80
 """Columns."""
 UNUSABLE, INTERRUPTED = 2, 130
-"""Exit statuses: of what can't be begun, and of what Ctrl-C ended, as a shell has it."""
+"""Exit statuses: for what can't be started, and for what Ctrl-C ended, as in shells."""
 ROOT = Path(__file__).parents[1]
 _GET = {"doctor": "pulumi install && .venv/bin/python -m pip install -r requirements-doctor.txt"}
 
 
 class Colours:
-    """Colours a text where the stream is a terminal and `NO_COLOR` isn't set."""
+    """Colours text if the stream is a terminal and `NO_COLOR` isn't set."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -46,7 +46,7 @@ def command(text: str, *, indent: str) -> Iterator[str]:
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Wraps paragraphs, but for those with columns: two spaces in a row."""
+    """Wraps paragraphs, except those with columns, which have two spaces in a row."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         filled = (
@@ -59,27 +59,27 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Progress:
-    """Call it with what begins now; `clear` takes the line away before something else is printed."""
+    """The progress line. Call it with what starts now; `clear` it before something else is printed."""
 
     def __init__(self) -> None:
-        self._stream = sys.stderr  # also while a program's own is taken in
+        self._stream = sys.stderr  # the real one, even while a program's own is captured
         self._on = self._stream.isatty()
 
     def __call__(self, text: str) -> None:
-        """Show what begins now."""
+        """Show what starts now."""
         if self._on:
             print(f"\r\x1b[K{text} …", end="", file=self._stream, flush=True)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._on:
             print("\r\x1b[K", end="", file=self._stream, flush=True)
 
 
 def run(tool: str, work: Callable[[Progress], int], interrupted: str) -> int:
-    """The exit status of `work`, which is given the line; of an interrupt, of which `interrupted` is said.
+    """The exit status of `work`, which gets the progress line; if interrupted, prints `interrupted`.
 
-    In a Python that lacks what `tool` imports, one line says how to get it.
+    If a library that `tool` imports isn't installed, one line says how to get it.
     """
     progress = Progress()
     try:

@@ -1,6 +1,6 @@
 """The rules in the form of Pulumi's policy packs (CrossGuard): `policies/pack` serves them.
 
-Enforcement, and what a policy may know in a preview: Pulumi, "Policy packs".
+Source for enforcement, and for what a policy knows in a preview: Pulumi, "Policy packs".
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,13 +29,13 @@ _Settings = Callable[[], Settings | None]
 
 
 def policies(root: Path) -> list[pulumi_policy.Policy]:
-    """One policy a rule, and one about the exceptions; `root` is the folder of the program's Pulumi.yaml."""
+    """One policy per rule, and one for the exceptions; `root` is the folder of the program's Pulumi.yaml."""
     # The SDK hands secrets to policies in the clear. No rule needs one, and none may get into a message.
     setattr(sdk, "deserialize_properties", _without_secrets)  # noqa: B010 it exports no such name
 
     @cache
     def settings() -> Settings | None:
-        """The stack's; None where the program itself refuses them."""
+        """The stack's settings; None if the program itself refuses them."""
         config = pulumi_config.get_config_env()
         secret = pulumi_config.get_config_secret_keys_env()
         try:
@@ -51,7 +51,7 @@ def _policy(rule: Rule, settings: _Settings) -> pulumi_policy.Policy:
         found = settings() or _refused(args)
         circumstances = circumstances_of(found)
         if not rule.applies(args.resource_type, circumstances):
-            args.not_applicable("it isn't about this resource")
+            args.not_applicable("it doesn't apply to this resource")
         for path in rule.inputs_read(args.resource_type) or ():
             _require_known(args.props, path)
         resource = _resource(args)
@@ -77,7 +77,7 @@ def _exceptions(settings: _Settings) -> pulumi_policy.Policy:
 
     return pulumi_policy.StackValidationPolicy(
         name="no-unused-exceptions",
-        description="Each exception of the stack's file excuses something.",
+        description="Each exception in the stack's file excuses something.",
         validate=validate,
         severity=pulumi_policy.Severity.LOW,
         remediation_steps="Remove it, so that it can't cover a later change.",
@@ -99,7 +99,7 @@ def _resource(described: ResourceValidationArgs | pulumi_policy.PolicyResource) 
 
 
 def _require_known(inputs: Mapping[str, object], path: str) -> None:
-    """Raises UnknownValueError where a preview doesn't know an input yet: the SDK then says so."""
+    """Raises UnknownValueError if a preview doesn't know an input yet, which the SDK then reports."""
     key, _, below = path.partition(".")
     if path == EVERY or key not in inputs:
         return

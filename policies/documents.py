@@ -50,7 +50,7 @@ def _named(statement: Mapping[str, Json], key: str) -> tuple[str, ...]:
 
 
 def _several(value: Json) -> list[Json]:
-    """IAM's convention: a single value may stand where a list is meant."""
+    """IAM's convention: a single value may stand for a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The rules' answer about a whole program, with the exceptions of its stack file."""
+"""The rules' verdict on a whole program, with the exceptions in its stack file."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Excuse:
     """Logical name of the one that it doesn't apply to; None stands for every resource."""
     reason: str
     key: str
-    """Of the stack file's entry."""
+    """Key of the entry in the stack file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def judge(resources: Iterable[Resource], settings: Settings) -> Judgement:
         if (problems := tuple(rule.check(each, circumstances)))
     )
     used = [violation.excuse for violation in violations]
-    # What was acknowledged but breaks no rule is the configuration's own to refuse.
+    # An acknowledgement that excuses nothing is refused by the configuration's own rules.
     unused = tuple(e for e in excuses if e.resource is not None and e not in used)
     return Judgement(
         violations=violations, unused=unused, questions=len(asked), unasked=len(about) - len(asked)
@@ -64,7 +64,7 @@ def judge(resources: Iterable[Resource], settings: Settings) -> Judgement:
 
 
 def circumstances_of(settings: Settings) -> Circumstances:
-    """What rules know of the region."""
+    """What rules know about the region."""
     return Circumstances(cluster_name=settings.cluster_name, is_production=settings.is_production)
 
 
@@ -74,7 +74,7 @@ def excuse_of(rule: Rule, resource: Resource, excuses: Sequence[Excuse]) -> Excu
 
 
 def excuses_of(settings: Settings) -> tuple[Excuse, ...]:
-    """The stack file's exceptions, and the acknowledged settings that are a rule's."""
+    """The stack file's exceptions, and the acknowledged settings that break a rule."""
     rules = {rule.setting: rule.name for rule in RULES if rule.setting}
     return (
         *(

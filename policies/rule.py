@@ -7,18 +7,18 @@ from enum import StrEnum
 from maestro_stack.schema import Json
 
 SECRET = "[secret]"  # noqa: S105 stands for a value that is a Pulumi secret
-"""What a Pulumi secret is shown as: no rule ever sees one."""
+"""Stands for a Pulumi secret: no rule ever sees its value."""
 UNKNOWN = "[unknown]"
-"""What a value that isn't known is shown as."""
+"""Stands for a value that isn't known."""
 EVERY = "*"
 """All types, or all inputs."""
 
 
 class Severity(StrEnum):
-    """What a violation puts at risk: Pulumi's severities. Each stops a deployment."""
+    """What a violation puts at risk, in Pulumi's severities. Each of them stops a deployment."""
 
     LOW = "low"
-    """The work of those who look after the region."""
+    """The work of the region's operators."""
     MEDIUM = "medium"
     """A later change, or one of several safeguards."""
     HIGH = "high"
@@ -49,20 +49,20 @@ class Resource:
 
 
 Check = Callable[[Resource, Circumstances], Iterable[str]]
-"""What is wrong with a resource, a sentence each; nothing where the rule holds."""
+"""What is wrong with a resource, one sentence per problem; nothing if the rule holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Something that holds for each resource of some types."""
+    """Something that must hold for every resource of certain types."""
 
     name: str
-    """In kebab case; the stack file's `policies.exceptions` name it."""
+    """In kebab case; `policies.exceptions` in the stack file refer to it."""
     requires: str
-    """What holds, as a sentence."""
+    """What must hold, as a sentence."""
     severity: Severity
     reads: Mapping[str, tuple[str, ...]]
-    """By type, the inputs that it looks at, as dotted paths; it isn't asked about other types."""
+    """For each type, the inputs that it looks at, as dotted paths; it doesn't apply to other types."""
     check: Check
     remedy: str
     """What to do about a violation."""
@@ -70,10 +70,10 @@ class Rule:
     """Where the rule comes from."""
     in_production_only: bool = False
     setting: str | None = None
-    """The setting that breaks it on purpose: `acknowledge` of it is an exception from the rule."""
+    """The setting that breaks it on purpose: acknowledging the setting makes an exception to the rule."""
 
     def inputs_read(self, type_: str) -> tuple[str, ...] | None:
-        """The inputs that it looks at of a type; None if it doesn't look at the type."""
+        """The inputs of a type that it looks at; None if it doesn't look at the type."""
         return self.reads.get(type_, self.reads.get(EVERY))
 
     def reads_unknown(self, resource: Resource) -> bool:
@@ -82,14 +82,14 @@ class Rule:
         return any(UNKNOWN in _texts(_at(resource.inputs, path)) for path in paths if path != EVERY)
 
     def applies(self, type_: str, circumstances: Circumstances) -> bool:
-        """Whether it is asked about resources of a type."""
+        """Whether it applies to resources of a type."""
         if self.in_production_only and not circumstances.is_production:
             return False
         return self.inputs_read(type_) is not None
 
 
 def _at(inputs: Mapping[str, Json], path: str) -> Json:
-    """What is at a dotted path; an unknown object's parts are as unknown."""
+    """The value at a dotted path; the parts of an unknown object are unknown too."""
     value: Json = dict(inputs)
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else value if value == UNKNOWN else None

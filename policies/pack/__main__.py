@@ -1,7 +1,7 @@
 """The rules for the engine: `pulumi preview --policy-pack policies/pack`.
 
-Pulumi asks the pack about each resource before it is made, and at the end about the stack as a whole. The
-stack's own configuration says what the cluster is called, whether it is production, and what is excepted.
+Pulumi asks the pack about each resource before it is created, and at the end about the stack as a whole. The
+stack's own configuration gives the cluster's name, whether it is production, and the exceptions to rules.
 """
 
 import sys

@@ -23,7 +23,7 @@ def _in_transit(resource: Resource, _: Circumstances) -> Iterator[str]:
 def _with_parameters(resource: Resource, _: Circumstances) -> Iterator[str]:
     group = resource.inputs.get("parameterGroupName")
     if not isinstance(group, str) or group.startswith("default."):
-        yield "it has no parameter group of ours, and AWS's own may accept connections without TLS"
+        yield "it doesn't use our own parameter group, and AWS's may accept connections without TLS"
 
 
 RULES = (
@@ -33,12 +33,12 @@ RULES = (
         severity=Severity.HIGH,
         reads={types.INSTANCE: ("storageEncrypted",)},
         check=_at_rest,
-        remedy="Set storage_encrypted; a database that exists is encrypted by way of a snapshot's copy.",
+        remedy="Set storage_encrypted; an existing database is encrypted through a copy of its snapshot.",
         source='RDS user guide, "Encrypting Amazon RDS resources"',
     ),
     Rule(
         name="encryption-in-transit",
-        requires="A database's parameter group accepts connections by TLS only.",
+        requires="A database's parameter group accepts only TLS connections.",
         severity=Severity.CRITICAL,
         reads={types.PARAMETER_GROUP: ("parameters",)},
         check=_in_transit,
@@ -47,7 +47,7 @@ RULES = (
     ),
     Rule(
         name="own-parameter-group",
-        requires="A database has a parameter group of ours, which the rule on TLS judges.",
+        requires="A database uses our own parameter group, which the TLS rule checks.",
         severity=Severity.CRITICAL,
         reads={types.INSTANCE: ("parameterGroupName",)},
         check=_with_parameters,

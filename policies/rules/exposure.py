@@ -7,7 +7,8 @@ from maestro_stack.schema import Json
 from policies import types
 from policies.rule import Circumstances, Resource, Rule, Severity
 
-# RFC 1918, RFC 6598 (which EKS gives pods, too) and RFC 4193: what no packet of the internet comes from.
+# RFC 1918, RFC 6598 (which EKS also gives to pods) and RFC 4193: no packet from the internet has such an
+# address.
 PRIVATE = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 )
@@ -20,11 +21,11 @@ def _not_public(resource: Resource, _: Circumstances) -> Iterator[str]:
 
 def _admits_no_public_addresses(resource: Resource, _: Circumstances) -> Iterator[str]:
     if prefix_list := resource.inputs.get("prefixListId"):
-        yield f"it admits a prefix list ({prefix_list}), whose addresses can't be judged"
+        yield f"it admits a prefix list ({prefix_list}), whose addresses can't be checked"
     for key in ("cidrIpv4", "cidrIpv6"):
         admitted = resource.inputs.get(key)
         if admitted is not None and not _is_private(ip_network(str(admitted), strict=False)):
-            yield f"it admits addresses of the internet ({admitted})"
+            yield f"it admits internet addresses ({admitted})"
 
 
 def _is_private(block: IPv4Network | IPv6Network) -> bool:
@@ -37,7 +38,7 @@ def _is_private(block: IPv4Network | IPv6Network) -> bool:
 def _no_inline_rules(resource: Resource, _: Circumstances) -> Iterator[str]:
     ingress: Json = resource.inputs.get("ingress")
     if ingress:
-        yield "it has rules within it, which contradict rules of their own and aren't judged"
+        yield "it has inline rules, which conflict with separate ones and aren't checked"
 
 
 RULES = (
@@ -67,6 +68,6 @@ RULES = (
         reads={types.SECURITY_GROUP: ("ingress",)},
         check=_no_inline_rules,
         remedy="Declare an aws.vpc.SecurityGroupIngressRule instead.",
-        source="AWS provider, aws.ec2.SecurityGroup: inline rules and rules of their own conflict",
+        source="AWS provider, aws.ec2.SecurityGroup: inline rules conflict with separate ones",
     ),
 )

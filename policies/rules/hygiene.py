@@ -32,7 +32,7 @@ NAMED_BY: Mapping[str, str] = {
     types.SECURITY_GROUP: "name",
     types.SUBNET_GROUP: "name",
 }
-"""By type, the input that is its physical name. Without it Pulumi or AWS adds something by chance."""
+"""For each type, the input that is its physical name. Without it Pulumi or AWS adds a random part."""
 PREFIXES = ("namePrefix", "identifierPrefix")
 
 _SECRET_KEYS = re.compile(r"(?i)(password|passwd|private_?key|secret_?string|access_?key|token|kubeconfig)$")
@@ -44,16 +44,16 @@ def _tags(resource: Resource, _: Circumstances) -> Iterator[str]:
     present = tags if isinstance(tags, dict) else {}
     missing = [key for key in REQUIRED_TAGS if key not in present]
     if missing:
-        yield f"it lacks the tags {', '.join(missing)}"
+        yield f"it doesn't have the tags {', '.join(missing)}"
 
 
 def _names(resource: Resource, _: Circumstances) -> Iterator[str]:
     key = NAMED_BY[resource.type]
     if not resource.inputs.get(key):
-        yield f"it has no {key}, so its name is made by chance"
+        yield f"it has no {key}, so its name is random"
     for prefix in PREFIXES:
         if resource.inputs.get(prefix):
-            yield f"its {prefix} is completed by chance"
+            yield f"its {prefix} is completed at random"
 
 
 def _prefix(resource: Resource, circumstances: Circumstances) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _log_retention(resource: Resource, _: Circumstances) -> Iterator[str]:
 RULES = (
     Rule(
         name="logs-end",
-        requires="A log group keeps its events for a number of days.",
+        requires="A log group's events expire after a number of days.",
         severity=Severity.LOW,
         reads={types.LOG_GROUP: ("retentionInDays",)},
         check=_log_retention,
@@ -108,7 +108,7 @@ RULES = (
     ),
     Rule(
         name="required-tags",
-        requires=f"What can be tagged has the tags {', '.join(REQUIRED_TAGS)}.",
+        requires=f"Taggable resources have the tags {', '.join(REQUIRED_TAGS)}.",
         severity=Severity.LOW,
         reads=dict.fromkeys(TAGGABLE, ("tags",)),
         check=_tags,
@@ -117,7 +117,7 @@ RULES = (
     ),
     Rule(
         name="deterministic-names",
-        requires="Physical names are given, and depend neither on time nor on chance.",
+        requires="Physical names are explicit, and depend neither on time nor on chance.",
         severity=Severity.MEDIUM,
         reads={type_: (key, *PREFIXES) for type_, key in NAMED_BY.items()},
         check=_names,

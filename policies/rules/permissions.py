@@ -7,8 +7,8 @@ from policies import types
 from policies.documents import Statement, allowing
 from policies.rule import Circumstances, Resource, Rule, Severity
 
-# Wildcards that the broker needs, after `arn:…:<account>:`. Of a source: any pod's client id, and the topics
-# of any consumer; `docs/configuration.md`, "mqtt".
+# Wildcards that the broker needs, after `arn:…:<account>:`. For each source: any pod's client id, and the
+# topics of any consumer; `docs/configuration.md`, "mqtt".
 _NAME = r"[a-z0-9-]+"
 _MQTT_WILDCARDS = re.compile(
     rf"client/{_NAME}-server-\*"
@@ -62,7 +62,7 @@ def _of_client(resource: Resource, _: Circumstances) -> Iterator[str]:
 def _attached(resource: Resource, _: Circumstances) -> Iterator[str]:
     for key in ("managedPolicyArns", "inlinePolicies"):
         if resource.inputs.get(key):
-            yield f"it has {key}, which no rule judges"
+            yield f"it has {key}, which no rule checks"
 
 
 RULES = (
@@ -77,7 +77,7 @@ RULES = (
     ),
     Rule(
         name="no-other-policies",
-        requires="A role's permissions are policies of their own, which the rules judge.",
+        requires="A role's permissions are separate policy resources, which the rules check.",
         severity=Severity.CRITICAL,
         reads={types.ROLE: ("managedPolicyArns", "inlinePolicies")},
         check=_attached,
@@ -86,8 +86,8 @@ RULES = (
     ),
     Rule(
         name="no-wildcard-clients-or-topics",
-        requires="An MQTT client's policy names client ids and topics, but for a source's own pods and any "
-        "of its consumers.",
+        requires="An MQTT client's policy names client ids and topics, except for a source's own pods and "
+        "consumers.",
         severity=Severity.CRITICAL,
         reads={types.IOT_POLICY: ("policy",)},
         check=_of_client,

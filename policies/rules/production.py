@@ -1,4 +1,4 @@
-"""What production needs besides: protection, copies, spares."""
+"""What production also needs: protection, backups, standbys."""
 
 import re
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def _pinned_image(resource: Resource, _: Circumstances) -> Iterator[str]:
     digest, tag = _value(resource, "image", "digest"), _value(resource, "image", "tag")
     is_digest = isinstance(digest, str) and _DIGEST.fullmatch(digest)
     if not is_digest and not (isinstance(tag, str) and FULL_SHA.fullmatch(tag)):
-        yield "its image is neither a digest nor a full commit's tag, and can change under the same name"
+        yield "its image has neither a digest nor a full commit's tag, and can change under the same name"
 
 
 RULES = (

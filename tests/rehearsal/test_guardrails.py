@@ -155,7 +155,7 @@ def test_private_blocks_are_admitted_and_public_ones_break_a_rule(rehearse: Rehe
     assert inputs(private, rule, "ingress-fd00-1---32")["cidrIpv6"] == "fd00:1::/32"
     public = rehearse(sound(network={"clientCidrs": ["0.0.0.0/0"]}))
     assert public.failed == ["rules"]
-    assert "addresses of the internet (0.0.0.0/0)" in str(public.check("rules"))
+    assert "internet addresses (0.0.0.0/0)" in str(public.check("rules"))
 
 
 def test_without_these_keys_nothing_of_them_is_sent(rehearse: Rehearse) -> None:
