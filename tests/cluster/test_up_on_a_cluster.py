@@ -123,6 +123,7 @@ def test_no_object_in_the_cluster_holds_a_secret(stack: OnCluster) -> None:
     secrets = stack.region.secrets()
     assert len(secrets) > 10
     releases = [json.dumps(revision) for revision in stack.revisions()]
+    assert releases
     assert all("kind: Deployment" in release and CLUSTER in release for release in releases)
     places = {f"revision {n} of the release": release for n, release in enumerate(releases, 1)}
     places |= all_objects(stack.api, OURS) | all_objects(stack.api, "kube-system")

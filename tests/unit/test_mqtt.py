@@ -124,8 +124,7 @@ def test_the_rights_end_at_region_account_and_partition(elsewhere: str) -> None:
 
 def test_the_policy_name_depends_on_the_source_id_alone() -> None:
     # So AWS refuses a second server of the same source in one account and region.
-    assert len({Mqtt(source_id).policy_name for source_id in SOURCE_IDS}) == len(SOURCE_IDS)
-    assert Mqtt("maestro").policy_name == Mqtt("maestro").policy_name
+    assert [Mqtt(each).policy_name for each in SOURCE_IDS] == [f"{each}-server" for each in SOURCE_IDS]
 
 
 # --- agents -------------------------------------------------------------------------------------------
