@@ -95,7 +95,10 @@ def _waves(*more: Mapping[str, Any]) -> dict[str, Any]:
         (_waves({"name": "x", "stacks": ["west"]}), "west is listed 2 times in rest and x"),
         (_waves({"name": "rest", "stacks": ["west"]}), "has 2 waves named rest"),
         (_waves({"name": "x", "stacks": ["a/b"]}), "waves[2].stacks[0]: must be a stack name"),
-        ({"regions": [{"stack": "east"}]}, "regions: configures stacks, which is now done in their own files"),
+        (
+            {"regions": [{"stack": "east"}]},
+            "regions: configures stacks, which is now done in their own files",
+        ),
         ({"defaults": {}, "regions": []}, "delete the key"),
     ],
 )
