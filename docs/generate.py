@@ -625,10 +625,16 @@ def doctor_sections() -> Iterator[str]:
         for question in dict.fromkeys((*category.before, *category.after)):
             asked = " and ".join(phase for phase in PHASES if question in category.of(phase))
             yield f"### {question.name}\n\nAsked {asked} `up`: {question.that}."
-            found = [f"- {f.name}: “… {f.says} …”" for f in FAULTS if question.name == f.finds[0]]
-            found += [f"- {f.name} ({code(f.finds[0])}, too)" for f in FAULTS if question.name in f.finds[1:]]
-            if found:
-                yield "Fails, for example, when\n\n" + "\n".join(found)
+            for faults, status in (
+                ([f for f in FAULTS if question.name in f.finds], "Fails"),
+                ([f for f in FAULTS if question.name in f.leaves and not f.finds], "Is unverified"),
+            ):
+                found = [f"- {f.name}: “… {f.says} …”" for f in faults if question.name == f.shows_in[0]]
+                found += [
+                    f"- {f.name} ({code(f.finds[0])}, too)" for f in faults if question.name in f.finds[1:]
+                ]
+                if found:
+                    yield f"{status}, for example, when\n\n" + "\n".join(found)
 
 
 def licences_blocks(before: str) -> dict[str, str]:

@@ -64,7 +64,8 @@ class Aws:
             raise _refusal(action, error) from None
         except exceptions.ParamValidationError as error:
             raise UnaskedError(f"{action}: {error}") from None
-        except (exceptions.BotoCoreError, exceptions.HTTPClientError) as error:
+        except (exceptions.BotoCoreError, exceptions.HTTPClientError, RuntimeError) as error:
+            # The last is how botocore says that credentials have expired.
             raise UnaskedError(f"{action}: {error}") from None
         return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
 

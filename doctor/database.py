@@ -342,7 +342,9 @@ def _pending(case: Case, findings: Findings) -> None:
     if instance is None:
         return
     arn = text(instance, "DBInstanceArn")
-    changes = record(instance, "PendingModifiedValues")
+    changes = [
+        key for key, value in record(instance, "PendingModifiedValues").items() if value not in (None, {}, [])
+    ]
     window = text(instance, "PreferredMaintenanceWindow")
     actions = [
         text(detail, "Action")
@@ -353,11 +355,12 @@ def _pending(case: Case, findings: Findings) -> None:
         )
         for detail in records(resource, "PendingMaintenanceActionDetails")
     ]
-    waiting = [*(f"{key}" for key, value in changes.items() if value not in (None, {}, [])), *actions]
-    if waiting:
+    if changes or actions:
         findings.unverified(
-            f"that nothing waits: {', '.join(waiting)} until the window {window} (UTC)",
-            f"aws rds describe-pending-maintenance-actions --resource-identifier {arn}",
+            f"that nothing waits: {', '.join([*changes, *actions])} until the window {window} (UTC)",
+            "pulumi refresh; pulumi config set --path database.applyImmediately true; pulumi up"
+            if changes
+            else f"aws rds describe-pending-maintenance-actions --resource-identifier {arn}",
         )
     else:
         findings.holds(f"no change waits for the window {window} (UTC)")

@@ -4,16 +4,22 @@ tests/doctor/test_faults.py plants each, and docs/doctor.md lists them: docs/gen
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
 from common.json_values import Json, dig, record, records, text
+from doctor.backend import PASSPHRASE
+from doctor.case import NAMESPACE
+from doctor.credentials import session_of
 from doctor.errors import UnreachableError
 from doctor.state import Known, Pending, State
+from emulator.aws.moto_gaps_questions import QUOTAS
+from maestro_stack.database import CA_CERTIFICATE
 from policies import types
 from tests.doctor import patient as p
 from tests.doctor.patient import AGENT, CLUSTER, INSTANCES, PROVIDER, Patient
@@ -32,13 +38,20 @@ class Fault:
     """In words: "the cluster is being deleted"."""
     phase: Phase
     plant: Callable[[Patient], None]
-    finds: tuple[str, ...]
+    finds: tuple[str, ...] = ()
     """Exactly the questions that fail."""
+    leaves: tuple[str, ...] = ()
+    """Exactly those that are unverified, because of it."""
     says: str
     """Part of the first one's text."""
     mend: Callable[[Patient], None] | None = None
     """What its remedy does, where that can be done here."""
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def shows_in(self) -> tuple[str, ...]:
+        """The questions that tell it."""
+        return self.finds or self.leaves
 
 
 def _document(*statements: dict[str, Json]) -> str:
@@ -51,6 +64,20 @@ def _document(*statements: dict[str, Json]) -> str:
 def _config(key: str, value: str) -> Callable[[Patient], None]:
     def plant(made: Patient) -> None:
         made.stack = replace(made.stack, config={**made.stack.config, key: value})
+
+    return plant
+
+
+def _credentials(minutes: float | None) -> Callable[[Patient], None]:
+    """Temporary ones by the environment, which end after that time, or don't say when."""
+
+    def plant(made: Patient) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            os.environ[name] = "x"
+        if minutes is not None:
+            ends = datetime.now(UTC) + timedelta(minutes=minutes)
+            os.environ["AWS_CREDENTIAL_EXPIRATION"] = ends.isoformat()
+        made.take(session_of(made.stack.config, p.REGION))
 
     return plant
 
@@ -71,6 +98,11 @@ def _state(**changes: object) -> Callable[[Patient], None]:
         made.state = replace(made.state, **changes)  # type: ignore[arg-type]
 
     return plant
+
+
+def _empty_passphrase(made: Patient) -> None:
+    os.environ[PASSPHRASE] = ""
+    _state(secrets_provider="passphrase")(made)
 
 
 def _in_another_vpc(made: Patient) -> None:
@@ -94,6 +126,25 @@ def _forget(*types_: str) -> Callable[[Patient], None]:
         assert isinstance(made.state, State)
         left = tuple(each for each in made.state.resources if each.type not in types_)
         made.state = replace(made.state, resources=left)
+
+    return plant
+
+
+def _failed_before(*types_: str) -> Callable[[Patient], None]:
+    """An `up` made all but these, and so not the release, which is last."""
+
+    def plant(made: Patient) -> None:
+        _forget(*types_, types.RELEASE)(made)
+        for kind in ("Secret", "Deployment", "Pod"):
+            made.cluster.remove(kind)
+
+    return plant
+
+
+def _both(*plants: Callable[[Patient], None]) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        for each in plants:
+            each(made)
 
     return plant
 
@@ -135,6 +186,14 @@ def _private_only(made: Patient) -> None:
 
 def _unknown_to_the_cluster(made: Patient) -> None:
     made.cluster.refusal = lambda _: UnreachableError("the API server doesn't know this identity (401)")
+
+
+def _access_entries(made: Patient) -> None:
+    def lie(answer: dict[str, Any]) -> None:
+        answer["cluster"]["accessConfig"] = {"authenticationMode": "API"}
+
+    made.lies["eks:DescribeCluster"] = lie
+    _unknown_to_the_cluster(made)
 
 
 def _full_subnet(made: Patient) -> None:
@@ -216,6 +275,26 @@ def _arm_nodes_too(made: Patient) -> None:
     made.cluster.objects.append(p.node("node-arm", "", "a", arch="arm64"))
 
 
+def _webhook(made: Patient) -> None:
+    rules: Json = [{"resources": ["pods"], "operations": ["CREATE"]}]
+    hooks: Json = [{"name": "validate.kyverno.svc", "failurePolicy": "Fail", "rules": rules}]
+    made.cluster.objects.append(described("ValidatingWebhookConfiguration", "kyverno", webhooks=hooks))
+
+
+def _admission_policy(made: Patient) -> None:
+    spec: Json = {"policyName": "team-label", "validationActions": ["Deny"]}
+    made.cluster.objects.append(described("ValidatingAdmissionPolicyBinding", "team-label", spec=spec))
+
+
+def _vpc_cni(*, enforces: bool) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        made.cluster.remove("DaemonSet", "aws-node")
+        args = [f"--enable-network-policy={str(enforces).lower()}"]
+        made.cluster.objects.append(p.daemon_set("aws-node", "amazon-k8s-cni:v1.20", args=args))
+
+    return plant
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
@@ -290,13 +369,16 @@ def _namespace(phase: str) -> Callable[[Patient], None]:
     return plant
 
 
-def _config_map(made: Patient) -> None:
-    managers: Json = {"managedFields": [{"manager": "terraform"}]}
-    made.cluster.objects.append(
-        described(
-            "ConfigMap", "bootstrap-output", "kube-system", metadata=managers, data={"cluster_name": "other"}
+def _config_map(cluster: str) -> Callable[[Patient], None]:
+    def plant(made: Patient) -> None:
+        made.cluster.remove("ConfigMap")
+        managers: Json = {"managedFields": [{"manager": "terraform"}]}
+        data: Json = {"cluster_name": cluster}
+        made.cluster.objects.append(
+            described("ConfigMap", "bootstrap-output", "kube-system", metadata=managers, data=data)
         )
-    )
+
+    return plant
 
 
 def _release(status: str, revision: int = 2) -> Callable[[Patient], None]:
@@ -309,6 +391,65 @@ def _release(status: str, revision: int = 2) -> Callable[[Patient], None]:
 def _rds(name: str, value: object) -> Callable[[Patient], None]:
     def plant(made: Patient) -> None:
         vars(made.backend("rds"))[name] = value
+
+    return plant
+
+
+def _database(**keys: object) -> Callable[[Patient], None]:
+    """The stack's own settings of it, besides those that it has."""
+
+    def plant(made: Patient) -> None:
+        key = "maestro-stack:database"
+        before = cast("dict[str, object]", json.loads(made.stack.config.get(key, "{}")))
+        _config(key, json.dumps({**before, **keys}))(made)
+
+    return plant
+
+
+def _key_of_ours(made: Patient) -> None:
+    """The stack's own key, disabled."""
+    key = record(made.call("kms", "CreateKey"), "KeyMetadata")
+    made.call("kms", "DisableKey", KeyId=key["KeyId"])
+    _database(kmsKeyArn=text(key, "Arn"))(made)
+
+
+def _enable_keys(made: Patient) -> None:
+    for key in records(made.call("kms", "ListKeys"), "Keys"):
+        made.call("kms", "EnableKey", KeyId=key["KeyId"])
+
+
+def _instance_by_hand(made: Patient) -> None:
+    made.call(
+        "rds",
+        "CreateDBInstance",
+        DBInstanceIdentifier=f"maestro-{CLUSTER}",
+        DBInstanceClass="db.t4g.small",
+        Engine="postgres",
+        MasterUsername="somebody",
+        MasterUserPassword="something",
+        AllocatedStorage=20,
+    )
+
+
+def _modified(**changes: Json) -> Callable[[Patient], None]:
+    """As somebody, or RDS at the window, modifies the instance."""
+    return lambda made: (
+        made.call("rds", "ModifyDBInstance", DBInstanceIdentifier=f"maestro-{CLUSTER}", **changes),
+        None,
+    )[1]
+
+
+def _restorable(minutes_ago: float | None) -> Callable[[Patient], None]:
+    """To when the instance can be restored at the latest."""
+
+    def lie(answer: dict[str, Any]) -> None:
+        for instance in answer["DBInstances"]:
+            instance.pop("LatestRestorableTime", None)
+            if minutes_ago is not None:
+                instance["LatestRestorableTime"] = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+
+    def plant(made: Patient) -> None:
+        made.lies["rds:DescribeDBInstances"] = lie
 
     return plant
 
@@ -414,6 +555,11 @@ def _more_rights(made: Patient) -> None:
     made.call("iot", "CreatePolicy", policyName="everything", policyDocument=everything)
     target = text(_certificate(made), "certificateArn")
     made.call("iot", "AttachPolicy", policyName="everything", target=target)
+
+
+def _rights_as_before(made: Patient) -> None:
+    target = text(_certificate(made), "certificateArn")
+    made.call("iot", "DetachPolicy", policyName="everything", target=target)
 
 
 def _narrow_policy(made: Patient) -> None:
@@ -548,6 +694,20 @@ def denied(*actions: str) -> Callable[[str, object], None]:
     return guard
 
 
+_OUT_OF_REACH = (
+    "pods-security-groups",
+    "pod-identity-agent",
+    "csi-driver",
+    "csi-provider",
+    "admission",
+    "network-policy",
+    "room",
+    "namespace-name",
+    "config-map-name",
+    "release-name",
+)
+"""What only the cluster's API server can tell."""
+
 FAULTS = (
     Fault(
         name="the credentials are another account's",
@@ -558,11 +718,34 @@ FAULTS = (
         mend=_config("aws:allowedAccountIds", f'["{p.ACCOUNT}"]'),
     ),
     Fault(
+        name="the credentials are of another partition",
+        phase="before",
+        plant=lambda made: setattr(made, "arn", f"arn:aws-cn:iam::{p.ACCOUNT}:user/me"),
+        finds=("account-allowed",),
+        says="the credentials are of partition aws-cn, and us-east-1 is in aws",
+    ),
+    Fault(
         name="the region isn't enabled",
         phase="before",
         plant=_not_opted_in,
         finds=("region-enabled",),
         says="region us-east-1 isn't enabled",
+    ),
+    Fault(
+        name="the credentials end during an `up`",
+        phase="before",
+        plant=_credentials(20),
+        finds=("credentials-last",),
+        says="minutes; a database may take 40",
+        mend=_credentials(600),
+    ),
+    Fault(
+        name="the credentials are temporary, and don't say when they end",
+        phase="before",
+        plant=_credentials(None),
+        leaves=("credentials-last",),
+        says="AWS_CREDENTIAL_EXPIRATION isn't set",
+        mend=_credentials(600),
     ),
     Fault(
         name="a production stack's state is a local file",
@@ -571,6 +754,14 @@ FAULTS = (
         finds=("state-backend",),
         says="the state is a local file, file://~",
         settings={"profile": "production"},
+    ),
+    Fault(
+        name="the state's secrets are encrypted with nothing",
+        phase="before",
+        plant=_empty_passphrase,
+        finds=("state-secrets",),
+        says="encrypted with an empty passphrase",
+        mend=_state(secrets_provider="cloud"),
     ),
     Fault(
         name="this identity may only read",
@@ -584,6 +775,16 @@ FAULTS = (
         phase="before",
         plant=_without_cluster,
         finds=("cluster-active",),
+        leaves=(
+            "cluster-version",
+            "cluster-vpc",
+            "cluster-subnets",
+            "pods-security-groups",
+            "pod-identity-agent",
+            "network-policy",
+            "association-name",
+            "database-orderable",
+        ),
         says="there is no EKS cluster regional-xyz in us-east-1",
     ),
     Fault(
@@ -606,6 +807,7 @@ FAULTS = (
         phase="before",
         plant=_private_only,
         finds=("cluster-answers",),
+        leaves=_OUT_OF_REACH,
         says="its endpoint is private only",
     ),
     Fault(
@@ -613,7 +815,16 @@ FAULTS = (
         phase="before",
         plant=_unknown_to_the_cluster,
         finds=("cluster-answers",),
+        leaves=_OUT_OF_REACH,
         says="doesn't know this identity",
+    ),
+    Fault(
+        name="the cluster knows identities by access entries only, and has none for us",
+        phase="before",
+        plant=_access_entries,
+        finds=("cluster-answers",),
+        leaves=_OUT_OF_REACH,
+        says="who may is in access entries (authentication mode API)",
     ),
     Fault(
         name="the cluster is in another VPC than the database",
@@ -689,6 +900,28 @@ FAULTS = (
         says="the CSI driver's AWS provider isn't installed",
     ),
     Fault(
+        name="an admission webhook judges the pods",
+        phase="before",
+        plant=_webhook,
+        leaves=("admission",),
+        says="that kyverno admit our objects",
+    ),
+    Fault(
+        name="an admission policy judges what is made",
+        phase="before",
+        plant=_admission_policy,
+        leaves=("admission",),
+        says="that team-label admit our objects",
+    ),
+    Fault(
+        name="nothing enforces NetworkPolicies",
+        phase="before",
+        plant=_vpc_cni(enforces=False),
+        leaves=("network-policy",),
+        says="VPC CNI's agent, Calico and Cilium aren't here",
+        mend=_vpc_cni(enforces=True),
+    ),
+    Fault(
         name="the nodes are full",
         phase="before",
         plant=_nodes(cpu="100m"),
@@ -709,6 +942,10 @@ FAULTS = (
         plant=_arm_nodes_too,
         finds=("room",),
         says="1 nodes have an architecture that the image has no build for",
+        mend=_config(
+            "maestro-stack:server",
+            json.dumps({"values": {"deployment": {"nodeSelector": {"kubernetes.io/arch": "amd64"}}}}),
+        ),
     ),
     Fault(
         name="another server has the source id",
@@ -732,6 +969,13 @@ FAULTS = (
         plant=_foreign_secret,
         finds=("secrets-names",),
         says="server-mqtt-cert is there and not in this stack's state",
+    ),
+    Fault(
+        name="a database was made by hand",
+        phase="before",
+        plant=_instance_by_hand,
+        finds=("database-names",),
+        says="DBInstance maestro-regional-xyz is there",
     ),
     Fault(
         name="a parameter group was made by hand",
@@ -788,9 +1032,19 @@ FAULTS = (
     Fault(
         name="something else made the ConfigMap",
         phase="before",
-        plant=_config_map,
+        plant=_config_map(CLUSTER),
         finds=("config-map-name",),
         says="it belongs to terraform",
+        mend=_config("maestro-stack:bootstrapConfigMap", "adopt"),
+    ),
+    Fault(
+        name="the ConfigMap to adopt names another cluster",
+        phase="before",
+        settings={"bootstrapConfigMap": "adopt"},
+        plant=_config_map("other"),
+        finds=("config-map-name",),
+        says="says other, and this stack regional-xyz; it belongs to terraform",
+        mend=_config_map(CLUSTER),
     ),
     Fault(
         name="the release was installed by hand",
@@ -811,19 +1065,21 @@ FAULTS = (
     Fault(
         name="the PostgreSQL version is about to leave its support",
         phase="before",
-        plant=_rds("support_ends", {"17": date(2026, 12, 31)}),
+        plant=_rds("support_ends", {"17": date(2026, 12, 31), "18": date(2031, 2, 28)}),
         finds=("database-support",),
         says="standard support of PostgreSQL 17 ends on 2026-12-31",
+        mend=_database(engineVersion="18"),
     ),
     Fault(
         name="the account has no room for another database",
         phase="before",
         plant=_rds(
             "quotas",
-            {"DBInstances": 0, "AllocatedStorage": 9999, "DBParameterGroups": 50, "DBSubnetGroups": 50},
+            {**QUOTAS, "DBInstances": 0},
         ),
         finds=("database-quotas",),
         says="0 more instances of 0 are allowed, and 1 needed",
+        mend=_rds("quotas", QUOTAS),
     ),
     Fault(
         name="there is no such KMS key",
@@ -836,6 +1092,14 @@ FAULTS = (
         ),
         finds=("keys",),
         says="there is no KMS key arn:aws:kms",
+    ),
+    Fault(
+        name="the database's own KMS key is disabled",
+        phase="before",
+        plant=_key_of_ours,
+        finds=("keys",),
+        says="is Disabled, SYMMETRIC_DEFAULT: RDS needs an enabled symmetric one",
+        mend=_enable_keys,
     ),
     Fault(
         name="the snapshot has expired",
@@ -853,17 +1117,39 @@ FAULTS = (
             plant=_kept(**attributes),
             finds=("database-restore",),
             says=says,
+            mend=mend,
         )
-        for name, attributes, says in (
-            ("the snapshot is still being taken", {"status": "creating"}, "snapshot kept is creating"),
-            ("the snapshot is of another engine", {"engine": "mysql"}, "is of mysql, and not of PostgreSQL"),
-            ("the snapshot is of another major version", {"engine_version": "16.9"}, "is of PostgreSQL 16.9"),
-            ("the snapshot isn't encrypted", {"encrypted": False}, "isn't encrypted"),
-            ("the snapshot is larger than the storage", {"allocated_storage": 500}, "needs 500 GiB"),
+        for name, attributes, says, mend in (
+            (
+                "the snapshot is still being taken",
+                {"status": "creating"},
+                "snapshot kept is creating",
+                _kept(status="available"),
+            ),
+            (
+                "the snapshot is of another engine",
+                {"engine": "mysql"},
+                "is of mysql, and not of PostgreSQL",
+                None,
+            ),
+            (
+                "the snapshot is of another major version",
+                {"engine_version": "16.9"},
+                "is of PostgreSQL 16.9",
+                _database(engineVersion="16"),
+            ),
+            ("the snapshot isn't encrypted", {"encrypted": False}, "isn't encrypted", None),
+            (
+                "the snapshot is larger than the storage",
+                {"allocated_storage": 500},
+                "needs 500 GiB",
+                _database(allocatedStorageGiB=500, maxAllocatedStorageGiB=1000),
+            ),
             (
                 "the snapshot has another master user",
                 {"master_username": "maestro_admin"},
                 "has the master user maestro_admin, and database.username is maestro",
+                _database(username="maestro_admin"),
             ),
         )
     ),
@@ -915,6 +1201,42 @@ FAULTS = (
         says="not built: IoT policy",
     ),
     Fault(
+        name="`up` failed, because a secret is scheduled for deletion",
+        phase="after",
+        plant=_both(_failed_before(types.SECRET, types.SECRET_VERSION), _deleted_while_in_use),
+        finds=("state-complete", "secrets-names"),
+        says="not built: secrets, secrets' values, release",
+    ),
+    Fault(
+        name="`up` failed, because something else made the ConfigMap",
+        phase="after",
+        plant=_both(_failed_before(types.CONFIG_MAP), _config_map(CLUSTER)),
+        finds=("state-complete", "config-map-name"),
+        says="not built: release",
+    ),
+    Fault(
+        name="`up` failed, because the namespace was made by hand",
+        phase="after",
+        plant=_failed_before(NAMESPACE),
+        finds=("state-complete", "namespace-name"),
+        says="not built: release",
+    ),
+    Fault(
+        name="`up` failed, because the release was installed by hand",
+        phase="after",
+        plant=_forget(types.RELEASE),
+        finds=("state-complete", "release-name"),
+        says="not built: release",
+    ),
+    Fault(
+        name="`up` failed, because an upgrade waits and the database still uses its parameter group",
+        phase="after",
+        plant=_modified(EngineVersion="18", AllowMajorVersionUpgrade=True),
+        leaves=("database-pending",),
+        says="that nothing waits: EngineVersion",
+        mend=_modified(EngineVersion="18", AllowMajorVersionUpgrade=True, ApplyImmediately=True),
+    ),
+    Fault(
         name="a move ended before the old cluster was left",
         phase="after",
         plant=_half_moved,
@@ -952,6 +1274,22 @@ FAULTS = (
         mend=_instance(status="available"),
     ),
     Fault(
+        name="the database is still being made",
+        phase="after",
+        plant=_instance(status="creating"),
+        finds=("database-available",),
+        says="database maestro-regional-xyz is creating",
+        mend=_instance(status="available"),
+    ),
+    Fault(
+        name="a change waits for the maintenance window",
+        phase="after",
+        plant=_modified(DBInstanceClass="db.m6g.large"),
+        leaves=("database-pending",),
+        says="that nothing waits: DBInstanceClass",
+        mend=_modified(DBInstanceClass="db.m6g.large", ApplyImmediately=True),
+    ),
+    Fault(
         name="the database takes connections without TLS",
         phase="after",
         plant=_no_tls,
@@ -964,6 +1302,7 @@ FAULTS = (
         plant=_instance(ca_certificate_identifier="rds-ca-2019"),
         finds=("database-tls",),
         says="its certificate is signed by rds-ca-2019",
+        mend=_modified(CACertificateIdentifier=CA_CERTIFICATE, ApplyImmediately=True),
     ),
     Fault(
         name="the database admits nobody",
@@ -977,7 +1316,23 @@ FAULTS = (
         phase="after",
         plant=_instance(backup_retention_period=0),
         finds=("database-backups",),
+        leaves=("database-backups",),
         says="backups are kept 0 days, and 1 are configured",
+    ),
+    Fault(
+        name="the database has no backup yet",
+        phase="after",
+        plant=_restorable(None),
+        leaves=("database-backups",),
+        says="there is no backup yet",
+        mend=_restorable(5),
+    ),
+    Fault(
+        name="the database's backups have stopped",
+        phase="after",
+        plant=_restorable(200),
+        finds=("database-backups",),
+        says="200 minutes ago",
     ),
     Fault(
         name="the pods log in as another than the restored database's user",
@@ -985,6 +1340,7 @@ FAULTS = (
         plant=_instance(master_username="maestro_admin"),
         finds=("database-user",),
         says="its master user is maestro_admin, and the pods log in as maestro",
+        mend=_database(username="maestro_admin"),
     ),
     Fault(
         name="the backups aren't replicated any more",
@@ -1031,6 +1387,7 @@ FAULTS = (
         plant=_more_rights,
         finds=("certificate-policy",),
         says="policy everything is on the certificate, too",
+        mend=_rights_as_before,
     ),
     Fault(
         name="the IoT policy was narrowed by hand",

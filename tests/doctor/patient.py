@@ -1,5 +1,6 @@
 """A stack in an emulated account and a cluster of plain objects, built or not, for the doctor to examine."""
 
+import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,11 @@ class Patient:
         backends = importlib.import_module(f"moto.{service}.models").__dict__[f"{service}_backends"]
         return backends[self.cloud.account_id][self.cloud.region]
 
+    def take(self, session: boto3.session.Session) -> None:
+        """Ask with these credentials from now on."""
+        self.session = session
+        _attach(self)
+
     def case(self) -> Case:
         settings = settings_of(self.stack)
         aws = Aws(self.session)
@@ -80,7 +86,7 @@ class Patient:
             aws=aws,
             api=self.cluster,
             state=self.state,
-            identity=Identity(account=ACCOUNT, partition="aws", arn=arn),
+            identity=Identity(account=ACCOUNT, partition=arn.split(":")[1], arn=arn),
             port_forward=True,
         )
 
@@ -139,7 +145,8 @@ def patient(folder: Path, **settings: object) -> Generator[Patient]:
     stack = stack_of(folder, **settings)
     parsed = settings_of(stack)
     world = world_of(parsed)
-    with in_process_cloud(REGION, world) as cloud:
+    # What a fault puts into the environment is taken out again.
+    with patch.dict(os.environ), in_process_cloud(REGION, world) as cloud:
         kubernetes = Kubernetes(root=stack.root, version="1.33", config_maps={})
         made = Patient(
             cloud=cloud,

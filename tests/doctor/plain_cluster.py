@@ -20,6 +20,10 @@ PLACES = {
         "/apis/admissionregistration.k8s.io/v1",
         "validatingwebhookconfigurations",
     ),
+    "ValidatingAdmissionPolicyBinding": (
+        "/apis/admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicybindings",
+    ),
     "SecretProviderClassPodStatus": (
         "/apis/secrets-store.csi.x-k8s.io/v1",
         "secretproviderclasspodstatuses",

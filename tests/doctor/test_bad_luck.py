@@ -4,7 +4,6 @@ import json
 import sys
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,16 @@ import jsonschema
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from checks.finding import Findings, Status
 from common.terminal import WIDTH, Colours
 from doctor.__main__ import main
 from doctor.api import LiveApi, with_token
 from doctor.as_json import SCHEMA, as_json
 from doctor.aws import Aws
 from doctor.catalogue import CATEGORIES
-from doctor.credentials import check_expiry, session_of
+from doctor.credentials import session_of
 from doctor.errors import RefusedError, UnaskedError, UnreachableError, UnusableError
 from doctor.memo import Memo
 from doctor.report import as_text
-from doctor.state import State
 from emulator.client import Emulation
 from maestro_stack.kubeconfig import eks_kubeconfig
 from tests.doctor import patient as p
@@ -71,31 +68,6 @@ def test_without_the_state_names_that_exist_are_unverified(built: Patient) -> No
     assert built.fails("before") == {}
     assert "pulumi isn't on the PATH" in built.unverified("before")["iot-policy-name"]
     assert built.examine().phase == "before"
-
-
-def test_an_empty_passphrase_fails(region: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    region.state = State(backend="s3://states", secrets_provider="passphrase")
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
-    assert "an empty passphrase" in region.fails()["state-secrets"]
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "something")
-    assert region.fails() == {}
-
-
-def test_a_webhook_that_might_refuse_us_is_unverified(region: Patient) -> None:
-    rule: Any = {"name": "validate.kyverno.svc", "rules": [{"resources": ["pods"]}], "failurePolicy": "Fail"}
-    region.cluster.objects.append(p.described("ValidatingWebhookConfiguration", "kyverno", webhooks=[rule]))
-    assert "that kyverno admit our objects" in region.unverified()["admission"]
-
-
-def test_without_an_engine_the_network_policy_is_unverified(region: Patient) -> None:
-    region.cluster.remove("DaemonSet", "aws-node")
-    assert region.unverified().keys() == {"network-policy"}
-
-
-def test_a_change_that_waits_for_its_window_is_unverified(built: Patient) -> None:
-    identifier = f"maestro-{p.CLUSTER}"
-    built.call("rds", "ModifyDBInstance", DBInstanceIdentifier=identifier, DBInstanceClass="db.t4g.small")
-    assert "DBInstanceClass until the window" in built.unverified()["database-pending"]
 
 
 def test_half_a_region_destroyed_by_hand_is_reported_part_by_part(built: Patient) -> None:
@@ -224,21 +196,18 @@ def test_nothing_to_ask_with_is_status_2_in_one_line(
     jsonschema.validate(json.loads(capsys.readouterr().out), SCHEMA)
 
 
-@pytest.mark.parametrize(
-    ("minutes", "status"), [(10, Status.FAILS), (90, Status.HOLDS), (None, Status.UNVERIFIED)]
-)
 @pytest.mark.usefixtures("nobody")
-def test_credentials_that_end_during_an_up_fail(
-    minutes: int | None, status: Status, monkeypatch: pytest.MonkeyPatch
+def test_expired_credentials_are_status_2_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "x")
-    if minutes is not None:
-        ends = datetime.now(UTC) + timedelta(minutes=minutes)
-        monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends.isoformat())
-    findings = Findings()
-    check_expiry(session_of({}, "us-east-1"), findings)
-    assert [finding.status for finding in findings.found] == [status]
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2026-01-01T00:00:00Z")
+    monkeypatch.chdir(p.ROOT)
+    assert main(["--config", str(p.ROOT / "tests/project/Pulumi.dev.yaml")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: AWS doesn't take these credentials")
+    assert "expired" in told
 
 
 # --- the kubeconfig ------------------------------------------------------------------------------
