@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 HOLDS, FAILS, UNUSABLE = 0, 1, 2
 EPILOG = """\
-before       what has to be there before `pulumi up`
-after        what `pulumi up` built, or how far it came
+before       what must exist before `pulumi up`
+after        what `pulumi up` built, or how far it got
 permissions  print the IAM policy and the ClusterRole that the stack's
              deployment, its preview or the doctor needs:
              python -m doctor permissions --for deploy
 
-Without a word: after, if the stack's state has anything; before, if not.
-Nothing is changed, and no secret's value is asked for. --port-forward, which takes
-more than reading on the cluster, asks the server's API through the API server.
+By default: after, if the stack's state has any resources; otherwise before.
+Nothing is changed, and no secret's value is read. --port-forward, which needs more
+than read access to the cluster, asks the server's API through the API server.
 
 exit status: 0 nothing fails; 1 something fails; 2 the command line, the configuration or
 the credentials can't be used; 130 interrupted. docs/doctor.md explains each question.
@@ -33,7 +33,7 @@ the credentials can't be used; 130 interrupted. docs/doctor.md explains each que
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m doctor",
-        description="Ask the stack's account and cluster every question that the rehearsal had to assume.",
+        description="Check in the stack's account and cluster everything that the rehearsal had to assume.",
         epilog=EPILOG,
         formatter_class=Help,
     )
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "--for",
         dest="purpose",
         choices=("deploy", "preview", "doctor"),
-        help="with permissions: whose",
+        help="with permissions: what they are for",
     )
     return parser
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _examine(options: argparse.Namespace, progress: Progress) -> int:
     progress("starting")
-    # Only now: --help shouldn't wait for Pulumi's and AWS's modules.
+    # Imported only now, so that --help doesn't wait for Pulumi's and AWS's modules.
     import pulumi
 
     from doctor.as_json import as_json, unusable

@@ -11,7 +11,7 @@ from doctor.question import Category, Question
 
 
 def _allowed(case: Case, findings: Findings) -> None:
-    """As the AWS provider judges its `allowedAccountIds` and `forbiddenAccountIds`."""
+    """Whether the AWS provider would accept the account, by `allowedAccountIds` and `forbiddenAccountIds`."""
     account = case.identity.account
     allowed, forbidden = (_accounts(case, key) for key in ("allowedAccountIds", "forbiddenAccountIds"))
     remedy = f"aws sts get-caller-identity; pulumi config set --path 'aws:allowedAccountIds[0]' {account}"
@@ -25,7 +25,7 @@ def _allowed(case: Case, findings: Findings) -> None:
         findings.holds(f"account {account}, as {case.identity.arn}")
     if case.identity.partition != case.partition:
         findings.fail(
-            f"the credentials are of partition {case.identity.partition}, and {case.settings.region} is in "
+            f"the credentials are for partition {case.identity.partition}, but {case.settings.region} is in "
             f"{case.partition}",
             "aws sts get-caller-identity",
         )

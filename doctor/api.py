@@ -1,4 +1,4 @@
-"""The cluster's API server, through the kubeconfig that the program would use; only GET."""
+"""The cluster's API server, through the kubeconfig that the program would use; GET requests only."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from doctor.errors import RefusedError, UnaskedError, UnreachableError
 from doctor.memo import Memo
 
 PAGE = 500
-"""Objects that one answer of a list has at most."""
+"""Maximum number of objects per page of a list."""
 _TIMEOUT = (5, 20)  # seconds, to connect and to read
 _OK, _UNAUTHENTICATED, _FORBIDDEN, _NOT_FOUND = 200, 401, 403, 404
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -26,35 +26,35 @@ class Api(Protocol):
     """How questions read the cluster."""
 
     def find(self, path: str) -> dict[str, Json] | None:
-        """An object, or None where there is none. Raises UnreachableError, RefusedError, UnaskedError."""
+        """An object, or None if it doesn't exist. Raises UnreachableError, RefusedError, UnaskedError."""
         ...
 
     def items(self, path: str, **query: str) -> list[dict[str, Json]]:
-        """A collection, also of a kind that the server doesn't know: it is empty then. Raises as `find`."""
+        """A collection; empty if the server doesn't know the kind. Raises as `find`."""
         ...
 
     def text(self, path: str, **query: str) -> str:
-        """What isn't JSON, such as a log. Raises as `find`."""
+        """A response that isn't JSON, such as a log. Raises as `find`."""
         ...
 
 
 class LiveApi:
-    """The real one. It connects when first asked, and any thread may ask."""
+    """The real API server. It connects on first use, and any thread may use it."""
 
     def __init__(self, kubeconfig: Callable[[], str | None], context: str | None) -> None:
-        """`kubeconfig` gives its text, or None for the shell's own. It may raise UnaskedError."""
+        """`kubeconfig` returns its text, or None for the shell's own. It may raise UnaskedError."""
         self._kubeconfig, self._context = kubeconfig, context
         self._lock = threading.Lock()
         self._client: Any = None
         self._once = Memo[bytes | None]()
 
     def find(self, path: str) -> dict[str, Json] | None:
-        """As Api has it."""
+        """See `Api`."""
         content = self._get(path)
         return None if content is None else cast("dict[str, Json]", json.loads(content))
 
     def items(self, path: str, **query: str) -> list[dict[str, Json]]:
-        """As Api has it; page by page."""
+        """See `Api`; reads page by page."""
         found: list[dict[str, Json]] = []
         asked = {**query, "limit": str(PAGE)}
         while content := self._get(path, **asked):
@@ -66,7 +66,7 @@ class LiveApi:
         return found
 
     def text(self, path: str, **query: str) -> str:
-        """As Api has it."""
+        """See `Api`."""
         return (self._get(path, **query) or b"").decode("utf-8", "replace")
 
     def _get(self, path: str, **query: str) -> bytes | None:
@@ -74,7 +74,7 @@ class LiveApi:
 
     def _request(self, path: str, query: Mapping[str, str]) -> bytes | None:
         client = self._connected()
-        # Of a Secret only its metadata is asked for, so that no value ever gets here.
+        # Only the metadata of Secrets is requested, so that no value ever gets here.
         headers = {"Accept": _METADATA if path.endswith("/secrets") else "application/json"}
         if path.endswith("/log"):
             headers = {"Accept": "*/*"}
@@ -88,7 +88,7 @@ class LiveApi:
         try:
             answer = client.rest_client.request(*prepared[:2], headers=prepared[2], _request_timeout=_TIMEOUT)
             status, content = int(answer.status), cast(bytes, answer.read())
-        except Exception as error:  # noqa: BLE001 urllib3's and the client's own have no common base
+        except Exception as error:  # noqa: BLE001 urllib3's and the client's errors have no common base
             raise UnreachableError(_short(str(error))) from None
         if status == _OK:
             return content
@@ -117,7 +117,7 @@ class LiveApi:
         try:
             given = self._kubeconfig()
             loaded: Any = client.Configuration()
-            logging.disable(logging.CRITICAL)  # the client logs what is told here as a finding
+            logging.disable(logging.CRITICAL)  # the client logs what is reported here as a finding
             if given is None:
                 config.load_kube_config(context=self._context, client_configuration=loaded)
             else:
@@ -135,14 +135,14 @@ class LiveApi:
 
 
 def with_token(kubeconfig: str, context: str | None) -> dict[str, Json]:
-    """The kubeconfig with the token that its command gives, if it executes one for the context.
+    """The kubeconfig with the token that its command prints, if the context's user has one.
 
-    The client would execute it, too, but go on without a token where it fails, and the API server's answer
-    wouldn't say why. Raises UnreachableError.
+    The client would run the command, too, but continue without a token if it fails, and then the API server's
+    answer wouldn't say why. Raises UnreachableError.
     """
     loaded = yaml.safe_load(kubeconfig)
     if not isinstance(loaded, dict):
-        raise UnreachableError("the kubeconfig is no mapping")
+        raise UnreachableError("the kubeconfig isn't a mapping")
     content = cast("dict[str, Json]", loaded)
     chosen = context or text(content, "current-context")
     name = next((text(record(c, "context"), "user") for c in _named(content, "contexts", chosen)), "")
@@ -180,7 +180,7 @@ def _token(execute: Mapping[str, Json]) -> str:
 
 
 def _message(content: bytes) -> str:
-    """What Kubernetes says in a Status, or whatever a proxy in between does."""
+    """The message of a Kubernetes Status, or whatever a proxy in between says."""
     try:
         answer = cast("dict[str, Json]", json.loads(content))
         return _short(text(answer, "message") or str(answer))
@@ -189,5 +189,5 @@ def _message(content: bytes) -> str:
 
 
 def _short(message: str) -> str:
-    """One line of a message that may be anything."""
+    """An arbitrary message as one line of bounded length."""
     return " ".join(message.split())[:300]

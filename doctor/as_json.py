@@ -1,4 +1,4 @@
-"""An examination for programs: JSON, and the schema that it keeps."""
+"""An examination for programs: as JSON, and the schema of that."""
 
 from checks.finding import Status
 from checks.report import check_json
@@ -10,7 +10,7 @@ FORMAT_VERSION = 1
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Json]:
-    """The whole examination, nothing shortened; `SCHEMA` describes it."""
+    """The whole examination, unabridged; `SCHEMA` describes it."""
     case = diagnosis.case
     return {
         "version": FORMAT_VERSION,

@@ -15,7 +15,7 @@ from doctor.calls import AWS_CALLS
 from doctor.errors import AwsError, RefusedError, UnaskedError
 from doctor.memo import Memo
 
-# Throttled calls are made again, five times in all. Source: boto3, "Retries", standard mode.
+# Throttled calls are retried, up to five attempts in all. Source: boto3, "Retries", standard mode.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     connect_timeout=5,
@@ -26,7 +26,7 @@ _DENIED = ("accessdenied", "unauthorized", "notauthorized", "authorizationerror"
 
 
 class Aws:
-    """One account in one region. Any thread may ask."""
+    """One account in one region. Any thread may use it."""
 
     def __init__(self, session: boto3.session.Session) -> None:
         self.session = session
@@ -35,7 +35,7 @@ class Aws:
         self._once = Memo[dict[str, Json]]()
 
     def call(self, action: str, **parameters: Json) -> dict[str, Json]:
-        """The answer to a call such as "eks:DescribeCluster", all its pages in one.
+        """The answer to a call such as "eks:DescribeCluster", with all pages merged.
 
         Raises:
             RefusedError: this identity may not make it.
@@ -48,7 +48,7 @@ class Aws:
         return self._once(key, lambda: self._call(action, parameters))
 
     def records(self, action: str, member: str, **parameters: Json) -> list[dict[str, Json]]:
-        """The objects of one list of the answer. Raises as `call` does."""
+        """The objects in one list of the answer. Raises as `call` does."""
         return records(self.call(action, **parameters), member)
 
     def _call(self, action: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
@@ -70,9 +70,9 @@ class Aws:
         return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
     def _client(self, service: str) -> BaseClient:
-        with self._lock:  # boto3's sessions aren't made for threads; clients are
+        with self._lock:  # boto3 sessions aren't thread-safe; clients are
             if service not in self._clients:
-                # The stubs have one overload a service.
+                # The stubs have one overload per service.
                 make = cast("_MakeClient", self.session.client)  # pyright: ignore[reportUnknownMemberType]
                 self._clients[service] = make(service, config=_CONFIG)
             return self._clients[service]

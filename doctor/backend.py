@@ -1,4 +1,4 @@
-"""state: does it outlive this machine, and is anything of the stack missing or half done?"""
+"""state: does it outlive this machine, and is any part of the stack missing or half done?"""
 
 import os
 
@@ -25,7 +25,7 @@ _PARTS = {
     types.POD_IDENTITY: ("Pod Identity association", 1),
     types.RELEASE: ("release", 1),
 }
-"""What every built stack has of AWS and the cluster: in words, and how many at least."""
+"""What every built stack has in AWS and the cluster: in words, and at least how many."""
 
 
 def _backend(case: Case, findings: Findings) -> None:
@@ -44,7 +44,7 @@ def _backend(case: Case, findings: Findings) -> None:
 
 
 def _secrets(case: Case, findings: Findings) -> None:
-    """The state holds the certificate's private key and the database's password, encrypted by this."""
+    """The state's secrets provider encrypts the certificate's private key and the database's password."""
     provider = case.known().secrets_provider
     is_empty = os.environ.get(PASSPHRASE) == "" and not os.environ.get(f"{PASSPHRASE}_FILE")
     findings.expect(
@@ -76,7 +76,7 @@ def _complete(case: Case, findings: Findings) -> None:
         not missing,
         f"all is built: {sum(1 for each in state.resources if each.id)} resources",
         f"not built: {', '.join(missing)}",
-        "mend what fails here; then `pulumi up` goes on where it stopped",
+        "fix what fails here; then `pulumi up` continues where it stopped",
     )
     if left := case.left_behind():
         findings.fail(

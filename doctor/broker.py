@@ -1,4 +1,4 @@
-"""broker: does AWS IoT speak as Maestro does, and let the server do what it will do?"""
+"""broker: does AWS IoT speak TLS as Maestro does, and allow the server's operations?"""
 
 import socket
 import ssl
@@ -16,12 +16,12 @@ DOMAIN = "iot:Data-ATS"
 REACH_SECONDS = 3.0
 TLS_13 = "IoTSecurityPolicy_TLS13_1_2_2022_10"
 POD = "maestro-0000000000-00000"
-"""Stands for a pod's name in a client id."""
+"""Stands in for a pod's name in a client id."""
 CONSUMER = "mc-east"
 
 
 def _tls(case: Case, findings: Findings) -> None:
-    """Maestro refuses anything below TLS 1.3, and endpoints of old accounts speak 1.2 only.
+    """Maestro refuses anything below TLS 1.3, and old accounts' endpoints only speak 1.2.
 
     Source: AWS IoT Core developer guide, "Configuring TLS settings in domain configurations".
     """
@@ -40,7 +40,7 @@ def _tls(case: Case, findings: Findings) -> None:
 
 
 def shake_hands(host: str, port: int, authorities: str, findings: Findings) -> None:
-    """Begin a connection as the server does, where the endpoint can be reached from here."""
+    """Begin a connection as the server does, if the endpoint can be reached from here."""
     context = ssl.create_default_context(cadata=authorities)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
@@ -92,7 +92,7 @@ def _attached(case: Case, findings: Findings) -> None:
         policies = case.aws.records("iot:ListAttachedPolicies", "policies", target=arn)
     except AwsError as refusal:
         absent(refusal, "ResourceNotFoundException")
-        return  # told by certificate-active
+        return  # reported by certificate-active
     names = [text(each, "policyName") for each in policies]
     findings.expect(
         own in names,
@@ -139,7 +139,7 @@ def _may(case: Case, findings: Findings) -> None:
         )
     except AwsError as refusal:
         absent(refusal, "ResourceNotFoundException")
-        return  # told by certificate-active
+        return  # reported by certificate-active
     allowed = [
         f"{action.lower()} {name}"
         for (action, _, name), result in zip(asked, results, strict=True)

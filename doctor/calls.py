@@ -10,7 +10,7 @@ READING = ("Describe", "Get", "List", "Simulate", "Test")
 """What the name of each call begins with."""
 
 _ANY = "*"
-"""AWS has no narrower resource for it. Source: Service Authorization Reference, by service."""
+"""AWS supports no narrower resource for these. Source: Service Authorization Reference, by service."""
 
 AWS_CALLS: Mapping[str, str] = {
     "sts:GetCallerIdentity": _ANY,
@@ -54,10 +54,10 @@ AWS_CALLS: Mapping[str, str] = {
         "arn:{partition}:secretsmanager:{region}:{account}:secret:{cluster}/maestro/*"
     ),
 }
-"""IAM action, which is also service and operation, to the resource that it is asked about."""
+"""From IAM action, which also names service and operation, to the resource that it is called on."""
 
 KUBERNETES_READS = (
-    # group, resources, verbs: as in a ClusterRole. Of Secrets only the metadata is asked for.
+    # group, resources, verbs: as in a ClusterRole. Only the metadata of Secrets is requested.
     ("", "namespaces, nodes, configmaps, pods, pods/log, events", "get list"),
     ("", "secrets", "list"),
     ("apps", "daemonsets, deployments", "get list"),
@@ -74,7 +74,7 @@ KUBERNETES_READS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What the resources of a policy are narrowed to."""
+    """The names to which a policy's resources are narrowed."""
 
     partition: str
     region: str
@@ -88,7 +88,7 @@ class Scope:
     parameter_groups: str
     """With a wildcard for the family."""
     database_key: str
-    """ARN of its own KMS key; empty without one, as the next ones."""
+    """ARN of its own KMS key; empty if there is none, as are the following."""
     secrets_key: str
     restored_from: str
     """ARN of what the database is restored from."""

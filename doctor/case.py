@@ -1,4 +1,4 @@
-"""The stack that is examined, and what several questions want of it."""
+"""The stack under examination, and what several questions need to know about it."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -29,12 +29,12 @@ _OF_CLUSTER: Mapping[str, tuple[str, ...]] = {
     types.SECRET: _SECRETS,
     types.SECRET_VERSION: _SECRETS,
 }
-"""What belongs to a cluster, by type: its logical names, without the cluster's."""
+"""By type, the logical names, without the cluster's, of what belongs to a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who asks."""
+    """The caller's identity."""
 
     account: str
     partition: str
@@ -42,7 +42,7 @@ class Identity:
 
     @property
     def principal(self) -> str:
-        """The ARN that IAM and EKS know a session by: its role's, but without its path."""
+        """The ARN that IAM and EKS use for a session: its role's, without the path."""
         parts = self.arn.split(":", 5)
         if parts[2] != "sts" or not parts[5].startswith("assumed-role/"):
             return self.arn
@@ -51,7 +51,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Everything that a question may look at."""
+    """Everything that a question may use."""
 
     stack: Stack
     settings: Settings
@@ -61,11 +61,11 @@ class Case:
     """Or why it can't be read."""
     identity: Identity
     port_forward: bool
-    """Whether the server may be reached through the API server's proxy, which takes more than reading."""
+    """Whether to reach the server through the API server's proxy, which needs more than read access."""
 
     @property
     def names(self) -> Names:
-        """The physical names that the program makes."""
+        """The physical names that the program gives."""
         return self.settings.names
 
     @property
@@ -75,24 +75,24 @@ class Case:
 
     @property
     def partition(self) -> str:
-        """Of the region, by its name."""
+        """The region's partition, from its name."""
         return partition_of(self.settings.region)
 
     def arn(self, service: str, resource: str) -> str:
-        """Of a resource in this account; IAM's carry no region."""
+        """The ARN of a resource in this account; IAM's have no region."""
         region = "" if service == "iam" else self.settings.region
         return f"arn:{self.partition}:{service}:{region}:{self.identity.account}:{resource}"
 
     def known(self) -> State:
-        """The state. Raises UnaskedError where it can't be read."""
+        """The state. Raises UnaskedError if it can't be read."""
         if isinstance(self.state, UnaskedError):
             raise self.state
         return self.state
 
-    # --- the cluster and its network, as EKS and EC2 have them ----------------------------------------
+    # --- the cluster and its network, according to EKS and EC2 ----------------------------------------
 
     def cluster(self) -> dict[str, Json]:
-        """The cluster. Raises AwsError where there is none, and as `Aws.call`."""
+        """The cluster. Raises AwsError if there is none, and as `Aws.call`."""
         return record(self.aws.call("eks:DescribeCluster", name=self.settings.cluster_name), "cluster")
 
     def vpc_id(self) -> str:
@@ -100,7 +100,7 @@ class Case:
         return self.settings.network.vpc_id or text(record(self.cluster(), "resourcesVpcConfig"), "vpcId")
 
     def cluster_security_group(self) -> str:
-        """Id. Raises as `cluster`."""
+        """Its id. Raises as `cluster`."""
         return text(record(self.cluster(), "resourcesVpcConfig"), "clusterSecurityGroupId")
 
     def admitted_groups(self) -> frozenset[str]:
@@ -108,7 +108,7 @@ class Case:
         return frozenset((self.cluster_security_group(), *self.settings.network.client_security_group_ids))
 
     def subnets(self) -> list[dict[str, Json]]:
-        """The database's: the configured ones, or those that the program chooses. Raises as `cluster`."""
+        """The database's subnets: those configured, or those the program chooses. Raises as `cluster`."""
         if given := self.settings.network.subnet_ids:
             return subnets_of(self.aws, given)
         network = record(self.cluster(), "resourcesVpcConfig")
@@ -121,11 +121,11 @@ class Case:
         return self.api.items("/api/v1/nodes")
 
     def daemon_sets(self) -> list[dict[str, Json]]:
-        """Of every namespace. Raises as Api."""
+        """The DaemonSets of all namespaces. Raises as Api."""
         return self.api.items("/apis/apps/v1/daemonsets")
 
     def server_pods(self) -> list[dict[str, Json]]:
-        """The server's, in its namespace. Raises as Api."""
+        """The server's pods, in its namespace. Raises as Api."""
         return self.api.items(
             f"/api/v1/namespaces/{self.settings.server.namespace}/pods",
             labelSelector="component=maestro-server",
@@ -133,23 +133,23 @@ class Case:
 
     @functools.cached_property
     def namespace_path(self) -> str:
-        """Path of the server's namespace on the API server."""
+        """The API server's path of the server's namespace."""
         return f"/api/v1/namespaces/{self.settings.server.namespace}"
 
     def has_built(self, *types: str) -> bool:
-        """Whether the state has all of these; what isn't built is told once, by state-complete.
+        """Whether the state has all of these types; what isn't built is reported once, by state-complete.
 
         Raises UnaskedError.
         """
         return all(self.built(type_) for type_ in types)
 
     def built(self, type_: str) -> tuple[Known, ...]:
-        """The state's resources of a type; of what belongs to a cluster, this one's. Raises UnaskedError."""
+        """The state's resources of a type, without those of another cluster. Raises UnaskedError."""
         own = {f"{name}-{self.settings.cluster_name}" for name in _OF_CLUSTER.get(type_, ())}
         return tuple(each for each in self.known().of_type(type_) if not own or each.name in own)
 
     def left_behind(self) -> tuple[Known, ...]:
-        """What the state still has of another cluster. Raises UnaskedError."""
+        """What the state still has that belongs to another cluster. Raises UnaskedError."""
         return tuple(
             each
             for type_ in _OF_CLUSTER
@@ -163,12 +163,12 @@ class Case:
 
 
 def absent(refusal: AwsError, *codes: str) -> None:
-    """Go on if AWS says that there is no such thing, which `codes` name; else raise."""
+    """Return if AWS says that the thing doesn't exist, by one of `codes`; raise any other refusal."""
     if refusal.code not in codes:
         raise refusal
 
 
 def containers(pod: dict[str, Json]) -> Iterable[dict[str, Json]]:
-    """Those of a pod or a pod template's owner."""
+    """The containers of a pod, or of an object with a pod template."""
     spec = dig(pod, "spec.template.spec") or pod.get("spec")
     return records(spec, "containers") if isinstance(spec, dict) else ()

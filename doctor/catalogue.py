@@ -1,4 +1,4 @@
-"""All questions, in the order in which they are told: first what the others rest on."""
+"""All questions, in the order of the report: first those that others depend on."""
 
 from doctor import account, backend, broker, cluster, database, pods, rights, secrets, taken, workload
 

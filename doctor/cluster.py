@@ -1,4 +1,4 @@
-"""cluster: is it there, does it answer, and what would reach the database from it?"""
+"""cluster: does it exist, does it answer, and could its pods reach the database?"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ NO_CLUSTER = "ResourceNotFoundException"
 ZONES_MIN = 2
 """RDS user guide, "Working with a DB instance in a VPC"."""
 FREE_ADDRESSES_MIN = 3
-"""For the instance, its standby or replacement, and what RDS keeps aside at a scaling or a failover."""
+"""For the instance, its standby or replacement, and what RDS reserves for scaling or a failover."""
 _BATCH = 150
-"""Values of one filter; EC2 takes 200."""
+"""Values per filter; EC2 accepts 200."""
 
 
 def _active(case: Case, findings: Findings) -> None:
@@ -34,7 +34,7 @@ def _active(case: Case, findings: Findings) -> None:
             f"aws eks list-clusters --region {region}; pulumi config set clusterName NAME",
         )
         return
-    # Its API is there while EKS changes it.
+    # The API stays available while EKS updates the cluster.
     findings.expect(
         status in ("ACTIVE", "UPDATING"),
         f"{name} is {status}",
@@ -44,7 +44,7 @@ def _active(case: Case, findings: Findings) -> None:
 
 
 def _version(case: Case, findings: Findings) -> None:
-    """The chart's own range."""
+    """Whether the version is in the chart's own range."""
     version = text(case.cluster(), "version")
     chart = yaml.safe_load((case.stack.root / CHART_PATH / "Chart.yaml").read_text(encoding="utf-8"))
     oldest = re.search(r"(\d+)\.(\d+)", str(chart["kubeVersion"]))
@@ -61,7 +61,7 @@ def _version(case: Case, findings: Findings) -> None:
 
 
 def _answers(case: Case, findings: Findings) -> None:
-    """Whether the API is reached from here, and knows us."""
+    """Whether the API can be reached from here, and accepts this identity."""
     try:
         version = case.api.find("/version") or {}
         case.api.find(case.namespace_path)
@@ -73,7 +73,7 @@ def _answers(case: Case, findings: Findings) -> None:
 
 
 def _why_not(case: Case) -> tuple[str, str]:
-    """What EKS says about it, and what to do."""
+    """What EKS says about the cause, and what to do."""
     name = case.settings.cluster_name
     try:
         cluster = case.cluster()
@@ -99,7 +99,7 @@ def _why_not(case: Case) -> tuple[str, str]:
 
 
 def _subnets(case: Case, findings: Findings) -> None:
-    """The database's subnets: enough zones, and addresses left in each."""
+    """Whether the database's subnets are in enough zones, with free addresses in each."""
     subnets = case.subnets()
     zones = sorted({text(subnet, "AvailabilityZone") for subnet in subnets})
     remedy = "pulumi config set --path 'network.subnetIds[0]' subnet-…"
@@ -119,7 +119,7 @@ def _subnets(case: Case, findings: Findings) -> None:
 
 
 def _groups(case: Case, findings: Findings) -> None:
-    """What security groups pods really carry: their nodes' interfaces', or those of a SecurityGroupPolicy.
+    """Whether the security groups that pods really have, from nodes or a SecurityGroupPolicy, are admitted.
 
     Source: Amazon EKS user guide, "Assign security groups to individual pods".
     """
@@ -158,7 +158,7 @@ def _interfaces(case: Case, instances: list[str]) -> Iterator[dict[str, Json]]:
 
 
 def _in_range(interface: dict[str, Json], cidrs: Sequence[str]) -> bool:
-    """Whether the database admits the interface by its address, whatever group it carries."""
+    """Whether the database admits the interface by its address, whatever its groups."""
     address = text(interface, "PrivateIpAddress")
     return bool(address) and any(ip_address(address) in ip_network(cidr, strict=False) for cidr in cidrs)
 
@@ -178,7 +178,7 @@ def _judge(findings: Findings, what: str, carried: list[set[str]], admitted: fro
 
 
 def _vpc(case: Case, findings: Findings) -> None:
-    """Whether a database that is built can stay where it is. Source: RDS, ModifyDBInstance."""
+    """Whether an existing database can stay where it is. Source: RDS, ModifyDBInstance."""
     there = [text(each.outputs, "vpcId") for each in case.built(types.SECURITY_GROUP)]
     vpc = case.vpc_id()
     if not there:

@@ -27,14 +27,14 @@ from engine.project import PLACEHOLDER
 _FILES = {"config_file": "sharedConfigFiles", "credentials_file": "sharedCredentialsFiles"}
 _ROLE_OF_WEB = "assumeRoleWithWebIdentity"
 LONGEST_UP = timedelta(minutes=40)
-"""The provider's own limit for making a database."""
+"""The provider's own timeout for creating a database."""
 
 
 def session_of(config: Mapping[str, str], region: str) -> boto3.session.Session:
-    """A session of the engine's flat configuration.
+    """A session from the engine's flat configuration.
 
     Raises:
-        UnusableError: there are no such credentials.
+        UnusableError: there are no credentials.
     """
     given = _decoded(config)
     core = Session()
@@ -64,7 +64,7 @@ def _none(why: str) -> UnusableError:
 
 
 def _decoded(config: Mapping[str, str]) -> dict[str, Json]:
-    """The provider's keys; objects and lists arrive as JSON text."""
+    """The provider's configuration; objects and lists arrive as JSON text."""
     given: dict[str, Json] = {}
     for key, value in config.items():
         namespace, _, name = key.partition(":")
@@ -81,14 +81,14 @@ def _take_keys(core: Session, given: Mapping[str, Json]) -> None:
     if any(key.startswith(PLACEHOLDER) for key in keys):
         raise UnusableError(
             "the stack's AWS keys are encrypted, and the doctor decrypts nothing\n"
-            "    give it the same identity by the environment, and a stack file without them: --config FILE"
+            "    give it the same identity in the environment, and a stack file without them: --config FILE"
         )
     if keys[0] and keys[1]:
         core.set_credentials(keys[0], keys[1], keys[2] or None)
 
 
 def _take_role(core: Session, role: Mapping[str, Json], region: str) -> None:
-    """Go on as a role; several are a chain."""
+    """Assume a role; several in turn are a chain."""
     source = core.get_credentials()
     if source is None:
         raise _none(f"there are none to take role {text(role, 'roleArn')} with")
@@ -125,12 +125,12 @@ def _in_region(core: Session, region: str) -> Callable[..., BaseClient]:
 
 
 def _use(core: Session, fetch: Callable[[], object], method: str) -> None:
-    # As botocore's own providers make them; the session has no setter for other than plain keys.
+    # As botocore's own providers do it; the session only has a setter for plain keys.
     cast(Any, core)._credentials = DeferredRefreshableCredentials(cast(Any, fetch), method)  # noqa: SLF001
 
 
 def check_expiry(session: boto3.session.Session, findings: Findings) -> None:
-    """Whether the credentials outlast an `up`; all but those of the environment are renewed by botocore."""
+    """Whether the credentials outlast an `up`; botocore renews all but those in the environment."""
     credentials = session.get_credentials()
     method = "" if credentials is None else credentials.method
     ends = cast("datetime | None", getattr(credentials, "_expiry_time", None))

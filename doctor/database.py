@@ -1,4 +1,4 @@
-"""database: can it be had, and is it as the program made it?"""
+"""database: can it be created, and is it as the program made it?"""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ _QUOTAS = {
 
 
 def _orderable(case: Case, findings: Findings) -> None:
-    """Class, engine, storage and Multi-AZ, as RDS offers them in the subnets' zones."""
+    """Whether RDS offers the class, engine, storage and Multi-AZ in the subnets' zones."""
     settings = case.settings.database
     version = settings.engine_version
     offers = [
@@ -90,12 +90,12 @@ def _support(case: Case, findings: Findings) -> None:
 
 
 def _quotas(case: Case, findings: Findings) -> None:
-    """What one more database takes of what is left. One that is built takes no more."""
+    """Whether the quotas leave room for one more database; one that exists needs no more."""
     if isinstance(case.state, State) and case.state.of_type(types.INSTANCE):
         findings.holds("the database is built, and needs no more of the quotas")
         return
     wanted = dict.fromkeys(_QUOTAS, 1)
-    wanted["DBParameterGroups"] = 2  # of the version, and of the one before
+    wanted["DBParameterGroups"] = 2  # for the version, and for the one before
     wanted["AllocatedStorage"] = case.settings.database.allocated_storage_gib
     for quota in case.aws.records("rds:DescribeAccountAttributes", "AccountQuotas"):
         name = text(quota, "AccountQuotaName")
@@ -112,7 +112,7 @@ def _quotas(case: Case, findings: Findings) -> None:
 
 
 def _keys(case: Case, findings: Findings) -> None:
-    """The database's and the secrets' own keys, where some are configured."""
+    """Whether the KMS keys that are configured for the database and the secrets can be used."""
     settings = case.settings
     given = {"RDS": settings.database.kms_key_arn, "Secrets Manager": settings.credentials.kms_key_arn}
     for service, arn in given.items():
@@ -142,10 +142,10 @@ def _judge_key(case: Case, findings: Findings, whose: str, arn: str) -> None:
 
 
 def _restorable(case: Case, findings: Findings) -> None:
-    """The snapshot, or the backups as of the time, and whether they fit the stack."""
+    """Whether the snapshot, or a backup for the given time, exists and fits the stack."""
     restore = case.settings.database.restore_from
     if restore is None:
-        findings.holds("the database is made anew")
+        findings.holds("the database isn't restored from a backup")
         return
     if isinstance(case.state, State) and case.state.of_type(types.INSTANCE):
         findings.holds("the database is built, and isn't restored again")
@@ -278,7 +278,7 @@ def _available(case: Case, findings: Findings) -> None:
         findings.fail(f"there is no database {name}", "pulumi refresh; pulumi up")
         return
     status = text(instance, "DBInstanceStatus")
-    # What RDS does by itself while the database serves. Source: RDS user guide, "Viewing DB instance status".
+    # What RDS does while the database stays available. Source: RDS user guide, "Viewing DB instance status".
     serving = ("available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring")
     findings.expect(
         status in serving,
@@ -315,7 +315,7 @@ def _tls(case: Case, findings: Findings) -> None:
 
 
 def _admits(case: Case, findings: Findings) -> None:
-    """The database's own security groups, as they are now."""
+    """Whether the database's security groups, as they are now, admit the pods."""
     instance = _instance(case)
     if instance is None:
         return
@@ -393,7 +393,7 @@ def _backups(case: Case, findings: Findings) -> None:
 
 
 def _user(case: Case, findings: Findings) -> None:
-    """Of a restored database it is the backup's, whatever the stack says."""
+    """Whether the pods use the right user: a restored database has the backup's, whatever the stack says."""
     instance = _instance(case)
     if instance is None:
         return
@@ -424,7 +424,7 @@ def _replicated(case: Case, findings: Findings) -> None:
 
 CATEGORY = Category(
     name="database",
-    question="Can it be had, and is it as the program made it?",
+    question="Can it be created, and is it as the program made it?",
     before=(
         Question(name="database-orderable", that="that RDS offers what is configured", ask=_orderable),
         Question(name="database-support", that="that its version is supported", ask=_support),

@@ -1,6 +1,6 @@
-"""Why a question wasn't asked.
+"""Why a question couldn't be asked.
 
-UnaskedError                 the question is then unverified, never passed or failed
+UnaskedError                 the question is then unverified: it neither holds nor fails
 ├── RefusedError             the identity lacks an action
 └── UnreachableError         the API server can't be asked at all
 """
@@ -15,7 +15,7 @@ class UnaskedError(Exception):
 
 
 class RefusedError(UnaskedError):
-    """The identity may not make the call that the question needs."""
+    """The identity lacks the permission for a call that the question needs."""
 
     def __init__(self, action: str) -> None:
         super().__init__(f"{action} is refused", f"grant {action}: python -m doctor permissions --for doctor")
@@ -23,11 +23,11 @@ class RefusedError(UnaskedError):
 
 
 class UnreachableError(UnaskedError):
-    """Nothing can be asked of the cluster."""
+    """The cluster can't be asked anything."""
 
 
 class AwsError(UnaskedError):
-    """AWS refused a call for a reason of its own, such as that there is no such thing."""
+    """AWS refused a call for another reason, such as that the thing doesn't exist."""
 
     def __init__(self, action: str, code: str, message: str) -> None:
         super().__init__(f"{action}: {code}: {message}")

@@ -1,4 +1,4 @@
-"""One examination: who asks, what is known of the stack, and every question at once."""
+"""One examination: the caller's identity, what is known about the stack, and all questions at once."""
 
 import time
 from collections.abc import Callable
@@ -23,10 +23,10 @@ Progress = Callable[[str], None]
 
 
 def case_of(stack: Stack, progress: Progress, *, port_forward: bool = False) -> Case:
-    """The stack as it can be asked about from here.
+    """Gather what the questions need.
 
     Raises:
-        maestro_stack.errors.MaestroError: its configuration isn't usable.
+        maestro_stack.errors.MaestroError: the stack's configuration can't be used.
         UnusableError: AWS can't be asked at all.
     """
     settings = settings_of(stack)
@@ -48,7 +48,7 @@ def case_of(stack: Stack, progress: Progress, *, port_forward: bool = False) -> 
 
 
 def diagnose(case: Case, phase: str | None, progress: Progress) -> Diagnosis:
-    """Ask everything of a phase; without one, of that which fits the state."""
+    """Ask all questions of a phase; if it is None, of the one that fits the state."""
     begun = time.monotonic()
     if phase is None:
         phase = "after" if isinstance(case.state, State) and case.state.is_built else "before"
@@ -68,7 +68,7 @@ def _identity(aws: Aws) -> Identity:
         answer = aws.call("sts:GetCallerIdentity")
     except UnaskedError as refusal:
         raise UnusableError(
-            f"AWS doesn't take these credentials, or can't be reached: {refusal}\n"
+            f"AWS doesn't accept these credentials, or can't be reached: {refusal}\n"
             "    try: aws sts get-caller-identity"
         ) from None
     arn = text(answer, "Arn")
@@ -76,7 +76,7 @@ def _identity(aws: Aws) -> Identity:
 
 
 def api_of(settings: Settings, aws: Aws, pulumi: Pulumi) -> Api:
-    """The cluster's API server, reached as the program's Kubernetes provider would."""
+    """The cluster's API server, reached as the program's Kubernetes provider would reach it."""
     access = settings.kubernetes
     kubeconfig = {
         "eks": lambda: _eks_kubeconfig(settings, aws),

@@ -1,4 +1,4 @@
-"""Each thing is asked once, however many questions want it at the same time."""
+"""Asks each thing once, however many questions need it at the same time."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class Memo(Generic[T]):
-    """Answers by key. A refusal is remembered, too."""
+    """Remembers answers by key, refusals included."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[Hashable, Future[T]] = {}
 
     def __call__(self, key: Hashable, ask: Callable[[], T]) -> T:
-        """The answer that `ask` gives, or gave. Raises what it raised."""
+        """What `ask` returns, or returned for this key before. Raises what it raised."""
         with self._lock:
             known = self._answers.get(key)
             answer = self._answers.setdefault(key, Future[T]()) if known is None else known

@@ -7,7 +7,7 @@ from doctor.aws import Aws
 
 
 def suitable(aws: Aws, vpc_id: str, ids: Sequence[str]) -> list[dict[str, Json]]:
-    """Of a cluster's subnets those in ordinary zones, off Outposts, without a route to an internet gateway.
+    """The cluster's subnets in ordinary zones, not on Outposts, without a route to an internet gateway.
 
     Raises as `Aws.call`.
     """
@@ -25,13 +25,13 @@ def suitable(aws: Aws, vpc_id: str, ids: Sequence[str]) -> list[dict[str, Json]]
 
 
 def subnets_of(aws: Aws, ids: Sequence[str]) -> list[dict[str, Json]]:
-    """Those that exist. Raises as `Aws.call`."""
+    """The subnets that exist, of those asked for. Raises as `Aws.call`."""
     by_id: Json = [{"Name": "subnet-id", "Values": json_list(ids)}]
     return aws.records("ec2:DescribeSubnets", "Subnets", Filters=by_id)
 
 
 def _public(aws: Aws, vpc_id: str, ids: Sequence[str]) -> Collection[str]:
-    """By their route table, or by the VPC's main one. Source: VPC user guide, "Subnet route tables"."""
+    """Those public by their route table, or the main one. Source: VPC user guide, "Subnet route tables"."""
     of_vpc: Json = [{"Name": "vpc-id", "Values": [vpc_id]}]
     tables = aws.records("ec2:DescribeRouteTables", "RouteTables", Filters=of_vpc)
     own = {text(each, "SubnetId") for table in tables for each in records(table, "Associations")} - {""}

@@ -1,7 +1,7 @@
-"""What the stack's providers need on AWS and on the cluster: one table, and the policies written from it.
+"""What the stack's providers need on AWS and on the cluster: one table, and the policies made from it.
 
 Sources: hashicorp/terraform-provider-aws, the calls of each resource's create, read, update and delete;
-Service Authorization Reference, the actions that a call demands besides its own.
+Service Authorization Reference, the actions that a call requires besides its own.
 """
 
 from collections import defaultdict
@@ -26,12 +26,12 @@ class Need:
 
     type: str
     resource: str
-    """Of the actions; the names are those that the program makes."""
+    """ARN template of what the actions apply to, with the names that the program gives."""
     reads: str
-    """Also at a refresh."""
+    """Actions also needed for a refresh."""
     writes: str = ""
     source: str
-    """File of the AWS provider, below internal/service, or the page that demands the action."""
+    """File of the AWS provider, below internal/service, or the page that requires the action."""
 
 
 _RDS = "arn:{partition}:rds:{region}:{account}"
@@ -247,11 +247,11 @@ _UNVERIFIED = (
     "secretsmanager:UpdateSecretVersionStage"
 )
 UNVERIFIED = frozenset(_UNVERIFIED.split())
-"""What no stack's life in the emulation calls: from the provider's source and AWS's documentation alone."""
+"""Actions that no test in the emulation calls: known only from the provider's source and AWS's docs."""
 
 _KUBERNETES_WRITES = (
-    # group, resources, what a preview needs, and a deployment besides. A preview's dry run of an update is a
-    # `patch`. The pods' own kinds are read while a release is waited for.
+    # group, resources, what a preview needs, what a deployment needs in addition. A preview's dry run of an
+    # update is a `patch`. Pods and what belongs to them are read while waiting for a release.
     ("", "namespaces, configmaps", "get list watch patch", "create update delete"),
     ("", "secrets", "get list", "create update delete"),
     ("", "pods, events, replicationcontrollers", "get list watch", ""),
@@ -264,7 +264,7 @@ _KUBERNETES_WRITES = (
 
 
 def actions_of(purpose: Purpose, scope: Scope) -> Mapping[str, frozenset[str]]:
-    """The actions by the resource that they are asked about; keys count where some are configured."""
+    """The actions by the resource that they apply to; KMS keys only if some are configured."""
     rows = [(action, template) for action, template in AWS_CALLS.items()]
     if purpose != "doctor":
         rows = [
@@ -280,7 +280,7 @@ def actions_of(purpose: Purpose, scope: Scope) -> Mapping[str, frozenset[str]]:
 
 
 def scope_of(case: Case) -> Scope:
-    """The names that the program makes, in this account."""
+    """The names that the program gives in this account."""
     names, database = case.names, case.settings.database
     rds = f"arn:{case.partition}:rds:{case.settings.region}:{case.identity.account}"
     restore, replication = database.restore_from, database.backup_replication
@@ -311,7 +311,7 @@ def scope_of(case: Case) -> Scope:
 
 
 def policy(purpose: Purpose, scope: Scope) -> dict[str, Json]:
-    """The IAM policy of a purpose."""
+    """The IAM policy for a purpose."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -322,7 +322,7 @@ def policy(purpose: Purpose, scope: Scope) -> dict[str, Json]:
 
 
 def cluster_role(purpose: Purpose, name: str) -> dict[str, Json]:
-    """The same on the cluster."""
+    """The ClusterRole for a purpose."""
     rules = KUBERNETES_READS
     if purpose != "doctor":
         rules = tuple(

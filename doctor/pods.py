@@ -1,4 +1,4 @@
-"""pods: does the server run, and if not, why, in the cluster's own words?"""
+"""pods: is the server running, and if not, why, in the cluster's own words?"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ SERVICE = "service"
 LOG_SECONDS = 900
 RESTARTS_MAX = 5
 _WORDS = 300
-"""Characters of an event's message that are told."""
+"""Characters of an event's message that are shown."""
 
 # What the server's log says when the broker drops or refuses it, and when that is over.
 # Source: open-cluster-management-io/sdk-go, pkg/cloudevents/generic/clients/baseclient.go.
@@ -39,7 +39,7 @@ REMEDIES = (
     (r"CrashLoop|Error|OOMKilled", "kubectl logs -n {namespace} deployment/maestro -c service --previous"),
     (r"Unhealthy", "kubectl logs -n {namespace} deployment/maestro -c service"),
 )  # fmt: skip
-"""What a pod's reason looks like, and where it leads. The first that knows it."""
+"""By pattern of a pod's reason, the command to run. The first match counts."""
 
 
 def _remedy(reason: str, namespace: str) -> str:
@@ -48,7 +48,7 @@ def _remedy(reason: str, namespace: str) -> str:
 
 
 def _release(case: Case, findings: Findings) -> None:
-    """As Helm's own record has it."""
+    """Whether the release is deployed, according to Helm's own record."""
     if not case.has_built(types.RELEASE):
         return
     name, namespace = case.settings.server.release_name, case.settings.server.namespace
@@ -58,17 +58,17 @@ def _release(case: Case, findings: Findings) -> None:
         return
     number_, status = newest
     if status in PENDING:
-        return  # told by release-name
+        return  # reported by release-name
     findings.expect(
         status == "deployed",
         f"release {name} is deployed, revision {number_}",
         f"release {name} is {status}",
-        f"helm history {name} -n {namespace}; when the pods' cause is mended, pulumi up",
+        f"helm history {name} -n {namespace}; when the cause in the pods is fixed, pulumi up",
     )
 
 
 def _ready(case: Case, findings: Findings) -> None:
-    """Every replica; for each that isn't, its own state's or its newest event's words."""
+    """Whether every replica is ready; for each that isn't, the words of its state or newest event."""
     namespace = case.settings.server.namespace
     deployment = case.api.find(f"/apis/apps/v1/namespaces/{namespace}/deployments/{DEPLOYMENT}")
     if deployment is None:
@@ -102,8 +102,8 @@ def _reasons(case: Case) -> Iterator[str]:
         if not _is_ready(pod):
             name = text(record(pod, "metadata"), "name")
             reason = _state(pod) or _newest(events, name) or text(record(pod, "status"), "phase")
-            yield reason.replace(name, "POD")  # so that what is wrong with all of them is told once
-    if not pods:  # none was let in, which its ReplicaSet is told
+            yield reason.replace(name, "POD")  # so that a problem of all pods is reported once
+    if not pods:  # none was admitted, and the event is about the ReplicaSet
         yield from filter(None, [_newest(events, f"{DEPLOYMENT}-")])
 
 
@@ -115,7 +115,7 @@ def _is_ready(pod: Mapping[str, Json]) -> bool:
 
 
 def _state(pod: Mapping[str, Json]) -> str:
-    """Why a container waits or has ended, but for those that only wait for others."""
+    """Why a container is waiting; empty if each only waits for others."""
     status = record(pod, "status")
     for each in (*records(status, "initContainerStatuses"), *records(status, "containerStatuses")):
         state = record(each, "state")
@@ -133,13 +133,13 @@ def _newest(events: list[dict[str, Json]], name: str) -> str:
 
 
 def _short(message: str) -> str:
-    """One line, without what could drive a terminal."""
+    """One line, without terminal escapes."""
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= _WORDS else f"{line[:_WORDS]}…"
 
 
 def _restarts(case: Case, findings: Findings) -> None:
-    """A first install's `migration` may restart once: see README.md."""
+    """Whether pods restart too often; a first install's `migration` may restart once: see README.md."""
     pods = case.server_pods()
     if not pods:
         return
@@ -158,7 +158,7 @@ def _restarts(case: Case, findings: Findings) -> None:
 
 
 def _mounted(case: Case, findings: Findings) -> None:
-    """What the CSI driver says that each pod has mounted."""
+    """Whether every pod has mounted its secrets, according to the CSI driver."""
     namespace = case.settings.server.namespace
     statuses = case.api.items(
         f"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{namespace}/secretproviderclasspodstatuses"
@@ -187,7 +187,7 @@ def _mounted(case: Case, findings: Findings) -> None:
 
 
 def _mqtt(case: Case, findings: Findings) -> None:
-    """A pod stays Ready while the broker refuses it: only its log tells."""
+    """Whether the pods are connected: one that the broker refuses stays Ready, and only its log says so."""
     silent: list[str] = []
     pods = [pod for pod in case.server_pods() if text(record(pod, "status"), "phase") == "Running"]
     for pod in pods:
@@ -219,7 +219,7 @@ def _mqtt(case: Case, findings: Findings) -> None:
 
 
 def _api(case: Case, findings: Findings) -> None:
-    """The REST API and its consumers, through the API server's proxy."""
+    """Whether the REST API lists its consumers, through the API server's proxy."""
     path = f"{case.namespace_path}/services/{HTTP_SERVICE}:{HTTP_PORT}/proxy/api/maestro/v1/consumers"
     if not case.port_forward:
         findings.unverified("that its API answers", "python -m doctor after --port-forward")

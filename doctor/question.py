@@ -1,4 +1,4 @@
-"""What a question is, and how all of them are asked at once."""
+"""Questions, and how all of them are asked at once."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -10,7 +10,7 @@ from doctor.case import Case
 from doctor.errors import UnaskedError
 
 AT_ONCE = 24
-"""Questions that are under way at the same time; they wait for AWS, not for this machine."""
+"""How many questions are asked at the same time; they wait for AWS, not for this machine."""
 PAGE = "docs/doctor.md"
 
 
@@ -19,32 +19,32 @@ class Question:
     """One thing to ask."""
 
     name: str
-    """Its anchor in docs/doctor.md, too."""
+    """Also its anchor in docs/doctor.md."""
     that: str
-    """What is unverified where it can't be asked: "that the cluster is ACTIVE"."""
+    """What is unverified if it can't be asked: "that the cluster is ACTIVE"."""
     ask: Callable[[Case, Findings], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """Questions that are told together."""
+    """Questions that are reported together."""
 
     name: str
     question: str
     before: tuple[Question, ...] = ()
     """Asked before anything is built."""
     after: tuple[Question, ...] = ()
-    """Asked of what is built, half of it included."""
+    """Asked about what is built, even if only half of it is."""
 
     def of(self, phase: str) -> tuple[Question, ...]:
-        """Those of a phase, "before" or "after"."""
+        """The questions of a phase, "before" or "after"."""
         return self.before if phase == "before" else self.after
 
 
 def ask_all(
     categories: Sequence[Category], case: Case, phase: str, progress: Callable[[str], None]
 ) -> tuple[Check, ...]:
-    """Every category's answer."""
+    """The answers of every category."""
     asked = [(category, question) for category in categories for question in category.of(phase)]
     with ThreadPoolExecutor(AT_ONCE) as together:
         answers = {together.submit(_answer, question, case): question for _, question in asked}
@@ -74,6 +74,6 @@ def _answer(question: Question, case: Case) -> tuple[Finding, ...]:
 
 
 def _placed(finding: Finding, question: Question) -> Finding:
-    """The finding with its question's name, and if it fails with the page that explains it."""
+    """The finding with its question's name and, if it fails, the page that explains it."""
     page = finding.page or f"{PAGE}#{question.name}"
     return replace(finding, name=question.name, page=page if finding.status is Status.FAILS else None)

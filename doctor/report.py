@@ -1,4 +1,4 @@
-"""What the person sees: what fails and what is unverified first."""
+"""The report for people: what fails and what is unverified comes first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from doctor.case import Case
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """One examination of a stack."""
+    """The result of examining a stack."""
 
     case: Case
     phase: str
@@ -19,7 +19,7 @@ class Diagnosis:
     seconds: float
 
     def findings(self, status: Status) -> list[Finding]:
-        """Those that stand so, in order."""
+        """The findings with this status, in order."""
         return [finding for check in self.checks for finding in check.findings if finding.status is status]
 
     @property
@@ -29,7 +29,7 @@ class Diagnosis:
 
 
 def as_text(diagnosis: Diagnosis, colour: Colours, *, verbose: bool) -> str:
-    """The report for a person."""
+    """The report as text."""
     return "\n".join(_lines(diagnosis, colour, verbose=verbose)) + "\n"
 
 

@@ -11,7 +11,7 @@ _ALLOWED = "allowed"
 
 
 def _may(case: Case, findings: Findings) -> None:
-    """Of IAM's own simulator; conditions on a call's content aren't in it, and no resource's own policy.
+    """Asks IAM's own simulator, which ignores conditions on a call's content and resource-based policies.
 
     Source: IAM API reference, SimulatePrincipalPolicy.
     """
@@ -22,13 +22,13 @@ def _may(case: Case, findings: Findings) -> None:
     wanted = actions_of("deploy", scope_of(case))
     denied: set[str] = set()
     for resource, actions in wanted.items():
-        asked = actions - {"sts:GetCallerIdentity"}  # needs no grant, and would be told as denied
+        asked = actions - {"sts:GetCallerIdentity"}  # needs no grant, and would be reported as denied
         results = case.aws.records(
             "iam:SimulatePrincipalPolicy",
             "EvaluationResults",
             PolicySourceArn=principal,
             ActionNames=json_list(sorted(asked)),
-            # The simulator takes no wildcard in a resource: any name stands for those that AWS makes up.
+            # The simulator accepts no wildcard in a resource: any name stands for those that AWS generates.
             ResourceArns=json_list([resource if resource == "*" else resource.replace("*", "x")]),
         )
         denied |= {text(r, "EvalActionName") for r in results if text(r, "EvalDecision") != _ALLOWED}
@@ -42,7 +42,7 @@ def _may(case: Case, findings: Findings) -> None:
 
 
 def _principal(case: Case) -> str:
-    """With the role's path, which the session's own ARN leaves out."""
+    """The principal, with the role's path, which the session's own ARN leaves out."""
     principal = case.identity.principal
     if ":role/" not in principal:
         return principal

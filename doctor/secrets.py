@@ -1,4 +1,4 @@
-"""secrets: would a pod that starts now get its secrets, and has each that runs the current ones?"""
+"""secrets: would a pod that starts now get its secrets, and do running pods have the current ones?"""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ AGAIN = "pulumi refresh; pulumi up"
 
 
 def _wanted(case: Case) -> tuple[str, ...]:
-    """The secrets that the state has with a value: what isn't built is told by state-complete."""
+    """The secrets that have a value in the state: what isn't built is reported by state-complete."""
     valued = {text(version.outputs, "secretId") for version in case.built(types.SECRET_VERSION)}
     return tuple(text(each.outputs, "name") for each in case.built(types.SECRET) if each.id in valued)
 
@@ -58,7 +58,7 @@ def _there(case: Case, findings: Findings) -> None:
 
 
 def _versions(case: Case, findings: Findings) -> None:
-    """The pods' annotations name the versions that they started with: the program puts them there."""
+    """Whether the pods have the current versions: annotations set by the program say which they have."""
     pods = case.server_pods()
     for name in _wanted(case):
         found = _secret(case, name)
@@ -79,7 +79,7 @@ def _versions(case: Case, findings: Findings) -> None:
 
 
 def _association(case: Case) -> Association | None:
-    """The pods' association and its role, as EKS and IAM have them."""
+    """The pods' association and its role, according to EKS and IAM."""
     cluster: dict[str, Json] = {"clusterName": case.settings.cluster_name}
     found = case.aws.records(
         "eks:ListPodIdentityAssociations",
@@ -114,7 +114,7 @@ def _association(case: Case) -> Association | None:
 
 
 def _managed(case: Case, arn: str) -> str | Missing:
-    """Somebody else's policy. What may not be read is unknown, and the evaluator goes on without it."""
+    """A policy of somebody else's. If it may not be read, it is unknown, and the evaluator ignores it."""
     try:
         policy = record(case.aws.call("iam:GetPolicy", PolicyArn=arn), "Policy")
         version = text(policy, "DefaultVersionId")
@@ -125,7 +125,7 @@ def _managed(case: Case, arn: str) -> str | Missing:
 
 
 def _key(case: Case, id_: str) -> Document:
-    """A secret's own key, with its policy."""
+    """A secret's own KMS key, with its policy."""
     try:
         arn = text(record(case.aws.call("kms:DescribeKey", KeyId=id_), "KeyMetadata"), "Arn")
         return Document(arn=arn, content=text(case.aws.call("kms:GetKeyPolicy", KeyId=arn), "Policy"))
@@ -134,7 +134,7 @@ def _key(case: Case, id_: str) -> Document:
 
 
 def _document(value: Json) -> str:
-    """botocore decodes the policy documents of IAM's answers."""
+    """The document as JSON text: botocore decodes those in IAM's answers."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -190,7 +190,7 @@ def _reads(case: Case, findings: Findings) -> None:
         session = session_of(_pod(case), association, case.settings.region)
     except AwsError as refusal:
         absent(refusal, "NoSuchEntity", GONE)
-        return  # told by pods-role, as the next
+        return  # reported by pods-role, as is the next
     except MountError:
         return
     for name in _wanted(case):

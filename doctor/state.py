@@ -1,4 +1,4 @@
-"""What Pulumi's state has of the stack, read by `pulumi`; encrypted values stay so."""
+"""What Pulumi's state says about the stack, read with `pulumi`; encrypted values stay encrypted."""
 
 import json
 import os
@@ -21,19 +21,19 @@ _UNKNOWN_STACK = "no stack named"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """One resource of the state."""
+    """One resource in the state."""
 
     type: str
     name: str
     """Logical name."""
     id: str
     outputs: Mapping[str, Json]
-    """Secrets are envelopes of the engine's, not values."""
+    """Secrets are the engine's encrypted envelopes, not values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """An operation that the engine began and never noted the end of."""
+    """An operation that the engine began, and whose end it never recorded."""
 
     type: str
     name: str
@@ -42,24 +42,24 @@ class Pending:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A stack's state; one that was never made has no resources."""
+    """A stack's state; without resources if the stack doesn't exist."""
 
     backend: str
     """URL."""
     secrets_provider: str
-    """As the state names it: passphrase, cloud, service; empty where there is no state yet."""
+    """As the state names it: passphrase, cloud, service; empty if there is no state yet."""
     resources: tuple[Known, ...] = ()
     pending: tuple[Pending, ...] = ()
 
     @property
     def outputs(self) -> Mapping[str, Json]:
-        """The stack's own."""
+        """The stack's outputs."""
         nothing: Mapping[str, Json] = {}
         return next((known.outputs for known in self.of_type(STACK_TYPE)), nothing)
 
     @property
     def is_built(self) -> bool:
-        """Whether anything of it was made."""
+        """Whether any part of the stack was built."""
         return any(not known.type.startswith("pulumi:") for known in self.resources)
 
     def of_type(self, type_: str) -> tuple[Known, ...]:
@@ -74,7 +74,7 @@ class Pulumi:
         self._root, self._stack = root, stack
 
     def state(self) -> State:
-        """The stack's state. Raises UnaskedError where it can't be read."""
+        """The stack's state. Raises UnaskedError if it can't be read."""
         with ThreadPoolExecutor(2) as together:
             asked = together.submit(self._ask, "whoami", "--json")
             export = together.submit(self._ask, "stack", "export", "--stack", self._stack)

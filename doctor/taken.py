@@ -1,7 +1,7 @@
 """names: is each physical name free, or this stack's own?
 
-What is there and isn't in the state would make `up` fail with AWS's or the cluster's own message; the remedy
-is the row of engine.remedies that knows it.
+A name that is taken by something outside the state would make `up` fail with a message of AWS's or the
+cluster's; the remedy is the one in engine.remedies that matches that message.
 """
 
 from collections.abc import Mapping
@@ -27,15 +27,15 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalli
 
 @dataclass(frozen=True, kw_only=True)
 class _Thing:
-    """Something that has a name which `up` wants."""
+    """Something with a name that `up` wants to use."""
 
     what: str
     """In words, with the name."""
     type: str
     refusal: str = "already exists"
-    """What `up` would be told, and engine.remedies knows."""
+    """The message that `up` would get, which engine.remedies knows."""
     why: str = ""
-    """What else there is to say of a stranger's."""
+    """What else to say if it isn't this stack's."""
 
 
 def _remedy(message: str) -> str:
@@ -45,7 +45,7 @@ def _remedy(message: str) -> str:
 
 
 def _judge(case: Case, findings: Findings, thing: _Thing, physical: str | None) -> None:
-    """By the id of what has the name; None if nothing does."""
+    """Judge by `physical`, the id of what has the name; None if nothing has it."""
     if physical is None:
         findings.holds(f"{thing.what} is free")
     elif case.is_ours(thing.type, physical):
@@ -56,7 +56,7 @@ def _judge(case: Case, findings: Findings, thing: _Thing, physical: str | None) 
 
 
 def _found(case: Case, action: str, *gone: str, **parameters: Json) -> dict[str, Json] | None:
-    """AWS's answer about a thing; None where it says that there is none."""
+    """AWS's answer about a thing; None if it doesn't exist."""
     try:
         return case.aws.call(action, **parameters)
     except AwsError as refusal:
@@ -195,7 +195,7 @@ def _owners(found: Mapping[str, Json]) -> str:
 def newest_revision(case: Case) -> tuple[int, str] | None:
     """Number and status of the release's newest revision; None without a release. Raises as Api.
 
-    Helm's own record of it: Secrets labelled owner=helm, of which only the metadata is read.
+    Read from Helm's own record: Secrets labelled owner=helm, of which only the metadata is read.
     Source: Helm, pkg/storage/driver/secrets.go.
     """
     of_release = f"owner=helm,name={case.settings.server.release_name}"
@@ -207,7 +207,7 @@ def newest_revision(case: Case) -> tuple[int, str] | None:
 
 def _release(case: Case, findings: Findings) -> None:
     if case.settings.server.install == "external":
-        return  # told by namespace-name
+        return  # reported by namespace-name
     newest = newest_revision(case)
     what = f"release {case.settings.server.release_name}"
     if newest and newest[1] in PENDING:

@@ -1,4 +1,4 @@
-"""workload: has the cluster what the pods need, and room for them?"""
+"""workload: does the cluster have what the pods need, and room for them?"""
 
 import re
 from collections import defaultdict
@@ -20,7 +20,7 @@ _INSTALL_DRIVER = (
     "aws eks create-addon --cluster-name {cluster} --addon-name aws-secrets-store-csi-driver-provider"
 )
 ARCHITECTURES = frozenset({"amd64"})
-"""Of the default image, whose pipeline names no others. An image of one's own may have more."""
+"""Of the default image, whose pipeline names no others. A custom image may have more."""
 _UNITS = {
     "": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
@@ -53,7 +53,7 @@ def _ready(daemon_set: Mapping[str, Json], what: str, findings: Findings) -> Non
 
 
 def _driver(case: Case, findings: Findings) -> None:
-    """The provider takes its tokens from the driver since 3.0, so the driver must ask for them.
+    """Whether it is installed and requests tokens: since 3.0 the provider gets its tokens from the driver.
 
     Source: secrets-store-csi-driver-provider-aws, pull request 561.
     """
@@ -86,7 +86,7 @@ def _provider(case: Case, findings: Findings) -> None:
 
 
 def _admission(case: Case, findings: Findings) -> None:
-    """Who may refuse our objects: only a dry run on the cluster tells, and that isn't reading."""
+    """Whether anything may refuse our objects: only a dry run on the cluster shows it, which isn't a read."""
     group = "/apis/admissionregistration.k8s.io/v1"
     webhooks = [
         _name(each)
@@ -104,7 +104,7 @@ def _admission(case: Case, findings: Findings) -> None:
 
 
 def _is_about_us(webhook: Mapping[str, Json]) -> bool:
-    """Whether it can refuse what a release is made of; EKS's own only looks at its own resources."""
+    """Whether it can refuse a release's objects; EKS's own webhooks only look at EKS's resources."""
     ours = {"pods", "deployments", "namespaces", "services", "configmaps", "serviceaccounts", "*", "*/*"}
     if text(webhook, "failurePolicy", "Fail") == "Ignore" or text(webhook, "name").endswith(".amazonaws.com"):
         return False
@@ -115,7 +115,7 @@ def _is_about_us(webhook: Mapping[str, Json]) -> bool:
 
 
 def _network_policy(case: Case, findings: Findings) -> None:
-    """Without an engine the policy is only paper. Source: Amazon EKS user guide, "Limit Pod traffic"."""
+    """Whether anything enforces NetworkPolicies. Source: Amazon EKS user guide, "Limit Pod traffic"."""
     engines = [
         _name(each)
         for each in case.daemon_sets()
@@ -152,7 +152,7 @@ class Resources:
     pods: Decimal = Decimal(1)
 
     def times_in(self, free: "Resources") -> int:
-        """How often they fit in."""
+        """How many times they fit into `free`."""
         pairs = ((free.cpu, self.cpu), (free.memory, self.memory), (free.pods, self.pods))
         return max(0, min(int(room // each) for room, each in pairs if each))
 
@@ -166,7 +166,7 @@ def quantity(given: str) -> Decimal:
 
 
 def _room(case: Case, findings: Findings) -> None:
-    """Room for the replicas, and for one more while they are rolled, on nodes that take them."""
+    """Whether there is room for the replicas, and one more while they roll, on nodes that accept them."""
     server = case.settings.server
     wanted = Resources(quantity(server.requests.cpu), quantity(server.requests.memory))
     taken = _taken(case)
@@ -232,7 +232,7 @@ def _free(node: Mapping[str, Json], taken: Resources) -> Resources:
 
 
 def _takes(node: Mapping[str, Json], deployment: Mapping[str, Json], labels: Mapping[str, Json]) -> bool:
-    """Whether the scheduler may place a pod there. Affinities aren't looked at."""
+    """Whether the scheduler may place a pod there. Affinities aren't considered."""
     if flag(record(node, "spec"), "unschedulable"):
         return False
     if any(labels.get(key) != value for key, value in record(deployment, "nodeSelector").items()):
@@ -264,7 +264,7 @@ _PROVIDER = Question(name="csi-provider", that="that its AWS provider is install
 
 CATEGORY = Category(
     name="workload",
-    question="Has the cluster what the pods need, and room for them?",
+    question="Does the cluster have what pods need, and room for them?",
     before=(
         _AGENT,
         _DRIVER,
