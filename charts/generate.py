@@ -74,7 +74,7 @@ def read_values(values_text: str, schema: Schema) -> list[Value]:
             key, path = str(key_node.value), f"{prefix}{key_node.value}"
             part = schema.get("properties", {}).get(key)
             if part is None:
-                raise UndocumentedError(f"values.yaml has {path}, values.schema.json hasn't")
+                raise UndocumentedError(f"values.yaml has {path}, but values.schema.json doesn't")
             if isinstance(value_node, yaml.MappingNode) and "properties" in part:
                 yield from walk(value_node, cast("dict[str, object]", defaults[key]), part, f"{path}.")
                 continue
@@ -98,7 +98,7 @@ def read_values(values_text: str, schema: Schema) -> list[Value]:
 
 
 def code(value: object) -> str:
-    """The value as Markdown code, in the JSON that is also YAML."""
+    """The value as Markdown code, in JSON, which is also YAML."""
     return f"`{json.dumps(value)}`"
 
 
@@ -122,7 +122,7 @@ def required_table(values: list[Value]) -> str:
 
 
 def optional_table(values: list[Value]) -> str:
-    """The table of values with one."""
+    """The table of values with a usable default."""
     return table(
         ("Value", "Accepts", "Default", "Meaning"),
         [(f"`{v.path}`", v.accepts, code(v.default), v.meaning) for v in values if not v.is_required],
@@ -138,7 +138,7 @@ def with_block(text: str, name: str, block: str) -> str:
 
 
 def readme_with_tables(readme: str, values_text: str, schema_text: str) -> str:
-    """The README with both tables made anew."""
+    """The README with both tables regenerated."""
     values = read_values(values_text, cast("Schema", json.loads(schema_text)))
     readme = with_block(readme, "required values", required_table(values))
     return with_block(readme, "optional values", optional_table(values))
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None, chart: Path = CHART) -> None:
         return
     if options.check:
         raise SystemExit(
-            "charts/maestro-server-eso/README.md: the tables aren't those of values.yaml and the schema."
+            "charts/maestro-server-eso/README.md: the tables don't match values.yaml and the schema."
             " Run: python charts/generate.py"
         )
     readme.write_text(after, encoding="utf-8", newline="\n")

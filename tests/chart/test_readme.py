@@ -48,7 +48,7 @@ def test_a_stale_table_fails_the_check_and_says_what_to_run(copy_of_chart: Path)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("deployment:\n", "deployment:\n  surprise: 1\n", "deployment.surprise, values.schema.json hasn't"),
+        ("deployment:\n", "deployment:\n  surprise: 1\n", "deployment.surprise, but values.schema"),
         ("  # -- Image repository.\n", "", "image.repository needs a '# --' comment"),
     ],
 )

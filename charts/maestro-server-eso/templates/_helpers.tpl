@@ -1,11 +1,11 @@
-{{/* What selects the server's pods. A Deployment's selector can't change, so neither may these. */}}
+{{/* Labels that select the server's pods. A Deployment's selector can't change, so neither may these. */}}
 {{- define "maestro-server-eso.selectorLabels" -}}
 app.kubernetes.io/name: maestro
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 component: maestro-server
 {{- end }}
 
-{{/* Labels of every object but the pods, which the chart's version would restart. */}}
+{{/* Labels of every object except the pods, which a new chart version would restart. */}}
 {{- define "maestro-server-eso.labels" -}}
 {{ include "maestro-server-eso.selectorLabels" . }}
 app.kubernetes.io/component: server
@@ -16,7 +16,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/*
 Host and port of the MQTT endpoint, and the region that the host names, if any. They never fail, whatever the
-endpoint: configmap.yaml alone judges it, so that its error is the one that people see.
+endpoint: configmap.yaml alone validates it, so that its error is the one that users see.
 */}}
 {{- define "maestro-server-eso.brokerHost" -}}
 {{- .Values.broker.endpoint | default "" | lower | regexFind "^[^:]*" -}}
@@ -50,7 +50,7 @@ topics:
   agentEvents: {{ printf "$share/statussubscribers/%s/agentevents" $topics | quote }}
 {{- end }}
 
-{{/* Certificates that may sign the database's, or nothing: configmap-rds-ca.yaml judges them. */}}
+{{/* CA certificates that may sign the database's, or nothing: configmap-rds-ca.yaml validates them. */}}
 {{- define "maestro-server-eso.rdsCa" -}}
 {{- $shipped := printf "files/rds-ca/%s.pem" (include "maestro-server-eso.region" .) -}}
 {{- .Values.database.caBundle | default (.Files.Get $shipped) | replace "\r" "" | trim -}}
