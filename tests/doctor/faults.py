@@ -722,7 +722,7 @@ FAULTS = (
         phase="before",
         plant=lambda made: setattr(made, "arn", f"arn:aws-cn:iam::{p.ACCOUNT}:user/me"),
         finds=("account-allowed",),
-        says="the credentials are of partition aws-cn, and us-east-1 is in aws",
+        says="the credentials are for partition aws-cn, but us-east-1 is in aws",
     ),
     Fault(
         name="the region isn't enabled",

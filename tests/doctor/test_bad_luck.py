@@ -206,7 +206,7 @@ def test_expired_credentials_are_status_2_in_one_line(
     monkeypatch.chdir(p.ROOT)
     assert main(["--config", str(p.ROOT / "tests/project/Pulumi.dev.yaml")]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("error: AWS doesn't take these credentials")
+    assert told.startswith("error: AWS doesn't accept these credentials")
     assert "expired" in told
 
 
