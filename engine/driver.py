@@ -1,8 +1,8 @@
 """One stack of the unmodified program on the real Pulumi engine.
 
 The program runs in this process as an inline program of Pulumi's Automation API, so that no Python language
-host is needed. Its `Stack.up` and the like aren't used: around each operation they run the CLI several times
-more. What the engine writes (its state, a copy of the project that names the plugins) stays in one
+host is needed. Its `Stack.up` and the like aren't used: they run the CLI several more times for each
+operation. What the engine writes (its state, a copy of the project that names the plugins) stays in one
 folder; the checkout is only read.
 """
 
@@ -36,14 +36,14 @@ from engine.project import PLACEHOLDER, Stack, read_mapping, read_yaml
 from engine.remedies import remedies_of
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the variable's name
-DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
+DEFAULT_PASSPHRASE = "rehearsal"  # noqa: S105 encrypts only made-up values
 _OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 Listener = Callable[[str], None]
 """Called with each line that the engine prints."""
 
 
 class EngineError(Exception):
-    """The engine couldn't work at all; the text says why and what to do."""
+    """The engine couldn't run at all; the text says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Result:
 
     @property
     def changes(self) -> dict[str, str]:
-        """By `type name`: the operation, where it changes something."""
+        """By `type name`: the operations that change something."""
         return {
             f"{s.type} {s.name}": s.operation
             for s in self.steps
@@ -69,16 +69,16 @@ class Result:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many steps of each operation."""
+        """Number of steps for each operation."""
         return Counter(step.operation for step in self.steps)
 
     def of(self, operation: str) -> list[str]:
-        """Types of the resources that an operation was done to."""
+        """Types of the resources on which an operation was performed."""
         return sorted(step.type for step in self.steps if step.operation == operation)
 
 
 class Engine:
-    """The engine over one stack."""
+    """The engine, for one stack."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -93,10 +93,10 @@ class Engine:
     ) -> None:
         """Prepare `folder`; `environment` says where `plugins` work, `secrets` are set encrypted, by path.
 
-        `program` is another one to run, as a path in the project; it gets the same stack.
+        `program` is the file to run, as a path in the project; any program gets the same stack.
 
         Raises:
-            EngineError: the folder can't be written, or the passphrase is another one.
+            EngineError: the folder can't be written, or the passphrase is wrong.
         """
         self.stack = stack
         self.folder = folder
@@ -108,7 +108,7 @@ class Engine:
         self._project = folder / "project"
         with _disk(folder):
             self._write_project()
-        # Where the SDK looks for it is only its installations; which version it is, it asks each time.
+        # The SDK looks for it only where it installs it, and asks for its version each time.
         self._command = copy.copy(_checked(pulumi.resolve()))
         self._command.command = str(pulumi.absolute())
         self._open()
@@ -147,7 +147,7 @@ class Engine:
         listener: Listener | None = None,
         observer: Observer | None = None,
     ) -> Result:
-        """Take over into the state what is really there. `options` are the command's own."""
+        """Update the state to what really exists. `options` are the command's own."""
         return self._run(["refresh", "--yes", "--skip-preview", *options], listener, observer)
 
     def destroy(self, *, listener: Listener | None = None, observer: Observer | None = None) -> Result:
@@ -231,7 +231,7 @@ class Engine:
         )
 
     def _open(self) -> None:
-        """Make the stack if it isn't there yet, and set its secrets."""
+        """Create the stack if it doesn't exist yet, and set its secrets."""
         if not (self._backend / ".pulumi/stacks" / self.stack.project / f"{self.stack.name}.json").exists():
             self.pulumi("stack", "init", self.stack.name, "--secrets-provider", "passphrase")
         self._set_secrets()
@@ -272,7 +272,7 @@ def _checked(pulumi: Path) -> automation.PulumiCommand:
 
 
 def _placeholders(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Encrypted values can't be read here: by path, what stands for each."""
+    """By path, what stands for each encrypted value, since they can't be read here."""
     for key in stack.secret_keys:
         yield from _leaves(key, stack.own_config[key])
 
@@ -298,9 +298,9 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _language_host(file: str) -> Generator[str]:
-    """Serves the program in `file` to the engine; gives the address."""
+    """Serves the program in `file` to the engine; yields the address."""
     # Otherwise a channel to an engine that was killed keeps a later one from using its port for a while:
-    # channels of a process share what gRPC knows of an address.
+    # channels of a process share what gRPC knows about an address.
     options = _grpc_settings._GRPC_CHANNEL_OPTIONS  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if _OWN_CONNECTIONS not in options:
         options.append(_OWN_CONNECTIONS)
@@ -322,7 +322,7 @@ def _language_host(file: str) -> Generator[str]:
 
 @contextlib.contextmanager
 def _inside(root: Path) -> Generator[None]:
-    """Run the program where it is, and without the person's own AWS settings."""
+    """Run the program where it is, and without the user's own AWS settings."""
     before = {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "KUBECONFIG"))}
     for key in before:
         del os.environ[key]
@@ -335,7 +335,7 @@ def _inside(root: Path) -> Generator[None]:
 
 @contextlib.contextmanager
 def _interruptible() -> Generator[None]:
-    """Leave a terminal's Ctrl-C to the engine, which gets it too and comes to rest; then raise it here."""
+    """Leave a terminal's Ctrl-C to the engine, which gets it too and winds down; then raise it here."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -360,11 +360,11 @@ def _disk(folder: Path) -> Generator[None]:
         yield
     except OSError as refused:
         raise EngineError(
-            f"{folder} can't be written: {refused.strerror}. Free it, or name another by --state"
+            f"{folder} can't be written: {refused.strerror}. Fix that, or use another with --state"
         ) from None
 
 
 def _reason(text: str) -> str:
-    """The CLI's own words, and the way out where we know one."""
+    """The CLI's own words, and the remedies that we know."""
     said = [line.removeprefix("stderr: ") for line in text.splitlines() if "error" in line.lower()] or [text]
     return "\n".join([*dict.fromkeys(said), *map(str, remedies_of([text]))])

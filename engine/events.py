@@ -15,7 +15,7 @@ NOTHING = frozenset({"same", "read", "read-replacement", "discard"})
 Observer = Callable[[dict[str, Json]], None]
 """Called with each event of the engine's log as it happens.
 
-Its form: sdk/go/common/apitype/events.go of pulumi/pulumi.
+Source of its format: sdk/go/common/apitype/events.go of pulumi/pulumi.
 """
 
 
@@ -38,9 +38,9 @@ class Step:
 
 
 class EventLog:
-    """Reads the engine's log of events while it is written; from `with` on, until the engine has ended.
+    """Reads the engine's log of events while it is written, from `with` until the engine has ended.
 
-    The engine writes a file, not to a server of ours: so it comes to its end even if we don't.
+    The engine writes to a file, not to a server of ours, so that it can finish even if we don't.
     """
 
     def __init__(self, file: Path, observer: Observer | None = None) -> None:
@@ -77,11 +77,11 @@ class EventLog:
                 self._ended.wait(0.05)
 
     def _note(self, event: dict[str, Json]) -> None:
-        """Keep what an event says of a resource, or to the person."""
+        """Keep what an event says about a resource, or to the user."""
         if planned := record(record(event, "resourcePreEvent"), "metadata"):
             self._keep(planned, failed=False)
         done = record(record(event, "resOutputsEvent"), "metadata")
-        # What a refresh found shows only when it is done.
+        # What a refresh has found is known only when it is done.
         if done and self.steps.pop((text(done, "urn"), "refresh"), None):
             self._keep(done, failed=False)
         if failed := record(record(event, "resOpFailedEvent"), "metadata"):
@@ -103,7 +103,7 @@ class EventLog:
 
 
 def plain_text(message: str) -> str:
-    """The engine marks colours as `<{%reset%}>`."""
+    """The message without the engine's colour marks, such as `<{%reset%}>`."""
     while "<{%" in message:
         before, _, rest = message.partition("<{%")
         message = before + rest.partition("%}>")[2]

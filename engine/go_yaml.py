@@ -30,9 +30,9 @@ _TIME = re.compile(
     r"(?:([Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?(Z|[-+]\d\d:\d\d)?)?"
 )
 DEPTH = 100
-"""So deep may a file be nested; 10,000 to the engine."""
+"""How deep a file may be nested; the engine's limit is 10,000."""
 VISITS = 100_000
-"""So many nodes may a file have when its aliases are followed; to the engine, some 400,000."""
+"""How many nodes a file may have with its aliases followed; the engine's limit is some 400,000."""
 _MERGE = f"{_TAG}merge"
 _BREAKS = {"\r", "\n", "\x85", "\u2028", "\u2029"}
 _EXPONENT_FROM = 1e21
@@ -40,9 +40,9 @@ _EXPONENT_BELOW = 1e-6
 
 
 def load(text: str) -> object:
-    """The first document: mappings, lists, texts, numbers, booleans and None.
+    """The first document: mappings, lists, strings, numbers, booleans and None.
 
-    A time becomes the text that Go prints it as. Raises yaml.YAMLError.
+    A time becomes a string, as Go prints it. Raises yaml.YAMLError.
 
     Source: gopkg.in/yaml.v3, resolve.go and decode.go; Pulumi's sdk/go/common/workspace.
     """
@@ -64,7 +64,7 @@ def lines_along(text: str, path: Sequence[str | int]) -> list[int]:
 
 
 def _members(node: yaml.Node | None) -> Iterator[tuple[str | int, tuple[yaml.Node, yaml.Node]]]:
-    """By its name or number, what each member of a mapping or a list begins with, and its value."""
+    """For each member of a mapping or list: its name or number, the node it begins with, and its value."""
     if isinstance(node, yaml.MappingNode):
         yield from ((key.value, (key, value)) for key, value in node.value)
     elif isinstance(node, yaml.SequenceNode):
@@ -72,12 +72,12 @@ def _members(node: yaml.Node | None) -> Iterator[tuple[str | int, tuple[yaml.Nod
 
 
 def dump(content: Mapping[str, object]) -> str:
-    """YAML in which each text is quoted, so that it stays one."""
+    """YAML in which every string is quoted, so that it stays one."""
     return yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
 
 
 def plain(value: object) -> str:
-    """A value of the configuration as the engine hands it to a program: its text, or JSON."""
+    """A value of the configuration as the engine passes it to a program: its text, or JSON."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -89,7 +89,7 @@ def plain(value: object) -> str:
 
 
 def _json(value: object) -> str:
-    """As Go's encoding/json writes what has been through JSON once: its numbers are floats then."""
+    """As Go's encoding/json writes what has been through JSON once, which makes its numbers floats."""
     if isinstance(value, dict):
         items = cast(dict[object, object], value).items()
         members = sorted(((_key(key), _json(inner)) for key, inner in items), key=itemgetter(0))
@@ -127,14 +127,14 @@ def _scalar(text: str) -> object:
             (d, b) for d, b in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10)) if d is not None
         )
         value = int(sign + digits, base)
-        # Go's int64, and its uint64 without a sign.
+        # Go's int64, or its uint64 if there is no sign.
         if -(2**63) <= value < (2**63 if sign else 2**64):
             return value
     return float(number) if _FLOAT.fullmatch(number) and math.isfinite(float(number)) else text
 
 
 def _time(found: re.Match[str]) -> "_Time | None":
-    """As Go prints a time, or None if it is none."""
+    """The time as Go prints it, or None if it isn't one."""
     year, month, day, letter, hour, minute, second, fraction, zone = found.groups()
     # With a T, a zone is needed; with a space, there is none.
     if letter and (letter == " ") == bool(zone):
@@ -168,7 +168,7 @@ _TAGGED: Mapping[str, tuple[type, ...]] = {
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's parser, which tells what is quoted and takes tabs as yaml.v3 does."""
+    """PyYAML's parser, which also tells what is quoted and treats tabs as yaml.v3 does."""
 
     _depth = 0
 
@@ -218,7 +218,7 @@ class _Decoder:
         self._visits = 0
 
     def value(self, node: yaml.Node) -> object:
-        """What Go's `any` becomes."""
+        """The node, decoded into Go's `any`."""
         if id(node) in self._begun - self._ended:
             raise _wrong("an anchor's value contains itself", node.start_mark)
         self._begun.add(id(node))
@@ -235,7 +235,7 @@ class _Decoder:
         return value
 
     def _mapping(self, node: yaml.MappingNode, *, of_texts: bool = False) -> dict[object, object]:
-        """Into a mapping whose own keys are texts, others are merged as they are written."""
+        """If all of a mapping's own keys are strings, those merged into it become strings, as written."""
         keys = [key.value for key, _ in node.value]
         of_texts = of_texts or all(type(self._key(key)) is str for key, _ in node.value)
         given: dict[object, object] = {}
@@ -244,7 +244,7 @@ class _Decoder:
             if key.value in keys[:index]:
                 first = node.value[keys.index(key.value)][0].start_mark.line + 1
                 raise _wrong(f'mapping key "{key.value}" is already defined in line {first}', key.start_mark)
-            if key.value == "<<":  # in quotes, too: Pulumi writes and reads it once more
+            if key.value == "<<":  # even in quotes: Pulumi writes and reads it once more
                 sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 for source in reversed(sources):
                     if not isinstance(source, yaml.MappingNode):
@@ -266,7 +266,7 @@ def _wrong(problem: str, mark: Any) -> yaml.MarkedYAMLError:
 
 
 def _tagged(node: yaml.Node) -> object:
-    """A scalar: of no tag, of one that it must fit, or of one that Go doesn't know."""
+    """A scalar: without a tag, with one that it must fit, or with one that Go doesn't know."""
     tag, text = node.tag.removeprefix(_TAG), cast(str, node.value)
     if tag == "binary":
         try:
@@ -282,7 +282,7 @@ def _tagged(node: yaml.Node) -> object:
 
 
 def _key(value: object) -> str:
-    """As Go's fmt prints a key that is no text."""
+    """As Go's fmt prints a key that isn't a string."""
     if value is None:
         return "<nil>"
     if isinstance(value, bool):
@@ -297,7 +297,7 @@ def _key(value: object) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """What to Go is a number or a time, isn't always one to PyYAML, which leaves it unquoted then."""
+    """Quotes also what only Go reads as a number or a time, which PyYAML would leave unquoted."""
 
     def quoted(self, text: str) -> yaml.ScalarNode:
         """The text in quotes."""

@@ -1,4 +1,4 @@
-"""SIGKILL to an engine with all that it started: a fault of the emulated AWS or of the API server."""
+"""SIGKILL to an engine and everything that it started: a fault of the emulated AWS or the API server."""
 
 import os
 import signal
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def kill(pid: int) -> None:
-    """SIGKILL to a process, its descendants, and its whole group if it leads one; gone already is no error.
+    """SIGKILL to a process, its descendants, and its whole group if it leads one, if they still exist.
 
-    A provider plugin has a group of its own and outlives its engine for a moment, in which its SDK would make
-    the lost call again.
+    A provider plugin has a process group of its own and outlives its engine for a moment, in which its SDK
+    would retry the lost call.
     """
     doomed = [pid, *descendants(pid)]
     with suppress(ProcessLookupError):
@@ -24,16 +24,16 @@ def kill(pid: int) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that it started, and those that these did, the nearest first."""
+    """The processes that it started, and those that they started, nearest first."""
     table = parents()
     found = [pid]
-    for ancestor in found:  # it grows meanwhile
+    for ancestor in found:  # grows while it is read
         found += [child for child, parent in table.items() if parent == ancestor]
     return found[1:]
 
 
 def parents() -> dict[int, int]:
-    """Each process's parent: from /proc, or where there is none (macOS), from ps, which small images lack."""
+    """Each process's parent: from /proc, or without one (macOS) from ps, which small images lack."""
     if not Path("/proc/self/stat").exists():
         command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
         listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603

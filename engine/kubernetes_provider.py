@@ -1,9 +1,9 @@
-"""The real Kubernetes provider, kept to the API servers of this machine.
+"""The real Kubernetes provider, restricted to the API servers of this machine.
 
 The provider itself goes wherever a kubeconfig points. So the engine starts this process, which starts the
-provider and hands on every call as it is, but for Configure: one whose kubeconfig names an API server
+provider and passes every call on unchanged, except for Configure: one whose kubeconfig names an API server
 elsewhere is refused before the provider sees it. Whatever the engine does to end a plugin ends both; a
-provider whose engine was killed goes on with what it has begun, as it does for everybody.
+provider whose engine was killed finishes what it has begun, as it does for everybody.
 
 Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi.
 """
@@ -37,7 +37,7 @@ _OPTIONS = (
 
 
 def write_provider(provider: Path, folder: Path, root: Path | None = None) -> Path:
-    """Write the plugin's executable for the `provider`'s into `folder`, and return that.
+    """Write the plugin's executable, in place of the `provider`'s, into `folder`, and return that.
 
     `root` is where the provider looks for a relative chart path.
     """
@@ -46,7 +46,7 @@ def write_provider(provider: Path, folder: Path, root: Path | None = None) -> Pa
     python = shlex.quote(sys.executable)
     return write_program(
         folder / PROVIDER,
-        # `aws eks get-token`, which kubeconfigs execute, is installed beside Python.
+        # `aws eks get-token`, which kubeconfigs execute, is installed next to Python.
         f'#!/bin/sh\n{move}PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}\n'
         f"export PATH PYTHONPATH={shlex.quote(str(ROOT))}\n"
         # What Helm and client-go would keep in the user's home, or read from there.
@@ -57,7 +57,7 @@ def write_provider(provider: Path, folder: Path, root: Path | None = None) -> Pa
 
 
 def problem_of(kubeconfig: str, environment: Mapping[str, str]) -> str | None:
-    """Why the provider may not be configured so; None if all that it could reach is on this machine.
+    """Why this configuration is refused; None if everything that the provider could reach is on this machine.
 
     `kubeconfig` is a file's content or path, or empty for the files of `environment` (client-go's rules).
     Every cluster in it counts, not only the current context's, since a provider can choose another.
@@ -66,15 +66,15 @@ def problem_of(kubeconfig: str, environment: Mapping[str, str]) -> str | None:
         try:
             parsed = cast("Json", yaml.safe_load(content))
         except yaml.YAMLError:
-            continue  # the provider has its own words for it, and reaches nothing
+            continue  # the provider reports it in its own words, and reaches nothing
         for entry in records(parsed, "clusters") if isinstance(parsed, dict) else ():
             cluster = record(entry, "cluster")
             for address in (text(cluster, "server"), text(cluster, "proxy-url")):
                 if address and not is_loopback(urlsplit(address).hostname or ""):
                     return (
                         f"{source} names the cluster {text(entry, 'name')!r} at {address}, which isn't on "
-                        "this machine: a rehearsal lets the Kubernetes provider at API servers on loopback "
-                        "only. Leave that cluster out of it, or rehearse without --cluster"
+                        "this machine: in a rehearsal the Kubernetes provider may reach only API servers on "
+                        "loopback. Remove that cluster from it, or rehearse without --cluster"
                     )
     return None
 
@@ -91,7 +91,7 @@ def _contents(kubeconfig: str, environment: Mapping[str, str]) -> Iterator[tuple
 
 
 class _Guard(grpc.GenericRpcHandler):
-    """Hands each call on to the provider behind `channel`, and its answer or error back."""
+    """Passes each call on to the provider behind `channel`, and its response or error back."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._channel = channel
@@ -129,7 +129,7 @@ def _refusal(request: bytes) -> str | None:
 
 
 def _log(name: str, request: bytes, outcome: str, began: float) -> None:
-    """One line a call: what, of which resource, how it went and how long it took. Never a value."""
+    """One line per call: method, resource, outcome and duration. Never a value."""
     if path := os.environ.get(LOG):
         from pulumi.runtime.proto import provider_pb2
 

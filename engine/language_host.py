@@ -1,7 +1,7 @@
 """Python's language host, for a machine whose Pulumi CLI came without it.
 
-The engine starts `pulumi-language-python` once an operation, reads a port from its output, and asks it to run
-the program. That of an ordinary installation runs it in another process; this one runs it in its own.
+The engine starts `pulumi-language-python` once per operation, reads a port from its output, and asks it to
+run the program. An ordinary installation's runs it in another process; this one runs it in its own.
 """
 
 import os
@@ -40,7 +40,7 @@ def _run(program: Path) -> None:
 
 
 def main() -> None:
-    """Serve until the engine ends us, which it does by SIGINT first."""
+    """Serve until the engine ends us, which it tries with SIGINT first."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_Host(), server)
@@ -48,7 +48,7 @@ def main() -> None:
     server.start()
     print(port, flush=True)  # noqa: T201 the engine reads it
     engine = os.getppid()
-    while os.getppid() == engine:  # one that is killed says nothing
+    while os.getppid() == engine:  # a killed engine doesn't end us
         server.wait_for_termination(timeout=1)
 
 

@@ -1,7 +1,7 @@
 """A Python program, run in this process for the engine, and ended as Python's language host ends it.
 
-The SDK has such a server for inline programs of its Automation API. After it the engine prints each error a
-second time, and it takes an exit status for a crash.
+The SDK has such a server for inline programs of its Automation API. With it, the engine prints each error a
+second time, and an exit status counts as a crash.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ class ProgramServer(LanguageServer):
 
     # The name is the protocol's; its request has no types that a checker could see.
     def Run(self, request: Any, context: Any) -> language_pb2.RunResponse:  # noqa: N802
-        """Run the program once. All that went wrong is logged by then, so the engine is to add nothing."""
+        """Run the program once. By then all errors are logged, so the engine is told to add nothing."""
         del context
-        # What a failed program leaves behind is awaited by nobody.
+        # Nobody awaits what a failed program leaves behind.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         return language_pb2.RunResponse(bail=not contextvars.copy_context().run(self._run, request))
 
     def _run(self, request: Any) -> bool:
-        """Whether the program came to its end."""
+        """Whether the program finished."""
         reset_options(
             project=request.project,
             monitor_address=request.monitor_address,
@@ -46,7 +46,7 @@ class ProgramServer(LanguageServer):
         engine_has_ended = False
 
         def stop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            """End where an answer is missing that nobody waits for: the program would wait for ever."""
+            """End after a failed call that nobody awaits: the program would wait forever."""
             nonlocal engine_has_ended
             if isinstance(context.get("exception"), grpc.RpcError):
                 engine_has_ended = True

@@ -1,4 +1,4 @@
-"""Programs that the engine finds on its path: executables of ours, each in a folder of its own."""
+"""Programs that the engine finds on its PATH: executables of ours, each in a folder of its own."""
 
 import shlex
 import sys
@@ -12,15 +12,15 @@ ROOT = Path(__file__).parents[1]
 LOG = "MAESTRO_REHEARSAL_LOG"
 """A file that gets a line for each call to a plugin."""
 WritePlugins = Callable[[Path, Path | None], Mapping[str, Path]]
-"""Writes a `pulumi-resource-<package>` a package below a folder; returns each one's folder by package.
+"""Writes one `pulumi-resource-<package>` per package below a folder; returns their folders by package.
 
-The engine runs a plugin in its own working directory, where a relative path (a chart's) is looked for; the
-second path names another one.
+The engine runs a plugin in its own working directory, which relative paths (a chart's) refer to; the second
+path names another one.
 """
 
 
 def write_program(file: Path, script: str) -> Path:
-    """An executable file, in a folder that is made if need be; returns the folder."""
+    """Write an executable file, in a folder that is created if needed; returns the folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(script, encoding="utf-8")
     file.chmod(0o755)
@@ -28,10 +28,10 @@ def write_program(file: Path, script: str) -> Path:
 
 
 def leave_out_sdk() -> None:
-    """Let the SDK's packages hold nothing but the modules that are imported from them by name.
+    """Let the SDK's packages hold only the modules that are imported from them by name.
 
-    Importing all of it takes as long as all else that a plugin does before it answers, and the engine starts
-    one for each provider in each operation.
+    Importing the whole SDK takes as long as everything else that a plugin does before it answers, and the
+    engine starts one for each provider in each operation.
     """
     for name in ("pulumi", "pulumi.runtime"):
         spec = find_spec(name)

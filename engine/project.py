@@ -1,4 +1,4 @@
-"""A Pulumi project on disk: its configuration, and a stack's, as the engine hands it to a program."""
+"""A Pulumi project on disk: its configuration, and a stack's, as the engine passes it to a program."""
 
 import difflib
 import json
@@ -16,7 +16,7 @@ from yaml.reader import ReaderError
 from engine import go_yaml
 
 PLACEHOLDER = "placeholder-of-"
-"""What the value of each encrypted configuration key begins with in a rehearsal."""
+"""Prefix of the value of each encrypted configuration key in a rehearsal."""
 EXAMPLE = "  config:\n    aws:region: us-east-1"
 TEXTS = ("secretsprovider", "encryptionsalt", "encryptedkey")
 STACK_FILE_KEYS = ("config", "environment", *TEXTS)
@@ -46,10 +46,10 @@ class Stack:
     config: Mapping[str, str]
     secret_keys: frozenset[str]
     own_config: Mapping[str, object]
-    """What the stack's own file sets, as it is written there but for encrypted values."""
+    """What the stack's own file sets, as it is written there except for encrypted values."""
 
     def place(self, key: str) -> str:
-        """Where its file has a key such as `server.replicas`, or else what that would be in."""
+        """Where its file has a key such as `server.replicas`, or else the section that it belongs in."""
         top, *below = path_of(key)
         whole = [["config", each] for each in _spellings(key, self.project)]
         parts = [["config", each, *below] for each in _spellings(str(top), self.project)]
@@ -64,7 +64,11 @@ def read_project(root: Path) -> dict[str, object]:
 
 
 def stack_name(given: str, project: str) -> str:
-    """The last part of what `pulumi --stack` takes, too: `organization/project/stack`. Raises UsageError."""
+    """The stack's own name, also from what `pulumi --stack` takes: `organization/project/stack`.
+
+    Raises:
+        UsageError: the name isn't of this form, or the project is another one.
+    """
     *owner, name = given.split("/")
     if not name or len(owner) > 2:
         raise UsageError(f"--stack must be STACK or ORGANIZATION/PROJECT/STACK, not {json.dumps(given)}")
@@ -79,20 +83,20 @@ def path_of(key: str) -> list[str | int]:
 
 
 def place(file: Path, *paths: Sequence[str | int]) -> str:
-    """Where a file has what is deepest on one of these paths: `Pulumi.dev.yaml:12`."""
+    """Where a file has the deepest part that exists of any of these paths: `Pulumi.dev.yaml:12`."""
     text = _decoded(file)
     lines = max((go_yaml.lines_along(text, path) for path in paths), key=len)
     return ":".join([_short(file), *map(str, lines[-1:])])
 
 
 def _short(file: Path) -> str:
-    """As one would name it here."""
+    """The path, relative to the working directory if it is in it."""
     here = Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def load_stack(root: Path, *, name: str | None = None, file: Path | None = None) -> Stack:
-    """A stack of the project in `root`: `Pulumi.<name>.yaml`, or `file`. An organization may precede it.
+    """A stack of the project in `root`: `Pulumi.<name>.yaml`, or `file`. `name` is as in `stack_name`.
 
     Encrypted values can't be read here; each becomes a placeholder that is as secret as the value.
 
@@ -118,7 +122,7 @@ def load_stack(root: Path, *, name: str | None = None, file: Path | None = None)
         named = f"environment: {json.dumps(environment)}"
         raise UsageError(
             f"{place(file, ['environment'])}: {', '.join(missing)} may come from {named}, which isn't "
-            "read here. Write what it sets (pulumi env open) into a file's config, and name it by --config."
+            "read here. Write what it sets (pulumi env open) into a file's config, and pass it with --config."
         )
     config: dict[str, str] = {}
     own: dict[str, object] = {}
@@ -184,7 +188,7 @@ def _decoded(file: Path) -> str:
 
 
 def read_mapping(file: Path, example: str) -> dict[str, object]:
-    """What a YAML file holds, if that is a mapping. Raises FileError, which otherwise shows the example."""
+    """The mapping in a YAML file. Raises FileError, with the example if the file holds something else."""
     parsed = read_yaml(file)
     if parsed is None:
         raise FileError(file, f"is empty; for example\n{example}")
@@ -194,7 +198,7 @@ def read_mapping(file: Path, example: str) -> dict[str, object]:
 
 
 def _check_keys(found: Mapping[str, object], file: Path) -> None:
-    """What a stack's file holds besides its configuration."""
+    """Check what a stack's file holds besides its configuration."""
     for key, value in found.items():
         if key not in STACK_FILE_KEYS:
             close = difflib.get_close_matches(key, STACK_FILE_KEYS, n=1)
@@ -205,7 +209,7 @@ def _check_keys(found: Mapping[str, object], file: Path) -> None:
 
 
 def _by_key(section: Mapping[object, object], project: str, file: Path) -> dict[str, object]:
-    """By `namespace:name`, also from the old form `namespace:config:name` and from `name` alone."""
+    """A section by `namespace:name`, also from the old form `namespace:config:name` and from `name` alone."""
     keys: dict[str, object] = {}
     for given, value in section.items():
         names = str(given).split(":")
@@ -250,7 +254,7 @@ def _section(found: Mapping[str, object], file: Path) -> dict[object, object]:
 
 
 def _defaults(declared: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Defaults of the project's `config:` block, which the engine passes on where a stack sets nothing."""
+    """Defaults of the project's `config:` block, which the engine passes on if a stack sets nothing."""
     for key, declaration in declared.items():
         if isinstance(declaration, dict) and "default" in declaration:
             default = cast(dict[str, object], declaration)["default"]

@@ -1,4 +1,4 @@
-"""Pulumi's wire format for property values, as plain JSON: secrets.
+"""Pulumi's wire format for property values, as plain JSON: secrets and unknowns.
 
 Source: Pulumi's developer documentation, "Property value serialization".
 """
@@ -11,7 +11,7 @@ from google.protobuf import json_format, struct_pb2
 from common.json_values import Json, whole_numbers
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Stands for a text that is known only after `up`."""
+"""Stands for a string that is known only after `up`."""
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 the signature of a secret, not one
 
@@ -66,7 +66,7 @@ def holds_unknown(value: Json) -> bool:
 
 
 def without_unknowns(value: Json, mark: str) -> Json:
-    """The value with `mark` for each text that isn't known."""
+    """The value with `mark` for each string that isn't known."""
     match value:
         case dict():
             return {key: without_unknowns(inner, mark) for key, inner in value.items()}
@@ -77,7 +77,7 @@ def without_unknowns(value: Json, mark: str) -> Json:
 
 
 def leaves(value: Json) -> Iterator[str]:
-    """Every text in a value; keys aren't."""
+    """Every string in a value, except keys."""
     if isinstance(value, str):
         yield value
     for inner in _inside(value):

@@ -1,7 +1,7 @@
-"""What the messages of AWS, Kubernetes, Helm and Pulumi mean, and what to do: the one table of it.
+"""What the messages of AWS, Kubernetes, Helm and Pulumi mean, and what to do, all in one table.
 
-docs/operating.md, "When something is stuck", and the table on top of docs/recovery.md are written from it by
-docs/generate.py; the fleet and the rehearsal print its rows under errors that it knows.
+docs/generate.py writes docs/operating.md, "When something is stuck", and the table at the top of
+docs/recovery.md from it; the fleet and the rehearsal print its rows under the errors that they match.
 """
 
 import re
@@ -13,16 +13,16 @@ from common.json_values import Json
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """A row. Texts are Markdown without links; {name} is what the message calls the thing, if it does."""
+    """A row. Texts are Markdown without links; {name} is the thing's name in the message, if it has one."""
 
     sign: str
-    """What one sees, in the docs."""
+    """What users see, in the docs."""
     message: str = ""
-    """Regular expression, in any case, that finds it in an error; empty where no error says it."""
+    """Case-insensitive regular expression that finds it in an error; empty if no error shows it."""
     because: str
     do: str
     page: str = ""
-    """Where there is more: a file and its anchor."""
+    """Where to read more: a file and its anchor."""
 
     def __str__(self) -> str:
         more = [f"more: {self.page}"] if self.page else []
@@ -34,7 +34,7 @@ class Remedy:
 
 
 def remedies_of(errors: Iterable[str]) -> tuple[Remedy, ...]:
-    """The first row that knows each error, each row once."""
+    """The first row that matches each error, each row once."""
     return tuple(dict.fromkeys(remedy for error in errors for remedy in _known(error)))
 
 
@@ -46,7 +46,7 @@ def _known(error: str) -> Iterator[Remedy]:
 
 
 def named(remedy: Remedy, name: str) -> Remedy:
-    """The row about a thing of this name."""
+    """The row, about a thing with this name."""
     return replace(remedy, because=remedy.because.format(name=name), do=remedy.do.format(name=name))
 
 
@@ -87,27 +87,27 @@ REMEDIES = (
         sign="`context deadline exceeded`, `was created but has a failed status`",
         message=r"has a failed status|failed to initialize completely|helm release.*context deadline exceeded"
         r"|timed out waiting for the condition",
-        because="pods didn't get ready within `server.timeoutSeconds`; why, only the cluster says. A failed "
-        "first install stays in place to be looked at",
+        because="pods didn't become ready within `server.timeoutSeconds`; only the cluster knows why. A "
+        "failed first install stays in place for you to look at",
         do="`kubectl get events -n maestro --sort-by=.lastTimestamp`, `kubectl describe pods -n maestro`; "
-        "when the cause is mended, `pulumi up` upgrades it",
+        "once the cause is fixed, `pulumi up` upgrades it",
         page=_CHART,
     ),
     Remedy(
         sign="`values don't meet the specifications of the schema(s)`",
         message=r"values don't meet the specifications of the schema",
         because="the chart refuses something in `server.values`, which no preview sees",
-        do="mend it; `python -m rehearsal` tells before the next `pulumi up`",
+        do="fix it; `python -m rehearsal` checks it before the next `pulumi up`",
         page="charts/maestro-server-eso/README.md#configuration",
     ),
     # A restore. The program looks nothing up for it: an expired snapshot would fail every later `up`.
     Remedy(
         sign="`DBSnapshotNotFound`, `DBInstanceAutomatedBackupNotFound`",
         message=r"DBSnapshotNotFound|DBInstanceAutomatedBackupNotFound|The snapshot \S+ is not in",
-        because="`database.restoreFrom` names what isn't in this account and region, has expired, or isn't "
+        because="what `database.restoreFrom` names isn't in this account and region, has expired, or isn't "
         "shared with this account",
-        do="find what is there: `aws rds describe-db-snapshots`, `aws rds "
-        "describe-db-instance-automated-backups`; copy a snapshot of another region here: `aws rds "
+        do="find what exists: `aws rds describe-db-snapshots`, `aws rds "
+        "describe-db-instance-automated-backups`; copy a snapshot from another region: `aws rds "
         "copy-db-snapshot --source-region REGION`",
         page="docs/restore.md",
     ),
@@ -116,7 +116,7 @@ REMEDIES = (
         message=r"cannot be restored to a time|PointInTimeRestoreNotEnabled",
         because="`database.restoreFrom.time` is older than the backups, newer than the last of them, or "
         "there are none",
-        do="a time between the `RestoreWindow`'s of `aws rds describe-db-instance-automated-backups`, or "
+        do="choose a time in the `RestoreWindow` of `aws rds describe-db-instance-automated-backups`, or "
         "`latest`",
         page="docs/restore.md",
     ),
@@ -124,7 +124,7 @@ REMEDIES = (
         sign="`KMSKeyNotAccessibleFault`",
         message=r"KMSKeyNotAccessible",
         because="the key that encrypts the snapshot, the backups or the database is disabled, being "
-        "deleted, of another region, or not for this account to use",
+        "deleted, in another region, or not usable by this account",
         do="`aws kms describe-key --key-id KEY`, then `aws kms cancel-key-deletion` and `aws kms "
         "enable-key`; without its key a snapshot is lost",
         page="docs/restore.md",
@@ -133,7 +133,7 @@ REMEDIES = (
         sign="`The parameter group … can't be used for this instance`",
         message=r"RestoreDBInstance.*parameter group.*can't be used",
         because="the snapshot or backup is of another major version",
-        do="`pulumi config set --path database.engineVersion MAJOR` of the backup; upgrade when it is there",
+        do="`pulumi config set --path database.engineVersion MAJOR` of the backup; upgrade after the restore",
         page="docs/restore.md",
     ),
     # Other objects in the cluster.
@@ -163,7 +163,7 @@ REMEDIES = (
         sign="`Server-Side Apply field conflict detected`",
         message=r"server-side apply field conflict|apply failed with \d+ conflict",
         because="something else has given a field of ours another value: the message names it and the "
-        "field. With `bootstrapConfigMap: adopt`, that is our key of the ConfigMap",
+        "field. With `bootstrapConfigMap: adopt`, that is our key in the ConfigMap",
         do="`kubectl get configmap -n kube-system bootstrap-output --show-managed-fields -o yaml`; either "
         "`clusterName` is wrong, or that value is: correct it there",
         page="docs/configuration.md#the-region",
@@ -182,16 +182,17 @@ REMEDIES = (
         sign="IoT policy: `name already exists`",
         message=r"policy cannot be created - name already exists(?: \(name=(?P<name>\S+)-server\))?",
         because="another Maestro server uses this `mqtt.sourceId` in this account and region, and the two "
-        "would steal each other's messages. Or an earlier run of this stack was cut off, and it is its own",
-        do="its own source id, such as `pulumi config set --path mqtt.sourceId {name}-2`",
+        "would steal each other's messages. Or an earlier run of this stack was cut off, and the policy is "
+        "its own",
+        do="choose another source id, such as `pulumi config set --path mqtt.sourceId {name}-2`",
         page=f"{_RECOVERY}made-but-never-noted",
     ),
     Remedy(
         sign="a secret `is already scheduled for deletion`",
         message=r"(?:Secrets Manager Secret \((?P<name>[^)]+)\).*)?scheduled for deletion",
         because="it was deleted, as by the last teardown in production, and can still be restored, which "
-        "holds its name",
-        do="give it up for good: `aws secretsmanager delete-secret --force-delete-without-recovery "
+        "keeps its name taken",
+        do="delete it for good: `aws secretsmanager delete-secret --force-delete-without-recovery "
         "--secret-id {name}`; a minute later `pulumi up`. Or `aws secretsmanager restore-secret --secret-id "
         "{name}`, and import it",
     ),
@@ -199,16 +200,16 @@ REMEDIES = (
         sign="`InvalidDBParameterGroupState` at a deletion",
         message=r"InvalidDBParameterGroupState",
         because="the database still uses an old parameter group: an upgrade over several major versions "
-        "waits for the maintenance window, and the stack keeps the groups of the new version and the one "
-        "before only",
-        do="after it, `pulumi refresh` and `pulumi up` finish the change. To upgrade now: `pulumi config "
-        "set --path database.applyImmediately true`, and `pulumi up`",
+        "waits for the maintenance window, and the stack keeps only the groups of the new version and the "
+        "one before",
+        do="after the window, `pulumi refresh` and `pulumi up` finish the change. To upgrade now: `pulumi "
+        "config set --path database.applyImmediately true`, and `pulumi up`",
     ),
     Remedy(
         sign="`Cannot upgrade postgres from … to …`, `Cannot find upgrade path`",
         message=r"cannot (?:upgrade postgres|find upgrade path) from",
-        because="RDS takes a major version for its default minor, which is older than what runs, or which "
-        "the running minor has no way to; and it never goes back",
+        because="for RDS a major version means its default minor, which is older than the running one, or "
+        "which the running one can't be upgraded to; and it never downgrades",
         do="give a full version that `aws rds describe-db-engine-versions --engine postgres --engine-version "
         "RUNNING --query 'DBEngineVersions[].ValidUpgradeTarget[].EngineVersion'` names, or the running one: "
         "`pulumi config set --path database.engineVersion 17.9`",
@@ -217,23 +218,23 @@ REMEDIES = (
     Remedy(
         sign="`previous storage change is being optimized`",
         message=r"previous storage change is being optimized",
-        because="RDS changes storage once in six hours, and all that was in the same change failed with it, "
-        "a rotation too",
+        because="RDS changes storage once in six hours, and everything in the same change failed with it, "
+        "even a rotation",
         do="set the old size again and `pulumi up` for the rest; the new size after six hours",
     ),
     Remedy(
         sign="storage `can't be reduced`, `Invalid storage size`",
         message=r"storage can't be reduced|invalid storage size",
-        because="RDS never shrinks storage, and it rounds growth up to a tenth of what there is",
-        do="set `database.allocatedStorageGiB` to what there is: `aws rds describe-db-instances --query "
+        because="RDS never shrinks storage, and it rounds growth up to a tenth of the current size",
+        do="set `database.allocatedStorageGiB` to the current size: `aws rds describe-db-instances --query "
         "'DBInstances[].[DBInstanceIdentifier,AllocatedStorage]'`",
     ),
     Remedy(
         sign="`Invalid max storage size`",
         message=r"invalid max storage size",
-        because="storage has grown by itself, and its maximum must be a tenth above what there is",
+        because="storage has grown by itself, and its maximum must be a tenth above the current size",
         do="raise `database.maxAllocatedStorageGiB`: `aws rds describe-db-instances --query "
-        "'DBInstances[].[DBInstanceIdentifier,AllocatedStorage]'` says what there is",
+        "'DBInstances[].[DBInstanceIdentifier,AllocatedStorage]'` shows the current size",
     ),
     Remedy(
         sign="`subnets to be deleted are currently in use`",
@@ -245,7 +246,7 @@ REMEDIES = (
         sign="`not in the same Vpc as the existing subnet group`",
         message=r"not in the same vpc as the existing subnet group",
         because="the database can't leave its VPC",
-        do="take `network.subnetIds` back; another network is another stack: `pulumi stack init`",
+        do="revert `network.subnetIds`; another network is another stack: `pulumi stack init`",
     ),
     Remedy(
         sign="`DependencyViolation` at a security group's deletion",
@@ -272,7 +273,7 @@ REMEDIES = (
         sign="`Cannot delete protected DB Instance`, `because it is protected`",
         message=r"cannot delete protected|because it is protected|marked for protection",
         because="a production stack keeps its data from being deleted or replaced by mistake",
-        do="take the change back; to close the region, lift the guards in their order",
+        do="revert the change; to close the region, lift the guards in their order",
         page="docs/operating.md#tear-down",
     ),
     Remedy(
@@ -286,14 +287,14 @@ REMEDIES = (
     Remedy(
         sign="a warning of `pending operations`, after the engine or its machine went down",
         message=r"pending operations",
-        because="Pulumi was killed between making something and noting it",
-        do="see what is pending, import what is there, let go of the rest",
+        because="Pulumi was killed between creating something and recording it",
+        do="see what is pending, import what exists, drop the rest",
         page=f"{_RECOVERY}after-a-kill",
     ),
     Remedy(
         sign="`The specified log group already exists`",
         message=r"(?:Log Group \((?P<name>[^)]+)\).*)?specified log group already exists",
-        because="RDS made it: for an earlier database of this name, or before the stack had log groups of "
+        because="RDS created it: for an earlier database of this name, or before the stack had log groups of "
         "its own",
         do="`aws logs delete-log-group --log-group-name {name}` if its lines may go; else import it",
         page=f"{_RECOVERY}made-but-never-noted",
@@ -301,12 +302,12 @@ REMEDIES = (
     Remedy(
         sign="any other `already exists`",
         message=r"already ?exists|EntityAlreadyExists|ResourceInUse",
-        because="something made it by hand; or AWS did, and its answer was lost with the connection or the "
-        "engine",
+        because="it was created by hand; or AWS created it, and its response was lost with the connection "
+        "or the engine",
         do="if its tags name this stack, remove or import it",
         page=f"{_RECOVERY}made-but-never-noted",
     ),
-    # The state. gocloud.dev/blob/fileblob writes its files at one stroke, but not the attributes beside them.
+    # The state. gocloud.dev/blob/fileblob writes its files atomically, but not the attributes next to them.
     Remedy(
         sign="`the stack is currently locked`",
         message=r"stack is currently locked",
@@ -328,14 +329,14 @@ REMEDIES = (
         message=r"snapshot integrity failure|invalid character|unexpected end of json",
         because="the state file is damaged",
         do="put the newest copy from the backend's `.pulumi/backups` in its place; a rehearsal can also "
-        "begin anew in another folder, by `--state`",
+        "start over in another folder, with `--state`",
         page=f"{_RECOVERY}a-damaged-state-file",
     ),
     Remedy(
         sign="`incorrect passphrase`",
         message=r"incorrect passphrase",
         because="the state was written with another passphrase",
-        do="set `PULUMI_CONFIG_PASSPHRASE` to it; a rehearsal can also begin anew in another folder, by "
+        do="set `PULUMI_CONFIG_PASSPHRASE` to it; a rehearsal can also start over in another folder, with "
         "`--state`",
         page=f"{_RECOVERY}another-passphrase",
     ),
@@ -345,11 +346,11 @@ REMEDIES = (
         because="the disk is full; what was recorded is not lost",
         do="free some space, and run it again",
     ),
-    # What no error says.
+    # What no error shows.
     Remedy(
         sign="`dial tcp … i/o timeout` in the log of `migration`",
         because="the database doesn't admit the pods",
-        do="have their security groups or addresses admitted",
+        do="admit their security groups or addresses",
         page="docs/configuration.md#network",
     ),
     Remedy(
@@ -360,7 +361,7 @@ REMEDIES = (
     ),
     Remedy(
         sign="a certificate that nothing uses",
-        because="it was being made when Pulumi was killed",
+        because="it was being created when Pulumi was killed",
         do="delete it when `pulumi up` is done",
         page=f"{_RECOVERY}orphaned-certificates",
     ),
@@ -372,4 +373,4 @@ REMEDIES = (
         page=f"{_RECOVERY}a-swapped-policy",
     ),
 )
-"""The special before the general: an error gets the first that knows it."""
+"""Specific rows before general ones: an error gets the first that matches it."""

@@ -11,7 +11,7 @@ STACK_TYPE = "pulumi:pulumi:Stack"
 
 
 def qualified(type_: str, parent: str) -> str:
-    """A resource's type as its URN has it, after those of all above it; `parent` is a URN, or empty.
+    """A resource's type as in its URN, after those of its ancestors; `parent` is a URN, or empty.
 
     Source: pulumi sdk/go/common/resource/urn/urn.go (New).
     """
@@ -20,7 +20,7 @@ def qualified(type_: str, parent: str) -> str:
 
 
 class UnverifiedError(LookupError):
-    """What is asked for was registered, but nobody here knows what becomes of it; the text says why."""
+    """What was asked for was registered, but its outcome can't be known here; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +44,12 @@ class Resource:
     protect: bool
     delete_before_replace: bool
     options: Mapping[str, Json]
-    """Resource options besides these and the parent, as the protocol names them; those that are set."""
+    """The other resource options that are set, except the parent, as the protocol names them."""
     replacement_trigger: Json
-    """A new value replaces it; None where nothing but its inputs does."""
+    """A new value replaces it; None if only its inputs do."""
     is_component: bool
     unverified: str
-    """Why nobody here knows what becomes of it; empty where a provider does."""
+    """Why its outcome can't be known here; empty if a provider knows it."""
 
     @property
     def title(self) -> str:
@@ -78,10 +78,10 @@ class Run:
     messages: tuple[str, ...]
     """Everything logged."""
     warnings: tuple[str, ...]
-    """What of it are warnings."""
+    """The warnings among them."""
     failures: tuple[Failure, ...]
     secrets: frozenset[str] = field(repr=False)
-    """Values that must show nowhere: the configuration's secrets and what providers mark as such."""
+    """Values that must not show anywhere: the configuration's secrets and what providers mark as such."""
 
     def of_type(self, type_: str) -> tuple[Resource, ...]:
         """The resources of a type."""
@@ -95,7 +95,7 @@ class Run:
         return found[0]
 
     def require_known(self, *types: str) -> None:
-        """Raises UnverifiedError if nobody here knows what becomes of a resource of one of these types."""
+        """Raises UnverifiedError if the outcome of a resource of one of these types can't be known here."""
         for resource in self.resources:
             if resource.type in types and resource.unverified:
                 raise UnverifiedError(f"{resource.title}: {resource.unverified}")

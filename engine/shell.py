@@ -1,11 +1,11 @@
-"""A shell's own `pulumi`: the variables that make it work in a folder of ours, and checkouts to run it in."""
+"""`pulumi` in a user's shell: the variables that make it work in a folder of ours, and checkouts for it."""
 
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-PASSPHRASE = "rehearsal"  # noqa: S105 encrypts what is made up anyway
+PASSPHRASE = "rehearsal"  # noqa: S105 encrypts only made-up values
 _LEFT_OUT = (".git", ".venv", ".rehearsal", ".fleet", "tests", "__pycache__", ".*_cache")
 _OWN = ("Pulumi.*.yaml", "fleet.yaml")
 
@@ -19,7 +19,7 @@ def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[P
     for each in (backend, temporary):
         each.mkdir(parents=True, exist_ok=True)
     return {
-        # Absolute, since the engine takes no program from a relative folder.
+        # Absolute, since the engine doesn't run programs from a relative folder.
         "PATH": os.pathsep.join([*(str(each.resolve()) for each in programs), os.environ.get("PATH", "")]),
         # The Kubernetes provider leaves copies of the kubeconfig there.
         "TMPDIR": str(temporary),
@@ -31,7 +31,7 @@ def variables(folder: Path, environment: Mapping[str, str], programs: Iterable[P
 
 
 def copy_checkout(root: Path, to: Path, *left_out: str) -> None:
-    """What a checkout holds that program and tools need, without stacks and what matches these patterns."""
+    """Copy what program and tools need of a checkout, without stacks and what matches these patterns."""
     shutil.copytree(root, to, ignore=shutil.ignore_patterns(*_LEFT_OUT, *left_out))
     for file in (file for pattern in _OWN for file in to.glob(pattern)):
         file.unlink()

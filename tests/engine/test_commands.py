@@ -110,7 +110,8 @@ def test_a_known_error_is_followed_by_what_to_do(tmp_path: Path) -> None:
     status, _, stderr = _run(tmp_path / "state", "up", "--world", str(world))
     assert status == 1
     assert stderr.startswith("why: another Maestro server uses this `mqtt.sourceId`")
-    assert "\ndo: its own source id, such as `pulumi config set --path mqtt.sourceId maestro-2`\n" in stderr
+    command = "pulumi config set --path mqtt.sourceId maestro-2"
+    assert f"\ndo: choose another source id, such as `{command}`\n" in stderr
     assert stderr.count("why:") == 1
     status, stdout, stderr = _run(tmp_path / "state", "up", "--json", "--world", str(world))
     failed = json.loads(stdout)

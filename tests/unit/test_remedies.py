@@ -122,7 +122,7 @@ ERRORS = {
         "operation error IAM: CreateRole, ThrottlingException: Rate exceeded",
         "ExpiredTokenException: The security token included in the request is expired",
     ],
-    "import what is there": ["with 1 pending operations from previous deployment."],
+    "import what exists": ["with 1 pending operations from previous deployment."],
     "remove or import it": ["EntityAlreadyExists: Role with name maestro-server already exists."],
     "pulumi cancel": ["the stack is currently locked by 1 lock(s)."],
     "-size 0 -delete": ["could not load: failed to load checkpoint: EOF"],
