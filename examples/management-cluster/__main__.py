@@ -1,4 +1,4 @@
-"""Agents of management clusters: read the configuration, the region's outputs, look around, build, export."""
+"""Agents of management clusters: read configuration and outputs, look up the clusters, build, export."""
 
 import pulumi
 
@@ -14,7 +14,7 @@ async def main() -> None:
     """The program; Pulumi runs it and waits for its look-ups."""
     settings = load()
     region = MaestroOutputs.from_stack(pulumi.StackReference("region", stack_name=settings.region.stack))
-    # A region that can't be used ends the program here, before anything is made.
+    # A region that can't be used ends the program here, before anything is created.
     await region.cluster_name.future()
     found = find_clusters(settings.clusters)
     broker = account("region", region=region.maestro_region, role_arn=settings.region.role_arn)

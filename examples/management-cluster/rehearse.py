@@ -2,7 +2,7 @@
 
 .venv/bin/python examples/management-cluster/rehearse.py [--stack STACK]
 
-From the repository's folder. It needs the Pulumi CLI, which `make tools` builds where there is none. The
+From the repository's folder. It needs the Pulumi CLI, which `make tools` builds if there is none. The
 region is the stack of this repository that the configuration names, by its file there. Nothing is kept.
 """
 
@@ -67,7 +67,7 @@ def build_world(emulation: Emulation, settings: Settings, *, own: str) -> None:
 
 
 def engine(stack: Stack, folder: Path, *, beside: Engine, environment: Mapping[str, str]) -> Engine:
-    """The engine over this project's stack, in the backend of the region's."""
+    """The engine for this project's stack, in the backend of the region's."""
     folder.mkdir(parents=True)
     (folder / "backend").symlink_to(beside.folder / "backend")
     return Engine(stack, folder, pulumi=_pulumi(), plugins=write_plugins, environment=environment)
@@ -172,7 +172,7 @@ def rehearse(name: str) -> int:
 
 
 def shown(result: Result, *, brief: bool = False) -> bool:
-    """Say what an `up` did; whether it succeeded."""
+    """Print what an `up` did; returns whether it succeeded."""
     if not result.succeeded:
         say("\n".join(result.diagnostics))
     elif brief:
@@ -184,7 +184,7 @@ def shown(result: Result, *, brief: bool = False) -> bool:
 
 
 def say(line: str) -> None:
-    """Print for the person."""
+    """Print for the user."""
     print(line, flush=True)  # noqa: T201
 
 

@@ -18,7 +18,7 @@ NAMESPACE = "maestro-agent"
 SERVICE_ACCOUNT = "maestro-agent"
 CONFIG_MAP = "maestro-agent-mqtt"
 MOUNT = "/mnt/secrets-store"
-"""Where the agent's pod mounts the secret, by a SecretProviderClass: README.md."""
+"""Where the agent's pod mounts the secret, with a SecretProviderClass: see README.md."""
 
 
 def broker_config(*, endpoint: str, port: int, source_events: str, agent_events: str) -> str:
@@ -48,14 +48,14 @@ class AgentArgs:
 
 
 class Agent(pulumi.ComponentResource):
-    """Everything of one agent. It shares nothing with another one's: each comes and goes alone."""
+    """Everything that one agent needs. Agents share nothing: each comes and goes alone."""
 
     outputs: dict[str, pulumi.Input[str]]
-    """For the installation of the agent."""
+    """For installing the agent."""
 
     def __init__(self, name: str, args: AgentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maestro:agent:Agent", name, opts=opts)
-        # Of every child: a URN names the parent's type, not the parent, and no two children are of one type.
+        # Every child's name: a URN has the parent's type, not its name, and no two children are of one type.
         self._name = name
         self._args = args
         self._tags = {
@@ -85,7 +85,7 @@ class Agent(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, provider=self._args.cluster.provider)
 
     def _certificate(self, agent: AgentOutputs) -> tuple[aws.iot.Certificate, pulumi.Resource]:
-        """The agent on the broker: a certificate, and what it may do; the second is there once it may."""
+        """The agent on the broker: its certificate, and what exists once the certificate has its rights."""
         policy = aws.iot.Policy(
             self._name, name=agent.policy_name, policy=agent.policy, tags=self._tags, opts=self._in_region()
         )
@@ -103,7 +103,7 @@ class Agent(pulumi.ComponentResource):
             self._name,
             name=f"{self._args.cluster.settings.name}/maestro/agent-mqtt-cert",
             description="MQTT certificate and key of the Maestro agent",
-            # One that can be restored holds its name for days, and is no use without its certificate.
+            # One that can be restored blocks its name for days, and is useless without its certificate.
             recovery_window_in_days=0,
             tags=self._tags,
             opts=self._in_cluster_account(),
@@ -117,7 +117,7 @@ class Agent(pulumi.ComponentResource):
             self._name,
             secret_id=secret.id,
             secret_string=pulumi.Output.secret(pulumi.Output.json_dumps(value)),
-            # Stated, so that a version written by someone else shows as drift.
+            # Explicit, so that a version written by someone else shows up as drift.
             version_stages=["AWSCURRENT"],
             opts=self._in_cluster_account(),
         )
@@ -169,7 +169,7 @@ class Agent(pulumi.ComponentResource):
     def _configuration(
         self, agent: AgentOutputs, *, ready: tuple[pulumi.Resource, ...]
     ) -> kubernetes.core.v1.ConfigMap:
-        """What the agent is told. It comes last: an agent that finds it finds all the rest."""
+        """The agent's configuration. It comes last: an agent that finds it finds everything else."""
         region, cluster = self._args.region, self._args.cluster
         provider = kubernetes.Provider(
             self._name,
@@ -181,9 +181,9 @@ class Agent(pulumi.ComponentResource):
                 certificate_authority=cluster.certificate_authority,
                 role_arn=cluster.settings.role_arn,
             ),
-            # Known in every preview, and all that replaces the provider and what is in the cluster.
+            # Known in every preview; its change alone replaces the provider and what is in the cluster.
             cluster_identifier=cluster.arn,
-            # Otherwise a changed ConfigMap is replaced, and under a running agent deleted first.
+            # Otherwise a changed ConfigMap is replaced, and deleted first, under a running agent.
             enable_config_map_mutable=True,
             opts=pulumi.ResourceOptions(parent=self),
         )

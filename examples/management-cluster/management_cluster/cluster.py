@@ -12,7 +12,7 @@ from management_cluster.settings import Cluster as ClusterSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """A management cluster: identity facts, and the provider of its account and region."""
+    """A management cluster: what identifies it, and the provider for its account and region."""
 
     settings: ClusterSettings
     provider: aws.Provider
@@ -21,22 +21,22 @@ class Cluster:
     endpoint: str
     """URL of the API server."""
     certificate_authority: str
-    """The API server's CA certificate, PEM in base64."""
+    """The API server's CA certificate, as base64-encoded PEM."""
     pod_identity_service: str
     """The service that hands out the role's credentials, as a trust policy names it."""
 
 
 def account(name: str, *, region: pulumi.Input[str], role_arn: str | None) -> aws.Provider:
-    """The provider of an account and region, in which it acts by the role if there is one."""
+    """The provider for an account and region, acting as the role there if one is given."""
     roles = [aws.ProviderAssumeRoleArgs(role_arn=role_arn)] if role_arn else None
     return aws.Provider(name, region=region, assume_roles=roles)
 
 
 def find_clusters(wanted: Iterable[ClusterSettings]) -> list[Cluster]:
-    """Look the clusters up; only providers are registered.
+    """Look up the clusters; only providers are registered.
 
     Raises:
-        SurroundingsError: with every cluster that isn't there, or can't be read.
+        SurroundingsError: with every cluster that doesn't exist or can't be read.
     """
     found: list[Cluster] = []
     problems: list[Problem] = []
@@ -50,7 +50,7 @@ def find_clusters(wanted: Iterable[ClusterSettings]) -> list[Cluster]:
                 Problem(
                     key=f"clusters.{settings.consumer}",
                     problem=problem,
-                    example=f"which there are: aws eks list-clusters --region {settings.region}",
+                    example=f"to list them: aws eks list-clusters --region {settings.region}",
                 )
             )
     if problems:
@@ -63,7 +63,7 @@ class _NotUsableError(Exception):
 
 
 def _find(settings: ClusterSettings, provider: aws.Provider) -> Cluster:
-    """The plain form of the look-ups is used, because only its failure can be answered."""
+    """Uses the plain form of the look-ups, because only its failure can be caught."""
     options = pulumi.InvokeOptions(provider=provider)
     try:
         cluster = aws.eks.get_cluster(name=settings.name, opts=options)

@@ -33,7 +33,7 @@ RULES = {
     "region": (REGION, "an AWS region"),
     "cluster": (CLUSTER, "the name of an EKS cluster"),
 }
-"""By key: what its value must look like, in a pattern and in words."""
+"""By key: what its value must look like, as a pattern and in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Region:
     stack: str
     """Its stack: `ORGANIZATION/maestro-stack/STACK`."""
     role_arn: str | None
-    """IAM role to take in its account; without one, the credentials are of that account."""
+    """IAM role to assume in its account; without one, the credentials are that account's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +56,12 @@ class Cluster:
     """Of the EKS cluster; prefix of the secret."""
     region: str
     role_arn: str | None
-    """IAM role to take in its account; without one, the credentials are of that account."""
+    """IAM role to assume in its account; without one, the credentials are that account's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A sound configuration."""
+    """A valid configuration."""
 
     region: Region
     clusters: tuple[Cluster, ...]
@@ -75,7 +75,7 @@ def load() -> Settings:
     """
     config, prefix = pulumi.Config(), f"{pulumi.get_project()}:"
     # `pulumi.Config` can't list keys, and unknown ones must be found: the engine lets them pass. The language
-    # host hands configuration over in the environment, the Automation API in the context.
+    # host passes the configuration in the environment, the Automation API in the context.
     names = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
     given = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     return parse({key: config.get_object(key) if key in KEYS else None for key in given})
@@ -126,7 +126,7 @@ def _doubles(clusters: Sequence[Cluster]) -> Iterator[Problem]:
 def _section(
     key: str, given: object, problems: list[Problem], *, required: str, optional: tuple[str, ...]
 ) -> dict[str, str]:
-    """The sound values of an object that has these keys."""
+    """The valid values of an object that has these keys."""
     values = _mapping(key, given, problems)
     if values is None:
         return {}
@@ -158,7 +158,7 @@ def _unknown(key: str, name: str, known: tuple[str, ...]) -> Problem:
 
 
 def _problem(key: str, problem: str) -> Problem:
-    """With the example of the key, for which that of a cluster's name doesn't count."""
+    """With the key's example; the name of a cluster in the key doesn't matter."""
     section, _, rest = key.partition(".")
     name = rest.rpartition(".")[2] if section == "clusters" else rest
     example = EXAMPLES.get(f"{section}.{name}", EXAMPLES[section])
