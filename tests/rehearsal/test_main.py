@@ -104,7 +104,7 @@ def test_exit_2_on_an_unknown_option() -> None:
 def test_help_comes_at_once_and_lists_the_exit_statuses() -> None:
     done = command("--help")
     assert done.returncode == 0
-    assert "exit status: 0 everything holds" in done.stdout
+    assert "exit status: 0 all checks hold" in done.stdout
 
 
 @pytest.mark.parametrize("tool", ["rehearsal", "review", "fleet", "doctor"])
