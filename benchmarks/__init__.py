@@ -1,10 +1,10 @@
-"""Measurements, printed in one run by `python -m benchmarks`, each beside something of its own kind.
+"""Measurements, all printed by `python -m benchmarks`, each beside a comparable one.
 
-In it: what is measured, and how. Not in it: goals of single functions. For others: nothing.
+In it: what is measured, and how. Not in it: goals for single functions. For others: nothing.
 """
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STACK_FILE = ROOT / "tests" / "project" / "Pulumi.dev.yaml"
-"""Whose stack everything is measured on."""
+"""The stack that everything is measured with."""

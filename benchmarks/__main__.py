@@ -12,7 +12,7 @@ import helm_python
 from benchmarks import ROOT, doctor, engine, fleet, review
 from benchmarks.report import BenchmarkError, line
 
-# Warm means with bytecode: an environment that forbids writing it would compile our modules in each run.
+# Warm means with bytecode: if writing it were disabled, every run would compile our modules.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 RUNS = 10
 IMPORT_RATIO, REHEARSAL_SECONDS, EXTRA_SECONDS = 2.5, 5.0, 0.3
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def alternate(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
-    """Medians of both, taken in turns after one warming run of each."""
+    """Medians of both, measured in turns after a warm-up run of each."""
     one()
     other()
     pairs = [(one(), other()) for _ in range(RUNS)]
@@ -69,7 +69,7 @@ def told(*arguments: str) -> float:
 
 
 def render_seconds() -> float:
-    """Seconds of one render of the loaded chart, by Helm's engine."""
+    """Seconds that Helm's engine takes to render the loaded chart once."""
     values = {
         "clusterName": "regional-xyz",
         "broker": {"endpoint": "abc-ats.iot.us-east-1.amazonaws.com"},

@@ -1,4 +1,4 @@
-"""Baseline: import what any rehearsal has to, and nothing else."""
+"""Baseline: import what any rehearsal must, and nothing else."""
 
 # Attributes are lazy: naming one imports it.
 # ruff: noqa: B018

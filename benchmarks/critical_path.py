@@ -1,4 +1,4 @@
-"""The longest chain of waiting in a stack: no tool can be done sooner than its makespan."""
+"""The longest chain of dependencies in a stack: no tool can finish sooner than that."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from common.json_values import Json, record, records, text, texts
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource of a state, and what must be there before it."""
+    """A resource in a state, and what must exist before it."""
 
     urn: str
     type: str
@@ -27,7 +27,7 @@ class Chain:
 
 
 def resources(state: Mapping[str, Json]) -> tuple[Resource, ...]:
-    """The resources of an exported state (`pulumi stack export`), but for those that are to be deleted."""
+    """The resources in an exported state (`pulumi stack export`), except those to be deleted."""
     found = records(record(state, "deployment"), "resources")
     return tuple(_resource(each) for each in found if each.get("delete") is not True)
 
@@ -35,9 +35,9 @@ def resources(state: Mapping[str, Json]) -> tuple[Resource, ...]:
 def critical_path(
     graph: Collection[Resource], takes: Callable[[Resource], float], *, to: str | None = None
 ) -> Chain:
-    """The chain that takes longest, or the longest that ends at the resource `to`.
+    """The chain that takes longest, or the longest that ends with the resource `to`.
 
-    Raises ValueError where the resources wait for each other in a circle.
+    Raises ValueError if the resources wait for each other in a circle.
     """
     by_urn = {resource.urn: resource for resource in graph}
     entered: set[str] = set()
@@ -47,7 +47,7 @@ def critical_path(
         if urn in entered:
             raise ValueError(f"{urn} waits for itself")
         entered.add(urn)
-        # What isn't in the graph, such as a deleted resource, is waited for by nobody.
+        # Nothing waits for what isn't in the graph, such as a deleted resource.
         before = _longest(until(need) for need in sorted(by_urn[urn].needs & by_urn.keys()))
         return Chain(seconds=before.seconds + takes(by_urn[urn]), urns=(*before.urns, urn))
 

@@ -1,4 +1,4 @@
-"""The doctor over a healthy region whose AWS answers each call after a tenth of a second."""
+"""The doctor examining a healthy region whose AWS answers each call after a tenth of a second."""
 
 import tempfile
 import time
@@ -13,7 +13,7 @@ LIMIT = 10.0
 
 
 def measure() -> bool:
-    """Print the figures; says whether both are within their limits."""
+    """Print the figures; returns whether both are within their limits."""
     with tempfile.TemporaryDirectory() as folder, patient(Path(folder)) as region:
         region.guard = _slowly
         before = _seconds(region)

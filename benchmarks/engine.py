@@ -1,8 +1,8 @@
-"""The program on the real engine: against a flat one, against its critical path, against the peer's way.
+"""The program on the real engine, compared with a flat program, with its critical path, and with its peer.
 
-The peer's way is what the program replaces: `terraform apply` for everything in AWS, then `helm install`
-(docs/from-terraform.md). It isn't run here but reckoned, in its favour: with the same latencies and the same
-freedom to do things at once, no time of its tools' own, and none to carry values from one to the other.
+The peer is what the program replaces: `terraform apply` for everything in AWS, then `helm install`
+(docs/from-terraform.md). It isn't run but calculated, in its favour: with the same latencies and the same
+parallelism, no time for the tools themselves, and none for passing values from one to the other.
 """
 
 import subprocess
@@ -33,9 +33,9 @@ _MAKING = frozenset({"create", "create-replacement"})
 
 
 def measure(environment: Mapping[str, str]) -> bool:
-    """Print the engine's figures; whether each is within its goal.
+    """Print the engine's figures; returns whether each meets its goal.
 
-    `environment` is that of the processes in which programs are timed. Raises BenchmarkError.
+    `environment` is for the processes in which programs are timed. Raises BenchmarkError.
     """
     pulumi = tools.find("pulumi")
     if pulumi is None:
@@ -46,13 +46,13 @@ def measure(environment: Mapping[str, str]) -> bool:
         with Emulation.start(folder / "aws.state") as emulation:
             places = Places(emulation, folder, pulumi)
             good = _against_flat(places, environment)
-        # Another process: one that holds 22 accounts takes longer to save each call's changes.
+        # A new process: one that holds 22 accounts takes longer to save the changes of each call.
         with Emulation.start(folder / "paced.state") as emulation:
             place = Places(emulation, folder / "paced", pulumi).new()
             return _against_critical_path(emulation, place) and good
 
 
-# --- ours and a flat program, as fast as the emulation answers -----------------------------------------
+# --- our program and a flat one, without latencies -----------------------------------------------------
 
 
 def _against_flat(places: Places, environment: Mapping[str, str]) -> bool:
@@ -68,14 +68,14 @@ def _against_flat(places: Places, environment: Mapping[str, str]) -> bool:
     for index, what in enumerate(("preview", "up")):
         line(f"flat program on the engine, {what}", median(flat[index] for flat, _ in pairs))
         line(f"our program on the engine, {what}", median(ours[index] for _, ours in pairs))
-        # Of each pair by itself: what else the machine does at the time slows both.
+        # The difference per pair: other load on the machine slows both of a pair.
         extra = median(ours[index] - flat[index] for flat, ours in pairs)
         good.append(line("  more than the flat one", extra, limit=EXTRA_SECONDS))
     return all(good)
 
 
 def _timed(place: Place, program: str, environment: Mapping[str, str]) -> tuple[float, float]:
-    """Seconds of a preview and of an `up` of a stack that isn't there yet, in a process each."""
+    """Seconds of a preview and of an `up` of a stack that doesn't exist yet, each in a process of its own."""
 
     def told(operation: str) -> float:
         command = [sys.executable, "-m", "benchmarks.operation", str(place.folder), program, operation]
@@ -128,30 +128,30 @@ def _against_critical_path(emulation: Emulation, place: Place) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Paced:
-    """An `up` with latencies; what was measured is in seconds of the clock, what is reckoned in AWS's own."""
+    """An `up` with latencies; measured times are in scaled seconds, calculated ones in AWS's own."""
 
     makespan: float
     ready: float
-    """When the release was done, and so its pods ready; measured."""
+    """When the release was done, and therefore its pods ready; measured."""
     waits: Mapping[str, float]
-    """By URN: what this `up` waits for AWS, or the cluster, to do."""
+    """By URN, how long this `up` waits for AWS or the cluster."""
     graph: tuple[Resource, ...]
 
     def critical_path(self, *, to: str | None = None) -> Chain:
-        """Of all, or to the resource of a type."""
+        """The critical path of everything, or up to the resource of a type."""
         urn = next(each.urn for each in self.graph if each.type == to) if to else None
         chain = critical_path(self.graph, self._takes, to=urn)
         return replace(chain, urns=tuple(urn for urn in chain.urns if self.waits.get(urn)))
 
     @property
     def unscaled(self) -> float:
-        """Until pods are ready, with AWS in its own time; the engine's is what was measured on top."""
+        """Time until pods are ready with AWS unscaled; the engine's share is what was measured on top."""
         chain = self.critical_path(to=RELEASE).seconds
         return chain + self.ready - chain / SCALE
 
     @property
     def everything_first(self) -> float:
-        """The peer's: the longest path of what is in AWS, then the release alone."""
+        """The peer's time: the longest path through what is in AWS, then the release."""
         in_aws = [each for each in self.graph if not each.type.startswith("kubernetes:")]
         release = next(each for each in self.graph if each.type == RELEASE)
         return critical_path(in_aws, self._takes).seconds + self._takes(release)
@@ -184,7 +184,7 @@ def _paced(emulation: Emulation, engine: Engine) -> _Paced:
 
 
 def _require_played(emulation: Emulation, changes: Iterable[Step]) -> None:
-    """Whether AWS was asked for just what the table says, so that what was reckoned is what was played."""
+    """Check that AWS got exactly the calls in the table, so that what was calculated is what ran."""
     expected = Counter(
         row.call
         for step in changes

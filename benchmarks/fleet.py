@@ -1,7 +1,7 @@
-"""A fleet of twelve regions, four at once, against a loop over the CLI; with AWS's latencies at 1:10.
+"""A fleet of twelve regions, four at once, compared with a loop over the CLI; with AWS's latencies at 1:10.
 
-Both do the same: `pulumi up` with a preview before it, of the unmodified program, with provider plugins and a
-language host as processes of each region's own. Of the CLI's loop nothing is reckoned: it is run.
+Both do the same: `pulumi up`, preceded by a preview, of the unmodified program, with provider plugins and
+language host as processes of each region's own. The loop is really run, not calculated.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ FILE: Mapping[str, Json] = {
 
 
 def measure() -> bool:
-    """Print the fleet's figures; whether each is within its goal. Raises BenchmarkError."""
+    """Print the fleet's figures; returns whether each meets its goal. Raises BenchmarkError."""
     if tools.find("pulumi") is None:
         print("fleet: skipped, since no pulumi was found: install Pulumi, or build it with `make tools`")
         return True
@@ -68,7 +68,7 @@ def measure() -> bool:
 
 @contextmanager
 def _fleet() -> Generator[EmulatedFleet]:
-    """One that isn't built yet, in an AWS that takes its time."""
+    """A fleet that isn't built yet, in an AWS with latencies."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmarks-") as folder,
         Emulation.start(Path(folder) / "aws.state") as emulation,
@@ -86,9 +86,9 @@ def _require(status: int, said: str) -> None:
 
 
 class _Memory:
-    """The most that was seen, in bytes: of the driver, and of one region's processes together.
+    """Peak memory in bytes: of the driver, and of one region's processes together.
 
-    What processes share is shared out among them (PSS, from /proc: on Linux only).
+    Shared memory is divided among the processes (PSS, from /proc: on Linux only).
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Memory:
 
     @contextmanager
     def watching(self, driver: int) -> Generator[None]:
-        """Look once a second, until exit."""
+        """Sample once a second, until exit."""
         watcher = threading.Thread(target=self._watch, args=(driver,))
         watcher.start()
         try:

@@ -1,15 +1,15 @@
-"""How long AWS and the cluster take: the one table that is played, at 1:10, and reckoned with.
+"""How long AWS and the cluster take: the one table that is simulated, at 1:10, and calculated with.
 
-What is in it is waiting alone: from the call until the provider goes on. None of these figures was measured
-by this project; where a document says something, it is named, and the others are what is typically seen. The
-goal is about the difference from the critical path of these very figures, so it doesn't hang on them.
+It holds waiting time only: from the call until the provider continues. None of these figures was measured by
+this project; documents are named where they say something, and the rest are typical. The goal is about the
+difference from the critical path through these same figures, so it doesn't depend on them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 SCALE = 10
-"""A second here stands for so many of AWS's."""
+"""One second here stands for this many of AWS's."""
 
 _TYPICAL = "typical; measured nowhere here"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -17,17 +17,17 @@ _RELEASE = "kubernetes:helm.sh/v3:Release"
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """How late one call is answered when a resource of a type is made or changed."""
+    """The delay of one call when a resource of a type is created or updated."""
 
     type: str
-    """The resource's."""
+    """The resource's type."""
     call: str
     """As `emulator.client.Emulation.delay` names it."""
     seconds: float
-    """AWS's own, not scaled."""
+    """In AWS's time, not scaled."""
     source: str = _TYPICAL
     is_update: bool = False
-    """Made when the resource is updated, not when it is created."""
+    """Whether it is made when the resource is updated, instead of created."""
 
 
 TABLE: tuple[Latency, ...] = (
@@ -100,10 +100,10 @@ TABLE: tuple[Latency, ...] = (
 
 
 def played(table: Iterable[Latency] = TABLE) -> dict[str, float]:
-    """Seconds by call at 1:10, for `Emulation.delay`."""
+    """Seconds by call, scaled to 1:10, for `Emulation.delay`."""
     return {latency.call: latency.seconds / SCALE for latency in table}
 
 
 def seconds(type_: str, *, is_update: bool = False) -> float:
-    """AWS's own time for a resource; what isn't in the table takes none."""
+    """AWS's own time for a resource; one that isn't in the table takes none."""
     return sum(row.seconds for row in TABLE if (row.type, row.is_update) == (type_, is_update))

@@ -1,8 +1,8 @@
-"""Run one operation of the engine over one program, and print the seconds that it took.
+"""Run one engine operation on one program, and print how many seconds it took.
 
-`python -m benchmarks.operation FOLDER PROGRAM preview|up`: a process of its own for each, so that what the
-program imports counts, as it does where the engine starts the program itself. The stack is open before the
-clock starts, and the emulation runs elsewhere.
+`python -m benchmarks.operation FOLDER PROGRAM preview|up`: each in its own process, so that the program's
+imports count, as when the engine starts the program itself. The stack is open before the clock starts, and
+the emulation runs elsewhere.
 """
 
 import sys

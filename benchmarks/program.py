@@ -1,6 +1,6 @@
-"""Run one program in preview and in update mode on the emulation, and print the seconds that it took.
+"""Run one program in preview and in update mode on the emulation, and print how many seconds it took.
 
-`python -m benchmarks.program FILE`: the time is the program's own, imports included; the emulation is ready
+`python -m benchmarks.program FILE`: the time is the program's own, including imports; the emulation is ready
 before it starts.
 """
 
@@ -20,7 +20,7 @@ from engine.run import Run
 
 
 def timed(program: str) -> tuple[float, Run]:
-    """Seconds of both runs together, and the second one."""
+    """The seconds of both runs together, and the second run."""
     stack = load_stack(ROOT, file=STACK_FILE)
     with in_process_cloud("us-east-1", default_world("regional-xyz", "us-east-1")) as cloud:
         providers = Providers(cloud, Kubernetes(root=ROOT, version="1.33", config_maps={}), DefaultTags({}))

@@ -1,4 +1,4 @@
-"""The review against its rehearsals: one stack against two rehearsals, and many stacks against one."""
+"""The review: of one stack compared with two rehearsals, and of many stacks compared with one."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ TEMPLATE = "charts/maestro-server-eso/templates/deployment.yaml"
 
 
 def measure(environment: Mapping[str, str]) -> bool:
-    """Measure and print; says whether all goals are met. Nothing that was rehearsed before is used."""
+    """Measure and print; returns whether all goals are met. No cached rehearsal is used."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         one, many = (_changed(Path(folder) / name, count) for name, count in (("one", 1), ("many", STACKS)))
         _review(one, environment)
@@ -39,7 +39,7 @@ def measure(environment: Mapping[str, str]) -> bool:
 
 
 def _changed(root: Path, count: int) -> Path:
-    """A checkout with so many stacks, whose work tree changes what each of them deploys."""
+    """A checkout with `count` stacks, whose work tree changes what each of them deploys."""
     copy_checkout(ROOT, root, "benchmarks")
     stack = STACK_FILE.read_text(encoding="utf-8")
     (root / "Pulumi.dev.yaml").write_text(stack, encoding="utf-8")
@@ -62,7 +62,7 @@ def _changed(root: Path, count: int) -> Path:
 
 
 def _two_rehearsals(root: Path, environment: Mapping[str, str]) -> float:
-    """Seconds."""
+    """Seconds that two rehearsals take side by side."""
     begun = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(_run, root, ["-m", "rehearsal"], environment) for _ in range(2)]
@@ -72,7 +72,7 @@ def _two_rehearsals(root: Path, environment: Mapping[str, str]) -> float:
 
 
 def _review(root: Path, environment: Mapping[str, str]) -> float:
-    """Seconds."""
+    """Seconds that a review takes."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as cache:
         begun = time.perf_counter()
         _run(root, ["-m", "review", "--base", "HEAD", "--markdown"], {**environment, "XDG_CACHE_HOME": cache})

@@ -1,4 +1,4 @@
-"""Fresh stacks on the real engine: each has an emulated account, and a folder for its state, of its own."""
+"""Fresh stacks on the real engine, each with its own emulated account and folder for its state."""
 
 import json
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ _REGION, _CLUSTER = "us-east-1", "regional-xyz"  # the stack file's
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a stack lives; handed to other processes as a file."""
+    """Where a stack lives; passed to other processes as a file."""
 
     folder: Path
     pulumi: Path
     environment: Mapping[str, str]
 
     def write(self) -> Path:
-        """A file that `read` reads."""
+        """Write the file that `read` reads."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "place.json"
         content = {"pulumi": str(self.pulumi), "environment": dict(self.environment)}
@@ -34,7 +34,7 @@ class Place:
 
     @classmethod
     def read(cls, folder: Path) -> "Place":
-        """What `write` wrote into a folder."""
+        """Read what `write` wrote to a folder."""
         content = json.loads((folder / "place.json").read_text(encoding="utf-8"))
         return cls(
             folder=folder,
@@ -43,7 +43,7 @@ class Place:
         )
 
     def engine(self, program: str, stack: Stack | None = None) -> Engine:
-        """The engine over the stack dev, or another one, running `program`."""
+        """An engine for the stack dev, or another one, that runs `program`."""
         return Engine(
             stack or load_stack(ROOT, file=STACK_FILE),
             self.folder / "state",
@@ -55,7 +55,7 @@ class Place:
 
 
 class Places:
-    """Makes places for stacks, each with a new account that holds the default world."""
+    """Creates places for stacks, each with a new account that holds the default world."""
 
     def __init__(self, emulation: Emulation, folder: Path, pulumi: Path) -> None:
         self._emulation = emulation
@@ -64,8 +64,8 @@ class Places:
         self._made = 0
 
     def new(self) -> Place:
-        """One where nothing is built yet."""
-        # Not at the top: it brings pydantic, and importing that is part of a program's own time.
+        """A place where nothing is built yet."""
+        # Not imported at the top: it imports pydantic, which must count towards a program's own time.
         from emulator.world import default_world
 
         self._made += 1
@@ -86,7 +86,7 @@ class Places:
 
 
 def rotated(folder: Path) -> Stack:
-    """The stack dev with its certificate's rotation asked for."""
+    """The stack dev with a rotation of its certificate configured."""
     config = load_stack(ROOT, file=STACK_FILE).own_config
     file = folder / "Pulumi.dev.yaml"
     write_config(file, {**config, "maestro-stack:rotation": {"certificate": "2", "database": "1"}})

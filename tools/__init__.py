@@ -1,7 +1,7 @@
-"""The programs of tests and linters that pip doesn't bring, at pinned versions: finding and building them.
+"""Finds and builds, at pinned versions, the programs that tests and linters need and pip doesn't install.
 
-In it: versions.toml, which names them, and for each tool a folder with the go.mod and go.sum that it is built
-from (README.md); and `lock`, for what pip does bring. Not in it: anything but the standard library, so that
+In it: versions.toml, which lists them, and for each tool a folder with the go.mod and go.sum that it is built
+from (README.md); and `lock`, for what pip does install. Not in it: anything but the standard library, so that
 `make tools` works before anything is installed.
 For others: `cache`, `lock`, and `find` and `missing` below.
 """
@@ -16,9 +16,9 @@ __all__ = ["find", "missing"]
 
 
 def find(name: str) -> Path | None:
-    """The executable `name` (etcd, helm, kube-apiserver, …) of the pinned version; None where it is missing.
+    """The executable `name` (etcd, helm, kube-apiserver, …) in the pinned version; None if it is missing.
 
-    Looks in the cache and, for `pulumi`, on PATH before it. Raises ValueError for a name that no tool has.
+    Looks in the cache and, for `pulumi`, on PATH before it. Raises ValueError if no tool has the name.
     """
     cache = _cache()
     for tool in load():

@@ -20,10 +20,10 @@ DONE, INTERRUPTED = 0, 130
 FORMAT_VERSION = 1
 EPILOG = """\
 They are built with Go into one folder per user: $MAESTRO_TOOLS, else maestro-stack/tools
-in the user's cache folder. What is there is never built again.
+in the user's cache folder. Existing ones are never rebuilt.
 
 exit status: 0 done; 1 a build failed; 2 the command line is wrong, or this machine lacks
-something (Go, space, the right to write); 130 interrupted.
+something (Go, space, write permission); 130 interrupted.
 """
 
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these (default: all): pulumi, etcd, …")
     parser.add_argument(
-        "--list", action="store_true", help="build nothing; show each tool, version and place"
+        "--list", action="store_true", help="build nothing; show each tool, its version and location"
     )
     parser.add_argument("--json", action="store_true", help="with --list: print JSON (tools/README.md)")
     return parser
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = HERE) -> int:
 
 
 def _names(tools: Sequence[Tool], wanted: Sequence[str]) -> list[str]:
-    """The executables that the command line names, by themselves or by their tool; all, if it names none."""
+    """The executables that the command line names, directly or by their tool; all if it names none."""
     known = {tool.name: [executable.name for executable in tool.executables] for tool in tools}
     every = [name for names in known.values() for name in names]
     unknown = [name for name in wanted if name not in known and name not in every]
@@ -140,7 +140,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None, *, folder: Path = HERE) -> int:
-    """As `main`, in a process of its own: being terminated or losing its reader ends it as Ctrl-C does."""
+    """Like `main`, for a process of its own: SIGTERM, SIGHUP or a closed pipe end it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, _interrupt)
@@ -148,7 +148,7 @@ def run(arguments: Sequence[str] | None = None, *, folder: Path = HERE) -> int:
         return main(arguments, folder=folder)
     except BrokenPipeError:  # `python -m tools --list | head`
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):  # or Python complains about them at its end
+        for stream in (sys.stdout, sys.stderr):  # otherwise Python complains about them on exit
             os.dup2(nowhere, stream.fileno())
         return INTERRUPTED
 

@@ -1,4 +1,4 @@
-"""Building what is missing: one build at a time, nothing twice, nothing half-made left behind."""
+"""Builds what is missing: one build at a time, nothing twice, and nothing unfinished is left behind."""
 
 import os
 import shutil
@@ -15,17 +15,17 @@ from tools.go import Go, Plan
 from tools.progress import Progress, minutes
 
 LINKING_MEGABYTES = 300
-"""Room for the linker's temporary files, besides what stays."""
+"""Space for the linker's temporary files, besides what stays."""
 
 
 def free_megabytes(folder: Path) -> int:
-    """Free space where `folder` is or will be."""
+    """Free space on the disk where `folder` is or will be."""
     return shutil.disk_usage(_existing(folder)).free // 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Some executables of a tool, to be built together."""
+    """Executables of one tool that are built together."""
 
     tool: Tool
     executables: tuple[Executable, ...]
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Builder:
-    """Builds into `cache` with the Go of `environ`."""
+    """Builds into `cache` with the Go in `environ`."""
 
     cache: Cache
     environ: Mapping[str, str]
@@ -41,10 +41,10 @@ class Builder:
     free: Callable[[Path], int] = free_megabytes
 
     def build_missing(self, tools: Sequence[Tool], names: Sequence[str]) -> list[Finding]:
-        """Build the executables of `tools` that are `names` and can't be found.
+        """Build those executables of `tools` that are in `names` and can't be found.
 
-        Returns where each of `names` is now. Raises Impossible where nothing could be tried, BuildFailed
-        where Go failed; what was finished before stays. Whatever ends it, no unfinished file is left.
+        Returns where each of `names` is now. Raises Impossible if nothing could be tried, BuildFailed if Go
+        failed; what was finished before stays. However it ends, no unfinished file is left.
         """
         began = time.monotonic()
 
@@ -55,12 +55,12 @@ class Builder:
         if not _parts(findings):
             return findings
         with self.cache.locked(lambda holder: self.progress.say(_waiting(holder))) as lock:
-            findings = survey()  # another build may have ended while we waited
+            findings = survey()  # another build may have finished while we waited
             parts = _parts(findings)
             if not parts:
                 return findings
             for problem in (found.problem for found in findings if found.problem):
-                self.progress.say(f"{problem}: it is built anew")
+                self.progress.say(f"{problem}: it is rebuilt")
             try:
                 self._build(parts, lock)
             finally:
@@ -69,13 +69,13 @@ class Builder:
         return survey()
 
     def _build(self, parts: Sequence[Part], lock: int) -> None:
-        self._sweep()  # what a killed build has left
+        self._sweep()  # what a killed build has left behind
         pickiest = max((part.tool for part in parts), key=lambda tool: numbers(tool.needed_go))
         go = Go.there_is(pickiest, environ=self.environ, locked=lock)
         plans = [self._plan(part, go) for part in parts]
         self._make_sure_of_space(list(zip(parts, plans, strict=True)), go)
         for number, part in enumerate(parts, 1):
-            # Counted again: the tools built before have compiled some of its packages.
+            # Counted again: the tools built so far have compiled some of its packages.
             plan = go.plan(part.tool, part.executables)
             later = sum(map(_seconds, parts[number:], plans[number:]))
             self.progress.start(f"[{number}/{len(parts)}] {_label(part.tool)}", _before(part, plan, later))
@@ -119,14 +119,14 @@ class Builder:
                 (half_made / executable.name).replace(place)
 
     def _sweep(self) -> None:
-        """Remove unfinished builds, ours or a killed one's; the lock is held."""
+        """Remove unfinished builds, ours or a killed one's; call it with the lock held."""
         for folder in self.cache.root.glob("*/.*.building"):
             shutil.rmtree(folder)
             with suppress(OSError):  # not empty: other versions of the tool are in it
                 folder.parent.rmdir()
 
     def _make_sure_of_space(self, builds: Sequence[tuple[Part, Plan]], go: Go) -> None:
-        """Raise Impossible if a file system lacks the room that the builds need, before they start."""
+        """Before the builds start, raise Impossible if a file system lacks the space for them."""
         compiling = sum(part.tool.compile_megabytes * plan.share_to_compile for part, plan in builds)
         results = sum(part.tool.megabytes for part, _ in builds) + LINKING_MEGABYTES
         needs: dict[int, list[tuple[Path, float, str]]] = {}
@@ -142,13 +142,13 @@ class Builder:
                 raise Impossible(
                     f"Not enough space: about {needed:,} MB are needed and {there:,} MB are free for "
                     f"{' and '.join(name for *_, name in on_one_disk)}.\n"
-                    "Free some, or name a folder on another disk by the variable in brackets. "
+                    "Free some, or set the variable in brackets to a folder on another disk. "
                     "`go clean -cache` empties Go's build cache."
                 )
 
 
 def by_hand(findings: Sequence[Finding], cache: Cache) -> str:
-    """How a person gets the missing ones of `findings` without Go: what, from where, to where."""
+    """How to get the missing ones of `findings` without Go: what, from where, to where."""
     lines = ["By hand, as their makers publish them (MAESTRO_TOOLS names another folder):"]
     for found in findings:
         if found.path is None:
@@ -161,7 +161,7 @@ def by_hand(findings: Sequence[Finding], cache: Cache) -> str:
 
 
 def _parts(findings: Sequence[Finding]) -> list[Part]:
-    """What is to be built so that all of `findings` are there, in the order of the tools."""
+    """What must be built so that all of `findings` exist, in the order of the tools."""
     missing: dict[str, list[Finding]] = {}
     for found in findings:
         if found.path is None:
@@ -177,7 +177,7 @@ def _label(tool: Tool) -> str:
 
 
 def _before(part: Part, plan: Plan, later: float) -> str:
-    """What a build starts with; `later` are the seconds of those after it."""
+    """The line with which a build starts; `later` are the seconds that the builds after it take."""
     names = [executable.name for executable in part.executables]
     what = "" if names == [part.tool.name] else f"{' '.join(names)}: "
     times = ((_seconds(part, plan), ", about {} min"), (later, ", then {} min for the rest"))

@@ -1,4 +1,4 @@
-"""Where the tools are: a folder per user, `<tool>/<version>/<executable>`; and a `pulumi` on PATH."""
+"""Where the tools are: in a folder per user, `<tool>/<version>/<executable>`, or `pulumi` on PATH."""
 
 import functools
 import os
@@ -15,11 +15,11 @@ from tools.catalogue import Executable, Tool, numbers
 from tools.errors import Impossible
 
 SLOW = 60
-"""Seconds after which an executable that was asked for its version is taken for a broken one."""
+"""Seconds after which an executable that doesn't print its version counts as broken."""
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """`$MAESTRO_TOOLS`, else `maestro-stack/tools` in the user's cache folder. Needn't exist."""
+    """`$MAESTRO_TOOLS`, else `maestro-stack/tools` in the user's cache folder. It need not exist."""
     if named := environ.get("MAESTRO_TOOLS"):
         return Path(named).expanduser().absolute()
     if (shared := user_cache(environ)) is None:
@@ -28,8 +28,8 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def user_cache(environ: Mapping[str, str]) -> Path | None:
-    """What the project keeps for a user, over all checkouts (XDG); None without a home. Needn't exist."""
-    # A relative XDG_CACHE_HOME is invalid and to be ignored: XDG Base Directory Specification.
+    """The project's folder per user, for all checkouts (XDG); None without a home. It need not exist."""
+    # A relative XDG_CACHE_HOME is invalid and must be ignored: XDG Base Directory Specification.
     shared = Path(environ.get("XDG_CACHE_HOME", ""))
     if not shared.is_absolute():
         try:
@@ -41,18 +41,18 @@ def user_cache(environ: Mapping[str, str]) -> Path | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One executable: where it is, or why it isn't to be used."""
+    """One executable: where it is, or why it can't be used."""
 
     tool: Tool
     executable: Executable
     path: Path | None
     source: Literal["cache", "PATH"] | None = None
-    problem: str = ""  # why what is at its place in the cache isn't used; empty when nothing is there
+    problem: str = ""  # why what is at its place in the cache isn't used; empty if nothing is there
     note: str = ""  # why the one on PATH isn't used
 
 
 class Cache:
-    """The cache folder. Looking things up never fails; nothing but the lock and stamps is written here."""
+    """The cache folder. Looking things up never fails; only the lock and stamps are written here."""
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
         self.root = root
@@ -67,7 +67,7 @@ class Cache:
         return [self.find(tool, executable) for tool in tools for executable in tool.executables]
 
     def find(self, tool: Tool, executable: Executable) -> Finding:
-        """Look for a usable `executable`: on PATH where that is allowed, then in the cache."""
+        """Look for a usable `executable`: on PATH if that is allowed, then in the cache."""
         note = ""
         if tool.required_on_path is not None:
             on_path, note = self._on_path(executable, tool.required_on_path)
@@ -94,16 +94,16 @@ class Cache:
         return None, f"{found} says {said}; Pulumi.yaml requires {required} or later"
 
     def _problem(self, tool: Tool, executable: Executable, place: Path) -> str | None:
-        """Why what is at `place` can't be used: None when it can, empty when nothing is there."""
+        """Why what is at `place` can't be used: None if it can, empty if nothing is there."""
         try:
             status = place.stat()
         except FileNotFoundError:
             return ""
-        except OSError as refused:  # a file where a folder should be, no right to look into it
+        except OSError as refused:  # a file in place of a folder, or no permission to look into it
             return f"{place}: {refused.strerror}"
         if not os.access(place, os.X_OK) or not place.is_file():
             return f"{place} isn't an executable file"
-        # Asking takes a tenth of a second and more: an answer holds for as long as the file is the same.
+        # Asking takes a tenth of a second or more, so the answer is kept for as long as the file is the same.
         stamp = place.with_name(f".{place.name}.checked")
         expected = (
             f"{status.st_size} {status.st_mtime_ns} {platform.system()} {platform.machine()} {tool.version}"
@@ -113,7 +113,7 @@ class Cache:
                 return None
         if (said := wrong_version(tool, executable, place)) is not None:
             return f"{place} says {said}, not {tool.version}"
-        with suppress(OSError):  # in a cache that can only be read, the next process asks again
+        with suppress(OSError):  # in a read-only cache, the next process asks again
             stamp.write_text(expected, "utf-8")
         return None
 
@@ -121,15 +121,15 @@ class Cache:
     def locked(self, waiting: Callable[[str], None]) -> Generator[int]:
         """Hold the cache's lock: one build at a time, whoever started it. Yields its file descriptor.
 
-        `waiting` is called once if another process holds it, with that process's id. Raises Impossible where
-        the folder can't be made or written.
+        `waiting` is called once if another process holds it, with that process's id. Raises Impossible if the
+        folder can't be created or written to.
         """
         import fcntl  # not on Windows, where finding tools must work all the same
 
         with self.writing():
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-            # Makes sure of more than the lock file, which may be left from when the folder could be written.
+            # The lock file alone proves nothing: it may be left over from when the folder was writable.
             (self.root / ".writable").touch()
             (self.root / ".writable").unlink()
         try:
@@ -146,19 +146,19 @@ class Cache:
 
     @contextmanager
     def writing(self) -> Generator[None]:
-        """Turn a refusal to write into the cache into an error that names the way out."""
+        """Turn a failure to write to the cache into an error that says what to do."""
         try:
             yield
         except OSError as refused:
             raise Impossible(
-                f"The tools' folder {self.root} can't be written: {refused.strerror}"
+                f"The tools' folder {self.root} can't be written to: {refused.strerror}"
                 f"{f' ({refused.filename})' if refused.filename else ''}.\n"
                 "Free it, or name another folder: MAESTRO_TOOLS=/a/folder make tools"
             ) from refused
 
 
 def wrong_version(tool: Tool, executable: Executable, path: Path) -> str | None:
-    """What the executable at `path` prints when asked for its version, if that isn't the tool's."""
+    """What the executable at `path` prints as its version, if that isn't the tool's; else None."""
     if not executable.version_arguments:
         return None
     status = path.stat()
@@ -168,7 +168,7 @@ def wrong_version(tool: Tool, executable: Executable, path: Path) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _version_of(path: str, arguments: tuple[str, ...], modified: int, size: int) -> str:  # noqa: ARG001 the key
-    """What the executable prints, on either stream; or why it couldn't be asked."""
+    """What the executable prints on either stream, or why it couldn't be asked."""
     try:
         done = subprocess.run(  # noqa: S603 a tool that we look for by name
             [path, *arguments],
@@ -176,7 +176,7 @@ def _version_of(path: str, arguments: tuple[str, ...], modified: int, size: int)
             capture_output=True,
             timeout=SLOW,
             check=False,
-            # Pulumi would ask its makers for a newer one, over the network.
+            # Pulumi would check for a newer version over the network.
             env=os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
     except OSError as refused:

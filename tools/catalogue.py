@@ -15,7 +15,7 @@ class Executable:
 
     name: str
     package: str
-    version_arguments: tuple[str, ...]  # make it print its version; none: it can't be asked
+    version_arguments: tuple[str, ...]  # that make it print its version; empty: it can't
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Tool:
     version: str  # as Go writes it: v1.2.3
     link: tuple[str, ...]  # the linker's -X arguments
     by_hand: str  # address of its makers' download page; empty: they publish no such executable
-    required_on_path: str | None  # the oldest version on PATH that will do; None: PATH isn't asked
+    required_on_path: str | None  # the oldest usable version on PATH; None: PATH isn't searched
     seconds: int  # of a cold build on two cores
     megabytes: int  # of its executables
     compile_megabytes: int  # that Go's build cache grows by
@@ -47,7 +47,7 @@ class Tool:
 
     @property
     def needed_go(self) -> str:
-        """The oldest Go that can build it, as its go.mod writes it: 1.26."""
+        """The oldest Go that can build it, as written in its go.mod: 1.26."""
         line = re.search(r"^go (\S+)$", (self.folder / "go.mod").read_text("utf-8"), re.MULTILINE)
         return line[1] if line else ""
 
@@ -58,7 +58,7 @@ class Tool:
 
 
 def load(folder: Path = HERE) -> tuple[Tool, ...]:
-    """The tools that `folder`/versions.toml names, in the order in which they are built."""
+    """The tools in `folder`/versions.toml, in the order in which they are built."""
     tables = tomllib.loads((folder / "versions.toml").read_text(encoding="utf-8"))
     return tuple(_tool(folder, name, table) for name, table in tables.items())
 
@@ -97,14 +97,14 @@ def _tool(folder: Path, name: str, table: dict[str, object]) -> Tool:
 
 
 def _required_pulumi(project: Path) -> str:
-    """`requiredPulumiVersion` of Pulumi.yaml, which we write as `">=1.2.3"`; no YAML reader is at hand."""
+    """`requiredPulumiVersion` in Pulumi.yaml, written as `">=1.2.3"`; no YAML parser is available here."""
     line = re.search(r'^requiredPulumiVersion: "?>=([\d.]+)"?$', project.read_text("utf-8"), re.MULTILINE)
     if line is None:
         raise ValueError(f'{project}: no line of the form requiredPulumiVersion: ">=1.2.3"')
     return line[1]
 
 
-# versions.toml is ours: a mistake in it may end in a traceback, but not pass.
+# versions.toml is our own file: a mistake in it may end in a traceback, but must not pass.
 
 
 def _text(table: dict[str, object], key: str) -> str:

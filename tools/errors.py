@@ -1,14 +1,14 @@
-"""Everything that can keep the tools from being built.
+"""Everything that can prevent the tools from being built.
 
-ToolsError           printed as text, with the way out
-├── Impossible       nothing was tried: no space, a cache that can't be written, a wrong command line
+ToolsError           printed as text that says what to do
+├── Impossible       nothing was tried: no space, a cache that isn't writable, a wrong command line
 │   └── NoGo         there is no Go, or it is too old
 └── BuildFailed      Go was asked and failed; what it finished is kept
 """
 
 
 class ToolsError(Exception):
-    """What is wrong, why, and the way out, as text for a person. `status` is the command's exit status."""
+    """What is wrong, why, and what to do, as text for people. `status` is the command's exit status."""
 
     status = 1
 
@@ -20,7 +20,7 @@ class Impossible(ToolsError):  # noqa: N818 reads as what it says: raise Impossi
 
 
 class NoGo(Impossible):
-    """There is no Go that can build the tools: they can still be installed by hand."""
+    """There is no Go that can build the tools, which can still be installed by hand."""
 
 
 class BuildFailed(ToolsError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""Go, as we use it: which one there is, what is to compile, compiling it, and what its errors mean."""
+"""Runs Go: finds it, counts what it has to compile, compiles it, and explains its errors."""
 
 import os
 import queue
@@ -19,21 +19,21 @@ from tools.errors import BuildFailed, NoGo, ToolsError
 TICK = 0.5
 """Seconds between two looks at the clock while Go is at work."""
 PATIENCE = 10
-"""Seconds that an interrupted Go gets to remove its temporary files."""
+"""Seconds for an interrupted Go to remove its temporary files."""
 CACHED = "not installed but available in build cache"
-"""`go list`'s StaleReason of a main package that needs no compiling: cmd/go/internal/work/buildid.go."""
+"""`go list`'s StaleReason for a main package that needn't be compiled: cmd/go/internal/work/buildid.go."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What it takes to build some executables of a tool; its modules have been fetched."""
 
-    packages: frozenset[str]  # all that they consist of
-    to_compile: int  # of these, as many as Go's build cache lacks
+    packages: frozenset[str]  # all packages that they consist of
+    to_compile: int  # how many of them Go's build cache lacks
 
     @property
     def share_to_compile(self) -> float:
-        """Of the work of a cold build: 0 to 1."""
+        """As a share of a cold build's work: 0 to 1."""
         return self.to_compile / len(self.packages)
 
 
@@ -50,7 +50,7 @@ class Go:
 
     @classmethod
     def there_is(cls, tool: Tool, *, environ: Mapping[str, str], locked: int) -> "Go":
-        """The Go on PATH, or the one that it fetches because the go.mod of `tool` asks for it.
+        """The Go on PATH, or the one that it fetches because the go.mod of `tool` requires it.
 
         Raises NoGo: there is none, or it is too old for `tool`. BuildFailed: it doesn't work.
         """
@@ -60,7 +60,7 @@ class Go:
             raise NoGo(
                 f"Go isn't on PATH. Install Go {needed} or later (https://go.dev/dl/), then run this again."
             )
-        # A workspace around us would replace our go.mod; what we build must run here.
+        # A surrounding workspace would replace our go.mod; what we build must run on this machine.
         environ = {**environ, "GOWORK": "off", "CGO_ENABLED": "0"}
         environ.pop("GOOS", None)
         environ.pop("GOARCH", None)
@@ -71,7 +71,7 @@ class Go:
                 raise NoGo(_too_old(needed, asked.text))
             raise BuildFailed(f"`{program} env` fails:\n{_indented(asked.text)}")
         version, system, machine, proxy, build_cache = asked.stdout
-        found = numbers(version)  # none of a development version: let it try
+        found = numbers(version)  # empty for a development version: let it try
         if version.startswith("go") and found < numbers(needed):
             raise NoGo(_too_old(needed, f"{program} is {version}"))
         return cls(
@@ -86,9 +86,9 @@ class Go:
     def plan(
         self, tool: Tool, executables: Sequence[Executable], *, tick: Callable[[int], None] | None = None
     ) -> Plan:
-        """Fetch the modules that `executables` need, and count what is to compile.
+        """Fetch the modules that `executables` need, and count what must be compiled.
 
-        `tick` is told every half second how many modules were fetched. Raises BuildFailed.
+        `tick` is called every half second with the number of modules fetched. Raises BuildFailed.
         """
         fetched = 0
 
@@ -125,7 +125,7 @@ class Go:
     ) -> None:
         """Compile `executables` into the empty folder `into`, each under its name.
 
-        `tick` is told every half second how many packages have been begun. Raises BuildFailed.
+        `tick` is called every half second with the number of packages begun. Raises BuildFailed.
         """
         compiled = 0
 
@@ -133,9 +133,9 @@ class Go:
             nonlocal compiled
             compiled += line in plan.packages
 
-        work = into / ".work"  # Go's temporary files: gone with the folder whatever happens to Go
+        work = into / ".work"  # Go's temporary files, removed with the folder whatever happens to Go
         work.mkdir()
-        # With a folder's name Go names each executable for its package, whose last part may be a version.
+        # Given a folder, Go names each executable after its package, whose last part may be a version.
         target = str(into / executables[0].name) if len(executables) == 1 else f"{into}{os.sep}"
         done = _run(
             [
@@ -154,7 +154,7 @@ class Go:
             raise explained(tool, done.text, proxy=self.proxy)
 
 
-# -mod=readonly after the user's GOFLAGS: go.mod and go.sum decide, and stay as they are.
+# -mod=readonly overrides the user's GOFLAGS: go.mod and go.sum decide, and stay unchanged.
 _FLAGS = ("-mod=readonly", "-trimpath")
 
 
@@ -188,18 +188,18 @@ _OUT_OF_MEMORY = ("signal: killed", "cannot allocate memory", "out of memory")
 
 
 def explained(tool: Tool, said: str, *, proxy: str) -> ToolsError:
-    """The error for a person, of what Go printed when it failed to fetch or build `tool`."""
+    """The error for people, from what Go printed when it failed to fetch or build `tool`."""
     said = _indented(said)
     name = f"{tool.name} {tool.version}"
     if "no space left on device" in said:
         return BuildFailed(
             f"The disk is full; {name} isn't built:\n{said}\n"
-            "What is compiled is kept. Free some space and run this again, or move what takes it: GOCACHE, "
-            "GOMODCACHE and MAESTRO_TOOLS each name a folder."
+            "What is compiled is kept. Free some space and run this again, or use folders on another disk: "
+            "GOCACHE, GOMODCACHE and MAESTRO_TOOLS each name one."
         )
     if any(text in said for text in _OUT_OF_MEMORY):
         return BuildFailed(
-            f"Go was killed or stopped for want of memory; {name} isn't built:\n{said}\n"
+            f"Go ran out of memory; {name} isn't built:\n{said}\n"
             "Linking the largest tool takes 4 GB. What is compiled is kept: end other programs, or let Go do "
             "less at once (GOFLAGS=-p=1), and run this again."
         )
@@ -211,8 +211,8 @@ def explained(tool: Tool, said: str, *, proxy: str) -> ToolsError:
     if any(text in said for text in _OUT_OF_STEP):
         return BuildFailed(
             f"tools/{tool.name}/go.mod and go.sum don't fit together; {name} isn't built:\n{said}\n"
-            f"Has one been edited? `git checkout tools/{tool.name}` takes that back; tools/README.md says "
-            "how a version is changed."
+            f"Has one been edited? `git checkout tools/{tool.name}` undoes that; tools/README.md says how "
+            "to change a version."
         )
     if any(text in said for text in _UNREACHABLE):
         return BuildFailed(
@@ -261,10 +261,10 @@ def _run(  # noqa: PLR0913 all but the command by name
 ) -> _Done:
     """Run Go to its end; `hear` gets every line of its standard error, whose tail without `forget` is kept.
 
-    An exception, Ctrl-C above all, ends Go and all that it started before it goes on.
+    An exception, above all Ctrl-C, ends Go and everything it started before it propagates.
     """
-    # In a group of its own: we end it, and not the terminal. It inherits the lock, so that even if we are
-    # killed, nobody builds beside it.
+    # In a group of its own, so that we end it, not the terminal. It inherits the lock, so that even if we are
+    # killed, nobody else builds at the same time.
     with subprocess.Popen(  # noqa: S603
         command,
         cwd=inside,
@@ -332,7 +332,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         pass
     finally:
-        _signal(process, signal.SIGKILL)  # compilers that outlived it
+        _signal(process, signal.SIGKILL)  # also ends compilers that outlived it
         process.wait()
 
 
@@ -340,4 +340,4 @@ def _signal(process: subprocess.Popen[str], number: int) -> None:
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
-        return  # all gone
+        return  # all have ended

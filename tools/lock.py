@@ -1,4 +1,4 @@
-"""python -m tools.lock: lock each set of requirements, every package with its version and hashes, by uv."""
+"""python -m tools.lock: lock each set of requirements with uv, every package with its version and hashes."""
 
 import argparse
 import os
@@ -23,10 +23,10 @@ SETS = (
     "requirements-doctor",
     "policies/pack/requirements",
 )
-"""Paths of what is asked for (.in) and of its lock (.txt); the others take their versions from the first."""
+"""Paths of requirements (.in) and their lock (.txt); the others take their versions from the first."""
 EPILOG = """\
-A locked version stays, unless a requirements*.in asks for another. What none of them names
-is renewed by deleting requirements-dev.txt first.
+Locked versions stay, unless a requirements*.in asks for another. To renew packages that
+none of them names, delete requirements-dev.txt first.
 
 exit status: 0 done, or current, or the index can't be asked whether it is; 1 not current;
 2 it can't be done.
@@ -39,7 +39,7 @@ class Unreachable(Impossible):
 
 
 def pins(name: str) -> dict[str, str]:
-    """The version of each package that a set installs, with all that they need."""
+    """The version of each package that a set installs, including dependencies."""
     return dict(_PIN.findall((ROOT / f"{name}.txt").read_text(encoding="utf-8")))
 
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
             _lock(name, root)
     except Impossible as unable:
         if is_check and isinstance(unable, Unreachable):
-            _tell(f"locks: SKIPPED, whether they are current only the package index can say ({unable})")
+            _tell(f"locks: SKIPPED, only the package index can say whether they are current ({unable})")
             return CURRENT
         _tell(f"error: {unable}")
         return unable.status
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
 
 
 def _check(root: Path) -> int:
-    """Lock a copy, and compare. Nobody waits long for an index that doesn't answer."""
+    """Lock a copy, and compare, without waiting long for an index that doesn't answer."""
     files = [f"{name}{suffix}" for name in SETS for suffix in (".in", ".txt")]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -85,7 +85,7 @@ def _check(root: Path) -> int:
 
 def _lock(name: str, root: Path, **environment: str) -> None:
     """Write one lock. Raises Unreachable, or Impossible in uv's words."""
-    # Renovate runs the command that uv notes in the lock: only options that it knows, and in full.
+    # Renovate runs the command that uv writes into the lock: use only options that it knows, unabbreviated.
     options = ["--universal", "--generate-hashes", "--python-version", "3.11"]
     if name != EVERYTHING:
         options += ["--constraint", f"{EVERYTHING}.txt"]

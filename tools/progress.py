@@ -1,4 +1,4 @@
-"""How far a build is: one line that changes on a terminal, a line now and then elsewhere."""
+"""Shows a build's progress: one changing line on a terminal, a line now and then elsewhere."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import IO
 
 EVERY = 30
-"""Seconds between two lines about the same step where nobody watches."""
+"""Seconds between two lines about the same step if the output isn't a terminal."""
 
 
 class Progress:
-    """Tells a person what happens now. A step starts, says how far it is, and ends with a line that stays."""
+    """Shows what is happening. A step starts, reports how far it is, and ends with a line that stays."""
 
     def __init__(self, stream: IO[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -22,7 +22,7 @@ class Progress:
         self._began = self._told = clock()
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self._clear()
         self._write(f"{text}\n")
 
@@ -36,7 +36,7 @@ class Progress:
             self.say(f"{label}: {what}")
 
     def tick(self, how_far: str) -> None:
-        """The step goes on; may be called as often as one likes."""
+        """Report how far the step is; may be called as often as you like."""
         if self._is_live:
             self._show(how_far)
         elif self._clock() - self._told >= EVERY:
@@ -44,7 +44,7 @@ class Progress:
             self.say(f"{self._label}: {how_far}, {self.elapsed}")
 
     def done(self, text: str) -> None:
-        """The step has ended well."""
+        """End the step successfully."""
         mark = "\x1b[32m✓\x1b[0m " if self._is_coloured else "✓ " if self._is_live else ""
         self.say(f"{mark}{self._label}: {text}")
 
@@ -54,7 +54,7 @@ class Progress:
 
     @property
     def elapsed(self) -> str:
-        """Since the step began: 1:05."""
+        """Time since the step began: 1:05."""
         return minutes(self._clock() - self._began)
 
     def _show(self, text: str) -> None:

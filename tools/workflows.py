@@ -1,4 +1,4 @@
-"""python -m tools.workflows: judge the workflows in .github by actionlint, with shellcheck, and by zizmor."""
+"""python -m tools.workflows: lint the workflows in .github with actionlint, shellcheck and zizmor."""
 
 import argparse
 import os
@@ -14,22 +14,22 @@ from tools.errors import Impossible
 CLEAN, FINDINGS = 0, 1
 WORKFLOWS = Path(__file__).parent.parent / ".github" / "workflows"
 EPILOG = """\
-zizmor and shellcheck come with requirements-dev.txt, actionlint with `make tools`. Where
-actionlint isn't built it is left out, and said; with MAESTRO_REQUIRE_TIERS=all that fails.
+zizmor and shellcheck come with requirements-dev.txt, actionlint with `make tools`. If
+actionlint isn't built, it is skipped with a note; with MAESTRO_REQUIRE_TIERS=all that fails.
 
 exit status: 0 nothing found; 1 something found; 2 the command line is wrong, or a linter
 is missing.
 """
-# No file of theirs, and no comment, excuses a finding.
+# No configuration file and no comment can suppress a finding.
 ZIZMOR = ("--offline", "--quiet", "--persona=pedantic", "--strict-collection", "--no-config", "--no-ignores")
 ACTIONLINT = ("-config-file", os.devnull, "-pyflakes", "", "-shellcheck")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run every linter that is there to its end; returns the exit status."""
+    """Run every linter that is installed; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.workflows",
-        description="Judge GitHub's workflows by actionlint, with shellcheck, and by zizmor.",
+        description="Lint GitHub's workflows with actionlint, shellcheck and zizmor.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _commands(files: Sequence[str]) -> list[list[str]]:
-    """The linters to run. Raises Impossible where one is missing that mustn't be."""
+    """The linters to run. Raises Impossible if a required one is missing."""
     commands = [[installed("zizmor"), *ZIZMOR, *files]]
     if actionlint := tools.find("actionlint"):
         commands.append([str(actionlint), *ACTIONLINT, installed("shellcheck"), *files])

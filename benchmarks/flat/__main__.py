@@ -1,4 +1,4 @@
-"""The same resources as the program declares, in one flat script: no components and no settings."""
+"""The same resources that the program declares, in one flat script: no components and no settings."""
 
 import json
 

@@ -602,7 +602,7 @@ def test_too_little_space_is_reported_before_anything_is_built(workshop: Worksho
         ),
         (
             "example.com/tiny: /go/pkg/tool/linux_amd64/link: signal: killed",
-            "for want of memory",
+            "ran out of memory",
         ),
         (
             "fork/exec /go/pkg/tool/linux_amd64/compile: cannot allocate memory",
@@ -693,7 +693,7 @@ def test_a_wrong_version_in_the_cache_is_reported_and_rebuilt(workshop: Workshop
     workshop.put("v9.9.9")
     status, said = workshop.make()
     assert status == 0, said
-    assert f"{workshop.place} says v9.9.9, not v1.2.3: it is built anew" in said
+    assert f"{workshop.place} says v9.9.9, not v1.2.3: it is rebuilt" in said
     [tool] = workshop.tools
     assert Cache(workshop.cache, {}).find(tool, tool.executables[0]).path == workshop.place
 
