@@ -1,9 +1,9 @@
-"""A real Kubernetes control plane on loopback, with nodes in three zones that only pretend.
+"""A real Kubernetes control plane on loopback, with fake nodes in three zones.
 
 In it: etcd, kube-apiserver, controller-manager, scheduler and kwok, each a process of its own
-(`ControlPlane`), and a proxy that lists the calls to the API server and makes chosen ones fail (`ApiProxy`).
-No container runs: kwok writes the status that a kubelet would write.
-Not in it: anything of Maestro; when a pod is ready, `rehearsal.kubelet` decides.
+(`ControlPlane`), and a proxy that records calls to the API server and makes chosen ones fail (`ApiProxy`).
+No containers run: kwok writes the status that a kubelet would write.
+Not in it: anything about Maestro; `rehearsal.kubelet` decides when a pod is ready.
 For others: `MERGE_PATCH`, `Api`, `ApiError`, `ControlPlane`, `ControlPlaneError`.
 """
 

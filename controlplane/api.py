@@ -1,4 +1,4 @@
-"""A small client of the Kubernetes API: JSON in, JSON out, and watches."""
+"""A small client for the Kubernetes API: JSON in, JSON out, and watches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIMEOUT: Final = 30.0  # seconds for one call
 
 
 class ApiError(Exception):
-    """The API server refused a call. `status` is HTTP's, `reason` Kubernetes' own, such as AlreadyExists."""
+    """The API server refused a call. `status` is HTTP's, `reason` is Kubernetes', such as AlreadyExists."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(f"{status} {reason}: {message}")
@@ -31,13 +31,13 @@ class ApiError(Exception):
 
 
 class Api:
-    """One user's access to one API server, on TLS. Any thread may use it."""
+    """One user's access to one API server, over TLS. Any thread may use it."""
 
     def __init__(self, url: str, *, certificate_authority: str, token: str | None) -> None:
-        """`certificate_authority` is PEM; without a token the caller is anonymous."""
+        """`certificate_authority` is PEM; without a token, calls are anonymous."""
         parts = urlsplit(url)
         if parts.scheme != "https" or parts.hostname is None or parts.port is None:
-            raise ValueError(f"not of the form https://HOST:PORT: {url}")
+            raise ValueError(f"{url} must have the form https://HOST:PORT")
         self.url = url
         self._host, self._port = parts.hostname, parts.port
         self._tls = ssl.create_default_context(cadata=certificate_authority)
@@ -47,10 +47,10 @@ class Api:
     def call(
         self, method: str, path: str, body: Mapping[str, Json] | None = None, *, content_type: str = _JSON
     ) -> dict[str, Json]:
-        """One call; returns the object that is answered.
+        """Make a call; returns the object in the response.
 
         Raises:
-            ApiError: it was refused.
+            ApiError: the call was refused.
             OSError, http.client.HTTPException: the API server can't be reached.
         """
         content = self.raw(method, path, body, content_type=content_type)
@@ -59,7 +59,7 @@ class Api:
     def raw(
         self, method: str, path: str, body: Mapping[str, Json] | None = None, *, content_type: str = _JSON
     ) -> bytes:
-        """One call; returns what is answered, as it is. Raises as `call` does."""
+        """Make a call; returns the response's raw content. Raises as `call` does."""
         data = None if body is None else json.dumps(body).encode()
         headers = self._headers | ({} if data is None else {"Content-Type": content_type})
         connection = self._kept()
@@ -68,7 +68,7 @@ class Api:
                 connection.request(method, path, data, headers)
                 response = connection.getresponse()
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                # The server has closed a connection that was kept; the call didn't begin.
+                # The server has closed a kept-alive connection; the call hasn't begun.
                 connection.close()
                 connection.request(method, path, data, headers)
                 response = connection.getresponse()
@@ -81,12 +81,12 @@ class Api:
         return content
 
     def apply(self, path: str, manifest: Mapping[str, Json]) -> dict[str, Json]:
-        """Makes the object so, whether it exists or not (server-side apply). Raises as `call` does."""
+        """Create or update the object (server-side apply). Raises as `call` does."""
         query = urlencode({"fieldManager": "rehearsal", "force": "true"})
         return self.call("PATCH", f"{path}?{query}", manifest, content_type=APPLY_PATCH)
 
     def exists(self, path: str) -> bool:
-        """Whether there is such an object. Raises as `call` does."""
+        """Whether the object exists. Raises as `call` does."""
         try:
             self.raw("GET", path)
         except ApiError as refusal:
@@ -96,7 +96,7 @@ class Api:
         return True
 
     def watch(self, path: str, resource_version: str) -> Watch:
-        """What happens to a collection after `resource_version`. Raises as `call` does."""
+        """Watch a collection's changes after `resource_version`. Raises as `call` does."""
         query = urlencode(
             {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": resource_version}
         )
@@ -111,7 +111,7 @@ class Api:
         return Watch(connection, response)
 
     def close(self) -> None:
-        """Closes this thread's connection."""
+        """Close this thread's connection."""
         self._kept().close()
 
     def _kept(self) -> http.client.HTTPSConnection:
@@ -123,7 +123,7 @@ class Api:
 
 
 class Watch:
-    """A stream of changes: `for kind, object in watch`. `close`, from any thread, ends it."""
+    """A stream of changes: `for kind, object in watch`. Any thread can `close` it."""
 
     def __init__(self, connection: http.client.HTTPSConnection, response: http.client.HTTPResponse) -> None:
         self._connection, self._response = connection, response
@@ -139,9 +139,9 @@ class Watch:
         self._connection.close()
 
     def __iter__(self) -> Generator[tuple[str, dict[str, Json]]]:
-        """ADDED, MODIFIED, DELETED or BOOKMARK, and the object.
+        """Yields ADDED, MODIFIED, DELETED or BOOKMARK, and the object.
 
-        Ends when the server ends the watch. Raises ApiError 410 when the version asked for is too old.
+        Ends when the server ends the watch. Raises ApiError 410 if the requested version is too old.
         """
         while line := self._line():
             change = _object(line)
@@ -156,18 +156,18 @@ class Watch:
         try:
             line = self._response.readline()
         except (OSError, http.client.HTTPException, ValueError):
-            return b""  # cut: whoever watches asks anew from where it was
+            return b""  # cut off: the caller watches again from where it was
         return line if line.endswith(b"\n") else b""
 
     def close(self) -> None:
-        """Ends the stream."""
+        """End the stream."""
         shut_down(self._socket)
 
 
 def shut_down(connection: socket.socket) -> None:
-    """Ends a connection whose other user, in another thread, waits for data: it gets the end."""
-    with contextlib.suppress(OSError):  # it has ended by itself
-        # SSLSocket's own method would drop its TLS state, and what comes last be read as if it were plain.
+    """End a connection on which another thread waits for data, so that it reads the end of the stream."""
+    with contextlib.suppress(OSError):  # it has already ended
+        # SSLSocket's own method would drop its TLS state, and the last data would be read as plain text.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 

@@ -1,4 +1,4 @@
-"""The API server's certificate authority and keys, made afresh or reused from an earlier start."""
+"""The API server's certificate authority and keys, newly created or reused from an earlier start."""
 
 import ipaddress
 import os
@@ -20,7 +20,7 @@ _ADDRESSES: Final = ("127.0.0.1", "10.96.0.1")  # the second is the Service "kub
 
 @dataclass(frozen=True, kw_only=True)
 class Certificates:
-    """Paths of PEM files; the keys are readable for their owner alone."""
+    """Paths of PEM files; only their owner can read the keys."""
 
     authority: Path
     serving: Path
@@ -29,7 +29,7 @@ class Certificates:
 
 
 def certificates_in(folder: Path) -> Certificates:
-    """The certificates of a folder, which are made if one is missing or soon expires."""
+    """The certificates in a folder, created anew if one is missing or expires soon."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = Certificates(
         authority=folder / "ca.crt",
@@ -73,7 +73,7 @@ def _make(paths: Certificates) -> None:
             x509.SubjectAlternativeName([*(x509.DNSName(name) for name in _NAMES), *addresses]),
             critical=False,
         )
-        # Python 3.13 and later refuse a certificate without it.
+        # Python 3.13 and later reject certificates without it.
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
         )
@@ -127,7 +127,7 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file that only its owner may read, from the first byte on."""
+    """Write a file that only its owner can read, from the first byte on."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -1,18 +1,18 @@
 """Why there is no control plane.
 
 ControlPlaneError        it can't be started; the text says what is wrong and what to do
-├── ToolsMissingError    a program of Kubernetes isn't there
+├── ToolsMissingError    a Kubernetes program is missing
 └── DiedError            one of its processes ended
     └── PortTakenError   because another program has its port
 """
 
 
 class ControlPlaneError(Exception):
-    """The control plane can't be started or has broken down; the text is for the person at the terminal."""
+    """The control plane can't be started or has crashed; the text is for the user."""
 
 
 class ToolsMissingError(ControlPlaneError):
-    """Programs that the control plane consists of aren't on this machine."""
+    """Programs that the control plane consists of are missing on this machine."""
 
     def __init__(self, missing: tuple[str, ...]) -> None:
         super().__init__(f"the control plane needs {', '.join(missing)}: run `make tools`")

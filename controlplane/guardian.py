@@ -1,10 +1,10 @@
-"""Ends the recorded processes of a folder when whoever started them is gone.
+"""Ends the processes recorded in a folder when the program that started them is gone.
 
 Run as a script with the folder of pid files. Its standard input is a pipe from the program that started the
-processes: the pipe closes however that program ends, SIGKILL included, and then what is still recorded is
+processes: the pipe closes however that program ends, even by SIGKILL, and then what is still recorded is
 ended. (PR_SET_PDEATHSIG wouldn't do: it fires when the starting *thread* ends, and only Linux has it.)
 
-Standard library only, and nothing of ours, so that it starts at once and runs from any folder.
+It imports only the standard library, so that it starts at once and runs from any folder.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from any other that ever had its id; None if it has ended.
+    """What distinguishes this process from any other that ever had its id; None if it has ended.
 
-    A zombie has ended, even if nobody collects it; but not while it has threads, which hold its ports.
+    A zombie has ended, even if nobody reaps it; but not while it has threads, which hold its ports.
     """
     if not _BOOT_ID.exists():
         return _identity_by_ps(pid)
     try:
-        # The second field is the command in brackets, which may itself hold brackets and blanks.
+        # The second field is the command in brackets, which may itself contain brackets and spaces.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -50,20 +50,20 @@ def _identity_by_ps(pid: int) -> str | None:
 
 
 def record(folder: Path, name: str, pid: int) -> None:
-    """Notes down a process, so that it can be ended should the caller not come to it."""
+    """Record a process, so that it can be ended even if the caller doesn't get to do so."""
     content = json.dumps({"pid": pid, "identity": identity(pid)})
     (folder / f"{name}.pid").write_text(content, encoding="utf-8")
 
 
 def recorded(folder: Path) -> dict[str, int]:
-    """The recorded processes that are alive: name to pid. Files of others are removed."""
+    """The recorded processes that are alive, from name to pid. The files of others are removed."""
     alive: dict[str, int] = {}
     for file in sorted(folder.glob("*.pid")):
         try:
             entry = cast("dict[str, object]", json.loads(file.read_text(encoding="utf-8")))
             pid, known = entry["pid"], entry["identity"]
         except (ValueError, KeyError, TypeError, FileNotFoundError):
-            pid, known = None, None  # cut short by a crash, or gone meanwhile
+            pid, known = None, None  # truncated by a crash, or removed meanwhile
         if isinstance(pid, int) and known is not None and identity(pid) == known:
             alive[file.stem] = pid
         else:
@@ -72,7 +72,7 @@ def recorded(folder: Path) -> dict[str, int]:
 
 
 def end_recorded(folder: Path, patience: float = PATIENCE) -> tuple[str, ...]:
-    """Ends every recorded process and waits for it: SIGTERM, and SIGKILL after `patience` seconds.
+    """End every recorded process and wait for it: SIGTERM, then SIGKILL after `patience` seconds.
 
     Returns the names of those that were alive.
     Raises PermissionError if one belongs to another user.

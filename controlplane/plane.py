@@ -1,4 +1,4 @@
-"""The control plane: started on free loopback ports, made ready, and ended without a trace."""
+"""The control plane: starts it on free loopback ports, makes it ready, and ends it without a trace."""
 
 import base64
 import csv
@@ -28,21 +28,21 @@ from controlplane.processes import Processes, free_ports
 KUBERNETES_VERSION: Final = "1.37.2"
 TOOLS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 CONTEXT: Final = "rehearsal"
-NODE_LEASE: Final = 40  # seconds, kubelet's default
+NODE_LEASE: Final = 40  # seconds; kubelet's default
 
 _HERE: Final = Path(__file__).parent
-_ATTEMPTS: Final = 3  # at finding ports that nobody takes before the processes do
+_ATTEMPTS: Final = 3  # at finding ports that nobody else takes before the processes do
 _SERVICES: Final = "10.96.0.0/16"
-_PATIENCE: Final = 60.0  # seconds until all must be ready; three or four are usual
-_NEEDED_BYTES: Final = 256 * 1024 * 1024  # etcd alone sets 128 MiB aside for its log
+_PATIENCE: Final = 60.0  # seconds until everything must be ready; three or four are usual
+_NEEDED_BYTES: Final = 256 * 1024 * 1024  # etcd alone preallocates 128 MiB for its log
 _ADMIN, _CONTROLLERS, _SCHEDULER = "admin", "system:kube-controller-manager", "system:kube-scheduler"
 
 Find = Callable[[str], Path | None]
-"""Where a program is, by its name; None if it isn't on this machine."""
+"""From a program's name to its path; None if it isn't on this machine."""
 
 
 def find_tool(name: str) -> Path | None:
-    """A program that `make tools` has brought."""
+    """A program that `make tools` has built."""
     import tools
 
     return tools.find(name)
@@ -56,22 +56,22 @@ class _Ports:
 
 
 class ControlPlane:
-    """A running control plane; as a context manager it is stopped on exit.
+    """A running control plane; as a context manager, it is stopped on exit.
 
-    All listen on 127.0.0.1 only. RBAC and Pod Security admission are on. Everything lives below `folder`:
+    Everything listens on 127.0.0.1 only. RBAC and Pod Security admission are on. All files are in `folder`:
     `kubeconfig`, `logs/`, etcd's data, keys and pid files.
     """
 
     url: str
     """https://127.0.0.1:PORT"""
     certificate_authority: str
-    """PEM in base64, as EKS gives it and a kubeconfig takes it."""
+    """PEM in base64, as in EKS' answers and in a kubeconfig."""
     kubeconfig: Path
-    """Of the administrator, with a token; readable for its owner alone."""
+    """The administrator's, with a token; only its owner can read it."""
     admin_kubeconfig_text: str
     node_names: tuple[str, ...]
     certificates: Certificates
-    """The proxy before the API server uses them too."""
+    """The proxy in front of the API server uses them, too."""
 
     def __init__(self, folder: Path, *, region: str, authenticator_url: str | None, find: Find) -> None:
         """Use `start`."""
@@ -97,11 +97,11 @@ class ControlPlane:
         keep: bool = False,
         find: Find = find_tool,
     ) -> Self:
-        """Starts a control plane and waits until its three nodes take pods.
+        """Start a control plane and wait until its three nodes accept pods.
 
-        `authenticator_url` answers the TokenReviews (v1) of tokens that the API server doesn't know. The
-        nodes are in zones a, b and c of `region`. With `keep`, what an earlier start left in `folder` goes
-        on, on the same ports if they are free; otherwise the cluster is empty.
+        `authenticator_url` answers TokenReviews (v1) for tokens that the API server doesn't know. The nodes
+        are in zones a, b and c of `region`. With `keep`, the cluster that an earlier start left in `folder`
+        is resumed, on the same ports if they are free; otherwise the cluster is empty.
 
         Raises:
             ValueError: the authenticator's URL has a query, which kube-apiserver would drop.
@@ -128,7 +128,7 @@ class ControlPlane:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Of its processes, by program."""
+        """Its processes' ids, by program."""
         return self._processes.pids if hasattr(self, "_processes") else {}
 
     def check(self) -> None:
@@ -140,15 +140,15 @@ class ControlPlane:
         return self._processes.log(name)
 
     def api(self, url: str | None = None) -> Api:
-        """The API server, as the administrator; `url` leads to it by way of a proxy."""
+        """A client with the administrator's rights; `url` reaches the API server through a proxy."""
         return self._api(self._tokens[_ADMIN], url)
 
     def anonymous(self, token: str | None = None) -> Api:
-        """The API server, as nobody, or as whoever a token is for."""
+        """A client without rights, or with those of a token."""
         return self._api(token)
 
     def stop(self) -> None:
-        """Ends all processes and waits for them. May be called again."""
+        """End all processes and wait for them. May be called again."""
         if hasattr(self, "_processes"):
             self._processes.stop()
         if self._lock is not None:
@@ -198,7 +198,7 @@ class ControlPlane:
         self._start("etcd", _etcd_flags(self.folder / "data", ports))
         self._processes.wait_until(lambda: _listens(ports.etcd), deadline, "etcd")
         self._start("kube-apiserver", self._api_server_flags(ports))
-        # The others wait for the API server by themselves; on their own they would take two seconds more.
+        # The others would wait for the API server themselves, but take two seconds longer.
         self._processes.wait_until(lambda: _listens(ports.api), deadline, "kube-apiserver")
         self._start("kube-controller-manager", self._controller_flags())
         self._start("kube-scheduler", self._scheduler_flags())
@@ -210,12 +210,12 @@ class ControlPlane:
         api.close()
 
     def _start(self, name: str, flags: Sequence[str]) -> None:
-        # Nothing of the user's environment: no proxy, no cloud credential, no KUBECONFIG.
+        # Nothing from the user's environment: no proxy, no cloud credentials, no KUBECONFIG.
         environment = {"HOME": str(self.folder), "PATH": os.defpath}
         self._processes.start(name, [self._tools[name], *flags], environment)
 
     def _choose_ports(self, *, fresh: bool) -> _Ports:
-        """Those of the last start if they are free, so that a kubeconfig which was handed out stays good."""
+        """Those of the last start if they are free, so that a kubeconfig handed out then stays valid."""
         file = self.folder / "ports.json"
         last = _numbers(file) if not fresh else ()
         ports = free_ports(3, last)
@@ -239,7 +239,7 @@ class ControlPlane:
             f"--secure-port={ports.api}",
             f"--tls-cert-file={self.certificates.serving}",
             f"--tls-private-key-file={self.certificates.serving_key}",
-            # Endpoints may not be on loopback, so nobody may write those of Service "kubernetes".
+            # Endpoints must not be on loopback, so nothing may write those of Service "kubernetes".
             "--advertise-address=127.0.0.1",
             "--endpoint-reconciler-type=none",
             "--authorization-mode=RBAC",
@@ -261,7 +261,7 @@ class ControlPlane:
             f"--service-account-private-key-file={self.certificates.service_account_key}",
             f"--service-cluster-ip-range={_SERVICES}",
             "--profiling=false",
-            # The defaults, 20 and 30 a second, slow a busy test down.
+            # The defaults, 20 and 30 per second, slow down a busy test.
             "--kube-api-qps=200",
             "--kube-api-burst=400",
         ]
@@ -292,7 +292,7 @@ class ControlPlane:
     # --- what is in the cluster ---------------------------------------------------------------------
 
     def _furnish(self, api: Api) -> None:
-        """Nodes, and what the Secrets Store CSI driver brings."""
+        """Create the nodes, and what an installed Secrets Store CSI driver consists of."""
         for manifest in _manifests(_HERE / "objects.yaml"):
             api.apply(_path(manifest), manifest)
         for name, zone in zip(self.node_names, "abc", strict=True):
@@ -310,7 +310,7 @@ class ControlPlane:
         return (
             all(_condition(node, "Ready") and not records(record(node, "spec"), "taints") for node in nodes)
             and all(_condition(definition, "Established") for definition in definitions)
-            # A pod is admitted only when its service account exists, which a controller makes.
+            # A pod is admitted only if its service account exists, which a controller creates.
             and api.exists("/api/v1/namespaces/default/serviceaccounts/default")
         )
 
@@ -326,7 +326,7 @@ def _no_space(folder: Path) -> ControlPlaneError:
 
 
 def _locked(path: Path) -> IO[str]:
-    """The folder is ours until this is closed, or this process ends."""
+    """Lock the folder until the file is closed, or this process ends."""
     file = path.open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -345,7 +345,7 @@ def _locked(path: Path) -> IO[str]:
 
 
 def _tokens_in(path: Path) -> dict[str, str]:
-    """Token by user name, kept in the file that the API server reads (token, user, uid, groups)."""
+    """Tokens by user name, kept in the file that the API server reads (token, user, uid, groups)."""
     users = (_ADMIN, _CONTROLLERS, _SCHEDULER)
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -355,8 +355,8 @@ def _tokens_in(path: Path) -> dict[str, str]:
     if set(known) == set(users):
         return known
     made = {user: secrets.token_urlsafe(24) for user in users}
-    # All may do everything: the controllers act under one name here, and the scheduler would otherwise be
-    # refused until RBAC has loaded its roles, and ask again only seconds later.
+    # All may do everything: the controllers share one user here, and the scheduler would otherwise be refused
+    # until RBAC has loaded its roles, and retry only seconds later.
     rows = [f'{token},{user},{user},"system:masters"' for user, token in made.items()]
     write_private(path, ("\n".join(rows) + "\n").encode())
     return made
@@ -384,7 +384,7 @@ def _etcd_flags(data: Path, ports: _Ports) -> list[str]:
         f"--listen-peer-urls={peers}",
         f"--initial-advertise-peer-urls={peers}",
         f"--initial-cluster=default={peers}",
-        "--unsafe-no-fsync",  # a crash of the machine may cost the data, which is only emulated
+        "--unsafe-no-fsync",  # a machine crash may lose the data, which is only emulated
         "--log-level=warn",
     ]
 

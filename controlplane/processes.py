@@ -1,4 +1,4 @@
-"""The processes of one control plane: started together, watched, and ended together."""
+"""The processes of one control plane: started, watched and ended together."""
 
 import contextlib
 import errno
@@ -24,9 +24,9 @@ _random: Final = random.SystemRandom()
 
 
 class Processes:
-    """Processes in sessions of their own, so that a terminal's Ctrl-C is for the program alone.
+    """Processes in sessions of their own, so that a terminal's Ctrl-C only reaches this program.
 
-    They end with `stop`, and also when this program ends without it (see guardian.py). What each writes goes
+    They end with `stop`, and also when this program ends without it (see guardian.py). Each one's output goes
     to `logs/NAME.log`.
     """
 
@@ -39,23 +39,23 @@ class Processes:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """By name, in the order of their start."""
+        """By name, in the order in which they were started."""
         return {name: process.pid for name, process in self._started.items()}
 
     def end_leftovers(self) -> tuple[str, ...]:
-        """Ends what a run that crashed has left in this folder; the names of what was still alive."""
+        """End what a crashed run has left running in this folder; returns the names of what was alive."""
         return guardian.end_recorded(self._run)
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Starts a process.
+        """Start a process.
 
         Raises:
             ControlPlaneError: it can't be executed.
         """
         if self._guardian is None:
-            # -I -S: neither the user's environment nor site-packages, only the standard library.
+            # -I -S: without the user's environment and site-packages, with the standard library only.
             script = [sys.executable, "-I", "-S", guardian.__file__, str(self._run)]
-            # Its output goes nowhere: whoever reads ours mustn't wait for the end of it.
+            # Its output is discarded: whoever reads ours must not wait until it ends.
             self._guardian = subprocess.Popen(  # noqa: S603
                 script,
                 stdin=subprocess.PIPE,
@@ -79,11 +79,11 @@ class Processes:
         guardian.record(self._run, name, process.pid)
 
     def log(self, name: str) -> Path:
-        """Where a process's output goes."""
+        """The file that gets a process's output."""
         return self._logs / f"{name}.log"
 
     def check(self) -> None:
-        """Raises DiedError if a process has ended, PortTakenError if for want of its port."""
+        """Raises DiedError if a process has ended, PortTakenError if its port was taken."""
         for name, process in self._started.items():
             code = process.poll()
             if code is not None:
@@ -105,11 +105,11 @@ class Processes:
         return DiedError(text)
 
     def wait_until(self, reached: Callable[[], bool], deadline: float, what: str) -> None:
-        """Polls until `reached` holds.
+        """Poll until `reached` returns True.
 
         Raises:
             DiedError: a process ended meanwhile.
-            ControlPlaneError: it isn't so at `deadline` (of `time.monotonic`).
+            ControlPlaneError: `deadline` (of `time.monotonic`) has passed.
         """
         while not reached():
             self.check()
@@ -121,12 +121,12 @@ class Processes:
             time.sleep(_POLL)
 
     def stop(self, patience: float = guardian.PATIENCE) -> None:
-        """Ends all processes and waits for them; the first one, on which the others rest, last."""
+        """End all processes and wait for them; the first one, on which the others depend, last."""
         processes = tuple(self._started.values())
         for group in (processes[1:], processes[:1]):
             _end(group, patience)
         self._started.clear()
-        guardian.recorded(self._run)  # removes the files of what has ended
+        guardian.recorded(self._run)  # removes the files of ended processes
         if self._guardian is not None:
             if self._guardian.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -148,11 +148,11 @@ def _end(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
 
 
 def free_ports(count: int, preferred: Sequence[int] = ()) -> tuple[int, ...]:
-    """Loopback ports that nobody uses now: each the preferred one at its place if that is free.
+    """Free loopback ports: each is the preferred one at its index if that is free.
 
-    Others are below the range from which systems take the ports of outgoing connections (32768 on Linux,
+    The others are below the range from which systems take ports for outgoing connections (32768 on Linux,
     49152 elsewhere), so that no connection takes them between two starts.
-    Raises ControlPlaneError if there are none.
+    Raises ControlPlaneError if no port is free.
     """
     chosen: list[int] = []
     for index in range(count):
@@ -166,7 +166,7 @@ def free_ports(count: int, preferred: Sequence[int] = ()) -> tuple[int, ...]:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: what an ended server's connections leave behind for a minute doesn't count.
+        # As servers do: connections in TIME_WAIT, left by a server that has ended, don't count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

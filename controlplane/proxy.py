@@ -1,4 +1,4 @@
-"""A proxy before the API server: it lists the calls, and makes chosen ones fail as a real server can.
+"""A proxy in front of the API server: it records the calls, and makes chosen ones fail as a real server can.
 
 It speaks TLS with the API server's own certificate, because kubectl and Helm send no token over plain HTTP.
 Watches stream through it; connection upgrades (exec, port-forward) don't work.
@@ -26,7 +26,7 @@ from engine.kill import kill
 Effect = Literal["throttle", "unavailable", "gone", "kill"]
 Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "*"]
 
-# Meant for one connection only. Source: RFC 9110, 7.6.1. Content is passed on unchanged, its length too.
+# Headers for a single connection. Source: RFC 9110, 7.6.1. Content is passed on unchanged, with its length.
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -36,7 +36,7 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger on, for 0 seconds: cl
 
 @dataclass(frozen=True, kw_only=True)
 class ApiCall:
-    """One call, as Kubernetes' authorization sees it."""
+    """One call, in the terms of Kubernetes' authorization."""
 
     verb: Verb
     pattern: str
@@ -55,32 +55,32 @@ class Fault:
 
     verb: Verb
     path: str
-    """Regular expression, searched in the path without the query."""
+    """Regular expression, searched for in the path without the query."""
     effect: Effect
-    """429 with Retry-After, 503, a connection that is reset, or a kill and a reset connection."""
+    """429 with Retry-After, 503, a connection reset, or a kill and a connection reset."""
     nth: int = 1
     """Counted from 1, from when the fault is injected."""
     times: int = 1
     when: Literal["before", "after"] = "before"
-    """Whether the API server has carried the call out when it fails."""
+    """Whether it fails before or after the API server has carried out the call."""
     pid: int | Callable[[], int] | None = None
-    """Of the process that gets SIGKILL, with its descendants, or what tells it when it is to be killed."""
+    """The process that gets SIGKILL, with its descendants, or a function that returns it at that moment."""
     retry_after: int = 0
-    """Seconds, with "throttle"."""
+    """Seconds, for "throttle"."""
 
     def __post_init__(self) -> None:
         if (self.effect == "kill") != (self.pid is not None):
-            raise ValueError("effect kill needs a pid, and no other effect takes one")
+            raise ValueError("effect kill needs a pid, and no other effect accepts one")
         if self.nth < 1 or self.times < 1:
             raise ValueError("nth and times count from 1")
         try:
             re.compile(self.path)
         except re.error as error:
-            raise ValueError(f"{self.path} is not a regular expression: {error}") from error
+            raise ValueError(f"{self.path} must be a regular expression: {error}") from error
 
 
 class ApiProxy:
-    """The proxy of one control plane; as a context manager it is stopped on exit."""
+    """The proxy of one control plane; as a context manager, it is stopped on exit."""
 
     url: str
     """https://127.0.0.1:PORT; the certificate authority is the control plane's."""
@@ -103,13 +103,13 @@ class ApiProxy:
 
     @classmethod
     def start(cls, plane: ControlPlane) -> Self:
-        """Starts on a free port of 127.0.0.1."""
+        """Start on a free port of 127.0.0.1."""
         proxy = cls(plane)
         proxy._thread.start()
         return proxy
 
     def stop(self) -> None:
-        """Cuts all connections and ends. May be called again."""
+        """Cut all connections and stop. May be called again."""
         self._server.shutdown()
         self.cut()
         self._server.server_close()
@@ -122,31 +122,31 @@ class ApiProxy:
         self.stop()
 
     def api(self) -> Api:
-        """The API server through the proxy, as the administrator."""
+        """A client that reaches the API server through the proxy, with the administrator's rights."""
         return self._plane.api(self.url)
 
     def calls(self) -> tuple[ApiCall, ...]:
-        """Calls that have been answered or cut, in that order; a watch counts when it begins."""
+        """The calls that have been answered or cut off, in that order; a watch counts when it begins."""
         with self._lock:
             return tuple(self._calls)
 
     def clear_calls(self) -> None:
-        """Forgets the calls so far."""
+        """Forget the calls so far."""
         with self._lock:
             self._calls.clear()
 
     def inject(self, faults: Sequence[Fault]) -> None:
-        """Replaces the faults; counting begins anew."""
+        """Replace the faults; counting starts again."""
         with self._lock:
             self._faults = [(fault, [0]) for fault in faults]
 
     def fired(self) -> tuple[Fault, ...]:
-        """The faults that have hit all the calls they were meant for."""
+        """The faults that have hit all the calls that they were meant for."""
         with self._lock:
             return tuple(f for f, (matched,) in self._faults if matched >= f.nth + f.times - 1)
 
     def cut(self) -> None:
-        """Cuts every open connection, watches included."""
+        """Cut every open connection, including watches."""
         with self._lock:
             connections = tuple(self._open)
         for connection in connections:
@@ -162,17 +162,17 @@ class ApiProxy:
         return connection
 
     def track(self, connection: socket.socket, *, is_open: bool) -> None:
-        """Notes that a connection has been opened or closed."""
+        """Note that a connection has been opened or closed."""
         with self._lock:
             (self._open.add if is_open else self._open.discard)(connection)
 
     def note(self, call: ApiCall) -> None:
-        """Adds to the list of calls."""
+        """Add to the list of calls."""
         with self._lock:
             self._calls.append(call)
 
     def fault_for(self, verb: Verb, path: str) -> Fault | None:
-        """The fault that hits this call; every fault that matches counts it."""
+        """The fault that hits this call, if any; every fault that matches counts it."""
         hit: Fault | None = None
         with self._lock:
             for fault, matched in self._faults:
@@ -201,12 +201,12 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = self.socket.accept()
-        # The handshake comes with the first read, in the connection's own thread.
+        # The handshake happens on the first read, in the connection's own thread.
         wrapped = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return wrapped, cast("tuple[str, int]", address)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Says nothing when a client leaves or a connection is cut; that is what this is for."""
+        """Print nothing when a client leaves or a connection is cut, which is this proxy's purpose."""
         import sys
 
         if not isinstance(sys.exception(), (OSError, http.client.HTTPException)):
@@ -214,7 +214,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _CutError(ConnectionResetError):
-    """The connection is to end here, without an answer."""
+    """The connection must end here, without a response."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 its name in the standard library
-        """Nothing: paths are listed by the proxy, and headers hold tokens."""
+        """Log nothing: the proxy records paths, and headers contain tokens."""
 
     def _handle(self) -> None:
         body = self._body()
@@ -253,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         response = self._forward(body)
         if fault is not None:
-            if verb != "watch":  # which has no end
+            if verb != "watch":  # a watch has no end
                 response.read()
             self._fail(fault, note)
             return
@@ -290,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._to_server.request(self.command, self.path, body, headers)
             return self._to_server.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise _CutError from error  # the API server is gone, so this is gone too
+            raise _CutError from error  # the API server is gone, so the client's connection ends, too
 
     def _answer(self, response: http.client.HTTPResponse) -> None:
         self.send_response_only(response.status, response.reason)
@@ -312,7 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(response)
 
     def _stream(self, response: http.client.HTTPResponse) -> None:
-        """Passes on what comes as it comes, until either side ends it."""
+        """Pass on data as it arrives, until either side ends the stream."""
         upstream = self._to_server.sock if self._to_server is not None else None
         over, hung_up = threading.Event(), threading.Event()
         follower = threading.Thread(
@@ -330,7 +330,7 @@ class _Handler(BaseHTTPRequestHandler):
             over.set()
             follower.join()
             if hung_up.is_set() and self._to_server is not None:
-                # What came from the client may have been its next request.
+                # What the client sent may have been its next request.
                 self._to_server.close()
                 self._to_server = None
 
@@ -377,7 +377,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise _CutError
 
     def handle(self) -> None:
-        """Ends the connection when it was cut, and not with a line on standard error."""
+        """End the connection quietly if it was cut, without a line on standard error."""
         with contextlib.suppress(OSError):
             super().handle()
 
@@ -385,7 +385,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _hang_up_with(
     client: socket.socket, upstream: socket.socket | None, over: threading.Event, hung_up: threading.Event
 ) -> None:
-    """Ends the stream from the API server when the client leaves: nothing else comes from it meanwhile."""
+    """End the stream from the API server when the client leaves, which sends nothing else meanwhile."""
     while not over.is_set():
         try:
             readable, _, _ = select.select([client], [], [], 0.1)

@@ -1,6 +1,6 @@
-"""The client of the emulated AWS as a process of its own (emulator/server.py).
+"""The client of the emulated AWS that runs as a process of its own (emulator/server.py).
 
-It starts one, furnishes it, asks it and disturbs it:
+It starts the process, builds worlds in it, makes calls and injects faults:
 
 with Emulation.start(Path("state/aws")) as aws:
     aws.build(account="123456789012", region="us-east-1", world=default_world("regional-xyz", "us-east-1"))
@@ -30,12 +30,12 @@ from common.loopback import is_loopback
 from emulator.aws.cloud import ACCESS_KEY, SECRET_KEY, Cloud
 from emulator.executables import URL
 
-if TYPE_CHECKING:  # pydantic takes a tenth of a second, in each plugin of the engine
+if TYPE_CHECKING:  # importing pydantic takes a tenth of a second in each of the engine's plugins
     from emulator.world import World
 
 ROOT = Path(__file__).parents[1]
 
-# The AWS provider's own default (maxRetries): with pauses of up to half a second, ten seconds at most.
+# The AWS provider's default (maxRetries): with pauses of up to half a second, ten seconds at most.
 _ATTEMPTS = 25
 
 
@@ -52,7 +52,7 @@ class LoggedCall(TypedDict):
     account: str
     region: str
     status: int  # 0: not answered
-    at: float  # `time.time()` of its arrival; it is executed at once, however late it is answered
+    at: float  # `time.time()` of its arrival; it is executed at once, even if it is answered late
 
 
 class Emulation:
@@ -60,7 +60,7 @@ class Emulation:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        """For example http://127.0.0.1:4566, without a slash at the end."""
+        """For example http://127.0.0.1:4566, without a trailing slash."""
 
     @classmethod
     @contextmanager
@@ -72,11 +72,11 @@ class Emulation:
         timeout: float = 30,
         say: Callable[[str], None] | None = None,
     ) -> Generator[Emulation]:
-        """Runs the process until exit, with everything kept in the file `state`; port 0 is a free one.
+        """Run the process until exit, with everything kept in the file `state`; port 0 picks a free one.
 
-        It ends with this process, however that ends, but not at a terminal's Ctrl-C, so that whoever is
-        interrupted can still make its last calls. `say` gets its messages, by default on standard error.
-        Raises EmulationError if it isn't ready within `timeout` seconds, with the reason.
+        It ends with this process, however that ends, but not on a terminal's Ctrl-C, so that an interrupted
+        program can still make its last calls. `say` gets its messages; by default they go to standard error.
+        Raises EmulationError, with the reason, if it isn't ready within `timeout` seconds.
         """
         process = _Process(state, port, say or _to_stderr)
         try:
@@ -86,16 +86,16 @@ class Emulation:
 
     @classmethod
     def attach(cls, url: str) -> Emulation:
-        """A client of one that runs already; raises EmulationError if none does."""
+        """A client of a process that is already running; raises EmulationError if none is."""
         if not is_loopback(urlsplit(url).hostname or ""):
-            raise EmulationError(f"{url} isn't on loopback, where the emulated AWS is")
+            raise EmulationError(f"{url} isn't on loopback, but the emulated AWS is")
         emulation = cls(url.rstrip("/"))
         emulation.status()
         return emulation
 
     @classmethod
     def serving(cls, state: Path) -> Emulation | None:
-        """A client of the process that serves a state file now; None if none does."""
+        """A client of the process that is serving a state file; None if none is."""
         try:
             holder: Json = json.loads(state.with_name(f"{state.name}.lock").read_text(encoding="utf-8"))
             return cls.attach(text(holder, "url")) if isinstance(holder, dict) else None
@@ -107,17 +107,17 @@ class Emulation:
         return self._object("GET", "status")
 
     def build(self, *, account: str, region: str, world: World | Mapping[str, Json]) -> bool:
-        """Builds a world in an account, once; whether it was built now.
+        """Build a world in an account, once; returns whether it was built now.
 
-        A second time only the clusters' endpoints and certificate authorities may differ, and are taken over.
-        Raises EmulationError if another world was built there.
+        The second time, only the clusters' endpoints and certificate authorities may differ, and are updated.
+        Raises EmulationError if a different world was built there.
         """
         content = dict(world) if isinstance(world, Mapping) else world.model_dump(by_alias=True)
         answer = self._object("POST", "worlds", {"account": account, "region": region, "world": content})
         return answer.get("built") is True
 
     def world(self, *, account: str, region: str) -> World | None:
-        """The world that was built there, with the endpoints it has now."""
+        """The world that was built there, with its current endpoints."""
         from emulator.world import parse_world
 
         for built in cast("list[dict[str, Json]]", self._request("GET", "worlds")):
@@ -126,39 +126,39 @@ class Emulation:
         return None
 
     def cloud(self, region: str, account: str, *, patience: float = 0, retries: int = _ATTEMPTS) -> Cloud:
-        """The account in a region, for handlers; `retries` is how often the SDK makes a call at most."""
+        """The account in a region, for handlers; `retries` is how many times at most the SDK makes a call."""
         return Cloud(region, account, endpoint_url=self.url, patience=patience, retries=retries)
 
     def calls(self) -> list[LoggedCall]:
-        """The calls since the start or `clear_calls`, in the order of their arrival."""
+        """The calls since the start or `clear_calls`, in order of arrival."""
         return cast("list[LoggedCall]", self._request("GET", "calls"))
 
     def clear_calls(self) -> None:
-        """Empties the call log."""
+        """Empty the call log."""
         self._request("DELETE", "calls")
 
     def inject(self, faults: Iterable[Mapping[str, Json]]) -> None:
-        """Puts these faults in place of the ones before; none ends them. Keys: emulator.aws.faults.Fault."""
+        """Replace the active faults; an empty list removes them. Keys: see emulator.aws.faults.Fault."""
         self._request("PUT", "faults", [dict(fault) for fault in faults])
 
     def faults(self) -> list[dict[str, Json]]:
-        """The faults in force, each with how many calls it has `seen`, and how many it `fired` at."""
+        """The active faults, each with how many calls it has `seen`, and on how many it `fired`."""
         return cast("list[dict[str, Json]]", self._request("GET", "faults"))
 
     def fired(self) -> bool:
-        """Whether each fault in force has fired as often as it is to."""
+        """Whether every active fault has fired as often as it should."""
         return all(fault["fired"] == fault["times"] for fault in self.faults())
 
     def delay(self, latencies: Mapping[str, float]) -> None:
-        """Makes calls answer that many seconds late: {"rds:CreateDBInstance": 36}. Replaces what was set.
+        """Delay the answers to calls by seconds: {"rds:CreateDBInstance": 36}. Replaces what was set before.
 
-        A cluster in memory has "kubernetes:create" and so on, and for one type of resource
+        For in-memory clusters use "kubernetes:create" and so on, or for one type of resource
         "kubernetes:create kubernetes:helm.sh/v3:Release".
         """
         self._request("PUT", "latencies", dict(latencies))
 
     def authenticate(self, token: str, cluster: str) -> dict[str, Json]:
-        """The status of a TokenReview of a bearer token: `authenticated`, and `user` or `error`."""
+        """The status of a bearer token's TokenReview: `authenticated`, and `user` or `error`."""
         review: Json = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",
@@ -167,7 +167,7 @@ class Emulation:
         return record(self._object("POST", f"authenticate/{quote(cluster, safe='')}", review), "status")
 
     def authenticator_url(self, cluster: str) -> str:
-        """Where an API server has the tokens of `aws eks get-token` reviewed."""
+        """The URL at which an API server can have the tokens of `aws eks get-token` reviewed."""
         return f"{self.url}/_rehearsal/authenticate/{quote(cluster, safe='')}"
 
     def kubernetes(self, payload: dict[str, Json]) -> dict[str, Json]:
@@ -175,9 +175,9 @@ class Emulation:
         return self._object("POST", "kubernetes", payload)
 
     def environment(self, region: str) -> dict[str, str]:
-        """The variables with which the AWS CLI, SDKs and our own plugins use this emulation in a region.
+        """The variables that make the AWS CLI, SDKs and our own plugins use this emulation in a region.
 
-        Any other AWS_… variable, above all AWS_PROFILE, must be taken out.
+        Any other AWS_… variable, above all AWS_PROFILE, must be unset.
         """
         unproxied = [os.environ.get("NO_PROXY", ""), "127.0.0.1", "localhost"]
         return {
@@ -196,7 +196,7 @@ class Emulation:
     def _object(self, method: str, path: str, content: Json = None) -> dict[str, Json]:
         answer = self._request(method, path, content)
         if not isinstance(answer, dict):
-            raise EmulationError(f"{self.url} isn't the emulated AWS: {path} answered no object")
+            raise EmulationError(f"{self.url} isn't the emulated AWS: {path} didn't answer with an object")
         return answer
 
     def _request(self, method: str, path: str, content: Json = None) -> Json:
@@ -216,7 +216,7 @@ class Emulation:
             raise EmulationError(f"the emulated AWS at {self.url} doesn't answer: {reason}") from error
 
 
-_TIMEOUT = 900  # seconds; as long as the slowest call of a cluster in memory
+_TIMEOUT = 900  # seconds; as long as the slowest call to an in-memory cluster
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -236,7 +236,7 @@ def _to_stderr(message: str) -> None:
 
 
 class _Process:
-    """The server's process, whose standard input it takes for its parent's life."""
+    """The server's process, which ends when its standard input, a pipe from its parent, closes."""
 
     def __init__(self, state: Path, port: int, say: Callable[[str], None]) -> None:
         command = [sys.executable, "-m", "emulator.server", "--json", "--with-parent"]
@@ -247,7 +247,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Not of the terminal's foreground group, so that Ctrl-C doesn't reach it.
+            # Not in the terminal's foreground group, so that Ctrl-C doesn't reach it.
             start_new_session=True,
         )
         self._say = say
@@ -257,7 +257,7 @@ class _Process:
         self._listener.start()
 
     def _listen(self) -> None:
-        """Passes on what it says; until it is ready, that may be why it ends, and is kept."""
+        """Pass on its messages; until it is ready, they may say why it ends, and are kept."""
         for line in _stream(self._process.stderr):
             message = line.decode("utf-8", "replace").rstrip()
             if self._is_ready:
@@ -266,7 +266,7 @@ class _Process:
                 self._errors.append(message)
 
     def wait_until_ready(self, timeout: float) -> str:
-        """Its URL."""
+        """Wait until it is ready; returns its URL."""
         output, deadline, line = _stream(self._process.stdout), time.monotonic() + timeout, b""
         while not line.endswith(b"\n"):
             remaining = deadline - time.monotonic()
@@ -282,7 +282,7 @@ class _Process:
         return text(cast("dict[str, Json]", json.loads(line)), "url")
 
     def stop(self) -> None:
-        """Ends it; it saves, and answers no more."""
+        """End it; it saves its state, and stops answering."""
         if self._process.poll() is None:
             self._process.terminate()
             try:

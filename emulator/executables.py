@@ -1,4 +1,4 @@
-"""The executables that the engine starts for the emulated providers, and the variables that they heed."""
+"""The executables that the engine starts for the emulated providers, and the variables that they read."""
 
 import shlex
 import sys
@@ -7,14 +7,14 @@ from pathlib import Path
 from engine.programs import ROOT, write_program
 
 URL = "MAESTRO_REHEARSAL_URL"
-"""Of the emulated AWS."""
+"""URL of the emulated AWS."""
 ACCOUNT = "MAESTRO_REHEARSAL_ACCOUNT"
-"""The one to act in; without it, that of the credentials."""
+"""The account to act in; without it, the default account."""
 PACKAGES = ("aws", "kubernetes", "random")
 
 
 def write_plugins(folder: Path, root: Path | None = None) -> dict[str, Path]:
-    """As `engine.programs.WritePlugins` has it: the plugins of every package that is emulated."""
+    """A `engine.programs.WritePlugins`: writes the plugins of all emulated packages."""
     return {package: _write(folder / package, package, root) for package in PACKAGES}
 
 

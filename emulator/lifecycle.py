@@ -1,8 +1,8 @@
 """What every provider's resources have in common: state, and what a changed input does to it.
 
-A handler's table names each input that it knows and what changing it does. `difference` compares a program's
-inputs with the state by that table, as Pulumi's bridge to the Terraform providers does: with what was read
-back, so that drift that a refresh found is a difference too.
+A handler's table names each input that it knows and what changing it does. `difference` uses it to compare a
+program's inputs with the state, as Pulumi's bridge to the Terraform providers does: with what was read back,
+so that drift found by a refresh is a difference, too.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,31 +19,31 @@ class Change(Enum):
     UPDATE = "updated in place"
     REPLACE = "replaced"
     STATE = "kept in state for later calls"
-    """No call is made: the input steers later updates or the deletion."""
+    """No call is made: the input only affects later updates or the deletion."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A resource as its provider reports it; outputs hold the inputs too, in camelCase."""
+    """A resource as its provider reports it; the outputs, in camelCase, include the inputs."""
 
     id: str
     outputs: dict[str, Json]
 
 
 Kind = Literal["add", "delete", "update"]
-"""What becomes of a value."""
+"""What happens to a value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The inputs by which a program's resource differs from its state, as paths."""
+    """The inputs in which a program's resource differs from its state, as paths."""
 
     updates: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     kinds: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
-    """By path; of one that isn't here, state and inputs tell it."""
+    """By path; for other paths, it follows from state and inputs."""
     listed: tuple[str, ...] | None = None
-    """The inputs that the provider lists beside the paths; None: just those."""
+    """The inputs that the provider lists in place of the paths; None: it lists the paths."""
 
     def __bool__(self) -> bool:
         return bool(self.updates or self.replaces)
@@ -58,15 +58,15 @@ class Table:
     changes: Mapping[str, Change]
     """Every known input, in camelCase, and what changing it does."""
     defaults: Mapping[str, Json]
-    """What an input that isn't set counts as; one without a default counts as nothing."""
+    """The values of inputs that aren't set; those without a default count as empty."""
     computed: frozenset[str]
-    """Inputs that the service fills in where the program is silent: silence is then no change."""
+    """Inputs that the service fills in if the program doesn't set them: not setting them is no change."""
 
 
 Same = Callable[[str, Json, Json], bool]
-"""Whether a value in state and a wanted one mean the same, by key."""
+"""Whether a value in the state and a wanted one mean the same, by key."""
 
-# How to write one whose inputs are set by the program, and compared to the letter.
+# The defaults of a table whose inputs have none.
 _NOTHING: Mapping[str, Json] = {}
 
 
@@ -79,7 +79,7 @@ def table(  # noqa: PLR0913 a table has these columns
     defaults: Mapping[str, Json] = _NOTHING,
     computed: tuple[str, ...] = (),
 ) -> Table:
-    """A table from the inputs that are updated in place, that replace, and that only steer later calls."""
+    """A table of the inputs that are updated in place, that replace, and that only affect later calls."""
     changes = {
         **dict.fromkeys(updates, Change.UPDATE),
         **dict.fromkeys(replaces, Change.REPLACE),
@@ -91,7 +91,7 @@ def table(  # noqa: PLR0913 a table has these columns
 def difference(
     rules: Table, state: Mapping[str, Json], inputs: Mapping[str, Json], same: Same | None = None
 ) -> Difference:
-    """What an update of the resource would change. `state` holds its outputs, both in plain values."""
+    """What an update of the resource would change. `state` has its outputs; both are plain values."""
     changed = [key for key in rules.changes if _differs(rules, key, state, inputs, same)]
     return Difference(
         updates=tuple(key for key in changed if rules.changes[key] is not Change.REPLACE),
@@ -114,17 +114,17 @@ def _differs(
 
 
 def _is_empty(value: Json) -> bool:
-    """Terraform knows no difference between nothing and an empty text, list or map, zero or false."""
+    """Whether a value is unset to Terraform: null, an empty text, list or map, zero or false."""
     return value in (None, "", [], {}, 0, False)
 
 
 def live_inputs(
     state: State, inputs: Mapping[str, Json], drift: Difference, known: frozenset[str]
 ) -> dict[str, Json]:
-    """The inputs that a refresh keeps: the program's, but for what was found to differ.
+    """The inputs that a refresh keeps: the program's, except for what was found to differ.
 
-    On an import all, but for zero values. Source: pulumi-terraform-bridge, pkg/tfbridge/schema.go
-    (isDefaultOrZeroValue).
+    On an import, all outputs that are inputs, without zero values. Source: pulumi-terraform-bridge,
+    pkg/tfbridge/schema.go (isDefaultOrZeroValue).
     """
     if not inputs:
         return {k: value for k, value in state.outputs.items() if k in known and not _is_empty(value)}
@@ -133,49 +133,49 @@ def live_inputs(
 
 
 class TakenAsGiven:
-    """What providers have in common that take inputs as the program gives them, and plan nothing."""
+    """A base for providers that take inputs as given, and plan nothing."""
 
     def checked(self, type_: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """As they are."""
+        """The inputs, unchanged."""
         del type_
         return dict(inputs)
 
     def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> dict[str, Json] | None:
-        """The inputs, over what is known."""
+        """None: just what is known."""
         del type_, state, inputs
         return None
 
 
 class KeptInState(TakenAsGiven):
-    """What providers have in common whose resources are in the stack's state alone."""
+    """A base for providers whose resources exist only in the stack's state."""
 
     def read(self, type_: str, state: State) -> State | None:
-        """As the state has it."""
+        """The state itself."""
         del type_
         return state
 
     def delete(self, type_: str, state: State) -> None:
-        """There is nothing elsewhere."""
+        """Nothing to do: it exists nowhere else."""
 
     def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
-        """Nothing has a name to clash."""
+        """Never: no names can clash."""
         del type_, state, inputs
         return False
 
 
 class Provider(Protocol):
-    """Leads the resources of one package from creation to deletion. Values are plain, secrets in the clear.
+    """Manages one package's resources from creation to deletion. Values are plain, secrets in cleartext.
 
-    Each call raises what the service refuses (`emulator.packages.REFUSALS`), and NoHandlerError for a type
+    Each method raises the service's refusals (`emulator.packages.REFUSALS`), and NoHandlerError for a type
     that isn't emulated.
     """
 
     def checked(self, type_: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """The inputs that the engine is to keep. Here, secrets are wrapped and texts may be unknown."""
+        """The inputs that the engine should keep. Here, secrets are wrapped and texts may be unknown."""
         ...
 
     def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> dict[str, Json] | None:
-        """The outputs in a preview of a creation (without `state`) or an update; None: just what is known."""
+        """The outputs in a preview of a creation (without `state`) or an update; None: only what is known."""
         ...
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
@@ -191,7 +191,7 @@ class Provider(Protocol):
         ...
 
     def delete(self, type_: str, state: State) -> None:
-        """Delete it; one that is gone is no error."""
+        """Delete it; it isn't an error if it is already gone."""
         ...
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
@@ -199,15 +199,15 @@ class Provider(Protocol):
         ...
 
     def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
-        """Whether a replacement deletes the old resource before it makes the new one."""
+        """Whether a replacement deletes the old resource before it creates the new one."""
         ...
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """The inputs that a refresh keeps for what was read; `inputs` are empty on an import."""
+        """The inputs that a refresh keeps for the state it read; `inputs` are empty on an import."""
         ...
 
     def known_inputs(self, type_: str) -> frozenset[str]:
-        """Inputs that are understood; any other is refused rather than dropped."""
+        """The supported inputs; any other is refused instead of dropped."""
         ...
 
     def secret_outputs(self, type_: str) -> frozenset[str]:

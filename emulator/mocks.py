@@ -1,7 +1,7 @@
-"""The unmodified program on Pulumi's mocks, with our providers behind them. Needs no CLI.
+"""Runs the unmodified program on Pulumi's mocks, with our providers behind them. Needs no CLI.
 
-The program runs in the very function that Pulumi's Python language host runs it in; only the engine's end of
-the line is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the Pulumi Python SDK.
+The program runs in the same function that Pulumi's Python language host uses; only the engine's end of the
+connection is ours. Source: pulumi.runtime.mocks and pulumi.runtime.stack of the Pulumi Python SDK.
 """
 
 import asyncio
@@ -60,15 +60,15 @@ def run(
             callbacks=None,
         )
     )
-    settings.ROOT.set(None)  # each run makes a root of its own
-    cast(Any, settings.SETTINGS).outputs.clear()  # a run that was refused leaves some behind
+    settings.ROOT.set(None)  # each run creates its own root
+    cast(Any, settings.SETTINGS).outputs.clear()  # a refused run leaves some behind
     pulumi.runtime.set_all_config(dict(stack.config), sorted(stack.secret_keys))
     printed = io.StringIO()
     with (
         contextlib.chdir(stack.root),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
-        contextlib.suppress(RefusedError),  # told in monitor.failures
+        contextlib.suppress(RefusedError),  # reported in monitor.failures
     ):
         try:
             asyncio.run(_run_program(program))
@@ -79,7 +79,7 @@ def run(
         except Exception:
             if not monitor.refused_lookups:
                 raise
-            monitor.failures += monitor.refused_lookups  # which the program didn't answer
+            monitor.failures += monitor.refused_lookups  # which the program didn't handle
     return Run(
         resources=tuple(monitor.records.values()),
         outputs=monitor.outputs,
@@ -97,7 +97,7 @@ async def _run_program(program: str) -> None:
 
 
 def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Nobody waits for what is behind a refused resource; asyncio would log a traceback for each."""
+    """Ignore what depends on a refused resource: asyncio would log a traceback for each."""
     if not isinstance(context.get("exception"), RefusedError):
         loop.default_exception_handler(context)
 
@@ -105,9 +105,9 @@ def _ignore_dependents(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 def _unverified(
     request: resource_pb2.RegisterResourceRequest, inputs: Mapping[str, Json], *, preview: bool
 ) -> str:
-    """Why nobody here knows what becomes of a resource; empty where a provider does.
+    """Why it isn't known here what happens to a resource; empty if a provider knows.
 
-    In a preview nearly every input is unknown, and says nothing.
+    In a preview, nearly every input is unknown, which means nothing.
     """
     if not request.custom:
         return ""
@@ -122,7 +122,7 @@ def _shown(sent: Mapping[str, Json]) -> Json:
     return properties.without_unknowns(properties.masked(dict(sent), MASK), UNKNOWN)
 
 
-# What a resource may be registered with that the engine keeps, or acts on in later updates.
+# Registration options that the engine keeps, or acts on in later updates.
 _OPTIONS = (
     "additionalSecretOutputs",
     "aliases",
@@ -148,7 +148,7 @@ def _options(request: resource_pb2.RegisterResourceRequest) -> dict[str, Json]:
 
 
 class _Engine(mocks.MockEngine):
-    """Keeps what the program logs."""
+    """Collects what the program logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.getLogger("emulator.mocks"))
@@ -163,19 +163,19 @@ class _Engine(mocks.MockEngine):
 
 
 class _Monitor(mocks.MockMonitor):
-    """The engine's side: takes registrations and look-ups, asks our providers, and keeps a record.
+    """The engine's side: receives registrations and look-ups, calls our providers, and keeps a record.
 
-    Calls come from several threads at once.
+    It is called from several threads at once.
     """
 
     def __init__(self, stack: Stack, providers: Providers, *, preview: bool, listener: Listener) -> None:
-        super().__init__(cast(mocks.Mocks, None))  # whatever would ask it is replaced here
+        super().__init__(cast(mocks.Mocks, None))  # whatever would use it is overridden here
         self.records: dict[str, Resource] = {}
         self.outputs: dict[str, Json] = {}
         self.secret_outputs: set[str] = set()
         self.failures: list[Failure] = []
         self.refused_lookups: list[Failure] = []
-        """Which the program may answer, or not."""
+        """The program may handle them, or not."""
         self.secrets = set(_configured_secrets(stack))
         self._providers = providers
         self._preview = preview
@@ -183,7 +183,7 @@ class _Monitor(mocks.MockMonitor):
         self._lock = threading.Lock()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """As the engine makes it, with all parents' types; the SDK's mocks keep the nearest one only."""
+        """A URN as the engine makes it, with all parents' types; the SDK's mocks only use the nearest one."""
         head = f"urn:pulumi:{pulumi.get_stack()}"
         return "::".join((head, pulumi.get_project(), qualified(type_, parent), name))
 
@@ -223,7 +223,7 @@ class _Monitor(mocks.MockMonitor):
             self.records[urn] = record
         self._listener(request.type)
         return resource_pb2.RegisterResourceResponse(
-            # Outputs that aren't given are then unknown to the program in an update, too, and not None.
+            # With this, outputs that aren't set are unknown to the program, not None, in an update, too.
             urn=urn, id=id_, object=properties.encode(outputs), unknown=bool(unverified),
         )  # fmt: skip
 
@@ -258,7 +258,7 @@ class _Monitor(mocks.MockMonitor):
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
     ) -> resource_pb2.ReadResourceResponse:
-        """What is there already and stays somebody else's; in a preview, too."""
+        """Read what already exists and stays somebody else's, also in a preview."""
         urn = self.make_urn(request.parent, request.type, request.name)
         try:
             found = self._providers.read(request.type, request.id)
@@ -298,7 +298,7 @@ class _Monitor(mocks.MockMonitor):
         sent: Mapping[str, Json],
         inputs: Mapping[str, Json],
     ) -> tuple[str, dict[str, Json]]:
-        """The resource's id and outputs, those marked secret that the engine would mark."""
+        """Create the resource; returns its id and outputs, marked secret as the engine would."""
         try:
             created = self._providers.create(request.type, inputs)
         except REFUSALS as refusal:

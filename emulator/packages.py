@@ -1,4 +1,4 @@
-"""One entry to the emulated providers: a resource of any type, or a look-up, whoever asks."""
+"""A single entry point to the emulated providers: for resources of any type, and look-ups."""
 
 from collections.abc import Mapping
 
@@ -19,18 +19,18 @@ from emulator.randomness import TYPES as RANDOM_TYPES
 from emulator.randomness import Randomness
 
 PUBLIC_OUTPUTS = frozenset({"certificatePem", "publicKey", "caPem", "__inputs"})
-"""Outputs that the AWS and Kubernetes providers mark secret although what is in them is mostly public."""
+"""Outputs that the AWS and Kubernetes providers mark secret although their content is mostly public."""
 
 TYPES = RESOURCE_TYPES | TABLES.keys() | RANDOM_TYPES
 """Every resource type that has a handler."""
 
 
 NOT_FOLLOWED = ("aws:ignoreTags",)
-"""Keys of the AWS provider's configuration that change what it builds, and that aren't emulated."""
+"""Keys in the AWS provider's configuration that change what it builds, and that aren't emulated."""
 
 
 def is_emulated(type_: str) -> bool:
-    """Whether resources of a type have a handler; of others nobody here knows what becomes of them."""
+    """Whether resources of a type have a handler; it isn't known here what happens to others."""
     return type_ in TYPES or type_.startswith("pulumi:providers:")
 
 
@@ -39,14 +39,14 @@ _NAMES = ("name", "identifier")
 
 
 class AwsProvider(TakenAsGiven):
-    """The AWS provider's resources and look-ups, over one emulated account in one region."""
+    """The AWS provider's resources and look-ups, in one emulated account and region."""
 
     def __init__(self, cloud: Cloud, default_tags: DefaultTags) -> None:
         self._cloud = cloud
         self._default_tags = default_tags
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
-        """By the type's handler, as all that follows."""
+        """Create it through the type's handler, which all methods use."""
         handler, tags = resource_handler(type_), self._default_tags
         if type_ not in TAGGABLE_TYPES:
             return handler.create(self._cloud, inputs)
@@ -71,14 +71,14 @@ class AwsProvider(TakenAsGiven):
         resource_handler(type_).delete(self._cloud, state)
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """By the type's table."""
+        """What an update would change, according to the type's table."""
         handler, tags = resource_handler(type_), self._default_tags
         if type_ not in TAGGABLE_TYPES:
             return handler.difference(state, inputs)
         return tags.told(handler.difference(tags.at_aws(state), tags.under(inputs)), state, inputs)
 
     def deletes_first(self, type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
-        """Where the program gave the physical name, and keeps it.
+        """Whether the program sets the physical name, and keeps it.
 
         Source: pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace.
         """
@@ -87,15 +87,15 @@ class AwsProvider(TakenAsGiven):
         return name is not None and inputs[name] == state.outputs.get(name)
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """Those of the program, but for what differs from them."""
+        """The program's inputs, except for what was found to differ."""
         return live_inputs(state, inputs, self.difference(type_, state, inputs), self.known_inputs(type_))
 
     def known_inputs(self, type_: str) -> frozenset[str]:
-        """The type's table's, and `region`, which version 7 of the provider takes everywhere."""
+        """The inputs in the type's table, and `region`, which the provider's version 7 always accepts."""
         return frozenset(resource_handler(type_).table.changes) | {"region"}
 
     def secret_outputs(self, type_: str) -> frozenset[str]:
-        """As the provider's schema says."""
+        """The secret outputs in the provider's schema."""
         return resource_handler(type_).secret_outputs
 
     def call(self, token: str, args: Mapping[str, Json]) -> dict[str, Json]:
@@ -104,7 +104,7 @@ class AwsProvider(TakenAsGiven):
 
 
 class Providers:
-    """The aws, kubernetes and random providers over one emulated cloud and cluster."""
+    """The aws, kubernetes and random providers for one emulated cloud and cluster."""
 
     def __init__(self, cloud: Cloud, cluster: Cluster, default_tags: DefaultTags) -> None:
         self.cloud = cloud
@@ -128,11 +128,11 @@ class Providers:
         return self._package(type_).create(type_, inputs)
 
     def read(self, type_: str, id_: str) -> State | None:
-        """What somebody else made. Raises as `create` does."""
+        """Read what somebody else created. Raises as `create` does."""
         return self._package(type_).read(type_, State(id=id_, outputs={}))
 
     def secret_outputs(self, type_: str) -> frozenset[str]:
-        """Outputs that the provider of this type marks secret."""
+        """Outputs that this type's provider marks secret."""
         if type_.startswith("pulumi:providers:"):
             return frozenset()
         return self._package(type_).secret_outputs(type_)
@@ -148,7 +148,7 @@ class Providers:
 
 
 def is_about_surroundings(refusal: Exception) -> bool:
-    """Whether a refusal is due to what was there before rather than to what was asked."""
+    """Whether a refusal is due to what existed before, not to the request."""
     if isinstance(refusal, KubernetesError):
         return refusal.is_surroundings
     if isinstance(refusal, AwsError):
@@ -158,4 +158,4 @@ def is_about_surroundings(refusal: Exception) -> bool:
 
 
 REFUSALS = (AwsError, KubernetesError, NoHandlerError)
-"""What a provider may answer; anything else is a defect and may crash loudly."""
+"""The errors that a provider may raise; anything else is a bug and may crash loudly."""

@@ -1,12 +1,12 @@
 """The emulated providers as Pulumi plugins, for the real engine.
 
-`emulator.plugin` is what an executable `pulumi-resource-…` runs. The engine starts one process per provider
-instance, so that two regions or accounts in one program stay apart; what they provision lives in the emulated
-AWS (`emulator.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a
-plugin refuses to work: it can never be mistaken for the real one.
+Executables `pulumi-resource-…` run `emulator.plugin`. The engine starts one process per provider instance, so
+that two regions or accounts in one program stay separate; what they provision lives in the emulated AWS
+(`emulator.server`) and on the API server. Without MAESTRO_REHEARSAL_URL, which names that process, a plugin
+refuses to work, so it can never be mistaken for the real one.
 
 Source of the protocol: proto/pulumi/provider.proto of pulumi/pulumi. The SDK's own
-`pulumi.provider.experimental` isn't used: it can't report a partly created resource, and knows no `Attach`.
+`pulumi.provider.experimental` isn't used: it can't report a partly created resource, and lacks `Attach`.
 """
 
 import argparse
@@ -37,18 +37,18 @@ from engine import properties
 from engine.programs import LOG
 
 DISTRIBUTIONS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
-"""By package: the SDK whose version the plugin reports as its own."""
+"""By package, the SDK whose version the plugin reports as its own."""
 THREADS = 64
 """Requests served at once; each may wait for a long time."""
 SECONDS_TO_RETRY = 10.0
-"""How long a handler goes on where the real provider goes on for minutes."""
-MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # as the engine's own channels
+"""How long a handler retries where the real provider retries for minutes."""
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # as in the engine's own channels
 
 T = TypeVar("T")
 
 
 Connect = Callable[[Mapping[str, str], Mapping[str, Json]], Provider]
-"""Makes the provider of an environment and a configuration."""
+"""Creates the provider for an environment and a configuration."""
 
 
 class ConfigurationRefusedError(Exception):
@@ -56,7 +56,7 @@ class ConfigurationRefusedError(Exception):
 
 
 class _Log:
-    """One line a call: what, of which resource, how it went and how long it took. Never a value."""
+    """Writes one line per call: which call, on which resource, its outcome and duration. Never a value."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
@@ -84,7 +84,7 @@ def _logged(method: Callable[..., T]) -> Callable[..., T]:
 
 
 class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
-    """The provider protocol of one package over a backend, by the variables of `environment`."""
+    """The provider protocol for one package, with the backend that `environment` names."""
 
     def __init__(self, package: str, environment: Mapping[str, str]) -> None:
         self.log = _Log(environment.get(LOG))
@@ -114,7 +114,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def DiffConfig(
         self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
-        """Only another cluster replaces a provider, and with it all its resources.
+        """Only a different cluster replaces a provider, and with it all its resources.
 
         Source: pulumi-kubernetes, provider/pkg/provider/provider.go, DiffConfig.
         """
@@ -133,7 +133,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
             connect = CONNECT[self._package]
             self._provider = connect(self._environment, _plain(request.args))
         except _unusable() as refused:
-            # A preview of a stack whose cluster isn't there yet gets this far: refuse at the first use.
+            # A preview of a stack whose cluster doesn't exist yet gets this far: refuse on first use.
             self._refusal = str(refused)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=False, acceptOutputs=False
@@ -145,7 +145,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def Check(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        """Refuses what nothing would pass on."""
+        """Refuse inputs that nothing would pass on."""
         from emulator.kubernetes import InputError
 
         type_ = _type(request.urn)
@@ -196,7 +196,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         type_, sent = _type(request.urn), properties.decode(request.properties)
         inputs = cast(dict[str, Json], properties.plain(sent))
         provider = self._provider_of(request.urn, context)
-        if request.preview:  # what isn't answered is unknown to the program
+        if request.preview:  # outputs that aren't returned are unknown to the program
             planned = self._serve(context, lambda: provider.planned(type_, None, inputs), request.urn, sent)
             if planned is None:
                 return provider_pb2.CreateResponse(properties=request.properties)
@@ -208,7 +208,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        """The resource as it is; inputs follow what was read, so that a refresh shows drift as drift."""
+        """The resource as it is; the inputs follow what was read, so that a refresh shows drift as drift."""
         type_, provider = _type(request.urn), self._provider_of(request.urn, context)
         sent_inputs, sent = properties.decode(request.inputs), properties.decode(request.properties)
         inputs = cast(dict[str, Json], properties.plain(sent_inputs))
@@ -239,7 +239,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             planned = self._serve(context, lambda: provider.planned(type_, state, inputs), request.urn, news)
             if planned is None:
-                # What AWS computes stays as it is in a plan, as the Terraform plugin SDK has it.
+                # In a plan, what AWS computes stays unchanged, as in the Terraform plugin SDK.
                 return provider_pb2.UpdateResponse(properties=properties.encode({**olds, **news}))
             return provider_pb2.UpdateResponse(
                 properties=_outputs(provider, type_, State(request.id, planned), news)
@@ -271,7 +271,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         getattr(response, "return").CopyFrom(properties.encode(answer))
         return response
 
-    # --- what they share --------------------------------------------------------------------------
+    # --- shared by all calls ----------------------------------------------------------------------
 
     def _configured(self, context: grpc.ServicerContext) -> Provider:
         if self._provider is None:
@@ -279,7 +279,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return self._provider
 
     def _provider_of(self, urn: str, context: grpc.ServicerContext) -> Provider:
-        """Who leads the resource's life."""
+        """The provider that manages the resource."""
         from emulator.packages import is_emulated
 
         return self._configured(context) if is_emulated(_type(urn)) else UnknownType(urn.rpartition("::")[2])
@@ -291,7 +291,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         urn: str = "",
         sent: Mapping[str, Json] | None = None,
     ) -> T:
-        """The answer; a refusal goes to the engine in the provider's words."""
+        """The answer to a request; a refusal is sent to the engine in the provider's words."""
         from emulator.client import EmulationError
         from emulator.kubernetes import InputError, KubernetesError, PartialError
 
@@ -315,7 +315,7 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _outputs(provider: Provider, type_: str, state: State, sent: Mapping[str, Json]) -> struct_pb2.Struct:
-    """Secret are the outputs that the provider marks, and the inputs that came as secrets."""
+    """The outputs, with those marked secret that the provider marks or that came as secret inputs."""
     secret = provider.secret_outputs(type_)
     secret |= {key for key, value in sent.items() if properties.holds_secret(value)}
     return properties.encode(
@@ -324,7 +324,7 @@ def _outputs(provider: Provider, type_: str, state: State, sent: Mapping[str, Js
 
 
 def _unusable() -> tuple[type[Exception], ...]:
-    """What a configuration can be refused with: a kubeconfig that can't be read, or of another machine, …"""
+    """The errors for an unusable configuration: an unreadable kubeconfig, another machine's kubeconfig, …"""
     from emulator.aws.cloud import OutsideWorldError
     from emulator.client import EmulationError
     from emulator.kubernetes import KubernetesError
@@ -359,7 +359,7 @@ def _property_diff(
     name = f"{kind}_replace" if key in found.replaces else kind
     return provider_pb2.PropertyDiff(
         kind=provider_pb2.PropertyDiff.Kind.Value(name.upper()),
-        # Of a field that the program has given up, the engine shows the input that it was.
+        # For a field that the program no longer sets, the engine shows its former input.
         inputDiff=key in found.kinds and kind == "delete",
     )
 
@@ -381,7 +381,7 @@ def _refuse_partly(  # noqa: PLR0913, PLR0917
     sent: Mapping[str, Json],
     reasons: tuple[str, ...],
 ) -> NoReturn:
-    """Created, but not as it should be: the engine keeps it in state, and the next update mends it."""
+    """Report a partly created resource: the engine keeps it in state, and the next update repairs it."""
     partly = provider_pb2.ErrorResourceInitFailed(
         id=id_, properties=outputs, reasons=reasons, inputs=properties.encode(sent)
     )
@@ -414,7 +414,7 @@ def _connect_aws(environment: Mapping[str, str], configuration: Mapping[str, Jso
 
 
 def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
-    """The account of the last role that the provider is to take; each role is taken by the one before it."""
+    """The account of the last role in the chain that the provider assumes; None if it assumes none."""
     from emulator.aws.account import account_of_role
 
     given = configuration.get("assumeRoles")  # as JSON text, as the engine passes lists
@@ -423,12 +423,12 @@ def _assumed_account(configuration: Mapping[str, Json]) -> str | None:
         return None
     arn = text(roles[-1], "roleArn")
     if (account := account_of_role(arn)) is None:
-        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} is not the ARN of an IAM role")
+        raise ConfigurationRefusedError(f"assumeRoles: {arn!r} must be the ARN of an IAM role")
     return account
 
 
 def _connect_kubernetes(environment: Mapping[str, str], configuration: Mapping[str, Json]) -> Provider:
-    """The cluster in memory that goes by the identifier. To where the kubeconfig points, nothing is sent."""
+    """The in-memory cluster with the identifier. Nothing is sent to the address in the kubeconfig."""
     from emulator.client import Emulation
     from emulator.kubernetes import RemoteCluster
 
@@ -465,12 +465,12 @@ def _url(environment: Mapping[str, str]) -> str:
 
 
 def serve(package: str) -> None:
-    """Serve until the engine ends: it kills the process, or dies itself."""
+    """Serve until the engine kills this process, or dies itself."""
     _die_with_the_engine()
     server, port = listen(ProviderServicer(package, os.environ))
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # The engine asks by SIGINT; a terminal's doesn't get here, since plugins are in groups of their own.
+    # The engine sends SIGINT; a terminal's doesn't get here, since plugins have process groups of their own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     server.wait_for_termination()
@@ -490,13 +490,13 @@ def listen(serving: provider_pb2_grpc.ResourceProviderServicer) -> tuple[grpc.Se
 
 
 def _end(number: int, frame: object) -> None:
-    """At once: nothing here outlives a call."""
+    """End at once: nothing here outlives a call."""
     del number, frame
     os._exit(0)
 
 
 def _die_with_the_engine() -> None:
-    """An engine that is killed can't end its plugins; one that went on would change what nobody records.
+    """A killed engine can't end its plugins; one that kept running would change what nobody records.
 
     Linux could send a signal by itself, but does so when the parent's thread ends, and Go's come and go.
     """
@@ -511,12 +511,12 @@ def _die_with_the_engine() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The plugin's entry; the engine passes its own address besides, which isn't needed."""
+    """The plugin's entry point; the engine also passes its address, which isn't needed."""
     parser = argparse.ArgumentParser(
         prog="python -m emulator.plugin", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("package", choices=PACKAGES, help="whose resources to serve")
     options, _ = parser.parse_known_args(arguments)
-    # Half a million objects of botocore's models, none of them garbage, would be looked through often.
+    # Otherwise half a million objects of botocore's models, none of them garbage, would be traversed often.
     gc.set_threshold(100_000, 20, 100)
     serve(options.package)

@@ -1,4 +1,4 @@
-"""The random provider's resources, by Python's own source of randomness."""
+"""The random provider's resources, from Python's own source of randomness."""
 
 import base64
 import secrets
@@ -19,7 +19,7 @@ class _Kind:
 
 
 class Randomness(KeptInState):
-    """Everything is made once and kept in the stack's state: nothing to read, update or delete."""
+    """Values are created once and kept in the stack's state: there is nothing to read, update or delete."""
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
         """A new random value.
@@ -34,11 +34,11 @@ class Randomness(KeptInState):
         return kind.make(inputs)
 
     def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
-        """Nothing can be: every input replaces the value."""
+        """Never possible: every input replaces the value."""
         raise UnmappedInputError(f"{type_}: {state.id} can't be updated to {', '.join(inputs)}")
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """By the provider's schema, every input replaces."""
+        """Every input replaces, according to the provider's schema."""
         return difference(_kind(type_).table, state.outputs, inputs)
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
@@ -46,7 +46,7 @@ class Randomness(KeptInState):
         return live_inputs(state, inputs, Difference(), self.known_inputs(type_))
 
     def known_inputs(self, type_: str) -> frozenset[str]:
-        """Inputs that are understood."""
+        """The supported inputs."""
         return frozenset(_kind(type_).table.changes)
 
     def secret_outputs(self, type_: str) -> frozenset[str]:

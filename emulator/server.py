@@ -1,8 +1,8 @@
 """The emulated AWS as a process of its own: `python -m emulator.server --state FILE`.
 
 An HTTP server on loopback. Requests signed for an AWS service are answered by moto, as they are in process;
-what is below /_rehearsal/ controls the emulation (README.md). Everything that a call
-changed is on disk before the call is answered.
+paths below /_rehearsal/ control the emulation (README.md). Everything that a call changed is on disk before
+the call is answered.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class _ControlError(Exception):
 
 
 class _Clusters(Protocol):
-    """emulator.kubernetes.memory.MemoryClusters, as far as it is used here."""
+    """The part of emulator.kubernetes.memory.MemoryClusters that is used here."""
 
     def handle(self, payload: dict[str, Json]) -> dict[str, Json]: ...
 
 
 @dataclass
 class _Entry:
-    """One line of the call log; the status is 0 until the call is answered, and stays so if it never is."""
+    """One line of the call log; the status is 0 until the call is answered, or for ever if it never is."""
 
     index: int
     call: Call
@@ -89,9 +89,9 @@ _Answer = tuple[int, Mapping[str, str], bytes]
 
 
 class Emulator:
-    """The WSGI application: moto, the control API, and what goes wrong on request.
+    """The WSGI application: moto, the control API, and the injected faults.
 
-    moto isn't thread-safe, so calls are executed one at a time; they may be answered late all at once.
+    moto isn't thread-safe, so calls are executed one at a time; delayed answers wait side by side.
     """
 
     def __init__(self, store: Store, *, verbose: bool = False) -> None:
@@ -109,14 +109,14 @@ class Emulator:
     # Requests
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answers one request."""
+        """Answer one request."""
         request = Request(environ)
         request.max_content_length = _LONGEST_REQUEST
         try:
-            request.get_data(cache=True)  # an unread body would spoil the connection's next request
+            request.get_data(cache=True)  # an unread body would corrupt the connection's next request
             answer = self._answer(request)
         except RequestEntityTooLarge:
-            answer = _json(413, {"error": f"requests may have {_LONGEST_REQUEST} bytes"})
+            answer = _json(413, {"error": f"requests may have at most {_LONGEST_REQUEST} bytes"})
         except _ControlError as error:
             answer = _json(error.status, {"error": str(error)})
         except SaveError as error:
@@ -139,9 +139,9 @@ class Emulator:
         return self._perform(call, lambda: _ask_moto(request, call))
 
     def _perform(self, call: Call, execute: Callable[[], _Answer], kind: str = "") -> _Answer | None:
-        """Executes a call and saves, with the fault that is due and the latency that is set.
+        """Execute a call and save, with the fault that hits it and the latency that is set.
 
-        `kind` is what the call is about, where its operation leaves that open.
+        `kind` is the type of resource, if the operation doesn't imply it.
         """
         with self._lock:
             entry = _Entry(len(self._log), call)
@@ -165,7 +165,7 @@ class Emulator:
         return answer
 
     def _latency(self, call: str, kind: str) -> float:
-        """Seconds; a call's on one kind of object go before those of the call."""
+        """Seconds of delay; those for a call and kind take precedence over those for the call."""
         return self._latencies.get(f"{call} {kind}", self._latencies.get(call, 0))
 
     def _execute(self, call: Call, execute: Callable[[], _Answer]) -> _Answer:
@@ -174,21 +174,21 @@ class Emulator:
                 return Refusal("ServiceUnavailable", 503, "the emulated AWS is stopping").render(call.service)
             try:
                 answer = execute()
-                # Only STS hands out what lets one account act in another.
+                # Only STS issues credentials with which one account acts in another.
                 self._store.save(None if call.service == "sts" else call.account)
             except SaveError as error:
                 self._say_once(error)
-                # 507 isn't retried by any SDK: trying again helps only once there is room.
+                # No SDK retries a 507: retrying helps only once there is space.
                 return Refusal("InsufficientStorage", 507, str(error)).render(call.service)
             except Exception as error:  # noqa: BLE001
-                # Whatever moto stumbles over: the caller learns of it, and nothing half done stays.
+                # Whatever goes wrong in moto: the caller is told, and nothing half done stays.
                 self._store.undo()
                 kind = type(error).__name__
                 # Where, but not the exception's text, which may hold a secret.
                 trace = "".join(traceback.format_tb(error.__traceback__))
                 _say(f"error: {call.service} {call.operation} failed with {kind}\n{trace}")
                 message = f"the emulation failed at {call.service} {call.operation}: {kind}: {error}"
-                # 501, since an SDK would make the call again after a 500, and it would fail again.
+                # 501, since an SDK would retry after a 500, and it would fail again.
                 return Refusal("EmulationFailure", 501, message).render(call.service)
             return answer
 
@@ -210,7 +210,7 @@ class Emulator:
             raise _ControlError(404, f"no such request; there are {', '.join(sorted(self._routes))}")
         handler = methods.get(request.method)
         if handler is None:
-            raise _ControlError(405, f"{name} takes {', '.join(sorted(methods))}")
+            raise _ControlError(405, f"{name} supports {', '.join(sorted(methods))}")
         return handler(request)
 
     @cached_property
@@ -281,20 +281,20 @@ class Emulator:
         return _json(200, {"built": built})
 
     def _build(self, account: str, region: str, content: dict[str, Json]) -> bool:
-        """Whether anything had to be built; raises _ControlError if something else was, before."""
+        """Build a world; returns whether it was new. Raises _ControlError if a different one exists."""
         worlds = self._store.contents.worlds
         cloud = Cloud(region, account, clients=self._clients)
         before = worlds.get((account, region))
         if before is not None and _lasting(before) != _lasting(content):
             raise _ControlError(
                 409,
-                f"account {account} holds another world in {region} already, and a world is built only once; "
+                f"account {account} already has another world in {region}, and a world is built only once; "
                 f"start with another state file than {self._store.path}, or move that one away",
             )
         world = parse_world(content)
         worlds[account, region] = content
         if before is None:
-            # Another region's world may have described the same clusters.
+            # Another region's world may have contained the same clusters.
             there = self._clusters_elsewhere(account, region)
             new = [c for c in world.clusters if (c.region, c.name) not in there]
             emulator.build(cloud, world.model_copy(update={"clusters": new}))
@@ -370,7 +370,7 @@ class Emulator:
     def _handle(self, payload: dict[str, Json]) -> _Answer:
         import pickle
 
-        # Imported only here: it brings Helm's engine and Kubernetes' schemas.
+        # Imported only here: it imports Helm's engine and Kubernetes' schemas.
         from emulator.kubernetes.memory import MemoryClusters
 
         kept, name = self._store.contents.kubernetes, text(payload, "cluster")
@@ -382,19 +382,19 @@ class Emulator:
     # End
 
     def close(self) -> None:
-        """Lets the call that is being executed end, answers the late ones at once, and saves."""
+        """Let the call being executed finish, answer delayed ones at once, and save."""
         self._stopping.set()
         with self._lock:
             self._is_closed = True
             self._store.close()
 
 
-# werkzeug writes its own; the lengths of moto's answers are those of the body before encoding.
+# werkzeug sets its own; the lengths in moto's answers are those of the body before encoding.
 _NOT_OURS = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
 
 
 def _ask_moto(request: Request, call: Call) -> _Answer:
-    """Hands the request to moto as the SDK would have sent it to AWS."""
+    """Pass the request to moto as the SDK would have sent it to AWS."""
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.compat import HTTPHeaders
 
@@ -417,8 +417,8 @@ def _ask_moto(request: Request, call: Call) -> _Answer:
 
 
 def _host(call: Call) -> str:
-    """AWS's own host, by which moto knows service and region."""
-    # As for clients in this process, see emulator.aws.cloud.
+    """AWS's own host, from which moto gets service and region."""
+    # As for clients in this process: see emulator.aws.cloud.
     suffix = "amazonaws.com" if call.service == "iam" else _dns_suffix(call.region)
     return f"{call.service}.{call.region}.{suffix}"
 
@@ -431,7 +431,7 @@ def _dns_suffix(region: str) -> str:
 
 
 def _lasting(world: Mapping[str, Json]) -> Json:
-    """A world without what a new start of its control plane changes."""
+    """A world without what changes when its control plane restarts."""
     clusters: list[Json] = [
         {key: value for key, value in cluster.items() if key not in ("endpoint", "certificateAuthority")}
         for cluster in records(world, "clusters")
@@ -468,12 +468,12 @@ def _say(message: str) -> None:
 
 
 class _Handler(WSGIRequestHandler):
-    """Writes no access log, since URLs hold signatures; keeps connections open and sends at once."""
+    """Writes no access log, since URLs contain signatures; keeps connections open and sends at once."""
 
     disable_nagle_algorithm = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Says nothing."""
+        """Print nothing."""
 
 
 # The process
@@ -482,33 +482,31 @@ class _Handler(WSGIRequestHandler):
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m emulator.server",
-        description="The emulated AWS on loopback, kept in a file. Stop it with Ctrl-C.",
+        description="Run the emulated AWS on loopback, with its state in a file. Stop it with Ctrl-C.",
         epilog="exit status: 0 stopped; 2 the port or the state file can't be used.",
     )
-    parser.add_argument("--state", metavar="FILE", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--state", metavar="FILE", type=Path, required=True, help="file that holds the state")
     parser.add_argument(
         "--port", metavar="N", type=int, default=0, help="port on 127.0.0.1 (default: a free one)"
     )
-    parser.add_argument(
-        "--json", action="store_true", help="say in one line of JSON when it is ready, and where"
-    )
+    parser.add_argument("--json", action="store_true", help="when it is ready, say where in one line of JSON")
     parser.add_argument("--verbose", action="store_true", help="name each call on standard error")
     parser.add_argument(
         "--with-parent",
         action="store_true",
-        help="stop when standard input ends, as it does when whoever holds its other end is gone",
+        help="stop when standard input closes, as it does when the process at its other end is gone",
     )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until SIGTERM, SIGINT or the parent's end; returns the exit status."""
+    """Serve until SIGTERM, SIGINT or the parent's end; returns the exit status."""
     options = _parser().parse_args(arguments)
-    # Nothing of the user's may matter: moto itself makes boto3 sessions.
+    # Nothing in the user's environment may matter: moto itself creates boto3 sessions.
     for key in [key for key in os.environ if key.startswith(("AWS_", "MOTO_"))]:
         del os.environ[key]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
-    # As in a plugin: what is held stays, and would be looked through often.
+    # As in a plugin: otherwise many objects, none of them garbage, would be traversed often.
     gc.set_threshold(100_000, 20, 100)
     stop = threading.Event()
 
@@ -579,7 +577,7 @@ def _say_ready(url: str, state: Path, *, as_json: bool) -> None:
 
 
 def _watch_parent(stop: threading.Event) -> None:
-    """Ends with standard input: the kernel closes the other end whatever becomes of the parent."""
+    """Stop when standard input ends: the kernel closes the other end whatever happens to the parent."""
     while os.read(0, 4096):
         pass
     stop.set()

@@ -1,4 +1,4 @@
-"""Resources of types that nothing emulates: what the program says of them is all that is known."""
+"""Resources of types that aren't emulated: what the program says about them is all that is known."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,14 @@ from emulator.lifecycle import Difference, KeptInState, State
 
 
 class UnknownType(KeptInState):
-    """The provider of one such resource. Whether the real one would take it, nobody knows here."""
+    """The provider of one such resource. Whether the real one would accept it isn't known here."""
 
     def __init__(self, name: str) -> None:
-        """`name` is the resource's logical one."""
+        """`name` is the resource's logical name."""
         self._name = name
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
-        """Its inputs, and an id that derives from its name."""
+        """Its inputs, and an id derived from its name."""
         del type_
         return State(id=f"unverified-{self._name}", outputs=dict(inputs))
 
@@ -24,7 +24,7 @@ class UnknownType(KeptInState):
         return State(id=state.id, outputs=dict(inputs))
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """Every input that differs; the real provider may replace it for one, which isn't known either."""
+        """Every input that differs; whether the real provider would replace it isn't known either."""
         del type_
         keys = state.outputs.keys() | inputs.keys()
         return Difference(
@@ -37,7 +37,7 @@ class UnknownType(KeptInState):
         return dict(inputs or state.outputs)
 
     def known_inputs(self, type_: str) -> frozenset[str]:
-        """None; which ones there are, only the real provider knows."""
+        """None: only the real provider knows which there are."""
         del type_
         return frozenset()
 

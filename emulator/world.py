@@ -1,4 +1,4 @@
-"""The surroundings that the stack is deployed into: what is already in the account before `up`.
+"""The surroundings that the stack is deployed into: what exists in the account before `up`.
 
 A world file is YAML; every key is optional:
 
@@ -22,11 +22,11 @@ A world file is YAML; every key is optional:
       - {name: maestro-old, username: maestro_admin, databaseName: maestro, version: "17", storageGiB: 20,
          kmsKeyArn: "arn:aws:kms:…", snapshot: maestro-old-final, automatedBackup: "arn:…", gone: true}
 
-A subnet or security group without `vpcId` is in the VPC of the region's first cluster, and one with
-`ofCluster` among that cluster's own. What is public has a route to an internet gateway: a subnet by a route
-table of its own, or, where it doesn't say, by the VPC's main one. Subnets, VPCs, security groups, policies,
-keys, secrets, namespaces and databases exist in the region that is rehearsed; clusters in their own region
-only. Of a database that is gone, a snapshot or automated backups are left.
+A subnet or security group without `vpcId` is in the VPC of the region's first cluster, and a subnet with
+`ofCluster` is one of that cluster's own. Public means a route to an internet gateway: in the subnet's own
+route table or, if it doesn't say, in the VPC's main one. Subnets, VPCs, security groups, policies, keys,
+secrets, namespaces and databases exist in the rehearsed region; clusters only in their own region. If a
+database is gone, its snapshot or automated backups are left.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Problem:
 
 
 class WorldError(Exception):
-    """A world file that can't be used: all that is wrong with it."""
+    """A world file that can't be used, with everything that is wrong with it."""
 
     def __init__(self, problems: Sequence[Problem], source: str = "the world") -> None:
         self.problems = tuple(problems)
@@ -147,7 +147,7 @@ _ZONE_NAMES = {
 
 
 def zone_type(zone: str) -> str | None:
-    """What a zone is, as DescribeAvailabilityZones says it, by its name; None for no zone's name.
+    """A zone's type as in DescribeAvailabilityZones, from its name; None if it isn't the name of a zone.
 
     Sources: EC2 user guide, "Regions and Zones"; Wavelength developer guide, "Available Wavelength Zones".
     """
@@ -166,9 +166,9 @@ def _known_zone(zone: str) -> str:
 class Cluster(_Model):
     """An EKS cluster with its own network, unless `vpcId` names one of the world's VPCs.
 
-    `network_of` names a cluster, which needn't be there any more, whose VPC and subnets it has.
-    `endpoint` and `certificate_authority` (base64 of PEM) are those of a real API server on this machine;
-    None: made-up ones, which nothing answers.
+    `network_of` names a cluster, which need not exist any more, whose VPC and subnets it uses.
+    `endpoint` and `certificate_authority` (PEM in base64) are those of a real API server on this machine;
+    if None, they are made up, and nothing answers.
     """
 
     name: ClusterName
@@ -185,7 +185,7 @@ class Cluster(_Model):
     endpoint: Annotated[str, AfterValidator(_loopback_url)] | None = None
     certificate_authority: Annotated[str, AfterValidator(_encoded_certificate)] | None = None
     nodes: list[dict[str, str]] | None = None
-    """The labels of each node; None: nobody knows."""
+    """The labels of each node; None: unknown."""
 
     @field_validator("zones")
     @classmethod
@@ -207,12 +207,12 @@ class Vpc(_Model):
 
 
 class Subnet(_Model):
-    """A subnet with a given id, for `network.subnetIds` or of the cluster."""
+    """A subnet with a given id, for `network.subnetIds` or for the cluster."""
 
     id: SubnetId
     vpc_id: VpcId | None = None
     zone: Annotated[str, AfterValidator(_known_zone)] | None = None  # None: one zone after the other
-    public: bool | None = None  # None: as the VPC's main route table has it
+    public: bool | None = None  # None: as in the VPC's main route table
     public_ips: bool | None = None  # whether instances get public addresses; None: as `public`
     outpost: bool = False
     of_cluster: bool = False
@@ -227,9 +227,9 @@ class SecurityGroup(_Model):
 
 
 class Database(_Model):
-    """An RDS PostgreSQL instance that the stack didn't make, for `database.restoreFrom`.
+    """An RDS PostgreSQL instance that the stack didn't create, for `database.restoreFrom`.
 
-    A `snapshot` may be an ARN, and is then shared by the account that it names.
+    If `snapshot` is an ARN, the snapshot is shared by the account in it.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9]){0,62}$")]
@@ -271,7 +271,7 @@ class World(_Model):
         return [cluster for cluster in self.clusters if cluster.region == region]
 
     def with_endpoint(self, name: str, region: str, url: str, certificate_authority: str) -> World:
-        """The same world, in which the API server of one cluster is at `url`; the authority is in base64."""
+        """The same world, with one cluster's API server at `url`; the authority is in base64."""
         place = {"endpoint": url, "certificate_authority": certificate_authority}
         clusters = [
             cluster.model_copy(update=place) if (cluster.name, cluster.region) == (name, region) else cluster
@@ -291,10 +291,10 @@ def default_world(  # noqa: PLR0913
     subnet_ids: Sequence[str] = (),
     security_group_ids: Sequence[str] = (),
 ) -> World:
-    """The world in which everything that a stack's settings name exists.
+    """A world in which everything that a stack's settings name exists.
 
-    A given VPC becomes the cluster's; given subnets are private ones of it in one zone after the other,
-    besides the cluster's own. Raises WorldError if a name or id is one that AWS can't have given out.
+    A given VPC becomes the cluster's; given subnets are private ones in it, in one zone after the other,
+    besides the cluster's own. Raises WorldError if a name or id can't be one of AWS's.
     """
     content: dict[str, object] = {
         "clusters": [
@@ -315,7 +315,7 @@ def default_world(  # noqa: PLR0913
 
 
 def load_world(path: Path | str) -> World:
-    """Reads a world file; raises WorldError with everything that is wrong with it."""
+    """Read a world file; raises WorldError with everything that is wrong with it."""
     try:
         parsed = read_yaml(Path(path))
     except FileError as unusable:
@@ -337,7 +337,7 @@ def parse_world(content: object, *, source: str = "the world") -> World:
     return world
 
 
-# What a right value of a key looks like, for the messages.
+# By key, what a valid value looks like, for the messages.
 _EXAMPLES: Mapping[str, str] = {
     "account": 'account: "123456789012"',
     "clusters": "clusters: [{name: regional-xyz, region: us-east-1}]",
@@ -412,7 +412,7 @@ def _shape_problems(error: ValidationError) -> Iterator[Problem]:
                 expected = finding.get("ctx", {}).get("expected", "")
                 yield Problem(_dotted(path), f"must be {expected}, not {value}", _example(path))
             case "string_pattern_mismatch":
-                yield Problem(_dotted(path), f"{value} is not of the right form", _example(path))
+                yield Problem(_dotted(path), f"{value} has the wrong form", _example(path))
             case "world":
                 yield Problem(_dotted(path), finding["msg"], "")
             case "too_short":
@@ -425,7 +425,7 @@ def _shape_problems(error: ValidationError) -> Iterator[Problem]:
 
 
 def _content_problems(world: World) -> Iterator[Problem]:
-    """What no single value shows: references and doubles."""
+    """What no single value shows: references and duplicates."""
     named = {vpc.id for vpc in world.vpcs}
     placed = chain(
         ((f"clusters[{index}]", item.vpc_id) for index, item in enumerate(world.clusters)),
@@ -449,7 +449,7 @@ def _content_problems(world: World) -> Iterator[Problem]:
     for key, arns in {"iamPolicies": world.iam_policies, "kmsKeys": world.kms_keys}.items():
         for arn in arns:
             if f":{world.account}:" not in arn:
-                yield Problem(f"{key}.{arn}", f"must be of the world's account, {world.account}", "")
+                yield Problem(f"{key}.{arn}", f"must be in the world's account, {world.account}", "")
 
 
 def _doubles(key: str, values: Iterable[str]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""One handler per AWS resource type and look-up that the program uses: emulator/README.md says how."""
+"""One handler per AWS resource type and look-up that the program uses; emulator/README.md says how."""
 
 from emulator.aws import account, cloudwatch, ec2, eks, iam, iot, rds, secretsmanager
 from emulator.aws.errors import AwsError, NoHandlerError, UnmappedInputError
@@ -27,7 +27,7 @@ TAGGABLE_TYPES: frozenset[str] = frozenset[str]().union(*(service.TAGGABLE for s
 
 
 def resource_handler(type_token: str) -> ResourceHandler:
-    """The handler of a resource type such as "aws:iot/policy:Policy"; raises NoHandlerError."""
+    """The handler for a resource type such as "aws:iot/policy:Policy"; raises NoHandlerError."""
     if type_token not in _RESOURCES:
         raise NoHandlerError(
             f"no handler for resource type {type_token}: add one in {handler_file(type_token)}"
@@ -36,7 +36,7 @@ def resource_handler(type_token: str) -> ResourceHandler:
 
 
 def function_handler(token: str) -> FunctionHandler:
-    """The handler of a look-up such as "aws:eks/getCluster:getCluster"; raises NoHandlerError."""
+    """The handler for a look-up such as "aws:eks/getCluster:getCluster"; raises NoHandlerError."""
     if token not in _FUNCTIONS:
         raise NoHandlerError(f"no handler for function {token}: add one in {handler_file(token)}")
     return _FUNCTIONS[token]

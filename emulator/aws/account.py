@@ -8,13 +8,13 @@ from emulator.aws.cloud import Cloud
 from emulator.aws.ec2 import filters_of
 from emulator.aws.handler import FunctionHandler, api_parameters, read_inputs
 
-# China's services that go by China's domain; everywhere else a principal ends in amazonaws.com.
+# Services in China that use China's domain; all other principals end in amazonaws.com.
 # Source: hashicorp/terraform-provider-aws, internal/service/meta/service_principal_data_source.go.
 _CHINA_PRINCIPALS = frozenset({"codedeploy", "elasticmapreduce", "logs"})
 
 
 def account_of_role(arn: str) -> str | None:
-    """The account that an IAM role is in; None for what is no role's ARN."""
+    """The account that an IAM role is in; None if `arn` isn't the ARN of a role."""
     found = re.fullmatch(r"arn:[^:]+:iam::([0-9]{12}):role/.+", arn)
     return found[1] if found else None
 
@@ -58,7 +58,7 @@ class GetAvailabilityZones:
     token = "aws:index/getAvailabilityZones:getAvailabilityZones"  # noqa: S105
 
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
-        """DescribeAvailabilityZones; finding none is no error."""
+        """DescribeAvailabilityZones; finding none isn't an error."""
         given = read_inputs(self.token, cloud, args, ("filters", "state"))
         query = filters_of(given, api_parameters(given, {"state": "state"}))
         zones = records(cloud.call("ec2", "DescribeAvailabilityZones", query), "AvailabilityZones")
@@ -93,7 +93,7 @@ class GetCallerIdentity:
 
 
 class GetServicePrincipal:
-    """The name by which a trust policy names an AWS service in this partition."""
+    """The principal that stands for an AWS service in this partition's trust policies."""
 
     token = "aws:index/getServicePrincipal:getServicePrincipal"  # noqa: S105
 

@@ -1,7 +1,7 @@
-"""Who a bearer token of `aws eks get-token` belongs to, as EKS's authenticator decides it.
+"""Whose bearer token `aws eks get-token` made, as EKS's authenticator determines it.
 
-The token is a presigned request to STS, GetCallerIdentity, with the cluster's name in a signed header. EKS
-sends it to STS and sees whose it is; here the signature is checked against the emulation's one key.
+The token is a presigned GetCallerIdentity request to STS, with the cluster's name in a signed header. EKS
+sends it to STS to learn whose it is; here the signature is checked against the emulation's only key.
 Sources: kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go (prefix, parameters, header, lifetime);
 "Signature Version 4" of the IAM user guide (the signature).
 """
@@ -48,9 +48,9 @@ def review(
     *,
     now: datetime | None = None,
 ) -> dict[str, Json]:
-    """Answers a TokenReview (authentication.k8s.io/v1) for one cluster.
+    """Answer a TokenReview (authentication.k8s.io/v1) for one cluster.
 
-    `identity` is STS's answer to GetCallerIdentity in a region.
+    `identity` returns STS's answer to GetCallerIdentity in a region.
     """
     token = text(record(content, "spec"), "token")
     try:
@@ -91,7 +91,7 @@ def verify(token: str, cluster: str, now: datetime) -> str:
     _check_time(parameters, now)
     expected = _signature(parts.query, parameters, scope, {"host": parts.netloc, _CLUSTER_HEADER: cluster})
     if not hmac.compare_digest(expected, parameters.get("x-amz-signature", "")):
-        raise TokenError(f"the token's signature is wrong, or it is for another cluster than {cluster}")
+        raise TokenError(f"the token's signature is wrong, or it is for a cluster other than {cluster}")
     return scope[2]
 
 
@@ -100,17 +100,17 @@ def _decode(token: str) -> str:
         raise TokenError(f"the token isn't one of `aws eks get-token`: it doesn't begin with {_PREFIX}")
     encoded = token.removeprefix(_PREFIX)
     try:
-        # The padding is left out, as base64.RawURLEncoding of Go does.
+        # Without padding, as by Go's base64.RawURLEncoding.
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except ValueError as error:
-        raise TokenError("the token holds no presigned URL") from error
+        raise TokenError("the token contains no presigned URL") from error
 
 
 def _parameters(query: str) -> dict[str, str]:
     pairs = parse_qsl(query, keep_blank_values=True)
     parameters = {name.lower(): value for name, value in pairs}
     if len(parameters) != len(pairs) or not parameters.keys() <= _PARAMETERS:
-        raise TokenError("the token's URL has parameters that a presigned GetCallerIdentity hasn't")
+        raise TokenError("the token's URL has parameters that a presigned GetCallerIdentity lacks")
     return parameters
 
 

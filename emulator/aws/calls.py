@@ -1,4 +1,4 @@
-"""Which AWS call an HTTP request is: service, operation, account and region."""
+"""Identifies the AWS call in an HTTP request: service, operation, account and region."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from werkzeug.routing import Map
 
 SERVICES = ("ec2", "eks", "iam", "iot", "rds", "secretsmanager", "sts")
-"""What the emulation offers, by the names that signatures use."""
+"""The services that the emulation offers, by the names that signatures use."""
 
 UNKNOWN = "unknown"
 
@@ -25,7 +25,7 @@ _SCOPE = re.compile(r"[^/=\s]+/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-
 
 @dataclass(frozen=True)
 class Call:
-    """One API call, as AWS names it; `operation` is "unknown" for a path that isn't any."""
+    """One API call, in AWS's terms; `operation` is "unknown" if no operation has the path."""
 
     service: str
     operation: str
@@ -34,9 +34,9 @@ class Call:
 
 
 def identify(request: Request, default_account: str) -> Call | None:
-    """The call that a request is; None if it isn't signed for any service.
+    """The call in a request; None if the request isn't signed for any service.
 
-    The account is moto's own header's, or else the given one; the region is the signature's.
+    The account comes from moto's own header, or is the given one; the region comes from the signature.
     """
     signed = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
     scope = _SCOPE.search(signed)
@@ -47,20 +47,20 @@ def identify(request: Request, default_account: str) -> Call | None:
 
 
 def operations(service: str) -> frozenset[str]:
-    """The names of a service's operations, by botocore's model."""
+    """The names of a service's operations, from botocore's model."""
     return frozenset(service_model(service).operation_names)
 
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """botocore's model of a service; the session's loader keeps the file's content."""
+    """botocore's model of a service; the session's loader caches the file's content."""
     from emulator.aws.cloud import botocore_session
 
     return botocore_session().get_service_model(service)
 
 
 def _operation(service: str, request: Request) -> str:
-    """Query protocols name it in a parameter, JSON's in a header, REST's by method and path."""
+    """The operation: query protocols name it in a parameter, JSON in a header, REST by method and path."""
     if target := request.headers.get("X-Amz-Target", ""):
         return target.rpartition(".")[2]
     body = request.get_data(cache=True)
@@ -83,7 +83,7 @@ def _rest_operation(service: str, method: str, path: str) -> str:
 
 @cache
 def _routes(service: str) -> Map:
-    """The paths of a REST service, as in botocore's model: /policies/{policyName}."""
+    """The paths of a REST service, from botocore's model: /policies/{policyName}."""
     from werkzeug.routing import Map, Rule
 
     model = service_model(service)
@@ -91,7 +91,7 @@ def _routes(service: str) -> Map:
     for name in model.operation_names:
         http: Mapping[str, str] = model.operation_model(name).http
         path, _, _ = http["requestUri"].partition("?")
-        # The last label may hold slashes that a client leaves unescaped, as in an ARN.
+        # The last label may contain slashes that a client doesn't escape, as in an ARN.
         last = len(re.findall(r"{[^}]+}", path))
         rule = "".join(_segments(path, last))
         rules.append(Rule(rule, methods=[http["method"]], endpoint=name, strict_slashes=False))

@@ -1,4 +1,4 @@
-"""One emulated AWS account in one region, and the guarantee that no call of ours reaches the real AWS."""
+"""One emulated AWS account in one region, and the guarantee that none of our calls reaches the real AWS."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 
-# Not credentials: what botocore signs with so that it looks for no real ones.
+# Not real credentials: botocore signs with these, so that it doesn't look for real ones.
 ACCESS_KEY, SECRET_KEY = "EMULATED", "emulated"
 DEFAULT_ACCOUNT = "123456789012"
-"""The one that they act in."""
+"""The account that they act in."""
 
-_SLOWEST_CALL = 900  # seconds; a database of a playground with AWS's own latencies
+_SLOWEST_CALL = 900  # seconds; for a database with AWS's own latencies
 _LONGEST_PAUSE = 0.5  # seconds between two attempts
 
-# Services without a region of their own: every region reaches the same data.
+# Services without regions: every region reaches the same data.
 _GLOBAL_SERVICES = frozenset({"iam", "sts"})
 
 _SERVICE_NAMES = {
@@ -45,7 +45,7 @@ _SERVICE_NAMES = {
 
 
 class OutsideWorldError(Exception):
-    """A request was about to leave this machine; it did not."""
+    """A request was about to leave this machine, and was stopped."""
 
 
 class Cloud:
@@ -53,8 +53,8 @@ class Cloud:
 
     Its calls go to a moto server at `endpoint_url`, which must be on loopback, or to wherever `clients` sends
     them. `patience` is how long, in seconds, a handler repeats a call that the provider repeats because AWS
-    is eventually consistent. `retries` is how often the SDK makes a call at most when it is throttled or
-    meets a server error; `clients` bring their own.
+    is eventually consistent. `retries` is how many times at most the SDK makes a call that is throttled or
+    gets a server error; `clients` have a setting of their own.
     """
 
     def __init__(  # noqa: PLR0913
@@ -76,21 +76,21 @@ class Cloud:
         self.patience = patience
         self._clients = clients or Clients(endpoint_url, retries=retries)
         self.lock = self._clients.lock
-        """Held during each call of an account in this process (moto isn't thread-safe; its server has a lock
+        """Held during each call to an account in this process (moto isn't thread-safe; its server has a lock
         of its own).
 
-        Hold it across calls that must see no other of this process between.
+        Hold it across several calls to keep this process's other calls from coming between them.
         """
 
     def client(self, service: str) -> BaseClient:
-        """The botocore client of a service; raises AwsError where the service isn't offered in the region."""
+        """The botocore client of a service; raises AwsError if the region doesn't offer the service."""
         return self._clients.get(service, self.region, self.partition, self.account_id)
 
     def call(self, service: str, operation: str, parameters: Mapping[str, Json]) -> dict[str, Json]:
-        """Makes one API call, such as `call("iam", "CreateRole", {"RoleName": …})`; returns the answer.
+        """Make one API call, such as `call("iam", "CreateRole", {"RoleName": …})`; returns the answer.
 
         botocore validates the parameters against AWS's service model first. Raises AwsError if AWS refuses,
-        and NoHandlerError if moto hasn't got the call.
+        and NoHandlerError if moto doesn't implement the call.
         """
         from botocore import exceptions
         from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
@@ -103,20 +103,20 @@ class Cloud:
         except ClientError as error:
             details = error.response.get("Error", {})
             code, message = details.get("Code", "Unknown"), details.get("Message", "").strip()
-            if message == "Not yet implemented":  # how moto answers on a path that it doesn't know
+            if message == "Not yet implemented":  # moto's answer to a path that it doesn't know
                 raise self._gap(service, operation) from error
             raise self.refuse(service, operation, code, message) from error
         except ParamValidationError as error:
             raise self.refuse(service, operation, "ParamValidationError", str(error)) from error
         except (exceptions.ConnectionError, HTTPClientError) as error:
-            # The code is what the provider's SDK calls it.
+            # The code that the provider's SDK uses.
             raise self.refuse(service, operation, "RequestError", f"send request failed: {error}") from error
         except NotImplementedError as error:
             raise self._gap(service, operation) from error
         return {key: to_json(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
     def refuse(self, service: str, operation: str, code: str, message: str) -> AwsError:
-        """An AwsError as AWS itself would word it, for what AWS refuses and moto doesn't."""
+        """An AwsError in AWS's own words, for what AWS refuses and moto doesn't."""
         return AwsError(
             service=_SERVICE_NAMES.get(service, service), operation=operation, code=code, message=message
         )
@@ -126,7 +126,7 @@ class Cloud:
         return NoHandlerError(f"moto has no {name}: {operation}; emulate it in emulator/aws/{service}.py")
 
     def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource in this account; IAM's carry no region."""
+        """The ARN of a resource in this account; IAM's have no region."""
         region = "" if service == "iam" else self.region
         return f"arn:{self.partition}:{service}:{region}:{self.account_id}:{resource}"
 
@@ -140,16 +140,16 @@ class Cloud:
 
 
 Answer = Callable[["AWSPreparedRequest"], "AWSResponse | None"]
-"""Answers a request in place of the network, or with None if it can't."""
+"""Answers a request in place of the network; returns None if it can't."""
 
 
 class Clients:
-    """botocore clients by service, region and account, made on first use.
+    """botocore clients by service, region and account, created on first use.
 
-    Requests are answered by `answer`; what it can't answer, and everything if there is none, goes out only if
-    it goes to loopback. So nothing can ever reach the real AWS.
+    Requests are answered by `answer`; those that it can't answer, and all of them if there is none, are sent
+    only if they go to loopback. So nothing can ever reach the real AWS.
 
-    A call is made up to `retries` times, as the SDK's standard mode has it, with short pauses.
+    A call is made up to `retries` times, as in the SDK's standard mode, but with short pauses.
     """
 
     def __init__(self, endpoint_url: str | None, answer: Answer | None = None, *, retries: int = 1) -> None:
@@ -161,10 +161,10 @@ class Clients:
         self._retries = retries
         self.lock = threading.RLock()
         self.calling: AbstractContextManager[object] = self.lock if answer else nullcontext()
-        """Held during each call: moto in this process answers one at a time, its server many."""
+        """Held during each call: moto in this process answers one at a time, its server many at once."""
 
     def get(self, service: str, region: str, partition: str, account_id: str) -> BaseClient:
-        """The client; raises AwsError where the service isn't offered in the region."""
+        """The client; raises AwsError if the region doesn't offer the service."""
         key = (service, region, account_id)
         with self.lock:
             if key not in self._made:
@@ -183,7 +183,7 @@ class Clients:
                 operation="any call",
                 code="EndpointConnectionError",
                 message=f"{_SERVICE_NAMES.get(service, service)} has no endpoint in {region} "
-                "(as botocore's endpoints.json has it)",
+                "(according to botocore's endpoints.json)",
             )
         client = session.create_client(
             service,
@@ -195,7 +195,7 @@ class Clients:
                 # Our own retries are added below; botocore's pause up to 20 seconds.
                 retries={"total_max_attempts": 1},
                 proxies={},
-                # A call answers as late as AWS would be done; a timeout would make the SDK repeat it.
+                # A call may answer only when AWS would be done; a timeout would make the SDK repeat it.
                 read_timeout=_SLOWEST_CALL,
                 max_pool_connections=50,
             ),
@@ -204,16 +204,16 @@ class Clients:
             _retry_soon(client, self._retries)
 
         def name_the_account(params: dict[str, dict[str, str]], **_: object) -> None:
-            # moto's own way to hold several accounts; AWS would derive it from the credentials.
+            # moto's own way to tell accounts apart; AWS would derive the account from the credentials.
             params["headers"]["x-moto-account-id"] = account_id
 
         client.meta.events.register("before-call", name_the_account)
-        # The stubs say that no handler returns anything; botocore takes this one's answer for AWS's.
+        # By the stubs, handlers return nothing; botocore takes what this one returns for AWS's answer.
         client.meta.events.register("before-send", cast("Callable[..., None]", self._gate))
         return client
 
     def _gate(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
-        """Answers a request from moto in this process, or lets it go to this very machine, or stops it."""
+        """Answer a request from moto in this process, or let it go to this machine, or stop it."""
         answer = self._answer(request) if self._answer else None
         if answer is None:
             require_loopback(str(request.url))
@@ -221,9 +221,9 @@ class Clients:
 
 
 def _retry_soon(client: BaseClient, attempts: int) -> None:
-    """The SDK's standard retries (throttling, 5xx, lost connections), never more than half a second apart.
+    """Add the SDK's standard retries (throttling, 5xx, lost connections), at most half a second apart.
 
-    Built as botocore.retries.standard.register_retry_handler does it, which has no setting for the pause.
+    Built as in botocore.retries.standard.register_retry_handler, which has no setting for the pause.
     """
     from botocore.retries import quota, standard
 
@@ -242,7 +242,7 @@ def _retry_soon(client: BaseClient, attempts: int) -> None:
     )
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register(f"after-call.{service}", allowance.release_retry_quota)
-    # Ahead of the one that makes a single attempt, which botocore has registered for the same service.
+    # Before the handler for a single attempt, which botocore has registered for the same service.
     needs_retry = cast("Callable[..., None]", handler.needs_retry)
     client.meta.events.register_first(f"needs-retry.{service}", needs_retry)
 
@@ -255,7 +255,7 @@ def require_loopback(url: str) -> None:
 
 
 def _endpoint_for_moto(service: str, region: str) -> str | None:
-    """GovCloud's own, iam.us-gov.amazonaws.com, tells moto no region and so the wrong partition."""
+    """For IAM, a host with the region: GovCloud's iam.us-gov.amazonaws.com gives moto the wrong partition."""
     return f"https://iam.{region}.amazonaws.com" if service == "iam" else None
 
 
@@ -266,15 +266,15 @@ class _Method(Protocol):
 def _method(client: BaseClient, operation: str) -> _Method:
     from botocore import xform_name
 
-    # botocore makes these methods at run time from the service model.
+    # botocore generates these methods at run time from the service model.
     return cast(_Method, getattr(client, xform_name(operation)))
 
 
 @cache
 def botocore_session() -> Session:
-    """One botocore session a process, so that each service model (up to a megabyte of JSON) is parsed once.
+    """One botocore session per process, so that each service model (up to a megabyte of JSON) is parsed once.
 
-    It takes neither a profile nor a configuration file, whatever the environment says.
+    It uses neither a profile nor a configuration file, whatever the environment says.
     """
     from botocore.session import Session
 

@@ -1,7 +1,7 @@
-"""moto, made quick to start and furnished with a world.
+"""Makes moto start quickly, and builds a world in it.
 
-Everything here knows moto's inside. It runs where moto's data is: in this process for `in_process_cloud`, or
-in the process of a moto server.
+Everything here depends on moto's internals. It runs where moto's data is: in this process for
+`in_process_cloud`, or in the process of a moto server.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
     from emulator.world import Cluster, Database, Subnet, World
 
-# Where `iot:Data-ATS` isn't `<account>-ats.iot…`. Source: the AWS SDKs' own endpoint rules for iot-data.
+# Where `iot:Data-ATS` isn't `<account>-ats.iot…`. Source: the AWS SDKs' endpoint rules for iot-data.
 _DOTTED_ATS_REGIONS = frozenset({"cn-north-1"})
 
 
 @cache
 def prepare() -> None:
-    """Imports moto once, without the parts that cost seconds and that nothing here uses."""
+    """Import moto once, without the parts that take seconds and that nothing here uses."""
     collects = gc.isenabled()
-    # Hundreds of thousands of objects that all stay: looking through them again and again costs more than
-    # they do.
+    # Hundreds of thousands of objects that all stay: traversing them again and again costs more than creating
+    # them.
     gc.disable()
     _share_service_models()
     _skip_machine_catalogues()
@@ -55,7 +55,7 @@ def prepare() -> None:
 
 
 def _install_additions() -> None:
-    """Calls that moto lacks; their modules import moto's, so only once that is prepared."""
+    """Add the calls that moto lacks; their modules import moto's, so only once moto is prepared."""
     from emulator.aws import moto_gaps, moto_gaps_questions, pod_identity
 
     pod_identity.install()
@@ -64,11 +64,11 @@ def _install_additions() -> None:
 
 
 def _share_service_models() -> None:
-    """botocore parses a service's model (megabytes of JSON) anew in each session, and moto makes many
+    """botocore parses a service's model (megabytes of JSON) again in each session, and moto creates many
     sessions.
 
-    moto's models carry additions of its own, so its loader stays apart from botocore's: what judges our
-    parameters is AWS's model alone.
+    moto's models have additions of its own, so its loader stays separate from botocore's: our parameters are
+    validated against AWS's model alone.
     """
     import botocore.session
 
@@ -86,7 +86,7 @@ def _share_service_models() -> None:
 
 
 def _skip_machine_catalogues() -> None:
-    """moto reads every region's instance types and a thousand machine images.
+    """moto loads every region's instance types and a thousand machine images.
 
     The rehearsal starts no machines.
     """
@@ -106,7 +106,7 @@ def _skip_machine_catalogues() -> None:
 
 
 def _skip_url_builders() -> None:
-    """moto matches requests to hundreds of routes and never builds an address from one.
+    """moto matches requests against hundreds of routes, and never builds a URL from one.
 
     Werkzeug prepares for both.
     """
@@ -122,7 +122,7 @@ def _skip_url_builders() -> None:
 
 
 def _keep_endpoints() -> None:
-    """moto makes up a new IoT endpoint at each call, and forgets China; an account's never changes."""
+    """moto makes up a new IoT endpoint on each call, and ignores China; an account's never changes."""
     from moto.iot.models import FakeEndpoint, IoTBackend
 
     describe_endpoint = IoTBackend.describe_endpoint
@@ -143,7 +143,7 @@ def _keep_endpoints() -> None:
 
 
 def _remember_what_never_changes() -> None:
-    """moto lists a service's methods anew for each request, and makes a session for each EKS cluster."""
+    """moto lists a service's methods again for each request, and creates a session for each EKS cluster."""
     from boto3 import Session
     from moto.core import responses
     from moto.core.utils import method_names_from_class
@@ -155,9 +155,9 @@ def _remember_what_never_changes() -> None:
 
 @contextmanager
 def running() -> Generator[None]:
-    """Opens fresh and empty accounts in this process; their data is gone on exit.
+    """Open fresh, empty accounts in this process; their data is discarded on exit.
 
-    moto's own `mock_aws` would also hook into every other client of the process, the `requests` library and
+    moto's own `mock_aws` would also hook into every other client in the process, the `requests` library and
     the environment; none of that is wanted, and it takes longer than all the handlers together.
     """
     prepare()
@@ -174,9 +174,9 @@ def running() -> Generator[None]:
 
 
 def answer(request: AWSPreparedRequest) -> AWSResponse | None:
-    """What moto in this process answers to a request.
+    """The answer of moto in this process to a request.
 
-    None while nothing runs, or if moto knows no such host.
+    None while it isn't running, or if moto doesn't know the host.
     """
     return _stubber()("before-send", request)
 
@@ -189,8 +189,8 @@ def _stubber() -> BotocoreStubber:
 
 
 def build(cloud: Cloud, world: World) -> None:
-    """Creates in the emulated account what the world describes, through the API wherever moto lets one."""
-    _default_vpc(cloud)  # moto makes it at the first call: it would take the id that is meant for another
+    """Create in the emulated account what the world describes, through the API wherever moto allows it."""
+    _default_vpc(cloud)  # moto creates it on the first call: later it would take an id meant for another VPC
     for vpc in world.vpcs:
         _create_vpc(cloud, vpc.cidr, vpc.id)
         if vpc.public:
@@ -267,7 +267,7 @@ def _create_database(cloud: Cloud, database: Database) -> None:
 
 
 def _create_documents(cloud: Cloud, world: World) -> None:
-    """Boundaries and keys, each with its policy."""
+    """Create boundaries and keys, each with its policy."""
     for arn, document in world.iam_policies.items():
         path, _, name = arn.split(":policy", 1)[1].rpartition("/")
         text_ = json.dumps(document)
@@ -280,7 +280,7 @@ def _create_documents(cloud: Cloud, world: World) -> None:
 
 @contextmanager
 def _reproducible(what: str) -> Generator[None]:
-    """Ids that follow from `what` alone: two rehearsals of a stack find the same surroundings."""
+    """Derive ids from `what` alone, so that two rehearsals of a stack have the same surroundings."""
     from moto.moto_api._internal import mock_random
 
     kept = mock_random.getstate()
@@ -292,9 +292,9 @@ def _reproducible(what: str) -> Generator[None]:
 
 
 def _create_cluster(cloud: Cloud, cluster: Cluster, neighbour: Mapping[str, Json]) -> None:
-    """An EKS cluster as eksctl or the console would have made it, with private and public subnets.
+    """Create an EKS cluster as eksctl or the console would, with private and public subnets.
 
-    In the network of its neighbour, if it has one.
+    It is in the network of its neighbour, if it has one.
     """
     vpc_id = cluster.vpc_id or text(neighbour, "vpcId") or _create_vpc(cloud, "10.0.0.0/16")
     network_config: dict[str, Json] = {"ipFamily": cluster.ip_family}
@@ -330,7 +330,7 @@ def _create_cluster(cloud: Cloud, cluster: Cluster, neighbour: Mapping[str, Json
 
 
 def _find_network(cloud: Cloud, name: str | None) -> dict[str, Json]:
-    """What the cluster of this name has of EKS's, if it is there."""
+    """The network of the cluster with this name; empty if it doesn't exist."""
     if name is None or name not in texts(cloud.call("eks", "ListClusters", {}), "clusters"):
         return {}
     found = record(cloud.call("eks", "DescribeCluster", {"name": name}), "cluster")
@@ -338,7 +338,7 @@ def _find_network(cloud: Cloud, name: str | None) -> dict[str, Json]:
 
 
 class _Network:
-    """A VPC and the addresses still free in it."""
+    """A VPC and the addresses that are still free in it."""
 
     def __init__(self, cloud: Cloud, vpc_id: str) -> None:
         self._cloud = cloud
@@ -352,7 +352,7 @@ class _Network:
         self._ipv6 = ipaddress.IPv6Network(text(ipv6, "Ipv6CidrBlock")) if ipv6 else None
 
     def create_subnet(self, zone: str, *, has_public_ips: bool, subnet_id: str | None = None) -> str:
-        """A subnet in the next free block, with an IPv6 block too if the VPC has one."""
+        """Create a subnet in the next free block, also with an IPv6 block if the VPC has one."""
         parameters: dict[str, Json] = {
             "VpcId": self._vpc_id,
             "AvailabilityZone": zone,
@@ -375,7 +375,7 @@ class _Network:
         return text(made, "SubnetId")
 
     def route(self, subnets: Sequence[str], *, is_public: bool) -> None:
-        """A route table for these subnets, with a way to the internet or without."""
+        """Create a route table for these subnets, with or without a route to the internet."""
         made = self._cloud.call("ec2", "CreateRouteTable", {"VpcId": self._vpc_id})
         table = text(record(made, "RouteTable"), "RouteTableId")
         if is_public:
@@ -384,7 +384,7 @@ class _Network:
             self._cloud.call("ec2", "AssociateRouteTable", {"RouteTableId": table, "SubnetId": subnet})
 
     def _take(self, *, is_small: bool) -> ipaddress.IPv4Network:
-        """Of a /16: a /19 from its start, enough addresses for pods, or a /24 from its end."""
+        """Take a block; of a /16, a /19 from the start, enough for pods, or a /24 from the end."""
         longer = 8 if is_small else 3
         candidates = [*self._block.subnets(prefixlen_diff=min(longer, 28 - self._block.prefixlen))]
         ordered = reversed(candidates) if is_small else candidates
@@ -403,7 +403,7 @@ def _main_table(cloud: Cloud, vpc_id: str) -> str:
 
 
 def _open(cloud: Cloud, vpc_id: str, table: str) -> None:
-    """A route to the VPC's internet gateway, of which it can have one."""
+    """Add a route to the VPC's internet gateway, of which a VPC can have only one."""
     filters: Json = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
     found = records(cloud.call("ec2", "DescribeInternetGateways", {"Filters": filters}), "InternetGateways")
     if found:
@@ -418,7 +418,7 @@ def _open(cloud: Cloud, vpc_id: str, table: str) -> None:
 
 @contextmanager
 def _zone_is_there(cloud: Cloud, name: str) -> Generator[None]:
-    """Makes moto, which knows no local and no wavelength zones, take one for a subnet."""
+    """Make moto, which knows no local or wavelength zones, accept one for a subnet."""
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 
     from emulator.world import zone_type  # which imports this package
@@ -434,7 +434,7 @@ def _zone_is_there(cloud: Cloud, name: str) -> Generator[None]:
 
 
 def _complete_subnet(cloud: Cloud, subnet: Subnet, cluster: str) -> None:
-    """What no call of moto's tells of a subnet: that it is on an Outpost, and that it is a cluster's."""
+    """Set what no call to moto can: that a subnet is on an Outpost, or is a cluster's."""
     import moto.ec2.models
     import moto.eks.models
 
@@ -448,7 +448,7 @@ def _complete_subnet(cloud: Cloud, subnet: Subnet, cluster: str) -> None:
 
 
 def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -> None:
-    """Writes into moto's own cluster what it leaves out, so that DescribeCluster answers as EKS does.
+    """Add to moto's cluster object what it lacks, so that DescribeCluster answers as EKS does.
 
     Source of the shapes: EKS API reference, Cluster, VpcConfigResponse and KubernetesNetworkConfigResponse.
     """
@@ -466,7 +466,7 @@ def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -
         "publicAccessCidrs": ["0.0.0.0/0"],
     }
     if cluster.ip_family == "ipv6":
-        # EKS picks a unique local /108 of its own for an IPv6 cluster's services.
+        # EKS picks a unique local /108 for an IPv6 cluster's services.
         hexes = _digest(cluster.name, 8)
         record_of.kubernetes_network_config["serviceIpv6Cidr"] = (
             f"fd{hexes[:2]}:{hexes[2:6]}:{hexes[4:8]}::/108"
@@ -490,9 +490,9 @@ def _complete_cluster(cloud: Cloud, cluster: Cluster, vpc_id: str, group: str) -
 
 
 def move_cluster(cloud: Cloud, cluster: Cluster) -> None:
-    """Makes DescribeCluster answer with the world's endpoint and certificate authority.
+    """Make DescribeCluster answer with the world's endpoint and certificate authority.
 
-    A real control plane has others after each start. What the world leaves out stays as it is.
+    A real control plane has new ones after each start. What the world leaves out stays unchanged.
     """
     import moto.eks.models
 
@@ -505,16 +505,16 @@ def move_cluster(cloud: Cloud, cluster: Cluster) -> None:
 
 @cache
 def _certificate_authority() -> str:
-    """A self-signed CA certificate in base64, as EKS gives a cluster's.
+    """A self-signed CA certificate in base64, as in EKS's answers.
 
-    One per process, its key thrown away.
+    There is one per process; its key is discarded.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    key = ec.generate_private_key(ec.SECP256R1())  # a hundred times quicker than RSA
+    key = ec.generate_private_key(ec.SECP256R1())  # a hundred times faster than RSA
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
     now = datetime.now(UTC)
     certificate = (
@@ -553,7 +553,7 @@ def _create_security_group(cloud: Cloud, vpc_id: str, name: str, group_id: str |
 
 @contextmanager
 def _next_id(generator: str, wanted: str | None) -> Generator[None]:
-    """Makes moto give out an id that the stack names, where the API has no way to ask for one."""
+    """Make moto use an id that the stack names, since the API has no way to request one."""
     if wanted is None:
         yield
         return
@@ -566,7 +566,7 @@ def _next_id(generator: str, wanted: str | None) -> Generator[None]:
 
 
 def _homes(cloud: Cloud, cluster: str | None) -> Iterator[str]:
-    """Where things go that name no VPC, again and again: the cluster's, or else the account's default one."""
+    """An endless supply of the VPC for things that name none: the cluster's, or the account's default one."""
     if cluster:
         found = record(cloud.call("eks", "DescribeCluster", {"name": cluster}), "cluster")
         yield from repeat(text(record(found, "resourcesVpcConfig"), "vpcId"))

@@ -1,7 +1,7 @@
 """Why a handler can't answer.
 
-AwsError                 AWS (emulated) refused the call
-└── PartlyMadeError      one that completes a creation: the resource is there
+AwsError                 the emulated AWS refused the call
+└── PartlyMadeError      the call was to complete a creation: the resource exists
 NoHandlerError           the emulation doesn't know what AWS would do
 └── UnmappedInputError   because of an input that nothing passes on
 """
@@ -10,7 +10,7 @@ from emulator.lifecycle import State
 
 
 class AwsError(Exception):
-    """AWS (emulated) refused a call: what the AWS provider would report after `creating …:`."""
+    """The emulated AWS refused a call: what the AWS provider would report after `creating …:`."""
 
     def __init__(self, *, service: str, operation: str, code: str, message: str) -> None:
         super().__init__(f"operation error {service}: {operation}, {code}: {message}")
@@ -21,7 +21,7 @@ class AwsError(Exception):
 
 
 class PartlyMadeError(AwsError):
-    """AWS made the resource, then refused a call that belongs to its creation; the next update mends it."""
+    """AWS created the resource, then refused a call that completes it; the next update repairs it."""
 
     def __init__(self, refusal: AwsError, state: State) -> None:
         super().__init__(
@@ -31,14 +31,14 @@ class PartlyMadeError(AwsError):
             message=refusal.message,
         )
         self.state = state
-        """The resource as far as it was made."""
+        """The resource as far as it was created."""
         self.reasons = (str(self),)
-        """What the engine keeps as the resource's initialisation errors."""
+        """What the engine records as the resource's initialization errors."""
 
 
 class NoHandlerError(Exception):
-    """The emulation can't say what AWS would do here; the message names the file to extend."""
+    """The emulation doesn't know what AWS would do here; the message names the file to extend."""
 
 
 class UnmappedInputError(NoHandlerError):
-    """A handler was given inputs that it doesn't pass on to AWS: better refused than silently dropped."""
+    """A handler got inputs that it doesn't pass on to AWS, and refuses them instead of dropping them."""

@@ -1,7 +1,7 @@
-"""What goes wrong on request: which call, when, and with which answer of AWS.
+"""Injected faults: which call fails, when, and with which AWS error.
 
-Codes and statuses are those of each service. Where botocore's model of a service has the error, it is the
-model's (a test compares them). The rest comes from AWS's pages: "Common Errors" of each API reference, and
+Codes and statuses are each service's own. They are those of botocore's model of the service if it has the
+error (a test compares them); the rest comes from AWS's pages: "Common Errors" in each API reference, and
 "Error codes for the Amazon EC2 API".
 """
 
@@ -19,17 +19,17 @@ from common.json_values import Json
 from emulator.aws.calls import SERVICES, Call, operations, service_model
 
 KUBERNETES = "kubernetes"
-"""The in-memory clusters' name where a service's is meant; their operations are create, read and so on."""
+"""The service name of the in-memory clusters; their operations are create, read and so on."""
 
 Effect = Literal["throttle", "unavailable", "expired", "quota", "invisible", "kill"]
 
 
 class FaultError(Exception):
-    """A fault that can't be: a service, operation or effect that there isn't, or a process not to kill."""
+    """An impossible fault: an unknown service, operation or effect, or a process that must not be killed."""
 
 
 class Fault(BaseModel):
-    """One fault: the `nth` matching call, and as many after it as `times` says."""
+    """One fault: it hits the `nth` matching call and the following ones, `times` in all."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -44,13 +44,13 @@ class Fault(BaseModel):
     """For "kill": the process that gets SIGKILL, with its descendants, and its group if it leads one."""
 
     def matches(self, call: Call) -> bool:
-        """Whether it counts this call."""
+        """Whether this call counts for the fault."""
         return self.service in ("*", call.service) and self.operation in ("*", call.operation)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error of AWS: its code, the HTTP status and the text."""
+    """An AWS error: its code, HTTP status and message."""
 
     code: str
     status: int
@@ -62,14 +62,14 @@ class Refusal:
 
 
 class Faults:
-    """The faults in force, and how many calls each has seen. Not thread-safe."""
+    """The active faults, and how many calls each has seen. Not thread-safe."""
 
     def __init__(self, faults: Sequence[Fault] = ()) -> None:
         self._faults = tuple(faults)
         self._seen = [0] * len(self._faults)
 
     def count(self, call: Call) -> Fault | None:
-        """Takes note of a call; returns the first fault that is due with it."""
+        """Count a call; returns the first fault that hits it, if any."""
         due: Fault | None = None
         for index, fault in enumerate(self._faults):
             if not fault.matches(call):
@@ -91,7 +91,7 @@ _FAULTS = TypeAdapter(list[Fault])
 
 
 def parse_faults(content: object) -> list[Fault]:
-    """Faults from JSON; raises FaultError with all that is wrong with them."""
+    """Parse faults from JSON; raises FaultError with everything that is wrong with them."""
     try:
         faults = _FAULTS.validate_python(content)
     except ValidationError as error:
@@ -113,15 +113,13 @@ def _check(fault: Fault) -> None:
         raise FaultError(f"{fault.service} has no operation {fault.operation}")
     if fault.effect == "kill":
         if fault.pid is None or fault.pid <= 1 or fault.pid == os.getpid():
-            raise FaultError(
-                '"kill" needs the pid of a process, which is neither 1 nor the emulated AWS itself'
-            )
+            raise FaultError('"kill" needs the pid of a process other than 1 and the emulated AWS itself')
     elif fault.service != "*" and refusal(fault.service, fault.operation, fault.effect) is None:
         raise FaultError(f'{fault.service} has no error for "{fault.effect}"')
 
 
 def refusal(service: str, operation: str, effect: Effect) -> Refusal | None:
-    """What the service answers; None where it has no such error."""
+    """The service's answer; None if it has no such error."""
     particular = _OF_OPERATIONS.get(effect, {}).get(service, {})
     found = particular.get(operation) or _OF_SERVICES.get(effect, {}).get(service)
     if found is None:
@@ -186,7 +184,7 @@ _OF_SERVICES: Mapping[str, Mapping[str, _Answer]] = {
         KUBERNETES: ("NotFound", 404, "not found"),
     },
 }
-"""What a service answers whatever the operation: effect, service, (code, HTTP status, text)."""
+"""A service's answers for all operations: effect, service, (code, HTTP status, message)."""
 
 _SUBNET_GROUP: _Answer = ("DBSubnetGroupNotFoundFault", 404, _UNSEEN)
 _PARAMETER_GROUP: _Answer = ("DBParameterGroupNotFound", 404, _UNSEEN)
@@ -218,7 +216,7 @@ _OF_OPERATIONS: Mapping[str, Mapping[str, Mapping[str, _Answer]]] = {
             "DescribeSubnets": ("InvalidSubnetID.NotFound", 400, _UNSEEN),
             "DescribeVpcs": ("InvalidVpcID.NotFound", 400, _UNSEEN),
         },
-        # The role that IAM made a moment ago; the provider waits for this very text.
+        # About a role that IAM has just created; the provider waits for exactly this text.
         "eks": {
             "CreatePodIdentityAssociation": (
                 "InvalidParameterException",
@@ -239,7 +237,7 @@ _OF_OPERATIONS: Mapping[str, Mapping[str, Mapping[str, _Answer]]] = {
         },
     },
 }
-"""Where an operation has an error of its own for it."""
+"""The answers of operations that have an error of their own."""
 
 
 def _protocol(service: str) -> str:

@@ -1,8 +1,8 @@
-"""What every handler is made of: the two small interfaces, and reading a resource's inputs.
+"""What all handlers share: the two small interfaces, and reading a resource's inputs.
 
-A handler turns the inputs of one Pulumi resource type into the API call that the AWS provider would make, and
-AWS's answer into the outputs that the provider would return. It gets a `Cloud` and plain values, so it can't
-tell whether Pulumi mocks, a provider plugin or a test called it.
+A handler turns the inputs of one Pulumi resource type into the API calls the AWS provider would make, and
+AWS's answers into the outputs that the provider would return. It gets a `Cloud` and plain values, so it works
+the same for Pulumi mocks, a provider plugin or a test.
 """
 
 from abc import ABC, abstractmethod
@@ -17,12 +17,12 @@ from emulator.lifecycle import Difference, State, Table, difference
 
 T = TypeVar("T")
 
-# What Pulumi's AWS provider writes where AWS wants a description and the program gave none.
+# What Pulumi's AWS provider sends if AWS requires a description and the program sets none.
 MANAGED_BY = "Managed by Pulumi"
 
 
 class ResourceHandler(ABC):
-    """The whole life of resources of one type, as the AWS provider leads it."""
+    """Manages the whole life of resources of one type, as the AWS provider does."""
 
     type: ClassVar[str]
     """Pulumi's type token, such as "aws:iot/policy:Policy"."""
@@ -33,33 +33,33 @@ class ResourceHandler(ABC):
 
     @abstractmethod
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """Makes the API calls; raises AwsError, or UnmappedInputError for an unknown input."""
+        """Make the API calls; raises AwsError, or UnmappedInputError for an unknown input."""
 
     @abstractmethod
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """The resource as it is now, by the id and outputs that were kept of it; None if it is gone.
+        """The resource as it is now, found by the id and outputs in `state`; None if it is gone.
 
-        What can't be read back (a password, a private key) and what only steers later calls is taken over
-        from `state`, whose outputs are empty on an import. Raises AwsError.
+        What can't be read back (a password, a private key) and what only steers later calls is copied from
+        `state`, whose outputs are empty on an import. Raises AwsError.
         """
 
     @abstractmethod
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
-        """Changes in place what the table says can be; raises AwsError or UnmappedInputError."""
+        """Update in place what the table says can be; raises AwsError or UnmappedInputError."""
 
     @abstractmethod
     def delete(self, cloud: Cloud, state: State) -> None:
-        """Deletes it by what `state` says; one that is gone already is no error. Raises AwsError."""
+        """Delete the resource in `state`; it isn't an error if it is already gone. Raises AwsError."""
 
     def is_same(self, key: str, found: Json, wanted: Json) -> bool:
-        """Whether a value in state and an unequal one in the program mean the same to the provider."""
+        """Whether an unequal value in the state and in the program mean the same to the provider."""
         del key, found, wanted
         return False
 
     def difference(self, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """What an update to these inputs would change, by the table.
+        """What an update to these inputs would change, according to the table.
 
-        Override it where what one input means depends on another.
+        Override it if the meaning of one input depends on another.
         """
         return difference(self.table, state.outputs, inputs, self.is_same)
 
@@ -73,7 +73,7 @@ class FunctionHandler(Protocol):
         ...
 
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
-        """Makes the API calls; raises AwsError, or UnmappedInputError for an unknown argument."""
+        """Make the API calls; raises AwsError, or UnmappedInputError for an unknown argument."""
         ...
 
 
@@ -84,17 +84,17 @@ def handler_file(token: str) -> str:
     'emulator/aws/ec2.py'
     """
     module = token.split(":")[1].split("/", maxsplit=1)[0] if token.count(":") >= 2 else "unknown"
-    # EC2 answers for Pulumi's vpc module; index holds the provider-wide look-ups.
+    # Pulumi's vpc module is EC2, too; index has the provider-wide look-ups.
     return f"emulator/aws/{ {'vpc': 'ec2', 'index': 'account'}.get(module, module) }.py"
 
 
 def read_inputs(
     token: str, cloud: Cloud, inputs: Mapping[str, Json], known: Iterable[str]
 ) -> dict[str, Json]:
-    """The inputs that are set, with whole numbers as integers (Pulumi's wire format knows only doubles).
+    """The inputs that are set, with whole numbers as integers (Pulumi's wire format has only doubles).
 
-    Raises UnmappedInputError for any input that the handler doesn't know, and for a `region` (version 7 of
-    the provider accepts one on each resource) that isn't the cloud's own.
+    Raises UnmappedInputError for any input that the handler doesn't know, and for a `region` (which version 7
+    of the provider accepts on each resource) that isn't the cloud's own.
     """
     given = {key: whole_numbers(value) for key, value in inputs.items() if value is not None}
     region = given.pop("region", cloud.region)
@@ -112,17 +112,17 @@ def read_inputs(
 
 
 def api_parameters(inputs: Mapping[str, Json], names: Mapping[str, str]) -> dict[str, Json]:
-    """The API parameters of those inputs that go to AWS unchanged under another name."""
+    """The API parameters for those inputs that go to AWS unchanged under another name."""
     return {parameter: inputs[key] for key, parameter in names.items() if key in inputs}
 
 
 def api_tags(inputs: Mapping[str, Json]) -> list[Json]:
-    """Pulumi's map of tags as the list of Key and Value that most AWS APIs take."""
+    """Pulumi's map of tags as the list of Key and Value that most AWS APIs expect."""
     return [{"Key": key, "Value": value} for key, value in record(inputs, "tags").items()]
 
 
 def tag_outputs(inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """`tagsAll` as the provider reports it.
+    """`tags` and `tagsAll` as the provider reports them.
 
     Default tags are merged into `tags` before a handler sees them.
     """
@@ -141,7 +141,7 @@ def unless_gone(call: Callable[[], T], *codes: str) -> T | None:
 
 
 def reread(handler: ResourceHandler, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
-    """What an update ends with, as the provider's do: the resource as AWS has it by now.
+    """Read the resource at the end of an update, as the provider does.
 
     What can't be read back is the program's, or its default. Raises AwsError, also if the resource is gone.
     """
@@ -154,7 +154,7 @@ def reread(handler: ResourceHandler, cloud: Cloud, state: State, inputs: Mapping
 
 @contextmanager
 def completing(state: State) -> Generator[None]:
-    """For the calls of a creation after the first: a refusal keeps the resource, as far as `state` says.
+    """For the calls after a creation's first: if one is refused, the resource is kept as in `state`.
 
     Raises PartlyMadeError for an AwsError.
     """

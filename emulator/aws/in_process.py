@@ -1,4 +1,4 @@
-"""A fresh emulated account inside this process."""
+"""A new emulated account inside this process."""
 
 import os
 import threading
@@ -16,10 +16,10 @@ _one_at_a_time = threading.Lock()
 
 @contextmanager
 def in_process_cloud(region: str, world: World) -> Generator[Cloud]:
-    """A fresh emulated account inside this process, holding what `world` describes; gone on exit.
+    """A new emulated account inside this process, containing what `world` describes; discarded on exit.
 
-    One at a time: moto's state belongs to the process. While it is open, every AWS_… variable is out of the
-    environment, so that neither a profile nor a credential of the user's can matter.
+    Only one at a time, since moto's state is global. While it is open, every AWS_… variable is removed from
+    the environment, so that neither a profile nor credentials of the user can matter.
     Raises UnknownRegionError.
     """
     find_region(region)
@@ -36,13 +36,13 @@ def in_process_cloud(region: str, world: World) -> Generator[Cloud]:
 
 @cache
 def _clients_in_process() -> Clients:
-    """Kept for the life of the process, since making a client takes longer than using it."""
+    """Kept for the life of the process, since creating a client takes longer than using it."""
     return Clients(None, emulator.answer)
 
 
 @contextmanager
 def _without_aws_environment() -> Generator[None]:
-    """Takes the AWS_… variables out, since moto itself makes boto3 sessions that read them."""
+    """Remove the AWS_… variables, since moto itself creates boto3 sessions that read them."""
     taken = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("AWS_")}
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     os.environ.update(nothing)

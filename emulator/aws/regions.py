@@ -1,4 +1,4 @@
-"""AWS's partitions and regions, as botocore knows them."""
+"""AWS's partitions and regions, according to botocore."""
 
 import difflib
 import json
@@ -48,7 +48,7 @@ def regions() -> dict[str, Region]:
 
 
 def find_region(name: str) -> Region:
-    """The region of that name; raises UnknownRegionError with the closest known name."""
+    """The region with this name; raises UnknownRegionError with the closest known name."""
     found = regions().get(name)
     if found is None:
         raise UnknownRegionError(name)

@@ -1,4 +1,4 @@
-"""Repeating a call that AWS refuses only for a while, as the AWS provider does."""
+"""Repeats a call that AWS refuses only for a while, as the AWS provider does."""
 
 import time
 from collections.abc import Callable
@@ -20,10 +20,10 @@ def retrying(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> T:
-    """The result of `attempt`, made again while `while_` holds for its error.
+    """The result of `attempt`, which is repeated while `while_` holds for its error.
 
-    Gives up after `cloud.patience` seconds (with none: after the first attempt) and raises the last AwsError,
-    as the provider does. An error of another kind is raised at once.
+    Gives up after `cloud.patience` seconds (if 0, after the first attempt) and raises the last AwsError, as
+    the provider does. Any other error is raised at once.
     """
     deadline = clock() + cloud.patience
     wait = _FIRST_PAUSE
@@ -39,5 +39,5 @@ def retrying(
 
 
 def has_code(*codes: str) -> Callable[[AwsError], bool]:
-    """Whether an error has one of these codes."""
+    """A predicate: whether an error has one of these codes."""
     return lambda error: error.code in codes

@@ -1,8 +1,8 @@
-"""The emulated AWS on disk: one file, written whole after each change, for one process at a time.
+"""The emulated AWS on disk: one file, rewritten after each change, used by one process at a time.
 
-A file is a line of JSON (format, version, moto's version, length and digest of the rest) and a pickle. So it
-is read only by the moto that wrote it, and a damaged one is noticed before anything of it is used. It holds
-secrets and is a program to whoever unpickles it: it belongs to its user, who alone may read or write it.
+The file is a line of JSON (format, version, moto's version, length and digest of the rest) and a pickle. It
+is only read by the moto version that wrote it, and damage is noticed before anything in it is used. It holds
+secrets, and unpickling it runs code: only its user may read or write it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FORMAT, _VERSION = "maestro-rehearsal-aws", 2
 
 Backends = dict[str, "dict[str, BaseBackend]"]
-"""moto's data of one account by service (the name of moto's module) and region."""
+"""moto's data for one account, by service (the name of moto's module) and region."""
 
 
 class StoreError(Exception):
@@ -35,7 +35,7 @@ class StoreError(Exception):
 
 
 class SaveError(Exception):
-    """What changed could not be written; the file is as it was before."""
+    """A change couldn't be written; the file is as it was before."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         self.reason = error.strerror or str(error)
@@ -47,19 +47,19 @@ class SaveError(Exception):
 
 @dataclass
 class Contents:
-    """What is kept besides moto's data."""
+    """What is stored besides moto's data."""
 
     worlds: dict[tuple[str, str], dict[str, Json]] = field(
         default_factory=dict[tuple[str, str], dict[str, Json]]
     )
     """World files that were built, by account and region."""
     kubernetes: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """The in-memory clusters, each pickled; their modules are imported only where there are any."""
+    """The in-memory clusters, each pickled; their modules are imported only if there are any."""
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What is written, in parts of which most calls change one or two; each is pickled by itself."""
+    """What is written, in separately pickled parts, of which most calls change only one or two."""
 
     contents: bytes = b""
     accounts: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
@@ -82,7 +82,7 @@ class Store:
             message = f"{path} can't be used: {error.strerror or error}; choose another file with --state"
             raise StoreError(message) from error
         try:
-            self._temporary.unlink(missing_ok=True)  # of a process that was killed while it wrote
+            self._temporary.unlink(missing_ok=True)  # left by a process that was killed while writing
             self._load()
         except BaseException:
             self._lock.release()
@@ -93,13 +93,13 @@ class Store:
         return self.path.with_name(f"{self.path.name}.tmp")
 
     def announce(self, url: str) -> None:
-        """Tells other processes who has the file."""
+        """Tell other processes who has the file."""
         self._lock.describe({"pid": os.getpid(), "url": url})
 
     def save(self, account: str | None = None) -> None:
-        """Writes everything if something changed since the last time, in the `account` if one is named.
+        """Write everything if anything changed since the last time, looking only at `account` if given.
 
-        If that fails, everything is again as it was then, in memory as on disk, and SaveError is raised.
+        If that fails, everything is restored as it was then, in memory and on disk, and SaveError is raised.
         """
         there = _accounts() if account is None else {account} & _accounts()
         accounts = {**self._saved.accounts, **{each: _pickled(_collect(each)) for each in there}}
@@ -109,20 +109,20 @@ class Store:
         try:
             self._write(_pickled(parts))
         except OSError as error:
-            with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError):  # the first error is the one to report
                 self._temporary.unlink(missing_ok=True)
             self.undo()
             raise SaveError(self.path, error) from error
         self._saved = parts
 
     def undo(self) -> None:
-        """Takes back whatever changed since the last `save`."""
+        """Undo whatever changed since the last `save`."""
         self.contents = cast("Contents", pickle.loads(self._saved.contents))  # noqa: S301
         accounts = {account: pickle.loads(part) for account, part in self._saved.accounts.items()}  # noqa: S301
         _restore(cast("dict[str, Backends]", accounts))
 
     def close(self) -> None:
-        """Saves and gives the file free; raises SaveError, and frees it all the same."""
+        """Save and release the file; if SaveError is raised, the file is released all the same."""
         try:
             self.save()
         finally:
@@ -136,7 +136,7 @@ class Store:
             "length": len(payload),
             "sha256": hashlib.sha256(payload).hexdigest(),
         }
-        # No fsync: it must outlive this process, not the machine.
+        # No fsync: the data must survive this process, not the machine.
         descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(json.dumps(header).encode() + b"\n" + payload)
@@ -146,7 +146,7 @@ class Store:
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
-            self._saved = _Parts(_pickled(self.contents))  # nothing yet, which needs no file
+            self._saved = _Parts(_pickled(self.contents))  # nothing stored yet, so no file is needed
             return
         except OSError as error:
             raise self._unusable(f"can't be read: {error.strerror or error}") from error
@@ -157,7 +157,7 @@ class Store:
         try:
             self._saved = cast("_Parts", pickle.loads(payload))  # noqa: S301
             self.undo()
-        # Whatever unpickling meets, such as a class that is no longer there.
+        # Whatever unpickling raises, such as for a class that no longer exists.
         except Exception as error:
             problem = f"was written by another version of this project ({type(error).__name__}: {error})"
             raise self._unusable(problem) from error
@@ -180,13 +180,13 @@ class Store:
     def _unusable(self, problem: str) -> StoreError:
         return StoreError(
             f"{self.path} {problem}.\n"
-            f"It was left as it is. Move it away (mv {self.path} {self.path}.old) and start again with an "
-            "empty account; `pulumi refresh` then shows what is gone, and `pulumi up` builds it anew."
+            f"It was left unchanged. Move it away (mv {self.path} {self.path}.old) and start again with an "
+            "empty account; `pulumi refresh` then shows what is gone, and `pulumi up` rebuilds it."
         )
 
 
 class _Lock:
-    """FILE.lock, held by flock: gone with the process, however that ends."""
+    """FILE.lock, held by flock: released when the process ends, however that happens."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(f"{path.name}.lock")
@@ -200,7 +200,7 @@ class _Lock:
                 raise StoreError(_in_use(path, holder)) from None
             if self._is_current():
                 return
-            # Its holder removed it between our opening and locking it.
+            # Its holder removed it after we opened it and before we locked it.
             self._file.close()
 
     def _open(self) -> IO[str]:
@@ -240,7 +240,7 @@ def _digest(payload: bytes) -> str:
 
 
 class _Service(Protocol):
-    """What is used of moto's BackendDict, which types don't reach."""
+    """The parts of moto's untyped BackendDict that are used here."""
 
     backend: type
 
@@ -250,7 +250,7 @@ class _Service(Protocol):
 
 
 def _services() -> list[_Service]:
-    """moto's own list of the services that have data."""
+    """moto's internal list of the services that have data."""
     from moto.core.base_backend import BackendDict
 
     return cast("list[_Service]", vars(BackendDict)["_instances"])
@@ -265,7 +265,7 @@ def _accounts() -> set[str]:
 
 
 def _collect(account: str) -> Backends:
-    # Not moto's containers, which others hold on to; only what is in them.
+    # Only the contents of moto's containers, not the containers themselves, which others refer to.
     return {
         service.backend.__module__.split(".")[1]: dict(regions)  # moto.iam.models
         for service in _services()
@@ -275,7 +275,7 @@ def _collect(account: str) -> Backends:
 
 
 def _restore(kept: Mapping[str, Backends]) -> None:
-    """Puts the data into moto's own dictionaries, in place of what is there."""
+    """Put the data into moto's own dictionaries, replacing what is there."""
     from moto import backends
 
     for service in _services():

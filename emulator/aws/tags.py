@@ -1,4 +1,4 @@
-"""Tags of resources: as the provider reads them back, and which calls an update makes."""
+"""Resource tags: how the provider reads them back, and which calls an update makes."""
 
 import json
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ class TagChanges:
 
     @property
     def added_pairs(self) -> list[Json]:
-        """As the list of Key and Value that most AWS APIs take."""
+        """As the list of Key and Value that most AWS APIs expect."""
         return [{"Key": key, "Value": value} for key, value in self.added.items()]
 
 
 def tag_changes(state: Mapping[str, Json], inputs: Mapping[str, Json]) -> TagChanges:
-    """From the tags in state to the program's.
+    """The changes from the tags in the state to the program's.
 
-    A tag that a refresh found, and that the program doesn't have, is removed, as the provider does.
+    A tag that a refresh found and the program doesn't have is removed, as the provider does.
     """
     found, wanted = record(state, "tags"), record(inputs, "tags")
     return TagChanges(
@@ -49,9 +49,9 @@ def tags_of(tags: Mapping[str, Json]) -> dict[str, Json]:
 
 @dataclass(frozen=True)
 class DefaultTags:
-    """The tags that the provider gives every taggable resource, unless the program gives it others.
+    """The tags that the provider gives every taggable resource, unless the program sets others.
 
-    AWS and `tagsAll` have them, `tags` hasn't. Handlers know one set of tags: what AWS has.
+    AWS and `tagsAll` have them, `tags` doesn't. Handlers know one set of tags: what AWS has.
     Source: pulumi-aws, provider/tags.go; terraform-provider-aws, internal/tags/key_value_tags.go
     (ResolveDuplicates).
     """
@@ -68,17 +68,17 @@ class DefaultTags:
         return cls(record(decoded, "tags") if isinstance(decoded, dict) else {})
 
     def under(self, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """The inputs with all tags that AWS is to have."""
+        """The inputs with all the tags that AWS should have."""
         tags = {**self.tags, **record(inputs, "tags")}
         return {**inputs, "tags": tags} if tags else dict(inputs)
 
     @staticmethod
     def at_aws(state: State) -> State:
-        """The state with all tags that AWS has."""
+        """The state with all the tags that AWS has."""
         return replace(state, outputs={**state.outputs, "tags": record(state.outputs, "tagsAll")})
 
     def left_out(self, state: State, own: Mapping[str, Json]) -> State:
-        """The state as the provider tells it: of the defaults, `tags` has those that are among its `own`."""
+        """The state as the provider reports it: `tags` has only those defaults that are also in `own`."""
         kept = {
             key: value
             for key, value in record(state.outputs, "tagsAll").items()
@@ -88,7 +88,7 @@ class DefaultTags:
 
     @staticmethod
     def told(found: Difference, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """A difference in the tags that AWS is to have, as one in `tagsAll` where `tags` is as it was."""
+        """A difference in the tags that AWS should have, as one in `tagsAll` if `tags` didn't change."""
         if "tags" not in found.updates or record(state.outputs, "tags") != record(inputs, "tags"):
             return found
         updates = tuple("tagsAll" if key == "tags" else key for key in found.updates)

@@ -1,7 +1,7 @@
-"""The cluster's side: objects and Helm releases, in memory, as the real provider has them.
+"""The cluster: objects and Helm releases in memory, with the real provider's behaviour.
 
-`objects` says what both speak of, `tables` what a changed input does, `schemas` judges objects, `helm`
-renders charts, and `memory` keeps clusters. `tests/cluster/test_conformance.py` holds all of it against the
+`objects` has the shared types, `tables` says what a changed input does, `schemas` validates objects, `helm`
+renders charts, and `memory` keeps clusters. `tests/cluster/test_conformance.py` compares all of it with the
 real provider on an API server.
 """
 

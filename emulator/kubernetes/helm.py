@@ -1,4 +1,4 @@
-"""Charts rendered by Helm's own engine, and a release's inputs and outputs as the provider keeps them."""
+"""Renders charts with Helm's own engine, and computes a release's inputs and outputs as the provider does."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ class Rendered:
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
-        """Its objects, in the order of the templates."""
+        """The objects, in the order of the templates."""
         return tuple(manifests_of(self.templates))
 
 
 def render(
     chart: Path, values: Mapping[str, Json], *, name: str, namespace: str, revision: int = 1
 ) -> Rendered:
-    """Render a chart; `lookup` finds nothing, as in a preview. A first revision is an installation.
+    """Render a chart; `lookup` finds nothing, as in a preview. The first revision is an installation.
 
     Raises KubernetesError with Helm's own message.
     """
@@ -80,7 +80,7 @@ def _validate(chart: "Chart", values: Mapping[str, Json]) -> None:
     try:
         chart.validate_schema(dict(values))
     except helm.HelmError as refused:
-        # Helm's own words around it: Helm 3, pkg/chartutil/values.go.
+        # Framed in Helm's own words: Helm 3, pkg/chartutil/values.go.
         about = "values don't meet the specifications of the schema(s) in the following chart(s)"
         raise KubernetesError(f"{about}:\n{refused}") from None
 
@@ -88,18 +88,18 @@ def _validate(chart: "Chart", values: Mapping[str, Json]) -> None:
 def chart_version(chart: Path) -> str:
     """The version in a chart's Chart.yaml.
 
-    The provider takes it for the wanted version of a local chart, so a new one upgrades the release, and an
-    edit of any other file goes unnoticed.
+    For a local chart, the provider uses it as the wanted version: a new one upgrades the release, and edits
+    of other files go unnoticed.
     """
     about: object = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
     return text(cast("Mapping[str, Json]", about), "version") if isinstance(about, dict) else ""
 
 
 def complete(inputs: Mapping[str, Json], chart: Path) -> dict[str, Json]:
-    """A release's inputs with what the provider's Check fills in: every zero field, and the chart's version.
+    """A release's inputs with what the provider's Check fills in: all zero values, and the chart's version.
 
-    While an input is unknown the provider doesn't load the chart. What it doesn't know it drops. Raises
-    InputError where there is no chart.
+    While an input is unknown, the provider doesn't load the chart. It drops inputs that it doesn't know.
+    Raises InputError if there is no chart.
     Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go (Check).
     """
     is_known = not properties.holds_unknown(dict(inputs))
@@ -116,14 +116,14 @@ def complete(inputs: Mapping[str, Json], chart: Path) -> dict[str, Json]:
 
 
 _FILLED: Mapping[str, Json] = {**NOT_REHEARSED, **TABLES[RELEASE].defaults, "values": {}, "version": ""}
-"""What Check gives a release where the program gives nothing."""
+"""What Check fills in for inputs that the program doesn't set."""
 
 
 def effective_values(inputs: Mapping[str, Json], current: Mapping[str, Json]) -> dict[str, Json]:
-    """The values that an upgrade uses: as a rule the program's alone.
+    """The values that an upgrade uses: usually the program's alone.
 
-    Source: Helm 3.20.2, pkg/action/upgrade.go, reuseValues: `resetValues` wins; with `reuseValues` the last
-    revision's lie below; and with no values at all the last revision's are taken over.
+    Source: Helm 3.20.2, pkg/action/upgrade.go, reuseValues: `resetValues` wins; with `reuseValues` they are
+    merged over the last revision's; and without any values the last revision's are used.
     """
     wanted = record(inputs, "values")
     if flag(inputs, "resetValues"):
@@ -140,10 +140,10 @@ def outputs(
     manifests: tuple[Manifest, ...],
     status: Mapping[str, Json],
 ) -> dict[str, Json]:
-    """A release's outputs: the inputs, what the cluster says of it, and the inputs again as they were.
+    """A release's outputs: the inputs, what the cluster says about it, and again the original inputs.
 
-    `values` are the live ones. The provider lays them over the program's, so that a value that somebody
-    has removed doesn't show.
+    `values` are the live ones. The provider merges them over the program's, so a value that somebody has
+    removed doesn't show.
     Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go, setReleaseAttributes.
     """
     return {
@@ -157,9 +157,9 @@ def outputs(
 
 
 def manifests_of(rendered: Mapping[str, str]) -> Iterator[Manifest]:
-    """The objects that templates render: Helm installs them whatever the templates' names end in.
+    """The objects in rendered templates: Helm installs them whatever the template's extension.
 
-    Source: Helm 3.20.2, pkg/action/action.go (renderResources): notes alone aren't installed.
+    Source: Helm 3.20.2, pkg/action/action.go (renderResources): only notes aren't installed.
     """
     for template, content in sorted(rendered.items()):
         if not template.endswith("NOTES.txt"):
@@ -168,10 +168,10 @@ def manifests_of(rendered: Mapping[str, str]) -> Iterator[Manifest]:
 
 
 def _documents(template: str, content: str) -> Iterator[object]:
-    """The objects in what a template renders.
+    """The objects in a rendered template.
 
-    Raises KubernetesError where it renders no YAML, or YAML that is no object, in Helm's words; the text may
-    hold a secret, and isn't repeated. Source: Helm 3.20.2, pkg/releaseutil/manifest_sorter.go.
+    Raises KubernetesError, in Helm's words, if it isn't YAML, or not an object; the text may hold a secret,
+    and isn't quoted. Source: Helm 3.20.2, pkg/releaseutil/manifest_sorter.go.
     """
     about = f"YAML parse error on {template}: error"
     try:
@@ -179,7 +179,7 @@ def _documents(template: str, content: str) -> Iterator[object]:
             if document is None:
                 continue
             if not isinstance(document, dict):
-                raise KubernetesError(f"{about} unmarshaling JSON: it renders something else than an object")
+                raise KubernetesError(f"{about} unmarshaling JSON: it renders something other than an object")
             if not isinstance(cast("dict[object, object]", document).get("kind"), str):
                 raise KubernetesError(f"{about} validating data: kind not set")
             yield cast(object, document)
@@ -192,7 +192,7 @@ def _documents(template: str, content: str) -> Iterator[object]:
 
 
 def known_inputs(outputs: Mapping[str, Json], status: Mapping[str, Json]) -> dict[str, Json]:
-    """The inputs that a release was made with; on an import, what the cluster says of it."""
+    """The inputs that a release was created with; on an import, what the cluster says about it."""
     kept = record(outputs, INPUTS)
     if kept:
         return kept

@@ -1,7 +1,7 @@
-"""Clusters kept in memory: their objects with who owns which field, and their releases. All is ready at once.
+"""In-memory clusters: their objects with field owners, and their releases. Everything is ready at once.
 
-A chart's path is relative to where the program runs, so charts are rendered there: by `Kubernetes`, one
-cluster of this process, or by `RemoteCluster`, which hands the result to the `MemoryClusters` of another.
+A chart's path is relative to where the program runs, so charts are rendered there: by `Kubernetes`, a cluster
+in this process, or by `RemoteCluster`, which passes the result to the `MemoryClusters` in another one.
 """
 
 import copy
@@ -41,9 +41,9 @@ from engine import properties
 ALWAYS_THERE = ("default", "kube-system", "kube-public", "kube-node-lease")
 DEFAULT_VERSION = "1.33"
 _TAKEN_OVER = ("kubectl", "before-first-apply")
-"""How the names begin of those whose fields the provider takes over."""
+"""Prefixes of the managers whose fields the provider takes over."""
 SEED_MANAGER = "bootstrap"
-"""Who owns what was there before."""
+"""The manager that owns what existed before."""
 _HELM = "helm"
 
 Path_ = tuple[str, ...]
@@ -51,18 +51,18 @@ Path_ = tuple[str, ...]
 
 @dataclass
 class _Object:
-    """An object, and who owns which of its fields."""
+    """An object, and the owners of its fields."""
 
     content: dict[str, Json]
     owners: dict[str, set[Path_]] = field(default_factory=dict[str, set[Path_]])
     appliers: set[str] = field(default_factory=set[str])
-    """The owners who apply; the others update."""
+    """The owners that apply; the others update."""
     writes: int = 1
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     created: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     def take_over(self, manager: str) -> None:
-        """Give `manager` what was written by kubectl, as the provider does before each update.
+        """Give `manager` the fields written by kubectl, as the provider does before each update.
 
         Source: pulumi-kubernetes, provider/pkg/await/await.go, fixCSAFieldManagers.
         """
@@ -97,7 +97,7 @@ class _Object:
         self.writes += self.content != before
 
     def require_mutable(self, key: ObjectKey, wanted: Mapping[str, Json]) -> None:
-        """Raise KubernetesError if the object is immutable, and would be another."""
+        """Raise KubernetesError if the object is immutable, and would change."""
         if flag(self.content, "immutable") and any(
             self.content.get(part) != wanted.get(part) for part in ("data", "binaryData", "immutable")
         ):
@@ -107,7 +107,7 @@ class _Object:
             )
 
     def edit(self, manager: str, content: Mapping[str, Json]) -> None:
-        """A plain update by somebody else: what it changes becomes theirs; null removes a field."""
+        """A plain update by another manager: what it changes becomes theirs; null removes a field."""
         for path, value in _fields(content):
             if _get(self.content, path) == value:
                 continue
@@ -132,17 +132,17 @@ class _Revision:
 
 
 class MemoryCluster:
-    """One cluster's API server and Helm's storage on it."""
+    """One cluster: its API server, and Helm's storage on it."""
 
     def __init__(
         self, *, version: str, config_maps: Mapping[str, Mapping[str, str]], namespaces: Iterable[str] = ()
     ) -> None:
         self.version = version
-        """Kubernetes version, such as 1.33: whose schemas judge the objects."""
+        """Kubernetes version, such as 1.33, whose schemas the objects are validated against."""
         self._objects: dict[ObjectKey, _Object] = {}
         self._releases: dict[tuple[str, str], list[_Revision]] = {}
         self.unready: set[str] = set()
-        """The releases, as `namespace/name`, that never get ready from now on."""
+        """The releases, as `namespace/name`, that never become ready from now on."""
         for namespace in (*ALWAYS_THERE, *namespaces, *(path.partition("/")[0] for path in config_maps)):
             self._objects.setdefault(ObjectKey("Namespace", "", namespace), _namespace(namespace))
         for path, data in config_maps.items():
@@ -150,7 +150,7 @@ class MemoryCluster:
             key = ObjectKey("ConfigMap", namespace, name)
             self._store(key, SEED_MANAGER, {**_skeleton(key), "data": dict(data)})
 
-    # The life of resources; of a release, `rendered` comes with a creation or an update.
+    # The life of resources; for a release, creation and update also need `rendered`.
 
     def create(self, type_: str, inputs: Mapping[str, Json], rendered: helm.Rendered | None = None) -> State:
         """As `Cluster.create`."""
@@ -169,7 +169,7 @@ class MemoryCluster:
         return self._state(key, inputs, manager)
 
     def planned(self, type_: str, state: State | None, inputs: Mapping[str, Json]) -> State:
-        """What a creation, or with a state an update, would make of an object: the API server's dry run."""
+        """What a creation or (with a state) an update would result in: the API server's dry run."""
         tried = copy.deepcopy(self)
         return tried.create(type_, inputs) if state is None else tried.updated(type_, state, inputs)
 
@@ -202,7 +202,7 @@ class MemoryCluster:
         return self.updated(type_, state, inputs)
 
     def updated(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
-        """An object, changed in place, if nobody else has a field of it."""
+        """Update an object in place, unless another manager owns one of the fields."""
         key, manager = object_key(type_, inputs), _manager(state, inputs)
         if key not in self._objects:
             gone = f'{key.resource} "{key.name}" not found'
@@ -227,14 +227,14 @@ class MemoryCluster:
         return self._state(key, inputs, manager)
 
     def delete(self, type_: str, state: State) -> None:
-        """As `Cluster.delete`; a namespace takes along all that is in it."""
+        """As `Cluster.delete`; with a namespace, everything in it is deleted."""
         tables.check(type_, {})
         if type_ == RELEASE:
             self._uninstall(release_key(state))
             return
         key = key_of_state(type_, state)
         if type_ == CONFIG_MAP_PATCH:
-            # By an apply without fields, which makes an object that isn't there.
+            # By an apply without fields, which creates the object if it doesn't exist.
             if key not in self._objects:
                 self._store(key, "", {})
             self._objects[key].apply(text(state.outputs, FIELD_MANAGER), {}, force=False)
@@ -246,10 +246,10 @@ class MemoryCluster:
             self._objects = {k: v for k, v in self._objects.items() if k.namespace != key.name}
             self._releases = {k: v for k, v in self._releases.items() if k[0] != key.name}
 
-    # What others see and do.
+    # For others: what they see and do.
 
     def releases(self) -> list[Release]:
-        """The installed releases, in the order of their installation."""
+        """The installed releases, in order of installation."""
         return [
             Release(
                 name=name,
@@ -261,11 +261,11 @@ class MemoryCluster:
         ]
 
     def objects(self) -> list[dict[str, Json]]:
-        """Every object, whoever made it."""
+        """Every object, whoever created it."""
         return [copy.deepcopy(there.content) for there in self._objects.values()]
 
     def edit(self, manager: str, content: Mapping[str, Json]) -> None:
-        """What somebody else does behind the program's back: merge `content` into an object, or make it."""
+        """A change behind the program's back: merge `content` into an object, or create it."""
         metadata = record(content, "metadata")
         key = ObjectKey(text(content, "kind"), text(metadata, "namespace"), text(metadata, "name"))
         if key in self._objects:
@@ -354,7 +354,7 @@ class MemoryCluster:
         return "failed" if "/".join(key) in self.unready else "deployed"
 
     def _put(self, manifests: tuple[Manifest, ...], namespace: str, *, before: frozenset[ObjectKey]) -> None:
-        """All of a release's objects or, where one of them is refused, none."""
+        """Write all of a release's objects or, if one of them is refused, none."""
         for manifest in manifests:
             validate(manifest.content, self.version)
             place = _place(manifest, namespace)
@@ -382,7 +382,7 @@ class MemoryCluster:
 
 
 class _Charted(tables.Described):
-    """A cluster for charts below `_root`."""
+    """A cluster whose charts are in `_root`."""
 
     _root: Path
 
@@ -394,7 +394,7 @@ class _Charted(tables.Described):
 
 
 class Kubernetes(_Charted):
-    """One cluster of this process, for charts below `root`."""
+    """One cluster in this process, for charts in `root`."""
 
     def __init__(
         self,
@@ -405,13 +405,13 @@ class Kubernetes(_Charted):
         namespaces: Iterable[str] = (),
     ) -> None:
         self.version = version
-        """Kubernetes version, such as 1.33: whose schemas judge the objects."""
+        """Kubernetes version, such as 1.33, whose schemas the objects are validated against."""
         self.memory = MemoryCluster(version=version, config_maps=config_maps, namespaces=namespaces)
         self._root = root
 
     @property
     def releases(self) -> list[Release]:
-        """The installed releases, in the order of their installation."""
+        """The installed releases, in order of installation."""
         return self.memory.releases()
 
     def create(self, type_: str, inputs: Mapping[str, Json]) -> State:
@@ -442,7 +442,7 @@ class Kubernetes(_Charted):
 
 
 class MemoryClusters:
-    """Any number of clusters by id, for whoever keeps them in a process of its own; can be pickled."""
+    """Any number of clusters by id, for keeping them in a separate process; can be pickled."""
 
     def __init__(self) -> None:
         self._clusters: dict[str, MemoryCluster] = {}
@@ -457,14 +457,13 @@ class MemoryClusters:
         self._lock = threading.Lock()
 
     def handle(self, payload: Mapping[str, Json]) -> dict[str, Json]:
-        """One request of a `RemoteCluster`, answered.
+        """Answer a request of a `RemoteCluster`.
 
-        It names a `cluster` (made on first use, with the `version`, the `configMaps` and the `namespaces` of
-        the request) and an `operation`: create, plan, read, update or delete of `type`, `state` and `inputs`
-        (of a release also `rendered`), answered with `state`; seed; objects, answered with `objects` and
-        `releases`; edit,
-        which merges `object` into what is there, as `manager`; or unready, which names the `releases` that
-        never get ready from now on, as `namespace/name`.
+        It names a `cluster` (created on first use, with the request's `version`, `configMaps` and
+        `namespaces`) and an `operation`: create, plan, read, update or delete, with `type`, `state` and
+        `inputs` (for a release also `rendered`), answered with `state`; seed; objects, answered with
+        `objects` and `releases`; edit, which merges `object` into what exists, as `manager`; or unready,
+        which names the `releases`, as `namespace/name`, that never become ready from now on.
         A refusal is answered with `error`.
         """
         with self._lock:
@@ -479,9 +478,9 @@ class MemoryClusters:
 
 
 class RemoteCluster(_Charted):
-    """A cluster of a `MemoryClusters` in another process, for charts below `root`.
+    """A cluster in the `MemoryClusters` of another process, for charts in `root`.
 
-    `call` carries a payload there and the answer back.
+    `call` sends a payload there and returns the answer.
     """
 
     def __init__(  # noqa: PLR0913
@@ -528,7 +527,7 @@ class RemoteCluster(_Charted):
         return planned(type_, state, prepare(type_, inputs, self._root), ask)
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """As `Cluster.difference`; asks nobody."""
+        """As `Cluster.difference`; computed here."""
         given = prepare(type_, inputs, self._root)
         return tables.difference(type_, state, given, config_maps_mutable=self._mutable)
 
@@ -552,7 +551,7 @@ class RemoteCluster(_Charted):
 
 
 def prepare(type_: str, inputs: Mapping[str, Json], root: Path) -> dict[str, Json]:
-    """Inputs with what the provider's Check fills in; raises NoHandlerError for one that isn't known."""
+    """Inputs with what the provider's Check fills in; raises NoHandlerError for an unknown one."""
     tables.check(type_, inputs)
     if type_ == RELEASE:
         return helm.complete(inputs, root / text(inputs, "chart"))
@@ -566,7 +565,7 @@ def planned(
     inputs: Mapping[str, Json],
     dry_run: Callable[[str, State | None, Mapping[str, Json]], State],
 ) -> dict[str, Json]:
-    """The outputs in a preview: of an object the API server's, where all inputs are known.
+    """The outputs in a preview: for an object the API server's, if all inputs are known.
 
     Source: pulumi-kubernetes, provider/pkg/provider/provider.go and helm_release.go (Create, Update).
     """
@@ -580,7 +579,7 @@ def planned(
     except KubernetesError:
         if state is not None:
             raise
-        return dict(inputs)  # the namespace may be yet to come, or a replacement's name be taken
+        return dict(inputs)  # the namespace may not exist yet, or a replacement's name may be taken
 
 
 def rendered(
@@ -605,7 +604,7 @@ def _manager(state: State, inputs: Mapping[str, Json]) -> str:
 
 
 def fresh_manager() -> str:
-    """A name to apply fields under; the provider, too, makes one for each object."""
+    """A new field manager's name; the provider also makes one for each object."""
     return f"pulumi-kubernetes-{uuid.uuid4().hex[:8]}"
 
 
@@ -622,7 +621,7 @@ def _release_state(
     *,
     inputs: Mapping[str, Json] | None = None,
 ) -> State:
-    """A release's state from its last revision; without `inputs` it is read, and keeps those it had."""
+    """A release's state from its last revision; without `inputs`, it keeps those it had, as in a read."""
     namespace, name = key
     status: dict[str, Json] = {
         "name": name,
@@ -644,7 +643,7 @@ def _release_state(
     )
 
 
-# Fields of an object, by path. A list counts as a whole: what we apply ourselves has none.
+# Fields of an object, by path. A list counts as a whole: what we apply has none.
 
 
 def _fields(content: Mapping[str, Json], path: Path_ = ()) -> Iterator[tuple[Path_, Json]]:
@@ -678,7 +677,7 @@ def _set(content: dict[str, Json], path: Path_, value: Json) -> None:
 
 
 def _remove(content: dict[str, Json], path: Path_) -> None:
-    """A field, and what held nothing else."""
+    """Remove a field, and parents that become empty."""
     step, *rest = path
     if rest and isinstance(inner := content.get(step), dict):
         _remove(inner, tuple(rest))
@@ -707,7 +706,7 @@ def _skeleton(key: ObjectKey) -> dict[str, Json]:
 
 
 def _namespace(name: str) -> _Object:
-    """With what the API server adds to each."""
+    """A namespace, with what the API server adds to each."""
     made = _Object(_skeleton(ObjectKey("Namespace", "", name)))
     made.content["metadata"] = {"name": name, "labels": {"kubernetes.io/metadata.name": name}}
     made.content |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
@@ -732,7 +731,7 @@ def _managed(there: _Object, owner: str) -> dict[str, Json]:
 
 
 def _awaited(inputs: Mapping[str, Json], key: tuple[str, str], revision: _Revision, told: str) -> State:
-    """A release that was installed or upgraded; raises PartialError if it never got ready.
+    """The state of a release that was installed or upgraded; raises PartialError if it never got ready.
 
     Source: pulumi-kubernetes, provider/pkg/provider/helm_release.go (Create, Update, releaseFailedError).
     """
@@ -751,7 +750,7 @@ def _place(manifest: Manifest, namespace: str) -> ObjectKey:
     return ObjectKey(manifest.kind, where, manifest.name)
 
 
-# What crosses the wire.
+# The wire format.
 
 
 def _cluster(payload: Mapping[str, Json]) -> MemoryCluster:
@@ -783,7 +782,7 @@ def _answer(cluster: MemoryCluster, payload: Mapping[str, Json]) -> dict[str, Js
         case "unready":
             cluster.unready = set(texts(payload, "releases"))
         case "seed":
-            pass  # the cluster has been made
+            pass  # the cluster has been created
         case "objects":
             releases: list[Json] = [{"name": r.name, "namespace": r.namespace} for r in cluster.releases()]
             return {"objects": [*cluster.objects()], "releases": releases}

@@ -1,8 +1,8 @@
-"""What both kinds of cluster speak of: the types, refusals, rendered objects and installed releases.
+"""Types shared by both kinds of cluster: resource types, refusals, rendered objects and installed releases.
 
 KubernetesError      the API server, or Helm, refused
-├── InputError       the provider did, before it asked them
-└── PartialError     it was made, or changed, but isn't ready
+├── InputError       the provider refused, before asking them
+└── PartialError     the resource was created or changed, but isn't ready
 """
 
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ CONFIG_MAP_PATCH = "kubernetes:core/v1:ConfigMapPatch"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 KINDS: Mapping[str, str] = {NAMESPACE: "Namespace", CONFIG_MAP: "ConfigMap", CONFIG_MAP_PATCH: "ConfigMap"}
-"""The kind of object behind each type but the release."""
+"""The kind of object behind each type except the release."""
 
 API_VERSION = "__initialApiVersion"
 """The output in which the provider keeps the object's first apiVersion."""
 INPUTS = "__inputs"
-"""The output in which the provider keeps what the program last asked for."""
+"""The output in which the provider keeps the program's last inputs."""
 FIELD_MANAGER = "__fieldManager"
-"""The output in which the provider keeps under which name it applies the object."""
+"""The output in which the provider keeps the name under which it applies the object."""
 
 NAME_IN_USE = "cannot re-use a name that is still in use"
 
@@ -36,12 +36,12 @@ class KubernetesError(Exception):
     def __init__(self, message: str, *, is_surroundings: bool = False, framed: str = "") -> None:
         super().__init__(message)
         self.is_surroundings = is_surroundings
-        """Because of what was there before, not because of what was asked."""
+        """Whether it is because of what existed before, not because of the request."""
         self.framed = framed
-        """The provider's sentence around the message; {urn} in it stands for the resource's."""
+        """The provider's sentence before the message; {urn} in it stands for the resource's URN."""
 
     def told_of(self, urn: str) -> str:
-        """The message as the provider has it."""
+        """The message as the provider words it."""
         return self.framed.format(urn=urn) + str(self)
 
 
@@ -54,7 +54,7 @@ class InputError(KubernetesError):
 
 
 class PartialError(KubernetesError):
-    """It was created or changed, but didn't become ready: the next update has to repair it."""
+    """It was created or changed, but didn't become ready: the next update must repair it."""
 
     def __init__(
         self, message: str, *, state: State, reasons: tuple[str, ...] = (), is_surroundings: bool = False
@@ -63,20 +63,20 @@ class PartialError(KubernetesError):
         self.state = state
         """The resource as it is."""
         self.reasons = reasons or (message,)
-        """What the engine keeps as the resource's initialisation errors."""
+        """What the engine records as the resource's initialization errors."""
 
 
 class Cluster(Provider, Protocol):
-    """One cluster, as Pulumi's Kubernetes provider leads the life of resources on it.
+    """One cluster, on which resources are managed as by Pulumi's Kubernetes provider.
 
     Every method raises KubernetesError for what the API server or Helm refuses. `create` and `update` wait
-    until the resource is ready, and raise PartialError if it doesn't become so; `delete` until it is gone.
+    until the resource is ready, and raise PartialError if it never is; `delete` waits until it is gone.
     """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One object of a release, and the template that it came from."""
+    """One object of a release, and the template that rendered it."""
 
     template: str
     content: Mapping[str, Json]
@@ -105,7 +105,7 @@ class Release:
 
 @dataclass(frozen=True)
 class ObjectKey:
-    """Which object: its kind, its namespace (empty for what has none) and its name."""
+    """Identifies an object: its kind, namespace (empty if it has none) and name."""
 
     kind: str
     namespace: str
@@ -113,19 +113,19 @@ class ObjectKey:
 
     @property
     def id(self) -> str:
-        """Pulumi's id of it: `namespace/name`, or the name alone."""
+        """Its id in Pulumi: `namespace/name`, or the name alone."""
         return f"{self.namespace}/{self.name}".removeprefix("/")
 
     @property
     def resource(self) -> str:
-        """Its kind as the API server's messages have it, such as configmaps."""
+        """Its kind in the API server's messages, such as configmaps."""
         return f"{self.kind.lower()}s"
 
 
 def object_key(type_: str, values: Mapping[str, Json]) -> ObjectKey:
-    """The object that inputs or outputs of a type other than the release speak of.
+    """The object in the inputs or outputs of a type other than the release.
 
-    Raises KubernetesError if they give no name.
+    Raises KubernetesError if they have no name.
     """
     metadata = record(values, "metadata")
     kind, name = KINDS[type_], text(metadata, "name")
@@ -136,7 +136,7 @@ def object_key(type_: str, values: Mapping[str, Json]) -> ObjectKey:
 
 
 def key_of_state(type_: str, state: State) -> ObjectKey:
-    """The object that a state speaks of: by its outputs, or on an import by its id."""
+    """The object in a state: by its outputs, or on an import by its id."""
     if record(state.outputs, "metadata"):
         return object_key(type_, state.outputs)
     namespace, _, name = state.id.rpartition("/")
@@ -153,7 +153,7 @@ def release_key(state: State) -> tuple[str, str]:
 
 
 def last_inputs(outputs: Mapping[str, Json]) -> dict[str, Json]:
-    """What the program asked for when the outputs were made; empty on an import."""
+    """The program's inputs when the outputs were made; empty on an import."""
     return record(outputs, INPUTS)
 
 
@@ -165,7 +165,7 @@ _CONFLICT_HELP = (
 
 
 def conflict(manager: str, cause: str) -> KubernetesError:
-    """Server-side apply met another manager's value of a field; `cause` is the API server's text."""
+    """The error of a server-side apply that conflicts with another manager; `cause` is the server's text."""
     return KubernetesError(
         f"Server-Side Apply field conflict detected. See {_CONFLICT_HELP} for troubleshooting help.\n"
         f'The resource managed by field manager "{manager}" had an apply conflict: {cause}',

@@ -1,6 +1,6 @@
-"""Objects judged by Kubernetes' own JSON schemas of a cluster's version.
+"""Validates objects against Kubernetes' own JSON schemas for a cluster's version.
 
-Kinds that come from a CustomResourceDefinition (SecretProviderClass, PodMonitor) have none there.
+Kinds defined by a CustomResourceDefinition (SecretProviderClass, PodMonitor) have no schema.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CUSTOM_KINDS = frozenset({"PodMonitor", "PrometheusRule", "SecretProviderClass"}
 
 
 def validate(content: Mapping[str, Json], version: str) -> None:
-    """Judge an object by Kubernetes' JSON schemas, unknown fields included; a custom kind passes.
+    """Validate an object against Kubernetes' JSON schemas, without unknown fields; custom kinds pass.
 
     Raises:
         KubernetesError: with everything that is wrong with it.
-        NoHandlerError: there are no schemas of the version.
+        NoHandlerError: there are no schemas for the version.
     """
     api_version, kind = str(content["apiVersion"]), str(content["kind"])
     if kind in CUSTOM_KINDS:
@@ -49,12 +49,12 @@ class _Validator(Protocol):
     def iter_errors(self, instance: object) -> Iterable[_SchemaError]: ...
 
 
-# kubernetes-validate carries the schemas; its own function reads their 1.4 MB of definitions for each object.
+# kubernetes-validate ships the schemas; its own function loads their 1.4 MB of definitions for each object.
 
 
 @functools.cache
 def _validator(api_version: str, kind: str, version: str) -> _Validator:
-    """The validator of one kind; its schema is named by kind, first part of the group, and version."""
+    """The validator of one kind; its schema is named after kind, first part of the group, and version."""
     from jsonschema import Draft202012Validator
 
     group, _, group_version = api_version.rpartition("/")
@@ -77,5 +77,5 @@ def _definitions(version: str) -> Registry[Any]:
 def _schemas(version: str) -> Path:
     folder = Path(str(files("kubernetes_validate"))) / "kubernetes-json-schema" / f"v{version}.0-local-strict"
     if not folder.is_dir():
-        raise NoHandlerError(f"kubernetes-validate carries no schemas of Kubernetes {version}")
+        raise NoHandlerError(f"kubernetes-validate has no schemas for Kubernetes {version}")
     return folder

@@ -1,7 +1,7 @@
-"""What a chart would install in other clusters than the emulated one, as Helm's own engine renders it there.
+"""What a chart would install in clusters other than the emulated one, rendered by Helm's own engine.
 
-A template may ask whether it upgrades, what `lookup` finds and which APIs the cluster has. Each is answered
-here in both ways.
+A template may ask whether this is an upgrade, what `lookup` finds and which APIs the cluster has. Here, each
+question is answered both ways.
 """
 
 import json
@@ -25,9 +25,9 @@ SITUATIONS: Mapping[str, tuple[bool, bool]] = {
     FULL: (False, True),
     f"{UPGRADE} {FULL}": (True, True),
 }
-"""By name: whether the release is there already, and whether the cluster is full.
+"""By name: whether the release already exists, and whether the cluster is full.
 
-In a full one `lookup` finds an object of every kind, and every API is there.
+In a full one, `lookup` finds an object of every kind, and every API exists.
 """
 _HAS_API = re.compile(r"[$.\w]*\bAPIVersions\.Has\b")
 _VERBS = ("get", "list")
@@ -37,10 +37,10 @@ _KIND = re.compile(r"\b[A-Z][A-Za-z]+\b")
 def situations(
     chart: Path, values: Mapping[str, Json], *, name: str, namespace: str
 ) -> dict[str, tuple[Manifest, ...]]:
-    """By situation, the objects. One that can't be rendered there is an object of kind `Failure`."""
+    """The objects by situation. If a situation can't be rendered, it has an object of kind `Failure`."""
     found: dict[str, tuple[Manifest, ...]] = {}
     with tempfile.TemporaryDirectory() as folder, _cluster(chart) as address:
-        # Helm's engine can be told of a cluster's objects, not of its APIs.
+        # Helm's engine can be given a cluster's objects, but not its APIs.
         full = Path(folder) / chart.name
         shutil.copytree(chart, full)
         for template in full.rglob("templates/**/*"):
@@ -63,7 +63,7 @@ def situations(
 
 
 def custom_resource_definitions(chart: Path) -> Iterator[Manifest]:
-    """What Helm installs before the templates' objects, from `crds/` of the chart and those in it."""
+    """What Helm installs before the templates' objects, from `crds/` in the chart and its subcharts."""
     for file in sorted(chart.rglob("crds/**/*")):
         if file.is_file():
             path = f"{chart.name}/{file.relative_to(chart)}"
@@ -113,7 +113,7 @@ def _kubeconfig(address: str) -> dict[str, Json]:
 
 @contextmanager
 def _cluster(chart: Path) -> Generator[str]:
-    """An API server on loopback, with one object of every kind that the chart names; yields its address."""
+    """Run an API server on loopback with one object of every kind that the chart names; yields its URL."""
     files = (file for file in chart.rglob("templates/**/*") if file.is_file())
     kinds = {kind for file in files for kind in _KIND.findall(file.read_text("utf-8", errors="replace"))}
 

@@ -1,8 +1,8 @@
 """What the Kubernetes provider does with a changed input, and what counts as a change.
 
-Its rule for every type: a field of the program's inputs that differs from the object as last read is a
-change, and so is a field that the program has stopped setting; what others have added is none. It names each
-such field, however deep.
+Its rule for all types: a field in the program's inputs that differs from the object as last read is a change,
+and so is a field that the program no longer sets; what others have added isn't. It names each such field,
+however deep.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ _METADATA = ("metadata.labels", "metadata.annotations")
 
 TABLES: Mapping[str, Table] = {
     NAMESPACE: table(_OBJECT_SOURCE, replaces=_IDENTITY, updates=(*_METADATA, "spec")),
-    # The data of a ConfigMap is replaced unless the provider has enableConfigMapMutable.
+    # New data replaces a ConfigMap unless the provider has enableConfigMapMutable.
     CONFIG_MAP: table(
         _OBJECT_SOURCE, replaces=(*_IDENTITY, "data", "binaryData"), updates=(*_METADATA, "immutable")
     ),
@@ -56,7 +56,7 @@ TABLES: Mapping[str, Table] = {
         },
     ),
 }  # fmt: skip
-"""By type: its inputs, dotted, and what changing each does."""
+"""By type, the inputs as dotted paths, and what changing each does."""
 
 NOT_REHEARSED: Mapping[str, Json] = {
     "allowNullValues": False, "dependencyUpdate": False, "devel": False, "disableCRDHooks": False,
@@ -64,9 +64,9 @@ NOT_REHEARSED: Mapping[str, Json] = {
     "lint": False, "postrender": "", "recreatePods": False, "renderSubchartNotes": False, "replace": False,
     "skipCrds": False, "verify": False, "waitForJobs": False,
 }  # fmt: skip
-"""Inputs of a release that Check fills in, and that are understood with no other value."""
+"""Inputs of a release that Check fills in, and that are supported only with these values."""
 
-# Sent by the SDK: which API an object is of, and how old providers are to read a release.
+# Sent by the SDK: an object's API, and how old providers should read a release.
 _SDK_ONLY: Mapping[str, frozenset[str]] = {
     RELEASE: frozenset({"compat"}),
     **dict.fromkeys((NAMESPACE, CONFIG_MAP, CONFIG_MAP_PATCH), frozenset({"apiVersion", "kind"})),
@@ -75,7 +75,7 @@ PATCH_FORCE = "pulumi.com/patchForce"
 
 
 class Described:
-    """What a provider says of its types, however it reaches its cluster."""
+    """What a provider says about its types, however it reaches its cluster."""
 
     def known_inputs(self, type_: str) -> frozenset[str]:
         """As `Cluster.known_inputs`."""
@@ -98,14 +98,14 @@ class Described:
 
 
 def check(type_: str, inputs: Mapping[str, Json]) -> None:
-    """Raises NoHandlerError for a type, and UnmappedInputError for an input, that isn't known here."""
+    """Raises NoHandlerError for an unknown type, and UnmappedInputError for an unknown input."""
     known = Described().known_inputs(type_)
     unknown = sorted(
         key
         for key, value in inputs.items()
         if key not in known or (key in NOT_REHEARSED and value != NOT_REHEARSED[key])
     )
-    # Unknown fields of an object are the API server's to refuse, which has the better message.
+    # Unknown fields of an object are left to the API server, whose message is better.
     if unknown and type_ == RELEASE:
         raise UnmappedInputError(f"{type_}: {', '.join(unknown)} is not rehearsed: emulator/kubernetes/")
 
@@ -121,11 +121,11 @@ def difference(
     check(type_, inputs)
     before = last_inputs(state.outputs)
     if type_ == RELEASE:
-        # What Helm has, with what the program gave up besides.
+        # Compare with what Helm has, plus what the program no longer sets.
         found, replacing = state.outputs, ["name", "namespace"]
         inputs = cast("Mapping[str, Json]", _nulled(dict(inputs)))
     else:
-        # Of the live object only what the program asked for last.
+        # Compare with the live object, reduced to the program's last inputs.
         found = before = {**_pruned(state.outputs, before), **_named(state.outputs)}
         replacing = list(_IDENTITY)
         is_mutable = config_maps_mutable and not (flag(inputs, "immutable") or flag(before, "immutable"))
@@ -144,7 +144,7 @@ def difference(
 
 
 def _nulled(value: Json) -> Json:
-    """What isn't known yet as null, which the provider then takes for a deletion."""
+    """The value with unknowns as null, which the provider then treats as a deletion."""
     match value:
         case dict():
             return {key: _nulled(inner) for key, inner in value.items()}
@@ -155,14 +155,14 @@ def _nulled(value: Json) -> Json:
 
 
 def _named(live: Mapping[str, Json]) -> dict[str, Json]:
-    """What identifies an object is compared whoever set it."""
+    """What identifies an object, which is compared whoever set it."""
     return {key: live[key] for key in ("apiVersion", "kind") if key in live}
 
 
 def _changes(
     path: Path_, found: Mapping[str, Json], wanted: Mapping[str, Json], before: Mapping[str, Json]
 ) -> Iterator[tuple[str, Kind]]:
-    """The fields that differ, each as deep as both sides have it: new, other, and given up."""
+    """The fields that differ, each as deep as both sides go: added, changed, and no longer set."""
     for key, value in wanted.items():
         here = (*path, key)
         if value is None:
@@ -189,7 +189,7 @@ def _change(path: Path_, found: Json, wanted: Json, before: Json) -> Iterator[tu
 
 
 def written(path: Path_) -> str:
-    """A path as the engine reads it, such as metadata.labels["app.kubernetes.io/name"]."""
+    """A path in the engine's notation, such as metadata.labels["app.kubernetes.io/name"]."""
     said = ""
     for step in path:
         if isinstance(step, int):
@@ -207,18 +207,18 @@ def _is_at_or_below(path: str, parent: str) -> bool:
 
 
 def deletes_first(type_: str, state: State, inputs: Mapping[str, Json]) -> bool:
-    """Whether a replacement deletes the old object before it makes the new one.
+    """Whether a replacement deletes the old object before it creates the new one.
 
-    The provider does so where both would have one name; of a release it leaves that to the program.
+    The provider does so if both would have the same name; for a release it leaves that to the program.
     Source: pulumi-kubernetes, provider/pkg/provider/provider.go, Diff.
     """
     return type_ != RELEASE and all(dig(state.outputs, key) == dig(inputs, key) for key in _IDENTITY)
 
 
 def live_inputs(type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """The inputs that a refresh keeps: of an object, those of the program with the values found.
+    """The inputs that a refresh keeps: for an object, the program's, with the values found.
 
-    Of a release it keeps them as they were, and on an import (no inputs) it takes all that was found.
+    For a release it keeps them unchanged, and on an import (no inputs) it takes everything that was found.
     """
     if type_ == RELEASE:
         return dict(inputs) or record(state.outputs, INPUTS)
@@ -242,12 +242,12 @@ def field_manager(outputs: Mapping[str, Json], inputs: Mapping[str, Json]) -> st
 
 
 def is_forced(inputs: Mapping[str, Json]) -> bool:
-    """Whether the object says that its fields are to be taken from other managers."""
+    """Whether the object says that its fields should be taken from other managers."""
     return text(record(record(inputs, "metadata"), "annotations"), PATCH_FORCE) == "true"
 
 
 def _pruned(found: Mapping[str, Json], inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """Of what was found only what the inputs set."""
+    """What was found, reduced to what the inputs set."""
     kept: dict[str, Json] = {}
     for key, value in inputs.items():
         if key in found:

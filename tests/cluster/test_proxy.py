@@ -242,7 +242,7 @@ def test_the_nth_calls_fail_and_the_others_do_not(proxy: ApiProxy, through: Api)
     ("fault", "problem"),
     [
         ({"effect": "kill"}, "needs a pid"),
-        ({"effect": "gone", "pid": 1}, "no other effect takes one"),
+        ({"effect": "gone", "pid": 1}, "no other effect accepts one"),
         ({"effect": "gone", "nth": 0}, "count from 1"),
         ({"effect": "gone", "path": "("}, "unterminated subpattern"),
     ],

@@ -79,7 +79,7 @@ def test_a_world_is_built_once(aws: Emulation) -> None:
 
 
 def test_another_world_in_the_same_place_is_refused(aws: Emulation) -> None:
-    with pytest.raises(EmulationError, match="holds another world in us-east-1 already"):
+    with pytest.raises(EmulationError, match="already has another world in us-east-1"):
         aws.build(account=ACCOUNT, region=REGION, world=default_world("regional-abc", REGION))
 
     with pytest.raises(AwsError, match="ResourceNotFoundException"):
@@ -269,7 +269,7 @@ def test_an_unknown_region_is_answered_with_a_close_one(aws: Emulation) -> None:
     ("method", "path", "body", "status", "problem"),
     [
         ("GET", "/_rehearsal/nothing", None, 404, "there are authenticate, calls, faults"),
-        ("DELETE", "/_rehearsal/faults", None, 405, "faults takes GET, PUT"),
+        ("DELETE", "/_rehearsal/faults", None, 405, "faults supports GET, PUT"),
         ("POST", "/_rehearsal/worlds", b"{", 400, "isn't JSON"),
         ("POST", "/_rehearsal/worlds", b"[]", 400, "must be a JSON object"),
         ("PUT", "/_rehearsal/latencies", b'{"rds:CreateDBInstance": "slow"}', 400, "latencies are seconds"),
@@ -358,7 +358,7 @@ def test_a_token_for_another_cluster_is_refused(aws: Emulation, token: str) -> N
 
     assert status["authenticated"] is False
     assert "user" not in status
-    assert "another cluster than regional-abc" in text(status, "error")
+    assert "a cluster other than regional-abc" in text(status, "error")
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_a_token_for_another_cluster_is_refused(aws: Emulation, token: str) -> N
         ("EMULATED", "AKIAIOSFODNN7EXAMPLE", "the key AKIAIOSFODNN7EXAMPLE, which"),
         ("x-k8s-aws-id", "x-other", "doesn't sign the header x-k8s-aws-id"),
         ("http://127.0.0.1", "https://sts.us-east-1.amazonaws.com", "not for the emulated STS"),
-        ("Version=", "Note=1&Version=", "parameters that a presigned GetCallerIdentity hasn't"),
+        ("Version=", "Note=1&Version=", "parameters that a presigned GetCallerIdentity lacks"),
         ("sts%2Faws4_request", "iam%2Faws4_request", "isn't signed for STS"),
     ],
 )

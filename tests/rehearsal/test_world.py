@@ -138,7 +138,7 @@ def test_the_default_world_refuses_what_aws_cannot_have_issued() -> None:
         ),
         (
             {"account": "12345"},
-            'account: "12345" is not of the right form; for example account: "123456789012"',
+            'account: "12345" has the wrong form; for example account: "123456789012"',
         ),
         (
             {"clusters": {"name": "x"}},
@@ -146,8 +146,8 @@ def test_the_default_world_refuses_what_aws_cannot_have_issued() -> None:
         ),
         ({"clusters": ["x"]}, 'clusters[0]: must be a mapping, not "x"; for example clusters: [{name'),
         ({"clusters": [{"name": "x"}]}, "clusters[0].region: is required; for example region: us-east-1"),
-        (cluster(name=""), 'clusters[0].name: "" is not of the right form; for example name: regional-xyz'),
-        (cluster(name="-x"), 'clusters[0].name: "-x" is not of the right form'),
+        (cluster(name=""), 'clusters[0].name: "" has the wrong form; for example name: regional-xyz'),
+        (cluster(name="-x"), 'clusters[0].name: "-x" has the wrong form'),
         (cluster(name="x" * 101), "clusters[0].name: "),
         (
             cluster(region="us-eats-1"),
@@ -181,11 +181,11 @@ def test_the_default_world_refuses_what_aws_cannot_have_issued() -> None:
         ),
         (
             {"vpcs": [{"id": "vpc-1"}]},
-            'vpcs[0].id: "vpc-1" is not of the right form; for example id: vpc-0123',
+            'vpcs[0].id: "vpc-1" has the wrong form; for example id: vpc-0123',
         ),
         (
             {"vpcs": [{"id": "vpc-11111111", "cidr": "10.0.0.0/8"}]},
-            'vpcs[0].cidr: "10.0.0.0/8" is not of the right',
+            'vpcs[0].cidr: "10.0.0.0/8" has the wrong',
         ),
         ({"subnets": [{"id": "sg-11111111"}]}, "subnets[0].id: "),
         ({"securityGroups": [{"name": "x"}]}, "securityGroups[0].id: is required; for example id: sg-0123"),

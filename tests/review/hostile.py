@@ -358,7 +358,9 @@ def _words(chance: random.Random) -> Hostile:
         ("CHANGELOG.md", "# ", "# About "),
         (".ci/run", "set -euo", f"# Note {chance.randrange(99)}.\nset -euo"),
     ))  # fmt: skip
-    effect = Effect.DEPLOYED if "templates" in file else Effect.NOTHING  # the release has a digest of its files
+    effect = (
+        Effect.DEPLOYED if "templates" in file else Effect.NOTHING
+    )  # the release has a digest of its files
     return Hostile(rule="words", verdict="safe", effect=effect, edits=((file, old, new),))
 
 
