@@ -18,7 +18,7 @@ from emulator.aws.tags import tag_changes, tags_of
 from emulator.lifecycle import State, table
 
 _GONE = "ResourceNotFoundException"
-# CloudWatch Logs API reference, CreateLogGroup and PutRetentionPolicy; 0 keeps the events for ever.
+# CloudWatch Logs API reference, CreateLogGroup and PutRetentionPolicy; 0 keeps events for ever.
 _NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 _DAYS = frozenset(
     {0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731}
@@ -40,7 +40,7 @@ class LogGroup(ResourceHandler):
     )
 
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """CreateLogGroup, then PutRetentionPolicy if days are given."""
+        """CreateLogGroup, then PutRetentionPolicy if `retentionInDays` is set."""
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         self._check(cloud, given)
         cloud.call("logs", "CreateLogGroup", api_parameters(given, {"name": "logGroupName", "tags": "tags"}))
@@ -48,7 +48,7 @@ class LogGroup(ResourceHandler):
         return reread(self, cloud, State(text(given, "name"), merged(given, tag_outputs(given))), given)
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """DescribeLogGroups by the name as a prefix, and ListTagsForResource."""
+        """DescribeLogGroups with the name as a prefix, and ListTagsForResource."""
         answer = cloud.call("logs", "DescribeLogGroups", {"logGroupNamePrefix": state.id})
         groups = records(answer, "logGroups")
         found = next((each for each in groups if text(each, "logGroupName") == state.id), None)
@@ -82,7 +82,7 @@ class LogGroup(ResourceHandler):
         return reread(self, cloud, state, given)
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """DeleteLogGroup; nothing at all with skipDestroy."""
+        """DeleteLogGroup; nothing with skipDestroy."""
         if not flag(state.outputs, "skipDestroy"):
             unless_gone(lambda: cloud.call("logs", "DeleteLogGroup", {"logGroupName": state.id}), _GONE)
 

@@ -23,15 +23,15 @@ from emulator.aws.retry import has_code, retrying
 from emulator.aws.tags import tag_changes, tags_in
 from emulator.lifecycle import Difference, State, table
 
-# EC2 API reference, CreateSecurityGroup and IpRange: what a description may hold in a VPC.
+# EC2 API reference, CreateSecurityGroup and IpRange: the allowed characters of a description in a VPC.
 _DESCRIPTION = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
 _NO_GROUP, _NO_RULE = "InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound"
 
-# Of a rule that there isn't.
+# The errors for a rule that doesn't exist.
 _NO_PERMISSION = ("InvalidPermission.NotFound", "InvalidParameterValue")
 
-# What AWS gives every new group; the provider takes both away again, so that a program says what may leave.
+# AWS adds these to every new group; the provider removes both, so that the program decides what may go out.
 _ALLOW_ALL: tuple[dict[str, Json], ...] = (
     {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
     {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
@@ -39,7 +39,7 @@ _ALLOW_ALL: tuple[dict[str, Json], ...] = (
 
 
 class SecurityGroup(ResourceHandler):
-    """A security group without rules; rules are resources of their own."""
+    """A security group without rules; rules are separate resources."""
 
     type = "aws:ec2/securityGroup:SecurityGroup"
     table = table(
@@ -52,7 +52,7 @@ class SecurityGroup(ResourceHandler):
     )
 
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """CreateSecurityGroup, then RevokeSecurityGroupEgress of the rules that AWS adds by itself."""
+        """CreateSecurityGroup, then RevokeSecurityGroupEgress for the rules that AWS adds by itself."""
         given = self._given(cloud, inputs)
         description = text(given, "description", MANAGED_BY)
         _check_description(cloud, "CreateSecurityGroup", description)
@@ -72,12 +72,12 @@ class SecurityGroup(ResourceHandler):
                 rules: dict[str, Json] = {"GroupId": group_id, "IpPermissions": [permission]}
                 # A VPC without IPv6 has no second rule to revoke.
                 unless_gone(partial(cloud.call, "ec2", "RevokeSecurityGroupEgress", rules), *_NO_PERMISSION)
-            # A new group may not be visible for a moment.
+            # A new group may not be visible at first.
             describe = partial(describe_security_group, cloud, group_id)
             return self._state(cloud, given, retrying(cloud, describe, while_=has_code(_NO_GROUP)))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """DescribeSecurityGroups, with all rules, whoever made them."""
+        """DescribeSecurityGroups, with all rules, whoever created them."""
         found = unless_gone(lambda: describe_security_group(cloud, state.id), _NO_GROUP)
         return self._state(cloud, state.outputs, found) if found else None
 
@@ -88,7 +88,7 @@ class SecurityGroup(ResourceHandler):
         return self._state(cloud, given, describe_security_group(cloud, state.id))
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """DeleteSecurityGroup, again while something uses the group; first its rules, if it is told to."""
+        """DeleteSecurityGroup, repeated while something uses the group; first its rules, if configured."""
         if flag(state.outputs, "revokeRulesOnDelete"):
             _revoke_rules(cloud, state.id)
         in_use = has_code("DependencyViolation", "InvalidGroup.InUse")
@@ -135,7 +135,7 @@ def _inline_rules(group_id: str, permissions: list[dict[str, Json]]) -> list[Jso
         ("UserIdGroupPairs", "GroupId", "securityGroups"),
     )
     for permission in permissions:
-        # The provider shows no ports as 0.
+        # The provider shows missing ports as 0.
         ports = (max(number(permission, "FromPort"), 0), max(number(permission, "ToPort"), 0))
         for part, name, key in sources:
             for source in records(permission, part):
@@ -158,7 +158,7 @@ def _inline_rules(group_id: str, permissions: list[dict[str, Json]]) -> list[Jso
 
 
 def _delete_group(cloud: Cloud, group_id: str) -> None:
-    """DeleteSecurityGroup, refused as AWS does and moto doesn't: to a member or by another group's rule."""
+    """DeleteSecurityGroup, refused, as by AWS but not moto, if a member or another group's rule uses it."""
     query: dict[str, Json] = {"Filters": [{"Name": "ip-permission.group-id", "Values": [group_id]}]}
     referring = {
         text(group, "GroupId")
@@ -177,7 +177,7 @@ def _delete_group(cloud: Cloud, group_id: str) -> None:
 
 
 def _revoke_rules(cloud: Cloud, group_id: str) -> None:
-    """Revokes a group's own rules, and other groups' rules that name it, which would keep it alive."""
+    """Revoke a group's own rules, and other groups' rules that refer to it, which would keep it alive."""
     rules = records(cloud.call("ec2", "DescribeSecurityGroupRules", {}), "SecurityGroupRules")
     for rule in rules:
         owner, source = text(rule, "GroupId"), text(record(rule, "ReferencedGroupInfo"), "GroupId")
@@ -228,7 +228,7 @@ class SecurityGroupIngressRule(ResourceHandler):
             "ec2", "AuthorizeSecurityGroupIngress", parameters | _tagged(given, "security-group-rule")
         )
         rule_id = text(records(answer, "SecurityGroupRules")[0], "SecurityGroupRuleId")
-        # The provider doesn't read a new rule, so it can't miss one that isn't visible yet.
+        # The provider doesn't read a new rule back, so visibility doesn't matter to it.
         existing = partial(self._existing, cloud, State(rule_id, given))
         with completing(State(rule_id, merged(given, tag_outputs(given), {"securityGroupRuleId": rule_id}))):
             return retrying(cloud, existing, while_=has_code(_NO_RULE))
@@ -250,7 +250,7 @@ class SecurityGroupIngressRule(ResourceHandler):
         }
         for key, name in {"fromPort": "FromPort", "toPort": "ToPort"}.items():
             port = number(found, name, -1)
-            if port != -1 or key in state.outputs:  # -1 stands for none
+            if port != -1 or key in state.outputs:  # -1 means no port
                 outputs[key] = port
         sources = merged(found, {"ReferencedGroupId": text(record(found, "ReferencedGroupInfo"), "GroupId")})
         for key, name in {"description": "Description", **_SOURCES}.items():
@@ -293,7 +293,7 @@ class SecurityGroupIngressRule(ResourceHandler):
         return key == "ipProtocol" and _PROTOCOL_NUMBERS.get(protocol, protocol) == found
 
     def difference(self, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """A rule keeps the kind of its source; another kind replaces it (ModifyPlan in the source file)."""
+        """A different kind of source replaces the rule (ModifyPlan in the source file)."""
         changed = super().difference(state, inputs)
         kinds = [{key for key in _SOURCES if values.get(key)} for values in (state.outputs, inputs)]
         if kinds[0] == kinds[1]:
@@ -330,7 +330,7 @@ class SecurityGroupIngressRule(ResourceHandler):
         if referenced:
             source = describe_security_group(cloud, referenced, operation)
             own = describe_security_group(cloud, text(given, "securityGroupId"), operation)
-            # A group of another VPC can be named only over a peering connection, which the world hasn't got.
+            # Another VPC's group can be referenced only over a peering connection, which the world lacks.
             if source["VpcId"] != own["VpcId"]:
                 raise cloud.refuse(
                     "ec2",
@@ -347,7 +347,7 @@ class GetSubnets:
     token = "aws:ec2/getSubnets:getSubnets"  # noqa: S105
 
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
-        """DescribeSubnets; finding none is no error."""
+        """DescribeSubnets; finding none isn't an error."""
         given = read_inputs(self.token, cloud, args, ("filters", "tags"))
         found = records(cloud.call("ec2", "DescribeSubnets", filters_of(given)), "Subnets")
         return {
@@ -396,7 +396,7 @@ class GetSubnet:
         dns = record(subnet, "PrivateDnsNameOptionsOnLaunch")
         return {
             "id": subnet_id,
-            "arn": cloud.arn("ec2", f"subnet/{subnet_id}"),  # moto's is always of partition aws
+            "arn": cloud.arn("ec2", f"subnet/{subnet_id}"),  # moto's is always in partition aws
             "assignIpv6AddressOnCreation": flag(subnet, "AssignIpv6AddressOnCreation"),
             "availabilityZone": text(subnet, "AvailabilityZone"),
             "availabilityZoneId": text(subnet, "AvailabilityZoneId"),
@@ -429,7 +429,7 @@ class GetRouteTables:
     token = "aws:ec2/getRouteTables:getRouteTables"  # noqa: S105
 
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
-        """DescribeRouteTables; finding none is no error."""
+        """DescribeRouteTables; finding none isn't an error."""
         given = read_inputs(self.token, cloud, args, ("filters", "tags", "vpcId"))
         query = filters_of(given, api_parameters(given, {"vpcId": "vpc-id"}))
         found = records(cloud.call("ec2", "DescribeRouteTables", query), "RouteTables")
@@ -493,7 +493,7 @@ class GetRouteTable:
         }
 
 
-# Of a route, as the provider and AWS call it.
+# A route's fields, as the provider and AWS name them.
 _ROUTE: Mapping[str, str] = {
     "carrierGatewayId": "CarrierGatewayId",
     "cidrBlock": "DestinationCidrBlock",
@@ -519,7 +519,7 @@ class GetSecurityGroups:
     token = "aws:ec2/getSecurityGroups:getSecurityGroups"  # noqa: S105
 
     def call(self, cloud: Cloud, args: Mapping[str, Json]) -> dict[str, Json]:
-        """DescribeSecurityGroups; finding none is no error."""
+        """DescribeSecurityGroups; finding none isn't an error."""
         given = read_inputs(self.token, cloud, args, ("filters", "tags"))
         found = records(cloud.call("ec2", "DescribeSecurityGroups", filters_of(given)), "SecurityGroups")
         ids = [text(group, "GroupId") for group in found]
@@ -537,7 +537,7 @@ class GetSecurityGroups:
 def describe_security_group(
     cloud: Cloud, group_id: str, operation: str = "DescribeSecurityGroups"
 ) -> dict[str, Json]:
-    """The one group of that id; raises AwsError (InvalidGroup.NotFound) under the name of `operation`."""
+    """The group with this id; raises AwsError (InvalidGroup.NotFound) in the name of `operation`."""
     try:
         answer = cloud.call("ec2", "DescribeSecurityGroups", {"GroupIds": [group_id]})
     except AwsError as error:
@@ -584,7 +584,7 @@ def _check_description(cloud: Cloud, operation: str, description: str) -> None:
 
 
 def _check_group_name(cloud: Cloud, name: str) -> None:
-    """Names look like descriptions and don't start like an id.
+    """Names have the form of descriptions, and don't start like an id.
 
     Source: EC2 API reference, CreateSecurityGroup.
     """

@@ -34,11 +34,11 @@ class PodIdentityAssociationHandler(ResourceHandler):
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
         """CreatePodIdentityAssociation.
 
-        Repeated while IAM hasn't told EKS of a new role yet, and while the association that this one replaces
+        Repeated while a new role isn't visible to EKS yet, and while the association that this one replaces
         is still being deleted.
         """
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
-        # The SDK fills the token in by itself; it is the same in each attempt.
+        # The SDK would fill in the token; it is the same in each attempt.
         parameters: dict[str, Json] = {**given, "clientRequestToken": fresh_id()}
         made = retrying(
             cloud,
@@ -69,7 +69,7 @@ class PodIdentityAssociationHandler(ResourceHandler):
                 "clientRequestToken": fresh_id(),
                 "roleArn": given.get("roleArn"),
                 "disableSessionTags": flag(given, "disableSessionTags"),
-                # Empty takes the target role away.
+                # Empty removes the target role.
                 **({"targetRoleArn": text(given, "targetRoleArn")} if "targetRoleArn" in changed else {}),
             }
             retrying(

@@ -43,7 +43,7 @@ _GONE = "NoSuchEntity"
 
 
 class Role(ResourceHandler):
-    """A role and who may assume it."""
+    """A role, and who may assume it."""
 
     type = "aws:iam/role:Role"
     table = table(
@@ -87,7 +87,7 @@ class Role(ResourceHandler):
         return state
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """GetRole; then its inline and attached policies, which the provider shows on the role too."""
+        """GetRole, then its inline and attached policies, which the provider also shows on the role."""
         found = unless_gone(lambda: cloud.call("iam", "GetRole", {"RoleName": state.id}), _GONE)
         if found is None:
             return None
@@ -135,10 +135,10 @@ class Role(ResourceHandler):
         return reread(self, cloud, state, given)
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """Takes it out of instance profiles, then DeleteRole, with patience while IAM says that it is in use.
+        """Remove it from instance profiles, then DeleteRole, repeated while IAM says that it is in use.
 
-        Policies that others gave the role make that fail, unless a refresh saw them or the program set
-        `forceDetachPolicies`: then they go first.
+        Policies that others added to the role make that fail, unless a refresh found them or the program sets
+        `forceDetachPolicies`: then they are removed first.
         """
         unless_gone(lambda: self._delete(cloud, state), _GONE)
 
@@ -198,7 +198,7 @@ class Role(ResourceHandler):
 
 
 class RolePolicy(ResourceHandler):
-    """An inline policy of a role: what it may do."""
+    """An inline policy of a role: what the role may do."""
 
     type = "aws:iam/rolePolicy:RolePolicy"
     table = table("internal/service/iam/role_policy.go", updates=("policy",), replaces=("name", "role"))
@@ -255,7 +255,7 @@ class RolePolicy(ResourceHandler):
 
 
 def _check_name(cloud: Cloud, operation: str, parameter: str, name: str, limit: int) -> None:
-    """moto takes names of any length. Source: IAM and STS quotas, name length limits."""
+    """moto accepts names of any length. Source: IAM and STS quotas, name length limits."""
     if len(name) > limit:
         constraint = f"Member must have length less than or equal to {limit}"
     elif name and not _NAME.fullmatch(name):
@@ -270,7 +270,7 @@ def _check_name(cloud: Cloud, operation: str, parameter: str, name: str, limit: 
 def _check_trust(cloud: Cloud, operation: str, document: str) -> None:
     """What AWS refuses in a trust policy and moto doesn't.
 
-    Source: IAM user guide, "IAM JSON policy elements: Principal"; a trust policy names who, never on what.
+    Source: IAM user guide, "IAM JSON policy elements: Principal"; a trust policy says who, never on what.
     """
     for statement in one_or_many(_document(cloud, operation, document).get("Statement")):
         if not isinstance(statement, dict) or not (

@@ -30,7 +30,7 @@ _GONE = "ResourceNotFoundException"
 
 
 class Certificate(ResourceHandler):
-    """A client certificate; AWS makes the key pair unless a signing request is given."""
+    """A client certificate; AWS generates the key pair unless a signing request is given."""
 
     type = "aws:iot/certificate:Certificate"
     table = table("internal/service/iot/certificate.go", updates=("active",), replaces=("csr",))
@@ -56,8 +56,8 @@ class Certificate(ResourceHandler):
         )
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """DescribeCertificate; AWS gives the keys out once, so they are the state's, and without one it can't
-        be imported.
+        """DescribeCertificate; AWS returns the keys only once, so they come from the state, and an import is
+        impossible.
         """
         if not state.outputs:
             message = "resource aws_iot_certificate doesn't support import: its private key can't be read"
@@ -102,7 +102,7 @@ class Certificate(ResourceHandler):
 
 
 class Policy(ResourceHandler):
-    """What a certificate's holder may do over MQTT."""
+    """What the holder of a certificate may do over MQTT."""
 
     type = "aws:iot/policy:Policy"
     table = table("internal/service/iot/policy.go", updates=("policy", "tags"), replaces=("name",))
@@ -140,7 +140,7 @@ class Policy(ResourceHandler):
         return State(state.id, merged(state.outputs, read, tags_in(tags, "tags")))
 
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
-        """CreatePolicyVersion as the default, making room where five versions exist; then the tags."""
+        """CreatePolicyVersion as the default, making room if five versions exist; then the tags."""
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         changed = difference(self.table, state.outputs, given, self.is_same).updates
         if "policy" in changed:
@@ -151,9 +151,9 @@ class Policy(ResourceHandler):
         return reread(self, cloud, state, given)
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """DeletePolicyVersion of all but the default one, then DeletePolicy.
+        """DeletePolicyVersion for all but the default one, then DeletePolicy.
 
-        Detaching takes a moment in AWS, so a conflict is met with patience.
+        Detaching takes a moment in AWS, so conflicts are retried.
         """
         versions = unless_gone(lambda: self._versions(cloud, state.id), _GONE)
         for version in versions or ():
@@ -205,8 +205,8 @@ class Policy(ResourceHandler):
 class PolicyAttachment(ResourceHandler):
     """Gives a certificate a policy's rights.
 
-    A fault of the provider's, kept: it looks only for some policy on the target, so one that was swapped for
-    another goes unnoticed.
+    A bug of the provider's, reproduced: it only checks that the target has some policy, so one that was
+    swapped for another goes unnoticed.
     """
 
     type = "aws:iot/policyAttachment:PolicyAttachment"
@@ -221,7 +221,7 @@ class PolicyAttachment(ResourceHandler):
         return State(identity, merged(given, {"region": cloud.region}))
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """ListAttachedPolicies: there as long as the target has any policy."""
+        """ListAttachedPolicies: it exists as long as the target has any policy."""
         policy, _, target = state.id.partition("|")
         answer = unless_gone(lambda: cloud.call("iot", "ListAttachedPolicies", {"target": target}), _GONE)
         if answer is None or not records(answer, "policies"):
@@ -251,7 +251,7 @@ class GetEndpoint:
         """DescribeEndpoint."""
         given = read_inputs(self.token, cloud, args, ("endpointType",))
         parameters = api_parameters(given, {"endpointType": "endpointType"})
-        # Without a type the provider sends none, and AWS takes iot:Data.
+        # Without a type the provider sends none, and AWS uses iot:Data.
         answer = cloud.call("iot", "DescribeEndpoint", {"endpointType": "iot:Data"} | parameters)
         address = text(answer, "endpointAddress")
         return {

@@ -1,8 +1,8 @@
-"""What moto lacks or gets wrong about IAM, IoT and Secrets Manager, put right in moto itself.
+"""What moto lacks or gets wrong about IAM, IoT and Secrets Manager, fixed in moto itself.
 
-So every client sees AWS's behaviour, the `aws` command too. It runs where moto's data is; only `emulator`
-imports this module. What it adds lives in moto's own objects and is saved with them. Each function names the
-difference; sources are the services' API references.
+So every client sees AWS's behaviour, including the `aws` command. It runs where moto's data is; only
+`emulator` imports this module. What it adds lives in moto's own objects and is saved with them. Each function
+names the difference; the sources are the services' API references.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def install() -> None:
-    """Mends moto, for the rest of the process's life; again is harmless."""
+    """Patch moto, for the rest of the process's life; may be called again."""
     if hasattr(IoTResponse, "tag_resource"):
         return
     _tag_iot_policies()
@@ -34,7 +34,7 @@ def install() -> None:
 
 
 def _tag_iot_policies() -> None:
-    """moto drops the tags of IoT policies, and has none of the three calls."""
+    """moto drops the tags of IoT policies, and lacks all three calls."""
     create_policy = IoTResponse.create_policy
 
     def create(response: IoTResponse) -> ActionResult:
@@ -80,13 +80,13 @@ def _pairs(tags: object) -> dict[str, str]:
 
 
 def _param(response: "BaseResponse", name: str) -> object:
-    # moto's reader of parameters, untyped and marked private, is what all of its own calls use.
+    # moto's parameter reader, untyped and marked private, is what all of its own calls use.
     read = cast("Callable[[str], object]", getattr(response, "_get_param"))  # noqa: B009
     return read(name)
 
 
 def _update_role_partly() -> None:
-    """moto's UpdateRole forgets the description if only the session's duration is given."""
+    """moto's UpdateRole drops the description if only the session duration is given."""
     update = IAMBackend.update_role
 
     def update_role(
@@ -100,7 +100,7 @@ def _update_role_partly() -> None:
 
 
 def _match_keys_of_role_tags_in_any_case() -> None:
-    """To moto, keys that differ by case are different ones, but when a role is made.
+    """In moto, keys that differ in case are different ones, except when a role is created.
 
     Source: IAM user guide, "Rules for tagging in IAM and AWS STS".
     """
@@ -121,8 +121,8 @@ def _match_keys_of_role_tags_in_any_case() -> None:
 
 
 def _refuse_deleted_secrets_as_aws() -> None:
-    """moto says that a secret scheduled for deletion exists, or lets it be changed, or words its refusal in
-    its own way.
+    """For a secret scheduled for deletion, moto says that it exists, or allows changes, or refuses in words
+    of its own.
     """
     taken = "You can't create this secret because a secret with this name is already scheduled for deletion."
     marked = "You can't perform this operation on the secret because it was marked for deletion."
@@ -141,7 +141,7 @@ def _refuse_deleted_secrets_as_aws() -> None:
 def _refuse_deleted(method: str, message: str) -> None:
     real = cast("Callable[..., object]", getattr(SecretsManagerBackend, method))
 
-    # moto's responses name all parameters: the secret is `name` at its creation and `secret_id` ever after.
+    # moto's responses name all parameters: the secret is `name` on creation, and `secret_id` afterwards.
     def call(backend: SecretsManagerBackend, **parameters: object) -> object:
         secret_id = str(parameters.get("name") or parameters.get("secret_id"))
         is_deleted = secret_id in backend.secrets and backend.secrets[secret_id].is_deleted()
@@ -153,7 +153,7 @@ def _refuse_deleted(method: str, message: str) -> None:
 
 
 def _clear_descriptions_of_secrets() -> None:
-    """moto's UpdateSecret keeps the old description when it is to be emptied."""
+    """moto's UpdateSecret keeps the old description if the new one is empty."""
     update = cast("Callable[..., str]", SecretsManagerBackend.update_secret)
 
     def update_secret(backend: SecretsManagerBackend, **parameters: object) -> str:
@@ -167,7 +167,7 @@ def _clear_descriptions_of_secrets() -> None:
 
 
 def _follow_the_current_version() -> None:
-    """moto keeps giving out the version that was current before its stage was moved."""
+    """moto keeps returning the version that was current before its stage was moved."""
     move = cast("Callable[..., tuple[str, str]]", SecretsManagerBackend.update_secret_version_stage)
 
     def update_secret_version_stage(backend: SecretsManagerBackend, **parameters: object) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""What moto lacks or gets wrong in the later life of EC2's and RDS's resources, put right in moto itself.
+"""What moto lacks or gets wrong in the later life of EC2's and RDS's resources, fixed in moto itself.
 
-A handler can refuse what AWS refuses, but it can't keep AWS's state: that lives where moto's data is, for
-every handler and for the `aws` command alike. So this runs in that process.
+A handler can refuse what AWS refuses, but it can't keep AWS's state, which lives where moto's data is, for
+every handler and for the `aws` command. So this runs in that process.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from moto.rds.responses import RDSResponse
 
 PASSWORD_TAG = "aws:rehearsal:password"  # noqa: S105
-"""A tag on each instance with the fingerprint of the master password in force.
+"""A tag on each instance with the fingerprint of the current master password.
 
-The provider ignores tags whose keys begin with `aws:`, as AWS's own do.
+The provider ignores tags whose keys begin with `aws:`, like AWS's own.
 """
 
 _NOTE = "rehearsal_note"
-"""Where a rule for a prefix list keeps its description."""
+"""The attribute in which a rule for a prefix list keeps its description."""
 
 # What waits for the maintenance window unless ApplyImmediately is set, and its name in PendingModifiedValues.
-# Everything else is applied as soon as possible whatever that says.
+# Everything else is applied as soon as possible in any case.
 # Source: RDS user guide, "Settings for DB instances".
 _WAITS: Mapping[str, str | None] = {
     "allocated_storage": "AllocatedStorage",
@@ -58,10 +58,10 @@ _WAITS: Mapping[str, str | None] = {
     "storage_type": "StorageType",
 }
 
-# Parameters whose attribute moto names otherwise than DescribeDBInstances does, so that it forgets them.
+# Parameters whose attributes moto names differently, so that DescribeDBInstances doesn't return them.
 _ATTRIBUTES = {"db_port_number": "port", "enable_performance_insights": "performance_insights_enabled"}
 
-# Parameters that moto takes at a creation and forgets.
+# Parameters that moto accepts on creation and then drops.
 _FORGOTTEN = (
     "backup_target",
     "database_insights_mode",
@@ -73,20 +73,20 @@ _FORGOTTEN = (
     "performance_insights_retention_period",
 )
 
-# What RDS calls a change of the storage, which it takes once in six hours. Source: RDS user guide, "Working
-# with storage for Amazon RDS DB instances".
+# What counts as a storage change, which RDS accepts once in six hours. Source: RDS user guide, "Working with
+# storage for Amazon RDS DB instances".
 _STORAGE = frozenset({"allocated_storage", "iops", "storage_throughput", "storage_type"})
 _OPTIMIZING = timedelta(hours=6)
-# In which an instance takes a change. Source: RDS user guide, "Viewing DB instance status".
+# The statuses in which an instance accepts changes. Source: RDS user guide, "Viewing DB instance status".
 _AVAILABLE = frozenset({"available", "storage-optimization"})
 
-# Parameters that say which instance and how, not what to change.
+# Parameters that say which instance to change and how, not what.
 _NO_CHANGES = frozenset({"allow_major_version_upgrade", "apply_immediately", "db_instance_identifier"})
 
 
 @cache
 def install() -> None:
-    """Mends moto in this process, once."""
+    """Patch moto in this process, once."""
     _mend_zones()
     _mend_security_group_rules()
     _mend_subnet_groups()
@@ -97,13 +97,13 @@ def install() -> None:
 
 
 def _mend_zones() -> None:
-    """moto knows no local or wavelength zones: one that a subnet is in is there."""
+    """moto knows no local or wavelength zones: those with a subnet in them exist."""
     from moto.ec2.models import EC2Backend
 
     find = cast("Callable[..., list[Zone]]", EC2Backend.describe_availability_zones)
 
     def describe_availability_zones(self: EC2Backend, *args: object, **given: object) -> list[Zone]:
-        # moto asks this itself while it makes the backend, which has no subnets then.
+        # moto itself calls this while it creates the backend, which has no subnets yet.
         by_zone = cast("dict[str, dict[str, Subnet]]", vars(self).get("subnets", {}))
         subnets = [subnet for of_zone in by_zone.values() for subnet in of_zone.values()]
         used = [cast("Zone", vars(subnet)["_availability_zone"]) for subnet in subnets]
@@ -116,7 +116,7 @@ def _mend_zones() -> None:
 
 
 def _mend_windows() -> None:
-    """To moto, a window that begins when the other ends overlaps it."""
+    """In moto, a window that begins when the other ends overlaps it."""
     from moto.rds import utils
 
     overlap = utils.get_overlap_between_two_date_ranges
@@ -128,12 +128,12 @@ def _mend_windows() -> None:
 
 
 def fingerprint(resource_id: str, password: str) -> str:
-    """What PASSWORD_TAG holds for a password of the instance with that DbiResourceId."""
+    """The value of PASSWORD_TAG for a password of the instance with this DbiResourceId."""
     return _digest(f"{resource_id}/{password}")
 
 
 def _mend_security_group_rules() -> None:
-    """moto modifies IPv4 rules only, and forgets the descriptions of rules without an address range."""
+    """moto only modifies IPv4 rules, and drops the descriptions of rules without an address range."""
     from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 
     modify = SecurityGroupBackend.modify_security_group_rules
@@ -142,7 +142,7 @@ def _mend_security_group_rules() -> None:
         self: SecurityGroupBackend, group_id: str, rules: dict[str, dict[str, object]]
     ) -> None:
         for wanted in rules.values():
-            # Ports mean nothing to the protocol -1, and moto insists on them.
+            # Ports mean nothing with protocol -1, but moto requires them.
             if wanted.get("IpProtocol") == "-1":
                 wanted |= {"FromPort": -1, "ToPort": -1}
         modify(self, group_id, rules)
@@ -156,7 +156,7 @@ def _mend_security_group_rules() -> None:
 
     def __init__(self: SecurityGroupRule, *args: object, **given: object) -> None:  # noqa: N807
         cast("Callable[..., None]", make)(self, *args, **given)
-        # By its place, as moto gives it, or by name.
+        # Positional, as moto passes it, or by name.
         prefix_list = cast("dict[str, str] | None", args[7] if len(args) > 7 else given.get("prefix_list_id"))
         setattr(self, _NOTE, (prefix_list or {}).get("Description"))
 
@@ -193,7 +193,7 @@ def _complete_rule(rule: SecurityGroupRule, wanted: Mapping[str, str]) -> None:
 
 
 def _mend_subnet_groups() -> None:
-    """moto deletes the group that it modifies, and takes any subnets for it."""
+    """moto deletes the group that it modifies, and accepts any subnets for it."""
     from moto.rds.exceptions import RDSClientError
     from moto.rds.models import RDSBackend
 
@@ -202,7 +202,7 @@ def _mend_subnet_groups() -> None:
     def modify_db_subnet_group(
         self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
     ) -> DBSubnetGroup:
-        (group,) = self.describe_db_subnet_groups(subnet_name)  # raises what AWS answers if there is none
+        (group,) = self.describe_db_subnet_groups(subnet_name)  # raises AWS's error if there is none
         # Both messages: terraform-provider-aws #27459, #36441.
         if {subnet.vpc_id for subnet in subnets} - {group.vpc_id}:
             message = "The new Subnets are not in the same Vpc as the existing subnet group"
@@ -230,7 +230,7 @@ def _homes(instance: DBInstance) -> list[str]:
 
 
 def _settle(instance: DBInstance, homes: list[str]) -> None:
-    """Takes a subnet of the group for the instance, and one of another zone for a standby, where it has none.
+    """Choose a subnet of the group for the instance and one in another zone for its standby, if it has none.
 
     Source: RDS user guide, "Working with a DB instance in a VPC".
     """
@@ -241,7 +241,7 @@ def _settle(instance: DBInstance, homes: list[str]) -> None:
         str(subnet["SubnetIdentifier"]): str(subnet["SubnetAvailabilityZone"]["Name"])
         for subnet in group.subnets
     }
-    # Where it is; in its zone; anywhere.
+    # Preferably where it is, else in its zone, else anywhere.
     own = min(zones, key=lambda id_: (id_ not in homes[:1], zones[id_] != instance.availability_zone, id_))
     instance.availability_zone = zones[own]
     others = [id_ for id_ in zones if zones[id_] != zones[own]] if instance.multi_az else []
@@ -250,7 +250,7 @@ def _settle(instance: DBInstance, homes: list[str]) -> None:
 
 
 def _mend_parameter_groups() -> None:
-    """moto has no ResetDBParameterGroup, and tells how a parameter was set."""
+    """moto has no ResetDBParameterGroup, and always returns how a parameter was set."""
 
     from moto.core.responses import ActionResult
     from moto.rds.exceptions import DBParameterGroupNotFoundError
@@ -273,8 +273,8 @@ def _mend_parameter_groups() -> None:
 
     def update_parameters(self: DBParameterGroup, new_parameters: list[dict[str, str]]) -> None:
         update(self, new_parameters)
-        # RDS tells a parameter that has its family's default as one that waits for a reboot, however it was
-        # set: terraform-provider-aws, documentation of aws_db_parameter_group, "Problematic Plan Changes".
+        # RDS returns a parameter with its family's default as pending-reboot, however it was set:
+        # terraform-provider-aws, documentation of aws_db_parameter_group, "Problematic Plan Changes".
         forced = self.parameters.get("rds.force_ssl")
         if forced and forced["ParameterValue"] == _default_of_force_ssl(str(self.family)):
             forced["ApplyMethod"] = "pending-reboot"
@@ -289,7 +289,7 @@ def _default_of_force_ssl(family: str) -> str:
 
 
 def _mend_instances() -> None:
-    """Instances keep an id of their own, all that they were given, and what waits for the window."""
+    """Instances keep an id of their own, everything they were given, and what waits for the window."""
     from moto.rds.exceptions import DBInstanceAlreadyExists, DBSnapshotAlreadyExistsError
     from moto.rds.models import DBInstance, RDSBackend
 
@@ -315,7 +315,7 @@ def _mend_instances() -> None:
         if any(_value(instance, key) != changes[key] for key in _STORAGE & changes.keys()):
             _change_storage(instance)
         changes = {_ATTRIBUTES.get(key, key): value for key, value in changes.items()}
-        # First, since moto drops a throughput that the storage type doesn't have.
+        # The storage type first, since moto drops a throughput that the type doesn't support.
         storage = {"storage_type": changes.pop("storage_type")} if "storage_type" in changes else {}
         own = {"db_instance_identifier": instance.db_instance_identifier}
         changed = modify(self, instance.db_instance_identifier, {**own, **storage, **changes})
@@ -324,7 +324,7 @@ def _mend_instances() -> None:
         return changed
 
     def save_automated_backup(self: DBInstance) -> None:
-        # moto names backups by the minute: the second instance of that name within one would be refused.
+        # moto names backups by the minute, so a second instance of the same name within it would be refused.
         try:
             save(self)
         except DBSnapshotAlreadyExistsError:
@@ -337,9 +337,9 @@ def _mend_instances() -> None:
 
 
 def _asked(instance: DBInstance, given: Mapping[str, object]) -> dict[str, object]:
-    """What a modification asks for, as RDS understands it: full versions, and growth by a tenth at least.
+    """What a modification asks for, as RDS interprets it: full versions, and growth by at least a tenth.
 
-    Source: RDS API reference, ModifyDBInstance. Raises what RDS answers while it is at work.
+    Source: RDS API reference, ModifyDBInstance. Raises RDS's error if the instance isn't available.
     """
     from moto.rds.exceptions import RDSClientError
 
@@ -356,7 +356,7 @@ def _asked(instance: DBInstance, given: Mapping[str, object]) -> dict[str, objec
 
 
 def _fill_in(instance: DBInstance, *, has_own_key: bool) -> None:
-    """What RDS says of a new instance where nothing was asked for, or not so exactly."""
+    """Set what RDS chooses for a new instance if it wasn't specified, or not exactly."""
     instance.engine_version = catalogue.full_version(instance.engine_version) or instance.engine_version
     if instance.ca_certificate_identifier not in catalogue.CA_IDENTIFIERS:
         instance.ca_certificate_identifier = catalogue.DEFAULT_CA_IDENTIFIER
@@ -367,7 +367,7 @@ def _fill_in(instance: DBInstance, *, has_own_key: bool) -> None:
 
 
 def _complete(instance: DBInstance) -> None:
-    """What follows from how an instance is now."""
+    """Set what follows from an instance's current settings."""
     instance.license_model = "postgresql-license"
     if instance.option_group_name.startswith("default:"):
         instance.option_group_name = f"default:postgres-{instance.engine_version.partition('.')[0]}"
@@ -377,7 +377,7 @@ def _complete(instance: DBInstance) -> None:
 
 
 def _own_key(instance: DBInstance) -> str:
-    """The account's key for RDS, which encrypts where no other is given."""
+    """The account's own key for RDS, which is used if no other is given."""
     digest = _digest(f"{instance.account_id}/{instance.region}/rds")
     key = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
     partition = find_region(instance.region).partition
@@ -400,7 +400,7 @@ def _digest(value: str) -> str:
 
 
 def _give_baseline(instance: DBInstance) -> None:
-    """What a gp3 volume has at least, by its size.
+    """Raise IOPS and throughput to the minimum of a gp3 volume, by its size.
 
     Source: RDS user guide, "Amazon RDS DB instance storage", gp3 storage.
     """
@@ -421,7 +421,7 @@ def _value(instance: DBInstance, key: str) -> str | int | None:
 
 
 def _change_storage(instance: DBInstance) -> None:
-    """Raises what RDS answers while it still works on the last change."""
+    """Note a storage change; raises RDS's error while it is still working on the last one."""
     from moto.rds.exceptions import RDSClientError
 
     last: datetime | None = vars(instance).get("rehearsal_storage_changed")
@@ -436,7 +436,7 @@ def _change_storage(instance: DBInstance) -> None:
 
 
 def _open_log_groups(instance: DBInstance) -> None:
-    """RDS makes a log group for each log that it exports, without retention, and never deletes one.
+    """RDS creates a log group for each log that it exports, without retention, and never deletes one.
 
     Source: terraform-provider-aws #5348.
     """
@@ -452,7 +452,7 @@ def _open_log_groups(instance: DBInstance) -> None:
 def _due(instance: DBInstance, asked: Mapping[str, object], *, is_immediate: bool) -> dict[str, object]:
     """What a modification changes now; the rest is queued for the window.
 
-    An immediate one applies the queue as well. Source: RDS user guide, "Using the schedule modifications
+    An immediate one also applies the queue. Source: RDS user guide, "Using the schedule modifications
     setting".
     """
     queue: dict[str, object] = getattr(instance, "rehearsal_queue", {})
@@ -471,7 +471,7 @@ def _due(instance: DBInstance, asked: Mapping[str, object], *, is_immediate: boo
 def _waits(instance: DBInstance, key: str, asked: Mapping[str, object]) -> bool:
     if key == "backup_retention_period":  # switching backups on or off
         return (instance.backup_retention_period == 0) != (asked[key] == 0)
-    if key == "db_parameter_group_name":  # one for the next major version comes with it
+    if key == "db_parameter_group_name":  # a new major version's group is applied with the upgrade
         return "engine_version" in asked
     return key in _WAITS
 

@@ -1,6 +1,6 @@
-"""Calls that only ask, which moto lacks: what an account offers and allows. The doctor makes them.
+"""Read-only calls that moto lacks: what an account offers and allows. The doctor makes them.
 
-It runs where moto's data is; `install` adds them to moto's own responses. botocore's models judge their
+It runs where moto's data is; `install` adds them to moto's own responses. botocore's models validate their
 shape. Sources: the services' API references.
 """
 
@@ -33,7 +33,7 @@ ZONES = "abc"
 
 
 def install() -> None:
-    """Adds them, for the rest of the process's life; again is harmless."""
+    """Add them, for the rest of the process's life; may be called again."""
     if hasattr(IoTResponse, "test_authorization"):
         return
     for response, actions in (
@@ -52,7 +52,7 @@ def install() -> None:
         for action in actions:
             setattr(response, action.__name__, action)
     _keep_the_account_s_domain()
-    # To moto an instance can be restored to the time of its making for ever.
+    # In moto, an instance can only ever be restored to the time of its creation.
     patch.object(DBInstance, "latest_restorable_time", property(_latest_restorable_time)).start()
 
 
@@ -60,7 +60,7 @@ def install() -> None:
 
 
 def _keep_the_account_s_domain() -> None:
-    """moto has no domain configuration but those that are made; each account has AWS's own."""
+    """moto only has domain configurations that were created; every account also has AWS's own."""
     describe, update = IoTResponse.describe_domain_configuration, IoTResponse.update_domain_configuration
 
     def describe_domain_configuration(response: IoTResponse) -> ActionResult:
@@ -97,7 +97,7 @@ _ACTIONS = {
 
 
 def test_authorization(response: IoTResponse) -> ActionResult:
-    """TestAuthorization: by the policies on the certificate, as AWS evaluates them on its broker."""
+    """TestAuthorization: from the policies on the certificate, as AWS's broker evaluates them."""
     backend, principal = response.iot_backend, str(_param(response, "principal"))
     if not any(certificate.arn == principal for certificate in backend.certificates.values()):
         raise ResourceNotFoundException(f"Principal {principal} not found")
@@ -126,7 +126,7 @@ def _latest_restorable_time(instance: DBInstance) -> datetime | None:
 
 
 def describe_account_attributes(response: RDSResponse) -> ActionResult:
-    """DescribeAccountAttributes: the quotas, and what of them is used."""
+    """DescribeAccountAttributes: the quotas, and how much of them is used."""
     backend = response.backend
     used = {
         "DBInstances": len(backend.databases),
@@ -145,7 +145,7 @@ def describe_account_attributes(response: RDSResponse) -> ActionResult:
 
 
 def describe_db_major_engine_versions(response: RDSResponse) -> ActionResult:
-    """DescribeDBMajorEngineVersions of PostgreSQL."""
+    """DescribeDBMajorEngineVersions for PostgreSQL."""
     wanted = _param(response, "MajorEngineVersion")
     ends = cast("dict[str, date]", vars(response.backend).get("support_ends", STANDARD_SUPPORT_ENDS))
     versions: list[dict[str, object]] = [
@@ -167,7 +167,7 @@ def describe_db_major_engine_versions(response: RDSResponse) -> ActionResult:
 
 
 def describe_orderable_db_instance_options(response: RDSResponse) -> ActionResult:
-    """DescribeOrderableDBInstanceOptions of PostgreSQL: gp3, in the region's first three zones."""
+    """DescribeOrderableDBInstanceOptions for PostgreSQL: gp3, in the region's first three zones."""
     region, wanted = response.backend.region_name, _param(response, "DBInstanceClass")
     zones = [{"Name": f"{region}{letter}"} for letter in ZONES]
     offers: list[dict[str, object]] = [
@@ -193,7 +193,7 @@ def _classes() -> Iterator[str]:
 
 
 def describe_pending_maintenance_actions(response: RDSResponse) -> ActionResult:
-    """DescribePendingMaintenanceActions: RDS itself has none here."""
+    """DescribePendingMaintenanceActions: RDS never has any here."""
     del response
     return ActionResult({"PendingMaintenanceActions": []})
 
@@ -202,9 +202,9 @@ def describe_pending_maintenance_actions(response: RDSResponse) -> ActionResult:
 
 
 def simulate_principal_policy(response: IamResponse) -> ActionResult:
-    """SimulatePrincipalPolicy of a role's inline policies.
+    """SimulatePrincipalPolicy for a role's inline policies.
 
-    The emulation's own identity isn't one of the account's, and may do everything, as its calls do.
+    The emulation's own identity isn't one of the account's, and may do everything, as in its calls.
     """
     arn = str(_param(response, "PolicySourceArn"))
     actions = cast("list[str]", _param(response, "ActionNames"))
@@ -224,6 +224,6 @@ def simulate_principal_policy(response: IamResponse) -> ActionResult:
 
 
 def _param(response: "BaseResponse", name: str) -> object:
-    # moto's reader of parameters, untyped and marked private, is what all of its own calls use.
+    # moto's parameter reader, untyped and marked private, is what all of its own calls use.
     read = cast("Callable[[str], object]", getattr(response, "_get_param"))  # noqa: B009
     return read(name)

@@ -1,8 +1,8 @@
-"""What moto lacks or gets wrong of RDS's backups: restores, automated backups, and their replication.
+"""What moto lacks or gets wrong about RDS's backups: restores, automated backups, and their replication.
 
-It lives in moto's own objects, as in `moto_gaps_ec2_rds`. Which values a restore takes from where: RDS API
+It lives in moto's own objects, as in `moto_gaps_ec2_rds`. Where a restore takes its values from: RDS API
 reference, RestoreDBInstanceFromDBSnapshot and RestoreDBInstanceToPointInTime; RDS user guide, "Restoring a DB
-instance to a specified time". Of a refusal the code is AWS's, the message in part our own.
+instance to a specified time". Error codes are AWS's, messages are partly our own.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from emulator.aws.regions import find_region
 if TYPE_CHECKING:
     from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 
-# Attributes that a restored instance has from its source; a request's own values go over them. What isn't
-# here has RDS's default: one zone, the default groups, no protection, no logs.
+# Attributes that a restored instance gets from its source, unless the request sets them. All others have
+# RDS's defaults: one zone, the default groups, no protection, no logs.
 _FROM_SOURCE = (
     "allocated_storage", "backup_retention_period", "db_instance_class", "db_name", "engine",
     "engine_version", "iops", "license_model", "master_username", "port", "storage_encrypted",
     "storage_throughput", "storage_type",
 )  # fmt: skip
-# Parameters of the two calls that say what is restored.
+# Parameters of the two calls that say what to restore.
 _SOURCES = frozenset({
     "db_snapshot_identifier", "restore_time", "source_db_instance_automated_backups_arn",
     "source_db_instance_identifier", "source_dbi_resource_id", "target_db_instance_identifier",
@@ -37,7 +37,7 @@ _SOURCES = frozenset({
 
 @dataclass
 class Backup:
-    """The automated backups of one instance in one region."""
+    """One instance's automated backups in one region."""
 
     arn: str
     database: DBInstance
@@ -46,21 +46,21 @@ class Backup:
     kms_key_id: str | None
     since: datetime
     until: datetime | None = None
-    """None while the instance is there and the backups go on."""
+    """None while the instance exists and the backups continue."""
     is_replica: bool = False
 
     @property
     def latest(self) -> datetime:
-        """Up to when it can be restored."""
+        """The latest time to which it can be restored."""
         return self.until or latest_since(self.since)
 
     @property
     def earliest(self) -> datetime:
-        """From when on."""
+        """The earliest time to which it can be restored."""
         return max(self.since, self.latest - timedelta(days=self.retention))
 
     def described(self) -> dict[str, object]:
-        """As DescribeDBInstanceAutomatedBackups has it."""
+        """As in DescribeDBInstanceAutomatedBackups."""
         source = self.database
         status = "retained" if self.until else "replicating" if self.is_replica else "active"
         return {
@@ -85,14 +85,14 @@ class Backup:
 
 
 def install() -> None:
-    """Mends moto in this process; `moto_gaps_ec2_rds` sees to it that it does so once."""
+    """Patch moto in this process; `moto_gaps_ec2_rds` makes sure that this happens once."""
     _mend_restores()
     _mend_automated_backups()
     _mend_replication()
 
 
 def _mend_restores() -> None:
-    """moto takes everything from the source, and any point in time."""
+    """moto takes everything from the source, and accepts any point in time."""
     from moto.rds.models import RDSBackend
 
     def restore_db_instance_from_db_snapshot(
@@ -117,7 +117,7 @@ def _mend_restores() -> None:
 
 
 def _mend_automated_backups() -> None:
-    """moto tells little of them, and forgets those of an instance that is deleted."""
+    """moto returns little about them, and drops those of a deleted instance."""
     from moto.rds.models import RDSBackend
 
     delete = RDSBackend.delete_db_instance
@@ -176,11 +176,11 @@ _KEYS = {
     "db_instance_identifier": "DBInstanceIdentifier",
     "dbi_resource_id": "DbiResourceId",
 }
-"""By what automated backups are asked for, and where they say it."""
+"""The parameters that select automated backups, and their keys in the answer."""
 
 
 def keep_backups(account: str, region: str, identifier: str, arn: str) -> None:
-    """Keeps an instance's automated backups under an ARN, as if they were of one that is gone."""
+    """Keep an instance's automated backups under an ARN, as if the instance were gone."""
     from moto.rds.models import rds_backends
 
     backend = rds_backends[account][region]
@@ -191,7 +191,7 @@ def keep_backups(account: str, region: str, identifier: str, arn: str) -> None:
 
 
 def _kept(backend: RDSBackend) -> dict[str, Backup]:
-    """Those whose instance is gone, or of another region."""
+    """The backups whose instance is gone, or in another region."""
     return cast("dict[str, Backup]", vars(backend).setdefault("rehearsal_backups", {}))
 
 
@@ -203,7 +203,7 @@ def _backups(backend: RDSBackend) -> Iterator[Backup]:
 
 
 def _own_backup(instance: DBInstance) -> Backup:
-    """Of an instance that is there."""
+    """The automated backups of an existing instance."""
     return Backup(
         arn=_backup_arn(instance, instance.region),
         database=copy.copy(instance),
@@ -227,7 +227,7 @@ def _end(backup: Backup) -> None:
 
 
 def latest_since(begin: datetime) -> datetime:
-    """Up to when an instance that is there can be restored, if its backups began at `begin`.
+    """The latest time to which an existing instance can be restored, if its backups began at `begin`.
 
     RDS ships the log every five minutes. Source: RDS user guide, "Restoring … to a specified time".
     """
@@ -238,7 +238,7 @@ def latest_since(begin: datetime) -> datetime:
 
 
 def _snapshot(backend: RDSBackend, identifier: str) -> DBSnapshot:
-    """The snapshot of that name in the account, or another account's by its ARN if it is shared."""
+    """The account's snapshot with this name, or by ARN another account's, if it is shared."""
     from moto.rds.exceptions import DBSnapshotNotFoundFault
     from moto.rds.models import rds_backends
 
@@ -265,7 +265,7 @@ def _backup(backend: RDSBackend, identifier: str | None, given: Mapping[str, obj
     arn = given.get("source_db_instance_automated_backups_arn")
     resource_id = given.get("source_dbi_resource_id")
     if identifier:
-        [instance] = backend.describe_db_instances(identifier)  # raises what AWS answers if there is none
+        [instance] = backend.describe_db_instances(identifier)  # raises AWS's error if there is none
         if not instance.backup_retention_period:
             message = f"Point-in-time restore is not enabled for {identifier}: it has no automated backups"
             raise _error("PointInTimeRestoreNotEnabled", message)
@@ -311,7 +311,7 @@ def _restore(
 
 
 def _check_key(backend: RDSBackend, arn: str | None) -> None:
-    """A key that KMS knows must be enabled; the account's own for RDS always is, and unknown to moto."""
+    """A key that moto knows must be enabled; the account's own for RDS, unknown to it, always is."""
     from moto.kms.models import kms_backends
     from moto.rds.exceptions import KMSKeyNotAccessibleFault
 
@@ -335,7 +335,7 @@ def _check_parameter_group(backend: RDSBackend, source: DBInstance, name: str) -
 
 
 def _source(backend: RDSBackend, arn: str) -> DBInstance:
-    """The instance of that ARN, in whatever region."""
+    """The instance with this ARN, in any region."""
     from moto.rds.exceptions import DBInstanceNotFoundError
     from moto.rds.models import rds_backends
 
@@ -347,7 +347,7 @@ def _source(backend: RDSBackend, arn: str) -> DBInstance:
 
 
 def _replicas(instance: DBInstance) -> list[Backup]:
-    """The replications that run from an instance, in all regions."""
+    """The running replications of an instance, in all regions."""
     from moto.rds.models import rds_backends
 
     return [
@@ -361,7 +361,7 @@ def _replicas(instance: DBInstance) -> list[Backup]:
 
 
 def _show_replicas(instance: DBInstance) -> None:
-    """What DescribeDBInstances has of them."""
+    """Update what DescribeDBInstances says about replications."""
     arns = [{"DBInstanceAutomatedBackupsArn": backup.arn} for backup in _replicas(instance)]
     instance.db_instance_automated_backups_replications = arns  # type: ignore[attr-defined]
 
@@ -415,5 +415,5 @@ def _now() -> datetime:
 
 
 def utc(moment: datetime) -> datetime:
-    """The time to the second, as RDS tells it; moto's have no zone, and are UTC."""
+    """The time to the second, as in RDS's answers; moto's times have no zone, and are UTC."""
     return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).replace(microsecond=0)

@@ -1,8 +1,8 @@
 """EKS Pod Identity inside moto, which lacks it: the calls, EKS's rules, and the tags of associations.
 
 It runs where moto's data is. `install` adds the calls to moto's EKS; the associations then live in moto's own
-EKS backend of an account and region, and are reset, counted and saved with it. Only `emulator` imports this
-module: it brings all of moto's EKS and IAM with it.
+EKS backend for an account and region, and are reset and saved with it. Only `emulator` imports this module,
+which imports all of moto's EKS and IAM.
 Sources: EKS API reference (…PodIdentityAssociation…), EKS user guide "EKS Pod Identities".
 """
 
@@ -35,7 +35,7 @@ _PATH = "{0}/clusters/(?P<name>[^/]+)/pod-identity-associations"
 
 @dataclass(frozen=True, kw_only=True)
 class Association:
-    """A kept Pod Identity association. A plain value: the emulated AWS saves it with moto's backends."""
+    """A stored Pod Identity association: a plain value, which the emulated AWS saves with moto's backends."""
 
     association_id: str
     arn: str
@@ -49,11 +49,11 @@ class Association:
     created_at: datetime
     modified_at: datetime
     token: str
-    """The client request token of its creation: the same request again is answered with this association."""
+    """The client request token of its creation; a repeated request is answered with this association."""
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def summary(self) -> dict[str, object]:
-        """As ListPodIdentityAssociations gives it."""
+        """As in the answer of ListPodIdentityAssociations."""
         return {
             "associationArn": self.arn,
             "associationId": self.association_id,
@@ -63,11 +63,11 @@ class Association:
         }
 
     def description(self) -> dict[str, object]:
-        """As the other calls give it."""
+        """As in the answers of the other calls."""
         _, _, _, region, account, _ = self.arn.split(":", 5)
         optional = {
             "targetRoleArn": self.target_role_arn,
-            # Needed only by the trust policy of a role in another account.
+            # Needed only for the trust policy of a role in another account.
             "externalId": f"{region}/{account}/{self.cluster_name}/{self.association_id}",
         }
         return {
@@ -82,7 +82,7 @@ class Association:
 
 
 def install() -> None:
-    """Adds Pod Identity to moto's EKS, for the rest of the process's life; again is harmless."""
+    """Add Pod Identity to moto's EKS, for the rest of the process's life; may be called again."""
     if hasattr(EKSResponse, "create_pod_identity_association"):
         return
     urls.url_paths[f"{_PATH}$"] = urls.response.dispatch
@@ -147,7 +147,7 @@ def describe_pod_identity_association(response: EKSResponse) -> ActionResult:
 
 
 def list_pod_identity_associations(response: EKSResponse) -> ActionResult:
-    """ListPodIdentityAssociations: all in one page, narrowed by namespace and service account."""
+    """ListPodIdentityAssociations: all in one page, filtered by namespace and service account."""
     backend = response.eks_backend
     cluster = backend.describe_cluster(_text(response, "name")).name
     namespace, account = _text(response, "namespace"), _text(response, "serviceAccount")
@@ -162,7 +162,7 @@ def list_pod_identity_associations(response: EKSResponse) -> ActionResult:
 
 
 def update_pod_identity_association(response: EKSResponse) -> ActionResult:
-    """UpdatePodIdentityAssociation: what the request leaves out stays; an empty target role takes it away."""
+    """UpdatePodIdentityAssociation: what the request omits stays; an empty target role removes it."""
     association = _find(response)
     _refuse_policy(response)
     role = _text(response, "roleArn") or association.role_arn
@@ -188,7 +188,7 @@ def delete_pod_identity_association(response: EKSResponse) -> ActionResult:
 
 
 def untag_resource(response: EKSResponse) -> ActionResult:
-    """UntagResource of all the keys given; moto's own takes the first only."""
+    """UntagResource for all the keys given; moto's own only uses the first."""
     keys = cast("Mapping[str, list[str]]", response.querystring).get("tagKeys", [])
     arn = cast("Callable[[], str]", getattr(response, "_extract_arn_from_path"))()  # noqa: B009 (private)
     response.eks_backend.untag_resource(arn, list(keys))
@@ -196,7 +196,7 @@ def untag_resource(response: EKSResponse) -> ActionResult:
 
 
 def associations(backend: EKSBackend) -> dict[str, Association]:
-    """The associations of one account and region by id, in moto's own backend object."""
+    """The associations in one account and region by id, stored in moto's own backend object."""
     # Not set by the class: moto resets a backend by emptying its __dict__.
     return cast("dict[str, Association]", vars(backend).setdefault("pod_identity_associations", {}))
 
@@ -215,7 +215,7 @@ def _find(response: EKSResponse) -> Association:
 
 
 def _require_trust(backend: EKSBackend, role_arn: str) -> None:
-    """EKS looks at the role's trust policy when the association is made, and again at each use."""
+    """EKS checks the role's trust policy when the association is created, and again on each use."""
     match = re.fullmatch(rf"arn:{backend.partition}:iam::(\d{{12}}):role/(?:.+/)?([^/]+)", role_arn)
     if not match:
         raise _invalid(f"Invalid role ARN: {role_arn}")
@@ -232,7 +232,7 @@ def _require_trust(backend: EKSBackend, role_arn: str) -> None:
 
 
 def _allows(trust: Mapping[str, Json], action: str) -> bool:
-    """Whether some statement lets EKS Pod Identity take an action; conditions are judged only at use."""
+    """Whether some statement allows EKS Pod Identity an action; conditions are evaluated only on use."""
     for statement in one_or_many(trust.get("Statement")):
         if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
             continue
@@ -262,7 +262,7 @@ def _answer(association: Association) -> ActionResult:
 
 
 def _param(response: EKSResponse, name: str) -> object:
-    # moto's reader of parameters, untyped and marked private, is what all of its own calls use.
+    # moto's parameter reader, untyped and marked private, is what all of its own calls use.
     read = cast("Callable[[str], object]", getattr(response, "_get_param"))  # noqa: B009
     return read(name)
 
@@ -277,7 +277,7 @@ def _flag(response: EKSResponse, name: str) -> bool:
 
 
 def _tag_associations_too() -> None:
-    """moto tags clusters only."""
+    """moto only tags clusters."""
     tag, untag, tags_of = (
         EKSBackend.tag_resource,
         EKSBackend.untag_resource,

@@ -1,4 +1,4 @@
-"""Amazon RDS: subnet groups, parameter groups and, in a file of their own, PostgreSQL instances."""
+"""Amazon RDS: subnet groups, parameter groups and, in files of their own, instances and their replication."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ _PARAMETERS_A_CALL = 20  # RDS API reference, ModifyDBParameterGroup
 
 
 class SubnetGroup(ResourceHandler):
-    """The subnets that an instance may be put in."""
+    """The subnets in which an instance may be placed."""
 
     type = "aws:rds/subnetGroup:SubnetGroup"
     table = table(
@@ -182,7 +182,7 @@ class ParameterGroup(ResourceHandler):
         settings = self._settings(cloud, given)
         made = record(cloud.call("rds", "CreateDBParameterGroup", parameters), "DBParameterGroup")
         name = text(made, "DBParameterGroupName")
-        # Without the settings, so that an update makes them.
+        # Without the settings, so that an update applies them.
         as_made: dict[str, Json] = merged(given, tag_outputs(given), {"parameters": []})
         with completing(State(name, as_made)):
             self._call(cloud, "ModifyDBParameterGroup", name, settings)
@@ -211,13 +211,13 @@ class ParameterGroup(ResourceHandler):
         return self._state(cloud, state.id, given, found)
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """DeleteDBParameterGroup, again while an instance uses it; nothing at all with skipDestroy."""
+        """DeleteDBParameterGroup, repeated while an instance uses it; nothing with skipDestroy."""
         if not flag(state.outputs, "skipDestroy"):
             in_use = has_code("InvalidDBParameterGroupState")
             retrying(cloud, lambda: self._delete(cloud, state.id), while_=in_use)
 
     def is_same(self, key: str, found: Json, wanted: Json) -> bool:
-        """Parameters are a set; their names are kept in lower case, and how they were set doesn't count.
+        """Parameters are a set; their names are stored in lower case, and how they were set doesn't matter.
 
         Source: pulumi-aws, provider/pkg/rds/parameter_group.go.
         """
@@ -240,13 +240,13 @@ class ParameterGroup(ResourceHandler):
     def _find(self, cloud: Cloud, name: str) -> dict[str, Json] | None:
         query: dict[str, Json] = {"DBParameterGroupName": name}
         answer = unless_gone(lambda: cloud.call("rds", "DescribeDBParameterGroups", query), *_GONE)
-        # moto answers with an empty list where RDS says that there is none.
+        # moto answers with an empty list where RDS raises an error.
         return next(iter(records(answer or {}, "DBParameterGroups")), None)
 
     def _state(self, cloud: Cloud, id_: str, kept: Mapping[str, Json], found: Mapping[str, Json]) -> State:
         arn = cloud.arn("rds", f"pg:{id_}")
         query: dict[str, Json] = {"DBParameterGroupName": id_}
-        # RDS also tells the hundreds that nobody set; the provider leaves them out, and moto has none.
+        # RDS also returns hundreds that nobody set; the provider ignores them, and moto has none.
         described = {
             text(setting, "ParameterName"): setting
             for setting in records(cloud.call("rds", "DescribeDBParameters", query), "Parameters")
@@ -311,7 +311,7 @@ _GONE = ("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault")
 
 
 def _users(cloud: Cloud, part: str, name: str) -> list[str]:
-    """The instances that are in the group; `part` is where DescribeDBInstances names it."""
+    """The instances in the group; `part` is the key in DescribeDBInstances that names it."""
     instances = records(cloud.call("rds", "DescribeDBInstances", {}), "DBInstances")
     return [
         text(instance, "DBInstanceIdentifier")
@@ -322,7 +322,7 @@ def _users(cloud: Cloud, part: str, name: str) -> list[str]:
 
 
 def _meaning(setting: Mapping[str, Json]) -> tuple[str, str]:
-    """A parameter's name and value, as the API has them."""
+    """A parameter's name and value, from the API."""
     return text(setting, "ParameterName").lower(), text(setting, "ParameterValue")
 
 

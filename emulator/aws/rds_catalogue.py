@@ -1,11 +1,11 @@
 """What Amazon RDS offers for PostgreSQL: versions, parameter-group families, instance classes, storage
 limits.
 
-RDS answers these from its own data (DescribeDBEngineVersions, DescribeOrderableDBInstanceOptions), which
-can't be had offline, and moto takes anything. The tables hold what doesn't change often; they refuse what is
-surely wrong and can't vouch that a region or account offers the rest. Sources: RDS user guide, "Supported DB
-engines for DB instance classes", "Amazon RDS DB instance storage", and the release notes of RDS for
-PostgreSQL.
+RDS answers such questions from its own data (DescribeDBEngineVersions, DescribeOrderableDBInstanceOptions),
+which isn't available offline, and moto accepts anything. The tables hold what rarely changes; they refuse
+what is certainly wrong, and can't guarantee that a region or account offers the rest. Sources: RDS user
+guide, "Supported DB engines for DB instance classes", "Amazon RDS DB instance storage", and the release notes
+of RDS for PostgreSQL.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Minors:
-    """Of a major version of PostgreSQL."""
+    """The minor versions of a major version of PostgreSQL."""
 
     oldest: int
-    """That can still be created; earlier ones left standard support on 2026-05-31."""
+    """The oldest that can still be created; earlier ones left standard support on 2026-05-31."""
     default: int
-    """That a bare major stands for: AWS's choice, often months behind the newest."""
+    """The one that a major version alone stands for: AWS's choice, often months behind the newest."""
     ahead: int
-    """Of PostgreSQL 17's, by count: 17.5, 16.9 and 14.18 came out on one day."""
+    """How far its numbers are ahead of PostgreSQL 17's: 17.5, 16.9 and 14.18 were released together."""
 
 
 MINORS = {
@@ -52,7 +52,7 @@ INSTANCE_CLASSES: dict[str, tuple[str, ...]] = {
     "x2iedn": ("xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge", "24xlarge", "32xlarge"),
 }
 
-# Real classes that no PostgreSQL from 13 on runs on: too old, or for other engines only.
+# Existing classes on which PostgreSQL 13 and later doesn't run: too old, or for other engines only.
 OTHER_FAMILIES = frozenset({"t2", "m3", "m4", "r3", "r4", "x1", "x1e", "x2iezn", "z1d", "c6gd"})
 
 CA_IDENTIFIERS = frozenset({"rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"})
@@ -68,7 +68,7 @@ PERFORMANCE_INSIGHTS_DAYS = frozenset({7, 731, *(31 * months for months in range
 
 @dataclass(frozen=True)
 class StorageLimits:
-    """In GiB; a gp3 volume of PostgreSQL takes IOPS and throughput of its own only from `tunable_from` on."""
+    """In GiB; IOPS and throughput of PostgreSQL's gp3 volumes can be set only from `tunable_from` on."""
 
     smallest: int
     largest: int
@@ -82,15 +82,15 @@ STORAGE = {
     "io2": StorageLimits(100, 65536),
     "standard": StorageLimits(5, 3072),
 }
-# From there on; the least are what a volume has for nothing.
+# From that size on; the minimum is what a volume has at no extra cost.
 GP3_IOPS = range(12000, 64001)
 GP3_THROUGHPUT = range(500, 4001)  # MiB/s
 GP3_SMALL = (3000, 125)
-"""IOPS and MiB/s of a gp3 volume below that."""
+"""IOPS and MiB/s of a smaller gp3 volume."""
 
 
 def full_version(version: str) -> str | None:
-    """The full version that RDS runs for a major or a full one; None if it can't be created."""
+    """The full version that RDS runs for a major or full version; None if it can't be created."""
     major, _, minor = version.partition(".")
     if major not in MINORS:
         return None
@@ -100,10 +100,10 @@ def full_version(version: str) -> str | None:
 
 
 def can_upgrade(running: str, wanted: str) -> bool:
-    """Whether RDS upgrades one full version to another: only to what was released with it or later.
+    """Whether RDS upgrades one full version to another: only to one released at the same time or later.
 
-    RDS answers the targets of each version in DescribeDBEngineVersions; PostgreSQL releases a minor of every
-    major on the same day. Source: RDS user guide, "Upgrade of the RDS for PostgreSQL DB engine".
+    RDS lists each version's targets in DescribeDBEngineVersions; PostgreSQL releases a minor of every major
+    on the same day. Source: RDS user guide, "Upgrade of the RDS for PostgreSQL DB engine".
     """
     (old_major, old_minor), (major, minor) = (version.split(".") for version in (running, wanted))
     if int(major) < int(old_major):
@@ -112,13 +112,13 @@ def can_upgrade(running: str, wanted: str) -> bool:
 
 
 def is_instance_class(name: str) -> bool:
-    """Whether RDS knows a class at all, for whatever engine."""
+    """Whether RDS knows a class at all, for any engine."""
     prefix, family, size = _split(name)
     return prefix == "db" and (size in INSTANCE_CLASSES.get(family, ()) or family in OTHER_FAMILIES)
 
 
 def runs_postgresql(name: str) -> bool:
-    """Whether RDS for PostgreSQL (13 and later) can be had on a class."""
+    """Whether RDS offers PostgreSQL (13 and later) on a class."""
     prefix, family, size = _split(name)
     return prefix == "db" and size in INSTANCE_CLASSES.get(family, ())
 

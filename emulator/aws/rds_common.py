@@ -9,12 +9,12 @@ from emulator.lifecycle import State
 
 
 def read_tags(cloud: Cloud, arn: str) -> dict[str, Json]:
-    """`tags` and `tagsAll`, by ListTagsForResource."""
+    """`tags` and `tagsAll`, from ListTagsForResource."""
     return tags_in(cloud.call("rds", "ListTagsForResource", {"ResourceName": arn}), "TagList")
 
 
 def update_tags(cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> None:
-    """RemoveTagsFromResource and AddTagsToResource, as far as they are needed."""
+    """RemoveTagsFromResource and AddTagsToResource, as needed."""
     changes, arn = tag_changes(state.outputs, inputs), text(state.outputs, "arn")
     if changes.removed:
         cloud.call("rds", "RemoveTagsFromResource", {"ResourceName": arn, "TagKeys": changes.removed})
@@ -23,9 +23,9 @@ def update_tags(cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> None:
 
 
 def in_order_of(known: Iterable[str], found: Iterable[str]) -> list[str]:
-    """What was found, first in the order known already, then sorted.
+    """What was found: first in the known order, then sorted.
 
-    To Terraform these are sets, but Pulumi shows a list: one order keeps a refresh from showing a change.
+    In Terraform these are sets, but Pulumi shows a list: a stable order keeps a refresh from showing changes.
     """
     order = {value: place for place, value in enumerate(known)}
     return sorted(found, key=lambda value: (order.get(value, len(order)), value))

@@ -35,7 +35,7 @@ _REPLACES = (
     "storageEncrypted",
     "username",
 )
-# Inputs that steer the provider's later updates and deletion, and are no parameters of the creation.
+# Inputs that only affect the provider's later updates and deletion, and aren't parameters of the creation.
 _STEERS = (
     "allowMajorVersionUpgrade",
     "applyImmediately",
@@ -45,10 +45,10 @@ _STEERS = (
 )
 # Inputs that are lists in Pulumi and sets in Terraform.
 _SETS = frozenset({"enabledCloudwatchLogsExports", "vpcSecurityGroupIds"})
-# Parameters that ModifyDBInstance calls otherwise than CreateDBInstance.
+# Parameters with a different name in ModifyDBInstance than in CreateDBInstance.
 _MODIFIED_NAMES = {"identifier": "NewDBInstanceIdentifier", "port": "DBPortNumber"}
 _STORAGE = frozenset({"allocatedStorage", "iops", "storageThroughput"})
-# Inputs that the provider doesn't send with a restore: of another call, or for a modification after it.
+# Inputs that the provider doesn't send with a restore: for another call, or for a modification after it.
 # Source: internal/service/rds/instance.go, resourceInstanceCreate.
 _NOT_RESTORED = frozenset({"backupRetentionPeriod", "kmsKeyId", "password", "storageEncrypted", "username"})
 _AFTER_SNAPSHOT = frozenset({
@@ -122,7 +122,7 @@ class Instance(ResourceHandler):
         "username": "MasterUsername",
         "vpcSecurityGroupIds": "VpcSecurityGroupIds",
     }
-    # What the provider sends when the program says nothing.
+    # What the provider sends for inputs that the program doesn't set.
     _sent: ClassVar[Mapping[str, Json]] = {
         "autoMinorVersionUpgrade": True,
         "backupRetentionPeriod": 0,
@@ -175,7 +175,7 @@ class Instance(ResourceHandler):
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
         """CreateDBInstance or one of the restores, then DescribeDBInstances.
 
-        After a restore one ModifyDBInstance sets what the restore doesn't take.
+        After a restore, one ModifyDBInstance sets what the restore doesn't accept.
         """
         given = self._given(cloud, inputs)
         made, later = self._made(cloud, given)
@@ -194,7 +194,7 @@ class Instance(ResourceHandler):
             return self._state(cloud, given, found)
 
     def _made(self, cloud: Cloud, given: Mapping[str, Json]) -> tuple[dict[str, Json], frozenset[str]]:
-        """The new instance, and the inputs that are still to be set."""
+        """Create the instance; returns it, and the inputs that still have to be set."""
         operation, source, named, later = "CreateDBInstance", {}, self._names, frozenset[str]()
         point_in_time = record(given, "restoreToPointInTime")
         left_out: frozenset[str] = frozenset()
@@ -225,7 +225,7 @@ class Instance(ResourceHandler):
         return self._state(cloud, state.outputs, found) if found else None
 
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
-        """One ModifyDBInstance if anything but what steers differs, then the tags.
+        """One ModifyDBInstance if anything differs that isn't only for later calls, then the tags.
 
         Without applyImmediately, most of it waits for the maintenance window and is read back unchanged.
         """
@@ -248,7 +248,7 @@ class Instance(ResourceHandler):
         return self._state(cloud, merged(given, first_read), found)
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """DeleteDBInstance by what the state says of the final snapshot.
+        """DeleteDBInstance, with the final snapshot as in the state.
 
         Deletion protection is switched off first if the state has it off and applies changes immediately.
         """
@@ -282,14 +282,14 @@ class Instance(ResourceHandler):
             unless_gone(lambda: cloud.call("rds", "DeleteDBInstance", parameters), *_GONE)
 
     def is_same(self, key: str, found: Json, wanted: Json) -> bool:
-        """Sets in another order, and names in other letters."""
+        """Whether they are sets in a different order, or names in a different case."""
         if key in _SETS:
             return set(texts({key: found}, key)) == set(texts({key: wanted}, key))
         is_name = key in ("engine", "identifier", "maintenanceWindow")
         return is_name and str(found).lower() == str(wanted).lower()
 
     def difference(self, state: State, inputs: Mapping[str, Json]) -> Difference:
-        """Storage that grew by itself, as maxAllocatedStorage lets it, is no change."""
+        """Storage that grew by itself, as maxAllocatedStorage allows, isn't a change."""
         changed = super().difference(state, inputs)
         same: set[str] = set()
         wanted, most = _whole(inputs, "allocatedStorage"), _whole(inputs, "maxAllocatedStorage")
@@ -303,7 +303,7 @@ class Instance(ResourceHandler):
 
     def _given(self, cloud: Cloud, inputs: Mapping[str, Json]) -> dict[str, Json]:
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
-        if given.get("maxAllocatedStorage") == 0:  # the provider's way to say: no autoscaling
+        if given.get("maxAllocatedStorage") == 0:  # the provider's way to switch off autoscaling
             del given["maxAllocatedStorage"]
         if text(given, "engine", "postgres").lower() != "postgres":
             raise UnmappedInputError(
@@ -320,7 +320,7 @@ class Instance(ResourceHandler):
         keys = {*changed, "deletionProtection"} - {"enabledCloudwatchLogsExports", "maxAllocatedStorage"}
         if not _STORAGE.isdisjoint(changed):
             keys |= _STORAGE & given.keys()
-        # What the program no longer sets is switched off, if it can be.
+        # What the program no longer sets is switched off, if possible.
         wanted = merged(_OFF, self._sent, given)
         names = {**self._names, **_MODIFIED_NAMES}
         parameters = api_parameters({key: value for key, value in wanted.items() if key in keys}, names)
@@ -328,7 +328,7 @@ class Instance(ResourceHandler):
         if "engineVersion" in changed:
             parameters["AllowMajorVersionUpgrade"] = flag(given, "allowMajorVersionUpgrade")
         if "maxAllocatedStorage" in changed:
-            # RDS switches autoscaling off by a maximum that is what there is.
+            # A maximum equal to the current size switches autoscaling off.
             size = number(given, "allocatedStorage", number(state.outputs, "allocatedStorage"))
             parameters["MaxAllocatedStorage"] = number(given, "maxAllocatedStorage") or size
         if "enabledCloudwatchLogsExports" in changed:
@@ -350,7 +350,7 @@ _UNREAD = ("password", "restoreToPointInTime", "snapshotIdentifier", *_STEERS)
 _AS_FIRST_READ = ("latestRestorableTime",)
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
-# What switches off an input that a program no longer sets.
+# Values that switch off an input that the program no longer sets.
 _OFF: Mapping[str, Json] = {
     "copyTagsToSnapshot": False,
     "dedicatedLogVolume": False,
@@ -364,7 +364,7 @@ _OFF: Mapping[str, Json] = {
 def _performance(
     state: Mapping[str, Json], given: Mapping[str, Json], changed: Collection[str]
 ) -> dict[str, Json]:
-    """The IOPS that the provider sends with a new size: the state's, if the program has none of its own.
+    """The IOPS that the provider sends with a new size: the state's, if the program sets none.
 
     Below the threshold it sends none. Source: internal/service/rds/instance.go, resourceInstanceUpdate;
     terraform-provider-aws #28382.
@@ -375,7 +375,7 @@ def _performance(
 
 
 def _is_optimizing(error: AwsError) -> bool:
-    # For up to 80 minutes, as long as an update may take. Source: internal/service/rds/instance.go.
+    # Retried for up to 80 minutes, the timeout of an update. Source: internal/service/rds/instance.go.
     return (
         error.code == "InvalidParameterCombination"
         and "previous storage change is being optimized" in error.message
@@ -383,7 +383,7 @@ def _is_optimizing(error: AwsError) -> bool:
 
 
 def _find(cloud: Cloud, id_: str) -> dict[str, Json] | None:
-    """By DbiResourceId, which a rename leaves alone; an import may give the identifier instead."""
+    """Find it by DbiResourceId, which survives a rename; an import may use the identifier instead."""
     by_id: dict[str, Json] = {"Filters": [{"Name": "dbi-resource-id", "Values": [id_]}]}
     by_name: dict[str, Json] = {"DBInstanceIdentifier": id_}
     for query in (by_id, by_name):
@@ -478,7 +478,7 @@ def _outputs(cloud: Cloud, kept: Mapping[str, Json], found: Mapping[str, Json]) 
 
 
 def _version(kept: Mapping[str, Json], found: Mapping[str, Json], actual: str) -> str:
-    """The version in its own words as long as it allows what runs, or is what waits for the window.
+    """The version as the program writes it, if it covers what runs or is pending for the window.
 
     Source: internal/service/rds/engine_version.go, compareActualEngineVersion.
     """
@@ -490,14 +490,14 @@ def _version(kept: Mapping[str, Json], found: Mapping[str, Json], actual: str) -
 
 
 def _restorable(kept: Mapping[str, Json], found: Mapping[str, Json]) -> str:
-    """As first read: it moves on all the time, and two runs could never be compared."""
+    """The value first read: it changes all the time, and two runs could never be compared."""
     if not number(found, "BackupRetentionPeriod"):
         return ""
     return text(kept, "latestRestorableTime") or text(found, "LatestRestorableTime")
 
 
 def _only(found: Mapping[str, Json], key: str, name: str) -> str:
-    """The name of the one member that PostgreSQL's instances have in a list."""
+    """The name of the only member that PostgreSQL instances have in a list."""
     return next((text(member, name) for member in records(found, key)), "")
 
 

@@ -9,7 +9,7 @@ from emulator.lifecycle import State, table
 
 
 class BackupReplication(ResourceHandler):
-    """The replication of an instance's automated backups. It lives in the region that they go to."""
+    """The replication of an instance's automated backups. It exists in the region that they go to."""
 
     type = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
     table = table(
@@ -39,13 +39,13 @@ class BackupReplication(ResourceHandler):
             return _state(there, _find(there, arn) or made)
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """DescribeDBInstanceAutomatedBackups. A backup that is only kept is no replication any more."""
+        """DescribeDBInstanceAutomatedBackups. A backup that is only retained is no longer a replication."""
         there = _there(cloud, state.outputs)
         found = _find(there, state.id)
         return _state(there, found) if found else None
 
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
-        """There is nothing that could be changed in place."""
+        """Nothing can be changed in place."""
         del cloud, inputs
         return state
 

@@ -11,9 +11,9 @@ from emulator.aws.errors import AwsError
 
 
 def check_new_instance(cloud: Cloud, given: Mapping[str, Json], operation: str = "CreateDBInstance") -> None:
-    """What CreateDBInstance refuses and moto doesn't: the first of its problems, as RDS reports them.
+    """What CreateDBInstance refuses and moto doesn't: raises AwsError for the first problem, as RDS does.
 
-    `given` holds the program's inputs, `operation` may be a restore. Raises AwsError.
+    `given` holds the program's inputs; `operation` may be a restore.
     Sources: RDS API reference, CreateDBInstance; RDS user guide, "Amazon RDS DB instance storage".
     """
     for code, message in (
@@ -33,8 +33,8 @@ def check_changed_instance(
 ) -> None:
     """What ModifyDBInstance refuses and moto doesn't.
 
-    `actual` is the instance as DescribeDBInstances has it, `given` the program's inputs, `changed` those that
-    are about to change. Raises AwsError.
+    `actual` is the instance as in DescribeDBInstances, `given` the program's inputs, `changed` those that are
+    about to change. Raises AwsError.
     Sources: RDS API reference, ModifyDBInstance; RDS user guide, "Upgrading a PostgreSQL DB engine version".
     """
     operation = "ModifyDBInstance"
@@ -96,7 +96,7 @@ def _engine_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
 def _upgrade_problems(actual: Mapping[str, Json], given: Mapping[str, Json]) -> Iterator[Problem]:
     running, wanted = text(actual, "EngineVersion"), catalogue.full_version(text(given, "engineVersion"))
     if wanted is None:
-        return  # which is a problem of the engine's
+        return  # reported as an engine problem
     if not catalogue.can_upgrade(running, wanted):
         yield _combination(f"Cannot upgrade postgres from {running} to {wanted}")
     is_major = wanted.partition(".")[0] != running.partition(".")[0]
@@ -172,7 +172,7 @@ def _operation_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
     days = number(given, "backupRetentionPeriod")
     if not is_identifier(identifier, 63):
         yield _value(identifier_message("DBInstanceIdentifier", identifier))
-    # The provider itself checks this one, since a bad name would only show at deletion.
+    # The provider itself checks this one, since a bad name would only show on deletion.
     if snapshot and not is_identifier(snapshot, 255):
         yield _value(identifier_message("FinalDBSnapshotIdentifier", snapshot))
     if not 0 <= days <= 35:
@@ -195,10 +195,10 @@ def _operation_problems(given: Mapping[str, Json]) -> Iterator[Problem]:
 
 
 def _check_network(cloud: Cloud, operation: str, given: Mapping[str, Json]) -> None:
-    """The security groups exist and are in the subnet group's VPC; the network type suits the subnets."""
+    """The security groups must exist in the subnet group's VPC; the network type must suit the subnets."""
     group_name = text(given, "dbSubnetGroupName")
     if not group_name:
-        return  # the default VPC's
+        return  # in the default VPC
     query: dict[str, Json] = {"DBSubnetGroupName": group_name}
     try:
         found = records(cloud.call("rds", "DescribeDBSubnetGroups", query), "DBSubnetGroups")[0]
@@ -225,7 +225,7 @@ def _check_network(cloud: Cloud, operation: str, given: Mapping[str, Json]) -> N
 
 
 def _check_move(cloud: Cloud, actual: Mapping[str, Json], given: Mapping[str, Json]) -> None:
-    """RDS takes another subnet group only to move an instance to another VPC."""
+    """RDS accepts another subnet group only for moving an instance to another VPC."""
     own, name = record(actual, "DBSubnetGroup"), text(given, "dbSubnetGroupName")
     found = attempt(cloud, "DescribeDBSubnetGroups", {"DBSubnetGroupName": name})
     for group in records(found, "DBSubnetGroups"):
@@ -239,7 +239,7 @@ def _check_move(cloud: Cloud, actual: Mapping[str, Json], given: Mapping[str, Js
 
 
 def _check_parameter_group(cloud: Cloud, operation: str, given: Mapping[str, Json]) -> None:
-    """The group's family is the engine version's."""
+    """The group's family must be that of the engine version."""
     name, major = text(given, "parameterGroupName"), text(given, "engineVersion").partition(".")[0]
     if not name or not major:
         return
@@ -255,7 +255,7 @@ def _check_parameter_group(cloud: Cloud, operation: str, given: Mapping[str, Jso
 
 
 def describe_subnets(cloud: Cloud, operation: str, subnet_ids: list[str]) -> list[dict[str, Json]]:
-    """The subnets; raises AwsError (InvalidSubnet) under the name of `operation`."""
+    """The subnets; raises AwsError (InvalidSubnet) in the name of `operation`."""
     if not subnet_ids:
         return []
     try:
@@ -267,18 +267,18 @@ def describe_subnets(cloud: Cloud, operation: str, subnet_ids: list[str]) -> lis
 
 
 def network_types(subnets: list[dict[str, Json]]) -> list[str]:
-    """DUAL only where every subnet has IPv6 as well."""
+    """The network types; DUAL only if every subnet also has IPv6."""
     has_ipv6 = bool(subnets) and all(records(subnet, "Ipv6CidrBlockAssociationSet") for subnet in subnets)
     return ["IPV4", "DUAL"] if has_ipv6 else ["IPV4"]
 
 
 def is_identifier(name: str, limit: int) -> bool:
-    """A letter first, then letters, digits and single hyphens, none at the end. Source: RDS API reference."""
+    """A letter, then letters, digits and single hyphens, but not at the end. Source: RDS API reference."""
     return len(name) <= limit and bool(re.fullmatch(r"[A-Za-z](?:-?[A-Za-z0-9])*", name))
 
 
 def identifier_message(parameter: str, name: str) -> str:
-    """How RDS words that a name isn't one."""
+    """RDS's words for an invalid identifier."""
     return (
         f"The parameter {parameter} is not a valid identifier: {name!r}. Identifiers must begin with a "
         "letter;  must contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or "
@@ -295,6 +295,6 @@ def attempt(cloud: Cloud, operation: str, parameters: Mapping[str, Json]) -> dic
 
 
 def check_identifier(cloud: Cloud, operation: str, parameter: str, name: str, limit: int) -> None:
-    """Raises AwsError (InvalidParameterValue) for a name that RDS doesn't take."""
+    """Raises AwsError (InvalidParameterValue) for a name that RDS doesn't accept."""
     if not is_identifier(name, limit):
         raise cloud.refuse("rds", operation, "InvalidParameterValue", identifier_message(parameter, name))

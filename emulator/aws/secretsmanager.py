@@ -32,7 +32,7 @@ _CURRENT, _PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 
 
 class Secret(ResourceHandler):
-    """A secret without a value yet."""
+    """A secret, without its value."""
 
     type = "aws:secretsmanager/secret:Secret"
     table = table(
@@ -45,10 +45,10 @@ class Secret(ResourceHandler):
     )
 
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """CreateSecret; once that is visible, PutResourcePolicy if a policy is given.
+        """CreateSecret; once the secret is visible, PutResourcePolicy if a policy is given.
 
-        While the name belongs to a secret whose deletion is under way, the provider tries again. The recovery
-        window matters at deletion.
+        While the name belongs to a secret that is being deleted, the provider retries. The recovery window
+        only matters on deletion.
         """
         names = {
             "name": "Name",
@@ -103,7 +103,7 @@ class Secret(ResourceHandler):
             parameters: dict[str, Json] = {
                 "SecretId": state.id,
                 "ClientRequestToken": fresh_id(),
-                # Always sent: an empty one clears it. Without a key the old one stays, as with the provider.
+                # Always sent: an empty one clears it. Without a key the old one stays, as in the provider.
                 "Description": text(given, "description"),
                 **({"KmsKeyId": given["kmsKeyId"]} if text(given, "kmsKeyId") else {}),
             }
@@ -177,8 +177,8 @@ class Secret(ResourceHandler):
 class SecretVersion(ResourceHandler):
     """One value of a secret.
 
-    It is read by its version id, so a newer version of somebody else's shows only if `versionStages` is set:
-    as the stage that this one has lost.
+    It is read by its version id, so somebody else's newer version shows only if `versionStages` is set: as
+    the stage that this version has lost.
     """
 
     type = "aws:secretsmanager/secretVersion:SecretVersion"
@@ -191,7 +191,7 @@ class SecretVersion(ResourceHandler):
     secret_outputs = frozenset({"secretBinary", "secretString", "secretStringWo"})
 
     def create(self, cloud: Cloud, inputs: Mapping[str, Json]) -> State:
-        """PutSecretValue with a token of its own, the version's id to be; waits until it is visible."""
+        """PutSecretValue with a new token, which becomes the version's id; waits until it is visible."""
         names = {"secretId": "SecretId", "secretString": "SecretString", "versionStages": "VersionStages"}
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         _check_value(cloud, given.get("secretString"))
@@ -204,7 +204,7 @@ class SecretVersion(ResourceHandler):
         return state
 
     def read(self, cloud: Cloud, state: State) -> State | None:
-        """GetSecretValue of this version; one of a deleted secret counts as gone."""
+        """GetSecretValue for this version; a deleted secret's version counts as gone."""
         secret = state.id.partition("|")[0]
         try:
             answer = self._get(cloud, state.id)
@@ -216,7 +216,7 @@ class SecretVersion(ResourceHandler):
         return State(state.id, merged(state.outputs, read, self._outputs(cloud, answer)))
 
     def update(self, cloud: Cloud, state: State, inputs: Mapping[str, Json]) -> State:
-        """UpdateSecretVersionStage for each stage that this version shall have or lose."""
+        """UpdateSecretVersionStage for each stage that this version gains or loses."""
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         if "versionStages" not in difference(self.table, state.outputs, given, self.is_same).updates:
             return state
@@ -235,7 +235,7 @@ class SecretVersion(ResourceHandler):
         return reread(self, cloud, state, given)
 
     def delete(self, cloud: Cloud, state: State) -> None:
-        """Takes its stages away, but never AWSCURRENT: AWS keeps a value without stages for a while."""
+        """Remove its stages, but never AWSCURRENT; AWS keeps a value without stages for a while."""
         secret, _, version = state.id.partition("|")
         try:
             for stage in texts(state.outputs, "versionStages"):
@@ -291,7 +291,7 @@ def _check_name(cloud: Cloud, name: str) -> None:
 
 
 def _check_value(cloud: Cloud, value: Json) -> None:
-    """What AWS refuses and moto doesn't, and what botocore would refuse with the value in its message."""
+    """What AWS refuses and moto doesn't, and what botocore would refuse while quoting the value."""
     if value is not None and not isinstance(value, str):
         message = f"Invalid type for parameter SecretString: {type(value).__name__}, valid types: str"
         raise cloud.refuse("secretsmanager", "PutSecretValue", "ParamValidationError", message)
