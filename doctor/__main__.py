@@ -17,7 +17,7 @@ HOLDS, FAILS, UNUSABLE = 0, 1, 2
 EPILOG = """\
 before       what must exist before `pulumi up`
 after        what `pulumi up` built, or how far it got
-permissions  print the IAM policy and the ClusterRole that the stack's
+permissions  print the IAM policies and the ClusterRole that the stack's
              deployment, its preview or the doctor needs:
              python -m doctor permissions --for deploy
 
@@ -98,12 +98,12 @@ def _examine(options: argparse.Namespace, progress: Progress) -> int:
 
 
 def _permissions(case: "Case", purpose: "Purpose") -> dict[str, object]:
-    from doctor.permissions import UNVERIFIED, actions_of, cluster_role, policy, scope_of
+    from doctor.permissions import UNVERIFIED, actions_of, cluster_role, policies, scope_of
 
     granted = frozenset[str]().union(*actions_of(purpose, scope_of(case)).values())
     return {
         "unverified": sorted(granted & UNVERIFIED),
-        "policy": policy(purpose, scope_of(case)),
+        "policies": list(policies(purpose, scope_of(case))),
         "clusterRole": cluster_role(purpose, f"maestro-{purpose}"),
     }
 

@@ -39,7 +39,7 @@ AWS_CALLS: Mapping[str, str] = {
     "iot:TestAuthorization": _ANY,
     "kms:DescribeKey": "arn:{partition}:kms:{region}:{account}:key/*",
     "kms:GetKeyPolicy": "arn:{partition}:kms:{region}:{account}:key/*",
-    "logs:DescribeLogGroups": "arn:{partition}:logs:{region}:{account}:log-group:*",
+    "logs:DescribeLogGroups": _ANY,
     "rds:DescribeAccountAttributes": _ANY,
     "rds:DescribeDBInstanceAutomatedBackups": _ANY,
     "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:*",

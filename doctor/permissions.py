@@ -4,6 +4,7 @@ Sources: hashicorp/terraform-provider-aws, the calls of each resource's create, 
 Service Authorization Reference, the actions that a call requires besides its own.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ _IOT = "arn:{partition}:iot:{region}:{account}"
 _EC2 = "arn:{partition}:ec2:{region}:{account}"
 _EKS = "arn:{partition}:eks:{region}:{account}"
 _SECRET = "arn:{partition}:secretsmanager:{region}:{account}:secret:{cluster}/maestro/*"  # noqa: S105 an ARN
+_INSTANCE_WRITES = (
+    "rds:CreateDBInstance rds:ModifyDBInstance rds:RestoreDBInstanceFromDBSnapshot "
+    "rds:RestoreDBInstanceToPointInTime"
+)
 
 NEEDS = (
     Need(
@@ -111,7 +116,7 @@ NEEDS = (
     ),
     Need(
         type="aws:cloudwatch/logGroup:LogGroup",
-        resource="arn:{partition}:logs:{region}:{account}:log-group:*",
+        resource="*",
         reads="logs:DescribeLogGroups",
         source="logs/group.go",
     ),
@@ -125,12 +130,28 @@ NEEDS = (
     ),
     Need(
         type="aws:rds/instance:Instance",
+        resource=f"{_RDS}:db:*",
+        reads="rds:DescribeDBInstances",
+        source="rds/instance.go; it filters by the resource id, and RDS authorizes a list of all instances: "
+        "hashicorp/terraform-provider-aws, issue 35737",
+    ),
+    Need(
+        type="aws:rds/instance:Instance",
         resource=f"{_RDS}:db:{{database}}",
-        reads="rds:DescribeDBInstances rds:ListTagsForResource",
-        writes="rds:CreateDBInstance rds:ModifyDBInstance rds:RebootDBInstance rds:DeleteDBInstance "
-        "rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceToPointInTime "
+        reads="rds:ListTagsForResource",
+        writes=f"{_INSTANCE_WRITES} rds:RebootDBInstance rds:DeleteDBInstance rds:CreateDBSnapshot "
         "rds:AddTagsToResource rds:RemoveTagsFromResource",
         source="rds/instance.go",
+    ),
+    *(
+        Need(
+            type="aws:rds/instance:Instance",
+            resource=f"{_RDS}:{group}",
+            reads="",
+            writes=_INSTANCE_WRITES,
+            source="Service Authorization Reference, RDS: each group of the instance is authorized, too",
+        )
+        for group in ("pg:{parameter_groups}", "subgrp:{subnet_group}", "og:default:postgres*")
     ),
     Need(
         type="aws:rds/instance:Instance",
@@ -172,6 +193,7 @@ NEEDS = (
         type=types.BACKUP_REPLICATION,
         resource="{replicas}",
         reads="rds:DescribeDBInstanceAutomatedBackups",
+        writes="rds:StartDBInstanceAutomatedBackupsReplication",
         source="rds/instance_automated_backups_replication.go",
     ),
     Need(
@@ -310,15 +332,19 @@ def scope_of(case: Case) -> Scope:
     )
 
 
-def policy(purpose: Purpose, scope: Scope) -> dict[str, Json]:
-    """The IAM policy for a purpose."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": json_list(sorted(actions)), "Resource": resource}
-            for resource, actions in actions_of(purpose, scope).items()
-        ],
-    }
+def policies(purpose: Purpose, scope: Scope) -> tuple[dict[str, Json], ...]:
+    """The IAM policies for a purpose, more than one where long names don't fit into one."""
+    documents: list[list[Json]] = [[]]
+    for resource, actions in actions_of(purpose, scope).items():
+        statement: Json = {"Effect": "Allow", "Action": json_list(sorted(actions)), "Resource": resource}
+        if len(json.dumps(_document([*documents[-1], statement]), separators=(",", ":"))) > POLICY_MAX:
+            documents.append([])
+        documents[-1].append(statement)
+    return tuple(map(_document, documents))
+
+
+def _document(statements: list[Json]) -> dict[str, Json]:
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def cluster_role(purpose: Purpose, name: str) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,41 @@ import pytest
 from botocore.exceptions import ClientError
 
 from checks import aws_policy
-from common.json_values import Json
-from doctor.permissions import POLICY_MAX, PURPOSES, Purpose, actions_of, cluster_role, policy, scope_of
-from tests.doctor.patient import ACCOUNT, CLUSTER, REGION, Patient, patient
+from common.json_values import Json, records
+from doctor.permissions import POLICY_MAX, PURPOSES, Purpose, actions_of, cluster_role, policies, scope_of
+from tests.authorization import Caller
+from tests.doctor.patient import ACCOUNT, REGION, Patient, patient
+
+LONG = {"name": "n" * 40, "iam": {"path": f"/{'p' * 510}/"}}
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_policy_fits_a_managed_one(purpose: Purpose, region: Patient) -> None:
-    document = json.dumps(policy(purpose, scope_of(region.case())), separators=(",", ":"))
-    assert len(document) <= POLICY_MAX
-    aws_policy.parse(document)  # as IAM would store it
+@pytest.mark.parametrize("settings", [{}, LONG])
+def test_each_policy_fits_a_managed_one(
+    purpose: Purpose, settings: Mapping[str, object], tmp_path: Path
+) -> None:
+    with patient(tmp_path, **settings) as region:
+        scope = scope_of(region.case())
+    printed = policies(purpose, scope)
+    for document in (json.dumps(each, separators=(",", ":")) for each in printed):
+        assert len(document) <= POLICY_MAX
+        aws_policy.parse(document)  # as IAM would store it
+    granted = [(statement["Resource"], frozenset(statement["Action"])) for statement in _statements(printed)]
+    assert granted == list(actions_of(purpose, scope).items())
+
+
+def _statements(printed: Iterable[Mapping[str, Json]]) -> list[Any]:
+    return [statement for each in printed for statement in records(each, "Statement")]
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_no_statement_grants_all(purpose: Purpose, region: Patient) -> None:
-    statements: Any = policy(purpose, scope_of(region.case()))["Statement"]
+    statements = _statements(policies(purpose, scope_of(region.case())))
     assert not [action for each in statements for action in each["Action"] if action.endswith("*")]
 
 
 def test_a_preview_writes_nothing_on_aws(region: Patient) -> None:
-    statements: Any = policy("preview", scope_of(region.case()))["Statement"]
+    statements = _statements(policies("preview", scope_of(region.case())))
     writes = re.compile(r":(Create|Update|Delete|Put|Modify|Attach|Detach|Tag|Untag|Add|Remove|Pass)")
     assert not [action for each in statements for action in each["Action"] if writes.search(action)]
 
@@ -42,59 +57,25 @@ def test_the_doctor_may_only_read_the_cluster() -> None:
 
 @pytest.mark.parametrize("phase", ["before", "after"])
 def test_the_doctor_works_under_exactly_the_policy_that_it_prints(phase: str, built: Patient) -> None:
-    document = aws_policy.parse(json.dumps(policy("doctor", scope_of(built.case()))))
-    built.guard = lambda action, parameters: _judge(document, action, parameters)
+    caller = Caller.under(policies("doctor", scope_of(built.case())), ACCOUNT, REGION)
+    built.guard = lambda action, parameters: _judge(caller, action, parameters)
     assert built.fails(phase) == {}
     assert built.unverified(phase) == {}
 
 
 def test_what_the_policy_lacks_is_reported(built: Patient) -> None:
-    granted = policy("doctor", scope_of(built.case()))
-    statements: Any = granted["Statement"]
-    for statement in statements:
+    granted = policies("doctor", scope_of(built.case()))
+    for statement in _statements(granted):
         statement["Action"] = [each for each in statement["Action"] if each != "iot:TestAuthorization"]
-    document = aws_policy.parse(json.dumps(granted))
-    built.guard = lambda action, parameters: _judge(document, action, parameters)
+    caller = Caller.under(granted, ACCOUNT, REGION)
+    built.guard = lambda action, parameters: _judge(caller, action, parameters)
     assert built.unverified("after").keys() == {"broker-allows"}
 
 
-def _judge(document: aws_policy.PolicyDocument, action: str, parameters: Mapping[str, Any]) -> None:
-    request = aws_policy.Request(action=action, resource=_resource(action, parameters))
-    if action != "sts:GetCallerIdentity" and not aws_policy.is_allowed([document], request).allowed:
-        answer: Any = {"Error": {"Code": "AccessDenied", "Message": f"{action} on {request.resource}"}}
+def _judge(caller: Caller, action: str, parameters: Mapping[str, Any]) -> None:
+    if lacks := caller.lacks(action, parameters):
+        answer: Any = {"Error": {"Code": "AccessDenied", "Message": f"not authorized to perform: {lacks}"}}
         raise ClientError(answer, action)
-
-
-def _resource(action: str, parameters: Mapping[str, Any]) -> str:
-    """The resource that AWS authorizes. Source: Service Authorization Reference, by service."""
-    service = action.partition(":")[0]
-    home = f"arn:aws:{service}:{REGION}:{ACCOUNT}"
-    kinds = {
-        "RoleName": f"arn:aws:iam::{ACCOUNT}:role",
-        "policyName": f"{home}:policy",
-        "certificateId": f"{home}:cert",
-        "domainConfigurationName": f"{home}:domainconfiguration",
-        "associationId": f"{home}:podidentityassociation/{CLUSTER}",
-        "clusterName": f"{home}:cluster",
-        "name": f"{home}:cluster",
-    }
-    names = {
-        "DBInstanceIdentifier": f"{home}:db",
-        "DBParameterGroupName": f"{home}:pg",
-        "DBSubnetGroupName": f"{home}:subgrp",
-        "logGroupNamePrefix": f"{home}:log-group",
-    }
-    if action.startswith("secretsmanager:"):
-        return f"{home}:secret:{parameters['SecretId']}-AbCdEf"
-    if "ResourceIdentifier" in parameters:
-        return str(parameters["ResourceIdentifier"])
-    for name, kind in kinds.items():
-        if name in parameters:
-            return f"{kind}/{parameters[name]}"
-    for name, kind in names.items():
-        if name in parameters:
-            return f"{kind}:{parameters[name]}"
-    return "*"
 
 
 # --- deploy: what the emulation calls, and nothing that isn't needed -----------------------------
