@@ -271,17 +271,20 @@ _UNVERIFIED = (
 UNVERIFIED = frozenset(_UNVERIFIED.split())
 """Actions that no test in the emulation calls: known only from the provider's source and AWS's docs."""
 
-_KUBERNETES_WRITES = (
-    # group, resources, what a preview needs, what a deployment needs in addition. A preview's dry run of an
-    # update is a `patch`. Pods and what belongs to them are read while waiting for a release.
-    ("", "namespaces, configmaps", "get list watch patch", "create update delete"),
-    ("", "secrets", "get list", "create update delete"),
-    ("", "pods, events, replicationcontrollers", "get list watch", ""),
-    ("", "services, serviceaccounts", "get list watch patch", "create update delete"),
-    ("apps", "deployments, replicasets", "get list watch patch", "create update delete"),
-    ("networking.k8s.io", "networkpolicies", "get list watch patch", "create update delete"),
-    ("policy", "poddisruptionbudgets", "get list watch patch", "create update delete"),
-    ("secrets-store.csi.x-k8s.io", "secretproviderclasses", "get list watch patch", "create update delete"),
+_OF_CHART = "get create patch delete"
+_KUBERNETES = (
+    # group, resources, what a preview needs, what a deployment needs in addition. Helm keeps its releases in
+    # Secrets.
+    ("", "namespaces, configmaps", "get", "list watch create patch delete"),
+    ("", "secrets", "list", "get create update delete"),
+    ("", "events", "", "list watch"),
+    ("", "services, serviceaccounts", "", _OF_CHART),
+    ("apps", "deployments", "", _OF_CHART),
+    ("apps", "replicasets", "", "list"),
+    ("networking.k8s.io", "networkpolicies", "", _OF_CHART),
+    ("policy", "poddisruptionbudgets", "", _OF_CHART),
+    ("secrets-store.csi.x-k8s.io", "secretproviderclasses", "", _OF_CHART),
+    ("monitoring.coreos.com", "podmonitors, prometheusrules", "", _OF_CHART),
 )
 
 
@@ -352,8 +355,9 @@ def cluster_role(purpose: Purpose, name: str) -> dict[str, Json]:
     rules = KUBERNETES_READS
     if purpose != "doctor":
         rules = tuple(
-            (group, resources, f"{reads} {writes if purpose == 'deploy' else ''}")
-            for group, resources, reads, writes in _KUBERNETES_WRITES
+            (group, resources, f"{reads} {writes}".strip() if purpose == "deploy" else reads)
+            for group, resources, reads, writes in _KUBERNETES
+            if reads or purpose == "deploy"
         )
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",

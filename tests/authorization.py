@@ -23,6 +23,7 @@ _RESOURCES = {
     "kms": {"KeyId": "key/{}"},
     "logs": {"logGroupName": "log-group:{}", "resourceArn": "{}"},
     "rds": {
+        "DBInstanceAutomatedBackupsArn": "{}",
         "DBInstanceIdentifier": "db:{}",
         "DBParameterGroupName": "pg:{}",
         "DBSnapshotIdentifier": "snapshot:{}",

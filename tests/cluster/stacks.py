@@ -206,6 +206,7 @@ def on_cluster(
     kubelet: bool = True,
     program: str = "__main__.py",
     account: str | None = None,
+    kubeconfig: Path | None = None,
 ) -> Generator[OnCluster]:
     """A stack that isn't built yet, in an account of its own, whose EKS cluster is the control plane.
 
@@ -230,7 +231,10 @@ def on_cluster(
             plugins=with_real_kubernetes(),
             program=program,
             attached=ending.enter_context(Attached(EMULATED)),
-            environment={"KUBECONFIG": str(control_plane.kubeconfig), "HOME": str(folder / "home")},
+            environment={
+                "KUBECONFIG": str(kubeconfig or control_plane.kubeconfig),
+                "HOME": str(folder / "home"),
+            },
         )
         watch = ending.enter_context(Pods(control_plane.api()))
         mounting = Kubelet(

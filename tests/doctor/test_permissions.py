@@ -14,6 +14,7 @@ from checks import aws_policy
 from common.json_values import Json, records
 from doctor.permissions import POLICY_MAX, PURPOSES, Purpose, actions_of, cluster_role, policies, scope_of
 from tests.authorization import Caller
+from tests.checkouts import ROOT
 from tests.doctor.patient import ACCOUNT, REGION, Patient, patient
 
 LONG = {"name": "n" * 40, "iam": {"path": f"/{'p' * 510}/"}}
@@ -50,9 +51,18 @@ def test_a_preview_writes_nothing_on_aws(region: Patient) -> None:
     assert not [action for each in statements for action in each["Action"] if writes.search(action)]
 
 
-def test_the_doctor_may_only_read_the_cluster() -> None:
-    rules: Any = cluster_role("doctor", "doctor")["rules"]
+@pytest.mark.parametrize("purpose", ["preview", "doctor"])
+def test_previews_and_the_doctor_may_only_read_the_cluster(purpose: Purpose) -> None:
+    rules: Any = cluster_role(purpose, purpose)["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list"}
+
+
+def test_a_deployment_may_make_every_kind_of_the_chart() -> None:
+    rules: Any = cluster_role("deploy", "deploy")["rules"]
+    makeable = {kind for rule in rules if "create" in rule["verbs"] for kind in rule["resources"]}
+    templates = (ROOT / "charts/maestro-server-eso/templates").glob("*.yaml")
+    kinds = {kind for each in templates for kind in re.findall(r"(?m)^kind: (\w+)", each.read_text("utf-8"))}
+    assert {re.sub(r"y$", "ie", re.sub(r"ss$", "sse", kind.lower())) + "s" for kind in kinds} <= makeable
 
 
 @pytest.mark.parametrize("phase", ["before", "after"])
