@@ -1,13 +1,11 @@
 """account: are we who we should be, where we should be?"""
 
-import json
-from typing import cast
-
 from checks.finding import Findings
-from common.json_values import Json, json_list, text
+from common.json_values import json_list, text
 from doctor.case import Case
 from doctor.credentials import check_expiry
 from doctor.question import Category, Question
+from maestro_stack.aws_configuration import decoded
 
 
 def _allowed(case: Case, findings: Findings) -> None:
@@ -32,7 +30,7 @@ def _allowed(case: Case, findings: Findings) -> None:
 
 
 def _accounts(case: Case, key: str) -> list[str]:
-    listed = cast("Json", json.loads(case.stack.config.get(f"aws:{key}") or "[]"))
+    listed = decoded(case.stack.config, key)
     return [str(each) for each in listed] if isinstance(listed, list) else []
 
 

@@ -3,7 +3,6 @@
 Sources: Pulumi Registry, AWS provider, "Configuration"; botocore.credentials.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +19,17 @@ from botocore.credentials import (
 from botocore.session import Session
 
 from checks.finding import Findings
-from common.json_values import Json, record, records, text, texts
+from common.json_values import Json, records, text
 from doctor.errors import UnusableError
 from engine.project import PLACEHOLDER
+from maestro_stack.aws_configuration import authentication, decoded
 
-_FILES = {"config_file": "sharedConfigFiles", "credentials_file": "sharedCredentialsFiles"}
-_ROLE_OF_WEB = "assumeRoleWithWebIdentity"
+_VARIABLES = {
+    "profile": "AWS_PROFILE",
+    "config_file": "AWS_CONFIG_FILE",
+    "credentials_file": "AWS_SHARED_CREDENTIALS_FILE",
+}
+"""By botocore's name of it, the AWS CLI's."""
 LONGEST_UP = timedelta(minutes=40)
 """The provider's own timeout for creating a database."""
 
@@ -36,18 +40,16 @@ def session_of(config: Mapping[str, str], region: str) -> boto3.session.Session:
     Raises:
         UnusableError: there are no credentials.
     """
-    given = _decoded(config)
+    own = authentication(config).environment
     core = Session()
     try:
-        for variable, key in _FILES.items():
-            for file in texts(given, key)[:1]:
-                core.set_config_variable(variable, file)
-        if profile := text(given, "profile"):
-            core.set_config_variable("profile", profile)
-        _take_keys(core, given)
-        if web := record(given, _ROLE_OF_WEB):
-            _take_web_identity(core, web, region)
-        for role in records(given, "assumeRoles"):
+        for name, variable in _VARIABLES.items():
+            if variable in own:
+                core.set_config_variable(name, own[variable])
+        _take_keys(core, config)
+        if "AWS_ROLE_ARN" in own:
+            _take_web_identity(core, own, region)
+        for role in records({"roles": decoded(config, "assumeRoles")}, "roles"):
             _take_role(core, role, region)
         if core.get_credentials() is None:
             raise _none("there are none")
@@ -63,21 +65,8 @@ def _none(why: str) -> UnusableError:
     )
 
 
-def _decoded(config: Mapping[str, str]) -> dict[str, Json]:
-    """The provider's configuration; objects and lists arrive as JSON text."""
-    given: dict[str, Json] = {}
-    for key, value in config.items():
-        namespace, _, name = key.partition(":")
-        if namespace == "aws":
-            try:
-                given[name] = cast(Json, json.loads(value)) if value[:1] in ("{", "[") else value
-            except ValueError:
-                given[name] = value
-    return given
-
-
-def _take_keys(core: Session, given: Mapping[str, Json]) -> None:
-    keys = [text(given, key) for key in ("accessKey", "secretKey", "token")]
+def _take_keys(core: Session, config: Mapping[str, str]) -> None:
+    keys = [config.get(f"aws:{key}", "") for key in ("accessKey", "secretKey", "token")]
     if any(key.startswith(PLACEHOLDER) for key in keys):
         raise UnusableError(
             "the stack's AWS keys are encrypted, and the doctor decrypts nothing\n"
@@ -105,13 +94,13 @@ def _take_role(core: Session, role: Mapping[str, Json], region: str) -> None:
     _use(core, fetcher.fetch_credentials, "assume-role")
 
 
-def _take_web_identity(core: Session, web: Mapping[str, Json], region: str) -> None:
-    file = text(web, "webIdentityTokenFile")
+def _take_web_identity(core: Session, own: Mapping[str, str], region: str) -> None:
+    file = own.get("AWS_WEB_IDENTITY_TOKEN_FILE", "")
     fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
         client_creator=_in_region(core, region),
         web_identity_token_loader=lambda: Path(file).read_text(encoding="utf-8").strip(),
-        role_arn=text(web, "roleArn"),
-        extra_args={"RoleSessionName": text(web, "sessionName", "maestro-doctor")},
+        role_arn=own["AWS_ROLE_ARN"],
+        extra_args={"RoleSessionName": own.get("AWS_ROLE_SESSION_NAME", "maestro-doctor")},
     )
     _use(core, fetcher.fetch_credentials, "assume-role-with-web-identity")
 

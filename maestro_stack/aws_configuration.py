@@ -139,7 +139,7 @@ def token_problems(config: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(key="kubernetes.mode", problem=problem, example=OTHER_MODES)
 
 
-def _decoded(config: Mapping[str, str], key: str) -> Json:
+def decoded(config: Mapping[str, str], key: str) -> Json:
     """The engine passes objects and lists as JSON; `provider_problems` reports anything else."""
     try:
         return cast(Json, json.loads(config.get(key if ":" in key else f"aws:{key}", "null")))
@@ -155,7 +155,7 @@ def _has_parts(value: str) -> bool:
 
 
 def _objects(config: Mapping[str, str], key: str) -> Iterator[Tree]:
-    found = _decoded(config, key)
+    found = decoded(config, key)
     yield from (each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
 
 
@@ -165,7 +165,7 @@ def _object(config: Mapping[str, str], key: str) -> Tree:
 
 
 def _texts(config: Mapping[str, str], key: str) -> list[str]:
-    found = _decoded(config, key)
+    found = decoded(config, key)
     return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
