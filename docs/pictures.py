@@ -25,7 +25,7 @@ from review.model import Review  # noqa: E402
 from review.snapshot import read  # noqa: E402
 from review.terminal import as_text  # noqa: E402
 from tests.doctor.faults import FAULTS  # noqa: E402
-from tests.doctor.patient import patient  # noqa: E402
+from tests.doctor.patient import as_in_the_playground, patient  # noqa: E402
 
 IMAGES = ROOT / "docs/images"
 STACK = ROOT / "tests/project/Pulumi.dev.yaml"
@@ -37,6 +37,8 @@ TITLES = {
 """By picture, the command in its title bar."""
 SHOWN_FAULTS = {"before": "the MQTT endpoint speaks TLS 1.2 only", "after": "the association is gone"}
 """By when the doctor is asked."""
+_VARYING = re.compile(r"(?<=file://)[^\s,]+|(?<=\bsg-)\w+|(?<=\bmaestro-)[a-z0-9]{9,10}-\w+|(?<=500: Get ).*")
+"""A path, a security group's id, a pod's name after its Deployment's, and why a kubelet isn't reached."""
 SHOWN_CHANGE = {"instanceClass": "db.m6g.large"}
 
 
@@ -61,7 +63,7 @@ def _rehearsal(colour: Colours) -> str:
 
 
 def _doctor(colour: Colours) -> str:
-    """Asked before `up`, and after it, each time with something wrong."""
+    """Asked in the playground before `up`, and after it, each time with something wrong."""
     return "\n".join(_examined(phase, fault, colour) for phase, fault in SHOWN_FAULTS.items())
 
 
@@ -70,8 +72,21 @@ def _examined(phase: str, name: str, colour: Colours) -> str:
     with tempfile.TemporaryDirectory() as folder, patient(Path(folder), **fault.settings) as made:
         if phase == "after":
             made.build()
+        as_in_the_playground(made)
         fault.plant(made)
-        return doctor_report.as_text(made.examine(phase), colour, verbose=False)
+        return with_what_lasts(made.examine(phase), colour)
+
+
+def with_what_lasts(diagnosis: doctor_report.Diagnosis, colour: Colours) -> str:
+    """The doctor's report without what differs from one region to the next."""
+    checks = tuple(
+        replace(
+            check,
+            findings=tuple(replace(each, text=_VARYING.sub("…", each.text)) for each in check.findings),
+        )
+        for check in diagnosis.checks
+    )
+    return doctor_report.as_text(replace(diagnosis, checks=checks), colour, verbose=False)
 
 
 def _review(colour: Colours) -> str:

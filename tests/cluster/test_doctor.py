@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kubernetes.client import rest  # pyright: ignore[reportMissingTypeStubs]
@@ -13,7 +14,10 @@ from kubernetes.client import rest  # pyright: ignore[reportMissingTypeStubs]
 import tools
 from checks.finding import Status
 from common.json_values import Json, number, record, records, text
+from common.terminal import Colours
 from controlplane import Api, ControlPlane
+from docs import pictures
+from docs.pictures import SHOWN_FAULTS, with_what_lasts
 from doctor.api import LiveApi
 from doctor.catalogue import CATEGORIES
 from doctor.examine import case_of, diagnose
@@ -21,8 +25,11 @@ from doctor.permissions import cluster_role
 from doctor.question import ask_all
 from doctor.report import Diagnosis
 from emulator.client import Emulation
+from tests.cluster.bound import bound, kubeconfig
 from tests.cluster.objects import ACCOUNT, CLUSTER, OURS, wait_until
 from tests.cluster.stacks import OnCluster, on_cluster
+from tests.doctor.faults import FAULTS
+from tests.doctor.patient import Patient
 from tests.engine.conftest import config
 
 UNKNOWN_BEFORE = {"state-backend", "pods-security-groups", "network-policy"}
@@ -94,6 +101,23 @@ def test_a_region_is_healthy_before_up_and_after_it_and_is_only_read(
     assert set(verbs) == {"GET"}
 
 
+def test_the_picture_in_the_readme_is_of_such_a_region(stack: OnCluster) -> None:
+    printed: list[str] = []
+    stack.region.destroy()
+    for phase, name in SHOWN_FAULTS.items():
+        if phase == "after":
+            stack.region.up()
+        (fault,) = (each for each in FAULTS if each.name == name)
+        fault.plant(cast("Patient", stack.region))  # makes a call, which both have
+        printed.append(with_what_lasts(examined(stack, phase), Colours(sys.stdout)))
+        if fault.mend:
+            fault.mend(cast("Patient", stack.region))
+    stack.region.refresh()
+    stack.region.up()
+    picture = re.sub(r"\x1b\[\d*m", "", pictures.printed("doctor"))
+    assert re.sub(r"in \d+\.\d s", "in 3.2 s", "\n".join(printed)).splitlines() == picture.splitlines()
+
+
 def test_a_lost_association_is_found_with_the_pods_words_and_mended_by_its_remedy(stack: OnCluster) -> None:
     stack.region.up()
     association = records(
@@ -131,56 +155,11 @@ def test_a_failed_up_is_explained_by_what_is_there(stack: OnCluster) -> None:
 
 def test_the_cluster_role_that_is_printed_is_enough(stack: OnCluster, control_plane: ControlPlane) -> None:
     stack.region.up()
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
-    account: dict[str, Json] = {"kind": "ServiceAccount", "name": "doctor", "namespace": "default"}
-    made: list[tuple[str, dict[str, Json]]] = [
-        ("/api/v1/namespaces/default/serviceaccounts", _named("v1", "ServiceAccount")),
-        (f"{rbac}/clusterroles", cluster_role("doctor", "doctor")),
-        (
-            f"{rbac}/clusterrolebindings",
-            {
-                **_named("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "doctor"},
-                "subjects": [account],
-            },
-        ),
-    ]
-    for path, body in made:
-        stack.api.call("POST", path, body)
-    try:
-        tokens = "/api/v1/namespaces/default/serviceaccounts/doctor/token"
-        request: dict[str, Json] = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {},
-        }
-        token = text(record(stack.api.call("POST", tokens, request), "status"), "token")
-        kubeconfig = json.dumps(
-            {
-                "current-context": "doctor",
-                "contexts": [{"name": "doctor", "context": {"cluster": "doctor", "user": "doctor"}}],
-                "users": [{"name": "doctor", "user": {"token": token}}],
-                "clusters": [
-                    {
-                        "name": "doctor",
-                        "cluster": {
-                            "server": control_plane.url,
-                            "certificate-authority-data": control_plane.certificate_authority,
-                        },
-                    }
-                ],
-            }
-        )
+    with bound(control_plane, stack.api, cluster_role("doctor", "doctor")) as token:
+        text_ = kubeconfig(control_plane.url, control_plane, token)
         case = case_of(stack.region.engine.stack, lambda _: None)
-        vars(case)["api"] = LiveApi(lambda: kubeconfig, None)
+        vars(case)["api"] = LiveApi(lambda: text_, None)
         for phase in ("before", "after"):
             checks = ask_all(CATEGORIES, case, phase, lambda _: None)
             refused = [f.text for check in checks for f in check.findings if "is refused" in f.text]
             assert refused == []
-    finally:
-        for path, body in made:
-            stack.api.raw("DELETE", f"{path}/{record(body, 'metadata')['name']}")
-
-
-def _named(version: str, kind: str) -> dict[str, Json]:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": "doctor"}}

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -60,6 +60,8 @@ class Patient:
     lies: dict[str, Lie] = field(default_factory=dict[str, Lie])
     """By action: changes the answer, where moto's data can't be changed for one account."""
 
+    port_forward: bool = True
+
     def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
         """An API call behind the program's back."""
         return self.cloud.call(service, operation, parameters)
@@ -87,7 +89,7 @@ class Patient:
             api=self.cluster,
             state=self.state,
             identity=Identity(account=ACCOUNT, partition=arn.split(":")[1], arn=arn),
-            port_forward=True,
+            port_forward=self.port_forward,
         )
 
     def examine(self, phase: str | None = None) -> Diagnosis:
@@ -160,6 +162,19 @@ def patient(folder: Path, **settings: object) -> Generator[Patient]:
         _attach(made)
         add_interfaces(made, cluster_group(made))
         yield made
+
+
+def as_in_the_playground(made: Patient) -> None:
+    """Take away what `make playground` lacks: EC2, a CNI, kubelets with logs, and a backend for the state."""
+    assert isinstance(made.state, State)
+    made.state = replace(made.state, backend="file://~")
+    made.port_forward = False
+    made.cluster.remove("DaemonSet", "aws-node")
+    made.cluster.refusal = lambda path: (
+        UnaskedError(f"GET {path}: 500: Get a kubelet") if path.endswith("/log") else None
+    )
+    for each in made.cluster.of_kind("Node"):
+        del record(each, "spec")["providerID"]
 
 
 def _make_keys(made: Patient) -> None:
