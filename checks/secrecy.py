@@ -13,6 +13,7 @@ NAME = "secrecy"
 QUESTION = "Does no secret value show anywhere?"
 FRAGMENT_MIN = 8
 """Shorter texts would be found by chance."""
+LOG_LINES = "log lines"
 _NONE: Mapping[str, str] = {}
 
 
@@ -50,7 +51,7 @@ def _by_difference(evidence: Evidence, again: Again, findings: Findings) -> None
         findings.expect(
             not found,
             "nothing visible changes when only the secrets do",
-            f"changes when only the secrets do, so it holds one in some form: {', '.join(found)}",
+            f"a secret shows in some form in {', '.join(found)}: it changes when only the secrets do",
         )
 
 
@@ -72,6 +73,11 @@ def input_at(resource: Resource, path: str) -> str:
     return f"{resource.title} at {path}"
 
 
+def template_at(place: str) -> str:
+    """What a place in rendered templates is called."""
+    return f"template {place}"
+
+
 def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
     """By place, everything that a person or a log may see, with generated values replaced by their names."""
     texts = {
@@ -83,9 +89,9 @@ def _shown(run: Run, manifests: Mapping[str, str]) -> dict[str, str]:
             for resource in run.resources
             for path, text in leaves(dict(resource.shown_inputs))
         },
-        **{f"template {name}": text for name, text in manifests.items()},
+        **{template_at(name): text for name, text in manifests.items()},
         "names": "\n".join(sorted(resource.urn for resource in run.resources)),
-        "log lines": "\n".join(run.messages),
+        LOG_LINES: "\n".join(run.messages),
     }
     # The longest first: one may be part of another.
     generated = sorted(_generated(run).items(), key=lambda each: len(each[0]), reverse=True)
@@ -135,7 +141,7 @@ def _places(evidence: Evidence) -> Iterator[tuple[str, Iterator[str]]]:
     yield "plain inputs", (text for i in inputs for text in properties.leaves(i))
     yield "resource names and ids", (f"{r.urn} {r.id}" for run in runs for r in run.resources)
     yield "manifests", _manifests(evidence)
-    yield "log lines", (message for run in runs for message in run.messages)
+    yield LOG_LINES, (message for run in runs for message in run.messages)
 
 
 def _manifests(evidence: Evidence) -> Iterator[str]:

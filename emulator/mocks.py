@@ -10,18 +10,20 @@ import io
 import json
 import logging
 import runpy
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import pulumi
 from google.protobuf import empty_pb2
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, settings
-from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
 
-from common.json_values import Json
+from common.json_values import Json, number, record, records
 from emulator.kubernetes import KubernetesError
 from emulator.packages import PUBLIC_OUTPUTS, REFUSALS, Providers, is_about_surroundings, is_emulated
 from emulator.unknown import UnknownType
@@ -81,7 +83,7 @@ def run(
                 raise
             monitor.failures += monitor.refused_lookups  # which the program didn't handle
     return Run(
-        resources=tuple(monitor.records.values()),
+        resources=monitor.registered(),
         outputs=monitor.outputs,
         secret_outputs=frozenset(monitor.secret_outputs),
         messages=(*engine.messages, *printed.getvalue().splitlines()),
@@ -122,29 +124,33 @@ def _shown(sent: Mapping[str, Json]) -> Json:
     return properties.without_unknowns(properties.masked(dict(sent), MASK), UNKNOWN)
 
 
-# Registration options that the engine keeps, or acts on in later updates.
-_OPTIONS = (
-    "additionalSecretOutputs",
-    "aliases",
-    "aliasURNs",
-    "customTimeouts",
-    "deleteBeforeReplace",
-    "deletedWith",
-    "hideDiffs",
-    "ignoreChanges",
-    "importId",
-    "replaceOnChanges",
-    "replace_with",
-    "retainOnDelete",
-)
+# Fields of a registration that are recorded elsewhere, or only concern the protocol. The rest are options.
+_NO_OPTIONS = frozenset({
+    "acceptResources", "acceptSecrets", "accepts_byte_string", "aliasSpecs", "custom",
+    "deleteBeforeReplaceDefined", "dependencies", "name", "object", "packageRef", "parent",
+    "parentStackTraceHandle", "pluginChecksums", "pluginDownloadURL", "propertyDependencies", "protect",
+    "provider", "providers", "replacement_trigger", "snippetId", "sourcePosition", "stackTrace",
+    "supportsPartialValues", "supportsResultReporting", "type", "version",
+})  # fmt: skip
+_CALLBACKS = ("state_migrations", "transforms")
+"""Options that refer to code of the program by an address, which differs in each run."""
 
 
 def _options(request: resource_pb2.RegisterResourceRequest) -> dict[str, Json]:
     given = cast(dict[str, Json], MessageToDict(request, preserving_proto_field_name=True))
-    options = {name: given[name] for name in _OPTIONS if name in given}
+    options = {name: value for name, value in given.items() if value and name not in _NO_OPTIONS}
+    options |= {name: len(records(options, name)) for name in _CALLBACKS if name in options}
     if request.provider:
         options["provider"] = request.provider.rpartition("::")[0]  # without its id
-    return options
+    return {**options, **_another_plugin(request.type, request.version, request.pluginDownloadURL)}
+
+
+def _another_plugin(token: str, version: str, url: str) -> dict[str, Json]:
+    """What asks for a plugin other than the package's own; `token` is a type or a look-up."""
+    package = token.rpartition(":")[2] if token.startswith("pulumi:providers:") else token.partition(":")[0]
+    own = getattr(sys.modules.get(f"pulumi_{package}._utilities"), "get_version", str)()
+    asked = {"version": "" if version == own else version, "pluginDownloadURL": url}
+    return {name: value for name, value in asked.items() if value}
 
 
 class _Engine(mocks.MockEngine):
@@ -176,11 +182,20 @@ class _Monitor(mocks.MockMonitor):
         self.failures: list[Failure] = []
         self.refused_lookups: list[Failure] = []
         """The program may handle them, or not."""
+        self._of_all: dict[str, Json] = {}
+        """Options of the whole stack."""
         self.secrets = set(_configured_secrets(stack))
         self._providers = providers
         self._preview = preview
         self._listener = listener
         self._lock = threading.Lock()
+
+    def registered(self) -> tuple[Resource, ...]:
+        """The resources in the order of registration."""
+        return tuple(
+            replace(each, options={**each.options, **self._of_all}) if each.type == STACK_TYPE else each
+            for each in self.records.values()
+        )
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """A URN as the engine makes it, with all parents' types; the SDK's mocks only use the nearest one."""
@@ -243,6 +258,8 @@ class _Monitor(mocks.MockMonitor):
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         args = cast(dict[str, Json], properties.plain(properties.decode(request.args)))
+        for option, asked in _another_plugin(request.tok, request.version, request.pluginDownloadURL).items():
+            self._of_all[option] = {**record(self._of_all, option), request.tok: asked}
         try:
             answer = self._providers.call(request.tok, args)
         except REFUSALS as refusal:
@@ -254,6 +271,18 @@ class _Monitor(mocks.MockMonitor):
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").CopyFrom(properties.encode(answer))
         return response
+
+    def RegisterStackTransform(self, request: callback_pb2.Callback) -> empty_pb2.Empty:  # noqa: N802
+        self._of_all["transforms"] = number(self._of_all, "transforms") + 1
+        del request
+        return empty_pb2.Empty()
+
+    def RegisterStackInvokeTransform(  # noqa: N802
+        self, request: callback_pb2.Callback
+    ) -> empty_pb2.Empty:
+        self._of_all["invokeTransforms"] = number(self._of_all, "invokeTransforms") + 1
+        del request
+        return empty_pb2.Empty()
 
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
@@ -280,7 +309,10 @@ class _Monitor(mocks.MockMonitor):
             dependencies=frozenset((*request.dependencies, *([request.parent] if request.parent else []))),
             protect=False,
             delete_before_replace=False,
-            options={"external": True},
+            options={
+                "external": True,
+                **_another_plugin(request.type, request.version, request.pluginDownloadURL),
+            },
             replacement_trigger=None,
             is_component=False,
             unverified="",

@@ -65,13 +65,21 @@ def _kind(type_: str) -> _Kind:
     return _KINDS[type_]
 
 
+_CHARACTERS: Mapping[str, str] = {
+    "lower": string.ascii_lowercase,
+    "numeric": string.digits,
+    "special": "!@#$%&*()-_=+[]{}<>:?",
+    "upper": string.ascii_uppercase,
+}
+"""By input, the characters of a password that it leaves out where it is false."""
+
+
 def _password(inputs: Mapping[str, Json]) -> State:
-    if inputs.get("special") is not False:
-        raise UnmappedInputError("RandomPassword: only special=false is rehearsed: emulator/randomness.py")
-    alphabet = string.ascii_letters + string.digits
-    result = "".join(secrets.choice(alphabet) for _ in range(_whole(inputs["length"])))
+    given: dict[str, Json] = {**dict.fromkeys(_CHARACTERS, True), **inputs}
+    alphabet = "".join(characters for key, characters in _CHARACTERS.items() if given[key])
+    result = "".join(secrets.choice(alphabet) for _ in range(_whole(given["length"])))
     return State(
-        id="none", outputs={**inputs, "result": result, "bcryptHash": f"$2a$10${secrets.token_hex(26)}"}
+        id="none", outputs={**given, "result": result, "bcryptHash": f"$2a$10${secrets.token_hex(26)}"}
     )
 
 
@@ -97,7 +105,7 @@ def _whole(value: Json) -> int:
 _KINDS: Mapping[str, _Kind] = {
     "random:index/randomPassword:RandomPassword": _Kind(
         make=_password,
-        table=table("resource_password.go", replaces=("length", "special", "keepers")),
+        table=table("resource_password.go", replaces=("length", "keepers", *_CHARACTERS)),
         secret_outputs=frozenset({"result", "bcryptHash"}),
     ),
     "random:index/randomId:RandomId": _Kind(

@@ -42,7 +42,7 @@ class Rehearsal:
     kubernetes_version: str
     """The version whose schemas the objects were validated against."""
     update: Run
-    again: Run | None
+    again: Again | None
     """The same update with different secrets; None if nothing was built."""
     failures: tuple[Failure, ...]
     """What providers refused; if there are any, no checks are run."""
@@ -96,7 +96,7 @@ def rehearse(stack: Stack, *, world: World | None, progress: Progress) -> Rehear
         settings=settings,
         kubernetes_version=cluster.version,
         update=update,
-        again=again.update if again else None,
+        again=again,
         failures=update.failures,
         checks=checks,
         releases=tuple(cluster.releases),

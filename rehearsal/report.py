@@ -1,16 +1,16 @@
 """The report, as text for a terminal of 80 columns and as JSON for programs."""
 
 import hashlib
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from checks.finding import Finding, Status
 from checks.report import check_json, check_lines, things, together
-from checks.secrecy import carriers, input_at, output_at
+from checks.secrecy import LOG_LINES, carriers, input_at, leaves, output_at, template_at
 from common.json_values import Json, record, text
 from common.terminal import Colours, wrapped
-from emulator.kubernetes import Manifest, custom_resource_definitions, situations
+from emulator.kubernetes import Manifest, custom_resource_definitions, manifests_of, situations
 from engine.remedies import remedies_of
 from engine.run import MASK, Resource
 from policies import types
@@ -174,8 +174,12 @@ def _verdict(rehearsal: Rehearsal, colour: Colours) -> str:
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
     """The report for programs; docs/rehearsal.md describes it. Secrets are masked as in a plan."""
-    secret = carriers(rehearsal.update, rehearsal.again) if rehearsal.again else frozenset[str]()
-    secrets = fingerprints(rehearsal.update, rehearsal.again)
+    again, here = rehearsal.again, [m for release in rehearsal.releases for m in release.manifests]
+    secret = frozenset[str]()
+    if again is not None:
+        both = (_in_manifests(each) for each in (here, manifests_of(again.manifests)))
+        secret = carriers(rehearsal.update, again.update, *both)
+    secrets = fingerprints(rehearsal.update, again.update if again else None)
     return {
         "version": FORMAT_VERSION,
         "result": "holds" if rehearsal.holds else "fails",
@@ -201,7 +205,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
             }
             for r in sorted(rehearsal.update.resources, key=lambda r: r.urn)
         ],
-        "warnings": list[Json](rehearsal.update.warnings),
+        "warnings": [MASK] if LOG_LINES in secret else list[Json](rehearsal.update.warnings),
         "failures": [
             {
                 "urn": f.urn,
@@ -217,9 +221,9 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Json]:
         },
         "manifests": [
             *(_manifest(m) for chart, _ in _installed(rehearsal) for m in custom_resource_definitions(chart)),
-            *(_manifest(m) for release in rehearsal.releases for m in release.manifests),
+            *(_manifest(m, secret) for m in here),
         ],
-        "situations": _situations(rehearsal),
+        "situations": _situations(rehearsal, secret),
     }
 
 
@@ -235,12 +239,22 @@ def _without(value: Json, place: Callable[[str], str], secret: Container[str], p
             return MASK if place(path) in secret else value
 
 
-def _manifest(manifest: Manifest) -> Json:
+def _at(manifest: Manifest, path: str) -> str:
+    """What a place in an object is called."""
+    return f"{manifest.template}: {manifest.kind} {manifest.name} at {path}"
+
+
+def _in_manifests(manifests: Iterable[Manifest]) -> dict[str, str]:
+    """By place, everything in them."""
+    return {_at(m, path): text for m in manifests for path, text in leaves(dict(m.content))}
+
+
+def _manifest(manifest: Manifest, secret: Container[str] = ()) -> Json:
     return {
         "template": manifest.template,
         "kind": manifest.kind,
         "name": manifest.name,
-        "content": dict(manifest.content),
+        "content": _without(dict(manifest.content), lambda path: template_at(_at(manifest, path)), secret),
     }
 
 
@@ -251,7 +265,7 @@ def _installed(rehearsal: Rehearsal) -> list[tuple[Path, Mapping[str, Json]]]:
     return [(chart, inputs) for chart, inputs in charts if chart.is_dir()]
 
 
-def _situations(rehearsal: Rehearsal) -> dict[str, Json]:
+def _situations(rehearsal: Rehearsal, secret: Container[str]) -> dict[str, Json]:
     """By situation of another cluster: the objects that differ there, and those that don't exist there."""
     here = {repr(m): m for release in rehearsal.releases for m in release.manifests}
     found: dict[str, Json] = {}
@@ -264,7 +278,7 @@ def _situations(rehearsal: Rehearsal) -> dict[str, Json]:
         )
         for situation, manifests in there.items():
             seen = {repr(each) for each in manifests}
-            differing: list[Json] = [_manifest(each) for each in manifests if repr(each) not in here]
+            differing: list[Json] = [_manifest(each, secret) for each in manifests if repr(each) not in here]
             gone: list[Json] = [dict(each.content) for key, each in here.items() if key not in seen]
             found[situation] = {"manifests": differing, "gone": gone}
     return found

@@ -3,40 +3,42 @@
 import re
 from collections.abc import Collection, Iterator
 
+from common.json_values import to_json
+from engine import go_yaml
+from review.differences import differences
 from review.model import Change, Difference, Grade, Part, Way
 from review.revisions import Revision, changed_files
 
 _TEMPLATE = re.compile(r"charts/.*/(templates|charts)/.*", re.DOTALL)
+_ABOUT = re.compile(r"charts/.*/Chart\.yaml", re.DOTALL)
+_WORDS = {"annotations", "appVersion", "description", "home", "icon", "keywords", "maintainers", "sources",
+          "version"}  # fmt: skip
+"""Keys of Chart.yaml that Helm only prints, or that the rendered objects show."""
 _SCHEMA = re.compile(r"charts/[^/]+/values\.schema\.json")
 _OTHER = re.compile(
     r"charts/[^/]+/(?!(templates|crds|files|charts)/|values\.yaml|Chart\.yaml|README\.md).*", re.DOTALL
 )
 """Other files that Helm or a build of the chart may read, such as .helmignore and locks."""
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
+_LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
+_SAME = _LOOK, "it renders the same in every cluster that was tried; read what else it may ask for"
+_UNKNOWN = _DANGEROUS, "what it renders isn't known, because no stack could be compared"
 
 
-def told(before: Revision, after: Revision, rendered: Collection[str]) -> Iterator[Change]:
-    """Each template that differs in more than comments, but those `rendered`, whose objects are reported."""
+def told(
+    before: Revision, after: Revision, rendered: Collection[str], *, is_compared: bool
+) -> Iterator[Change]:
+    """Each file that differs in more than comments, but those `rendered`, whose objects are reported.
+
+    `is_compared`: whether the objects of at least one stack could be compared.
+    """
     for path in changed_files(before, after):
-        old, new = before.text(path), after.text(path)
-        if _SCHEMA.fullmatch(path):
-            reason = "the chart takes other values"
-        elif _TEMPLATE.fullmatch(path) and not path.endswith("NOTES.txt"):
-            is_text = all(
-                text is not None or path not in each.files for text, each in ((old, before), (new, after))
-            )
-            if path.removeprefix("charts/") in rendered:
-                continue
-            if is_text and _without_comments(old) == _without_comments(new):
-                continue
-            reason = "it renders the same in every cluster that was tried; read what else it may ask for"
-        elif _OTHER.fullmatch(path):
-            reason = "Helm may read it"
-        else:
+        judged = _judged(path, before, after, rendered, is_compared=is_compared)
+        if judged is None:
             continue
-        texts = (
-            before.files.get(path) if old is None else old,
-            after.files.get(path) if new is None else new,
+        grade, reason = judged
+        old, new = (
+            each.files.get(path) if (text := each.text(path)) is None else text for each in (before, after)
         )
         way = Way.CREATED if path not in before.files else Way.UPDATED
         yield Change(
@@ -45,10 +47,39 @@ def told(before: Revision, after: Revision, rendered: Collection[str]) -> Iterat
             way=way if path in after.files else Way.DELETED,
             sentence=f"{path} is changed",
             effect="",
-            grade=Grade.LOOK,
+            grade=grade,
             reason=reason,
-            differences=(Difference(path="", before=texts[0], after=texts[1]),),
+            differences=(Difference(path="", before=old, after=new),),
         )
+
+
+def _judged(
+    path: str, before: Revision, after: Revision, rendered: Collection[str], *, is_compared: bool
+) -> tuple[Grade, str] | None:
+    """A grade and its reason; None if it has no effect, or if the objects show it."""
+    old, new = before.text(path), after.text(path)
+    if _ABOUT.fullmatch(path):
+        return _about_the_chart(old, new)
+    if _SCHEMA.fullmatch(path):
+        return _LOOK, "the chart takes other values"
+    if not _TEMPLATE.fullmatch(path) or path.endswith("NOTES.txt"):
+        return (_LOOK, "Helm may read it") if _OTHER.fullmatch(path) else None
+    if any(text is None and path in each.files for text, each in ((old, before), (new, after))):
+        return _DANGEROUS, "Helm may install its content, which nobody can read"
+    if path.removeprefix("charts/") in rendered or _without_comments(old) == _without_comments(new):
+        return None
+    return _SAME if is_compared else _UNKNOWN
+
+
+def _about_the_chart(old: str | None, new: str | None) -> tuple[Grade, str] | None:
+    try:
+        before, after = (to_json(go_yaml.load(text or "")) for text in (old, new))
+    except Exception:  # noqa: BLE001 whatever a parser says of what somebody else wrote
+        return _DANGEROUS, "it can't be read"
+    told = {each.path.partition(".")[0].partition("[")[0] for each in differences(before, after)} - _WORDS
+    if told <= {"kubeVersion"}:
+        return (_LOOK, "Helm accepts other versions of Kubernetes") if told else None
+    return _DANGEROUS, "Helm may refuse the chart, or install others with it"
 
 
 def _without_comments(text: str | None) -> str:

@@ -106,9 +106,33 @@ def _has_lines(content: Json, limit: int) -> bool:
 
 
 def _in_lines(content: Json) -> list[str]:
+    return [*_outline(content)] if isinstance(content, list | dict) else split(content)
+
+
+def _outline(content: Json, indent: str = "") -> Iterator[str]:
+    """As YAML has it, so that few lines say much; each text in quotes, but one of several lines."""
+    match content:
+        case dict() if content:
+            for key, inner in content.items():
+                yield from _under(f"{indent}{key}:", inner, f"{indent}  ")
+        case list() if content:
+            for inner in content:
+                first, *rest = _outline(inner, f"{indent}  ")
+                yield f"{indent}- {first[len(indent) + 2 :]}"
+                yield from rest
+        case _:
+            yield f"{indent}{value(content)}"
+
+
+def _under(key: str, content: Json, indent: str) -> Iterator[str]:
     if isinstance(content, list | dict) and content:
-        return split(json.dumps(content, ensure_ascii=False, indent=2))
-    return split(content)
+        yield key
+        yield from _outline(content, indent)
+    elif isinstance(content, str) and "\n" in content.rstrip("\n"):
+        yield f"{key} |"
+        yield from (f"{indent}{line}" for line in split(content))
+    else:
+        yield f"{key} {value(content)}"
 
 
 def split(content: Json) -> list[str]:

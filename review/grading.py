@@ -124,6 +124,14 @@ def _is_stricter(before: Json, after: Json) -> bool:
     return levels[1] >= levels[0]
 
 
+_RUN_BY_THE_ENGINE: Mapping[str, str] = {
+    "hooks": "the engine runs code of the program for it, which a rehearsal doesn't",
+    "invokeTransforms": "code of the program may change every look-up, and only the engine runs it",
+    "pluginDownloadURL": "another plugin runs with the deploy role",
+    "transforms": "code of the program may change it or its children, and only the engine runs it",
+    "version": "another plugin runs with the deploy role",
+}
+"""By option, why it is dangerous: only the engine acts on it."""
 _ANY: Mapping[str, Rule] = {
     **{key: lambda _: Judgement(_SAFE, "nobody who uses the region notices it") for key in UNSEEN},
     "protect": looked_at_if(
@@ -246,6 +254,14 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
     PASSWORD.type: {
         "keepers": looked_at("a rotation: what it makes is made anew"),
         "length": looked_at_if(is_more, "the password is longer", "the password is shorter"),
+        **{
+            key: looked_at_if(
+                lambda _, after: after is not False,
+                "the password uses more kinds of characters",
+                "the password uses fewer kinds of characters",
+            )
+            for key in ("lower", "numeric", "upper")
+        },
     },
     RANDOM_ID: {
         "keepers": looked_at("what it makes is made anew"),
@@ -303,10 +319,8 @@ def judged(
     change: ResourceChange, permissions: PermissionChange | None, among: Mapping[str, ResourceChange]
 ) -> Judgement:
     """The grade of a resource's change `among` all, by subject."""
-    if permissions is not None and permissions.gained:
-        return Judgement(_DANGEROUS, "it allows more than before")
-    if permissions is not None and permissions.unread:
-        return Judgement(_DANGEROUS, permissions.unread)
+    if reason := _whatever_else(change, permissions):
+        return Judgement(_DANGEROUS, reason)
     by_generation = _BY_GENERATION.get(change.resource.type)
     if by_generation and change.way in (Way.CREATED, Way.DELETED):
         return by_generation(change, among)
@@ -319,6 +333,18 @@ def judged(
         found.append(Judgement(_LOOK, _MOVED.get(change.resource.type, _BEFORE_THE_OLD)))
     grade = max(each.grade for each in found)
     return Judgement(grade, "; ".join(dict.fromkeys(each.reason for each in found if each.grade is grade)))
+
+
+def _whatever_else(change: ResourceChange, permissions: PermissionChange | None) -> str:
+    """Why it is dangerous whatever else happens to it; empty if it isn't."""
+    if permissions is not None and (permissions.gained or permissions.unread):
+        return "it allows more than before" if permissions.gained else permissions.unread
+    told = {each.path for each in change.differences if each.after is not None}
+    if change.way is Way.CREATED and isinstance(change.resource.options, dict):
+        told = {f"options.{option}" for option in change.resource.options}
+    found = (reason for option, reason in _RUN_BY_THE_ENGINE.items() for path in told
+             if f"{path}.".startswith(f"options.{option}."))  # fmt: skip
+    return next(found, "")
 
 
 def _created(change: ResourceChange) -> Judgement:

@@ -30,7 +30,7 @@ NOTES = 10
 SENTENCE = 400
 NAME = 120
 VALUE = 160
-LINES = 12
+LINES, WHOLE = 12, 40
 DIFFERENCES = 20
 _NAMED = 10
 """Stacks per group that are named when little else fits."""
@@ -315,7 +315,7 @@ def _difference(difference: Difference, start: str = "") -> Iterator[str]:
         return
     sides = sides_in_lines(difference.before, difference.after, VALUE)
     if sides:
-        changed = line_changes(*sides, most=LINES, limit=VALUE)
+        changed = line_changes(*sides, most=LINES if difference.path else WHOLE, limit=VALUE)
         yield f"  - {path}{note}:"
         yield from (f"    {line}" for line in fence(changed, "diff"))
         return

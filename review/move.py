@@ -9,8 +9,8 @@ from maestro_stack.names import Names
 from policies import types
 from review.effects import KUBERNETES_PROVIDER
 from review.model import Change, Difference, Grade, Part, Way
-from review.resources import CLUSTER_IDENTIFIER, KNOWN_LATER, ResourceChange, differences_of
-from review.snapshot import Resource, Snapshot
+from review.resources import CLUSTER_IDENTIFIER, ResourceChange, differences_of
+from review.snapshot import KNOWN_LATER, Resource, Snapshot
 
 _PREFIX = "kubernetes-"
 """The provider's logical name, up to the cluster's name."""

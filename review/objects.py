@@ -22,7 +22,7 @@ from review.grading import (
 from review.manifests import ObjectChange
 from review.model import Change, Difference, Grade, Part, Way
 from review.resources import ResourceChange
-from review.snapshot import Snapshot
+from review.snapshot import AGAIN, Snapshot
 
 _LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
 _PODS_OF = re.compile(r"(?:^|.*\.)template\.(?P<path>(?:spec|metadata)\b.*)")
@@ -326,6 +326,8 @@ def _rule(path: str, rules: Mapping[str, Rule], danger: str | None) -> tuple[str
 
 def _created(change: ObjectChange) -> Judgement:
     """A new object, judged by what it is."""
+    if change.subject.endswith(AGAIN):
+        return Judgement(_DANGEROUS, "it replaces another object of the same name, or Helm refuses it")
     new = change.after or {}
     annotations = record(record(new, "metadata"), "annotations")
     if any(key.startswith("helm.sh/hook") for key in annotations):

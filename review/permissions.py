@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from common.json_values import Json, one_or_many, parse_document
 from policies import types
-from review.snapshot import Resource
+from review.snapshot import KNOWN_LATER, Resource
 
 DOCUMENTS: Mapping[str, str] = {
     types.IOT_POLICY: "policy",
@@ -95,7 +95,9 @@ def change(before: Resource | None, after: Resource | None) -> PermissionChange 
         return None
     old, new = (_Meaning() if text is None else _read(text) for text in texts)
     if old is None or new is None:
-        return PermissionChange(gained=(), lost=(), unread="one of the documents can't be read")
+        later = "what it allows is only known after `up`; a review with `--base` reports it"
+        said = later if KNOWN_LATER in texts else "one of the documents can't be read"
+        return PermissionChange(gained=(), lost=(), unread=said)
     gained = (*_beyond(new.allowed, old.allowed), *map(_no_longer_denied, _beyond(old.denied, new.denied)))
     lost = (*_beyond(old.allowed, new.allowed), *map(_denied, _beyond(new.denied, old.denied)))
     if not gained and not lost:

@@ -17,8 +17,8 @@ from review import move
 from review.differences import differences
 from review.errors import UsageError
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
-from review.resources import BY_TRIGGER, KNOWN_LATER, LOST, ResourceChange
-from review.snapshot import UNTOLD, Resource, is_component, subject_of
+from review.resources import BY_TRIGGER, LOST, ResourceChange
+from review.snapshot import KNOWN_LATER, UNTOLD, Resource, is_component, subject_at
 from review.wording import told
 
 DRIFT_STAYS = "changed outside; the plan leaves it so"
@@ -237,14 +237,8 @@ def _resource(state: Mapping[str, Json]) -> Resource:
         options=UNTOLD,
         replacement_trigger=state.get("replacementTrigger"),
         secrets={},
-        needs=frozenset(_subject(urn) for urn in texts(state, "dependencies")),
+        needs=frozenset(subject_at(urn) for urn in texts(state, "dependencies")),
     )
-
-
-def _subject(urn: str) -> str:
-    """The subject of a URN, whose last two parts are the type, qualified by its parents', and the name."""
-    types, _, name = urn.rpartition("::")
-    return subject_of(types.rpartition("::")[2].rpartition("$")[2], name)
 
 
 def _differences(

@@ -56,7 +56,7 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
             reason = "it isn't one version of one package: anything may be installed by it"
             yield _change(name, way, f"{path} asks for something else", reason, differences=found)
             continue
-        versions = ["nothing" if not pin else pin["version"] for pin in pins]
+        versions = ["" if not pin else pin["version"] for pin in pins]
         if versions[0] == versions[1]:
             found = (Difference(path=path, before=was, after=is_),)
             reason = "a version that was installed has another content, or is installed elsewhere"
@@ -68,7 +68,9 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
         yield _change(
             name,
             way,
-            f"{name} goes from {versions[0]} to {versions[1]}",
+            f"{name} goes from {versions[0]} to {versions[1]}"
+            if all(versions)
+            else f"{name} {''.join(versions)} is {'added' if versions[1] else 'removed'}",
             plugin if name.startswith("pulumi-") else "the program, or what judges it, runs with it",
             grade=Grade.LOOK,
         )

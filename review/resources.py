@@ -1,7 +1,7 @@
 """Which resources a revision changes, and how: in place or by replacement, as the providers' tables say."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.json_values import Json, dig, flag, json_list, record, records, text, texts
 from emulator.aws import resource_handler
@@ -32,7 +32,6 @@ _PROVIDER_OPTION = "options.provider"
 
 Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (providerChanged).
 """
-KNOWN_LATER = "(known after up)"
 BY_TRIGGER = "its replacement trigger"
 BY_NAME = "its URN: it is another resource to Pulumi"
 NO_SECRET = "it is a constant: whoever reads the program knows it"  # noqa: S105 that it is none
@@ -77,7 +76,16 @@ def changes(before: Snapshot, after: Snapshot) -> dict[str, ResourceChange]:
     for subject, old in before.resources.items():
         if subject not in after.resources:
             found[subject] = ResourceChange(resource=old, before=old, way=Way.DELETED, differences=())
-    return found
+    return found | {each.resource.subject: each for each in _components(before, after)}
+
+
+def _components(before: Snapshot, after: Snapshot) -> Iterator[ResourceChange]:
+    """Components and the stack, with the options that the engine acts on; their children show the rest."""
+    for urn, new in after.components.items():
+        old = before.components.get(urn, replace(new, options={}))
+        was, is_ = ({**_record(each.options), "aliases": None, "aliasURNs": None} for each in (old, new))
+        if found := tuple(differences(was, is_, "options")):
+            yield ResourceChange(resource=new, before=old, way=Way.UPDATED, differences=found)
 
 
 def differences_of(old: Resource, new: Resource) -> tuple[Difference, ...]:

@@ -121,7 +121,7 @@ def _compared(  # noqa: PLR0913, PLR0917 what a review is made of
         from review.stacks import reviewed
 
         files = (before.stacks(), after.stacks())
-        reviews = (
+        reviews = [
             reviewed(
                 name,
                 rehearsed.get((BASE, name)),
@@ -130,10 +130,11 @@ def _compared(  # noqa: PLR0913, PLR0917 what a review is made of
                 settings=_settings(project, *(each.get(name) for each in files)),
             )
             for name in changed
-        )
+        ]
         found = [each for each in reviews if each.changes]
         rendered = {template for each in found for template in each.templates}
-        return found, [*concerning_all, *charts.told(before, after, rendered)]
+        is_compared = any(each.rolls is not None for each in reviews)
+        return found, [*concerning_all, *charts.told(before, after, rendered, is_compared=is_compared)]
 
 
 def _by_its_own(

@@ -14,7 +14,7 @@ from engine.project import FileError, read_yaml
 from review.errors import UsageError
 
 UNREAD = re.compile(
-    r"(docs|tests|examples|benchmarks)/.*|charts/[^/]+/README\.md|[A-Z]+\.md|LICENSE|\.editorconfig"
+    r"(docs|tests|examples|benchmarks)/.*|[A-Z]+\.md|LICENSE|\.editorconfig"
     r"|\.github/ISSUE_TEMPLATE/.*|\.github/[a-z_]+\.md"
 )
 """Files that nothing reads that is deployed, deploys or judges. All others count."""

@@ -1,7 +1,6 @@
 """What one revision builds for one stack: a rehearsal's report without random ids."""
 
 import base64
-import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -31,10 +30,12 @@ FORMAT = 1
 """The report format that is understood here."""
 CONSTANT = "constant"
 """The report's digest for a secret that stays the same in a run with different secrets."""
+AGAIN = " again"
+"""Ends what the second object of one name is called."""
+KNOWN_LATER = "(known after up)"
+"""Stands for a value that a preview doesn't know."""
 UNTOLD = "untold"
 """Stands for what an older revision's report doesn't contain."""
-_AUTHORITY = re.compile(r'("certificate-authority-data": ")[^"]*')
-"""The emulated cluster's CA, which is new in every run."""
 
 
 class SnapshotError(Exception):
@@ -105,6 +106,12 @@ def subject_of(type_: str, name: str) -> str:
     return f"{type_} {name}"
 
 
+def subject_at(urn: str) -> str:
+    """The subject of a URN, whose last two parts are the type, qualified by its parents', and the name."""
+    types_, _, name = urn.rpartition("::")
+    return subject_of(types_.rpartition("::")[2].rpartition("$")[2], name)
+
+
 def symbol(subject: str) -> str:
     """What stands for a resource's generated id."""
     return f"${{{subject}}}"
@@ -136,9 +143,9 @@ def read(report: Mapping[str, Json]) -> Snapshot:
         components={urn: each for urn, each in read_.items() if is_component(each.type)},
         objects=objects,
         templates={
-            _called(record(each, "content"), home): text(each, "template")
+            called: text(each, "template")
             for given in ({**report}, *map(_record, record(report, "situations").values()))
-            for each in records(given, "manifests")
+            for called, each in _by_name(records(given, "manifests"), home).items()
         },
         situations={
             situation: _in(objects, _objects(records(differing, "manifests"), home, symbols), differing, home)
@@ -148,7 +155,7 @@ def read(report: Mapping[str, Json]) -> Snapshot:
         outputs=_record(_symbolic(record(report, "outputs"), symbols)),
         checks={text(each, "name"): _check(each, symbols) for each in records(report, "checks")},
         failures=tuple(
-            f"{subjects.get(text(each, 'urn'), text(each, 'urn'))}: {text(each, 'message')}"
+            f"{subject_at(text(each, 'urn')).strip()}: {text(each, 'message')}"
             for each in records(report, "failures")
         ),
     )
@@ -158,13 +165,17 @@ def _objects(
     manifests: Iterable[Mapping[str, Json]], home: Container[str], symbols: Mapping[str, str]
 ) -> dict[str, dict[str, Json]]:
     """The objects by what they are called; `home` are the namespaces that go without saying."""
-    found: dict[str, dict[str, Json]] = {}
+    named = _by_name(manifests, home)
+    return {called: _record(_symbolic(record(each, "content"), symbols)) for called, each in named.items()}
+
+
+def _by_name(manifests: Iterable[Mapping[str, Json]], home: Container[str]) -> dict[str, Mapping[str, Json]]:
+    found: dict[str, Mapping[str, Json]] = {}
     for each in manifests:
-        content = _record(_symbolic(record(each, "content"), symbols))
         called = _called(record(each, "content"), home)
         while called in found:  # a duplicate, of which Helm would apply the last
-            called += " again"
-        found[called] = content
+            called += AGAIN
+        found[called] = each
     return found
 
 
@@ -279,7 +290,6 @@ def _symbolic(value: Json, symbols: Mapping[str, str]) -> Json:
     """The value with each generated id replaced by its resource's symbol."""
     match value:
         case str():
-            value = _AUTHORITY.sub(r"\1…", value)
             for id_, symbol in symbols.items():
                 if id_ in value:
                     value = value.replace(id_, symbol)

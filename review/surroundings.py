@@ -6,6 +6,7 @@ didn't use before can. docs/review.md describes the limits.
 
 import ast
 import builtins
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,39 +21,59 @@ _PLAIN = frozenset({
     "reversed", "round", "set", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip",
 })  # fmt: skip
 """Builtins that learn nothing about the surroundings."""
+_ASKS = frozenset({
+    ".cwd", ".environ", ".exists", ".get_organization", ".getenv", ".glob", ".home", ".is_dir", ".is_dry_run",
+    ".is_file", ".iterdir", ".modules", ".now", ".read_bytes", ".read_text", ".rglob", ".stat", ".time",
+    ".today", "__file__", "eval", "exec", "getattr", "globals", "hasattr", "open", "vars",
+})  # fmt: skip
+"""Names that learn something about the surroundings; each additional use of one is reported."""
+_RUN_BY_THE_ENGINE = frozenset({"hooks=", "transforms=", ".register_resource_transform",
+                                ".register_invoke_transform", ".register_stack_transform"})  # fmt: skip
+"""Names by which a program gives code to the engine."""
 
 
 @dataclass(frozen=True)
 class _Names:
-    used: frozenset[str]
-    """Modules, builtins and attributes that come from elsewhere."""
+    used: Counter[str]
+    """How often it names modules, builtins and attributes that come from elsewhere."""
     own: frozenset[str]
     """What the program defines itself."""
+    trees: tuple[ast.Module, ...]
 
 
 def told(before: Revision, after: Revision) -> Iterator[Change]:
-    """One change, if the program's text names something that it didn't name before."""
+    """What the program's text newly names, or uses once more, and code that only the engine runs."""
     if not any(map(_is_program, changed_files(before, after))):
         return
     try:
         was, is_ = (_names(revision) for revision in (before, after))
     except (SyntaxError, ValueError, RecursionError):
         return  # the rehearsal says so
-    new = sorted(is_.used - was.used - is_.own)
-    if not new:
-        return
-    judging = sorted({name.partition(".")[0] for name in new} & {*JUDGES})
-    yield Change(
+    # Those that are new are told below.
+    unrun = sorted(was.used.keys() & is_.used.keys() & _RUN_BY_THE_ENGINE)
+    if unrun and [*map(ast.dump, was.trees)] != [*map(ast.dump, is_.trees)]:
+        reason = "a rehearsal doesn't run its hooks and transforms: read them"
+        yield _change("changes, and has code that only the engine runs", Grade.LOOK, reason, "names", unrun)
+    here = "a rehearsal shows what it does here, not what it does where the answer is another"
+    if again := sorted(name for name in _ASKS & was.used.keys() if is_.used[name] > was.used[name]):
+        yield _change("asks once more what may differ elsewhere", Grade.LOOK, here, "names", again)
+    if new := sorted(is_.used.keys() - was.used.keys() - is_.own):
+        judging = sorted({name.partition(".")[0] for name in new} & {*JUDGES})
+        grade = Grade.DANGEROUS if judging else Grade.LOOK
+        reason = f"it reaches for what judges it: {', '.join(judging)}" if judging else here
+        yield _change("names what it didn't name before", grade, reason, "names", new)
+
+
+def _change(what: str, grade: Grade, reason: str, path: str, names: list[str]) -> Change:
+    return Change(
         part=Part.FILE,
         subject="maestro_stack",
         way=Way.UPDATED,
-        sentence="the program, maestro_stack, names what it didn't name before",
+        sentence=f"the program, maestro_stack, {what}",
         effect="",
-        grade=Grade.DANGEROUS if judging else Grade.LOOK,
-        reason=f"it reaches for what judges it: {', '.join(judging)}"
-        if judging
-        else "a rehearsal shows what it does here, not what it does where the answer is another",
-        differences=tuple(Difference(path="names", before=None, after=name) for name in new),
+        grade=grade,
+        reason=reason,
+        differences=tuple(Difference(path=path, before=None, after=name) for name in names),
     )
 
 
@@ -64,7 +85,8 @@ def _names(revision: Revision) -> _Names:
     found = [revision.content(path) for path in sorted(revision.files) if _is_program(path)]
     trees = [ast.parse(content) for content in found if content is not None]
     own = frozenset(name for tree in trees for name in _defined(ast.walk(tree)))
-    return _Names(used=frozenset(name for tree in trees for name in _used(tree, own)), own=own)
+    used = Counter(name for tree in trees for name in _used(tree, own))
+    return _Names(used=used, own=own, trees=tuple(trees))
 
 
 def _defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
@@ -93,5 +115,7 @@ def _used(tree: ast.Module, own: frozenset[str]) -> Iterator[str]:
                 yield name
             case ast.Attribute(attr=name, ctx=ast.Load()) if name not in own:
                 yield f".{name}"
+            case ast.Call(func=ast.Attribute(attr=name), keywords=options) if name.endswith("Options"):
+                yield from (f"{option.arg or '**'}=" for option in options)
             case _:
                 continue

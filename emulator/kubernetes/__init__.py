@@ -5,6 +5,7 @@ renders charts, and `memory` keeps clusters. `tests/cluster/test_conformance.py`
 real provider on an API server.
 """
 
+from emulator.kubernetes.helm import manifests_of
 from emulator.kubernetes.memory import Kubernetes, MemoryClusters, RemoteCluster
 from emulator.kubernetes.objects import (
     CONFIG_MAP,
@@ -40,6 +41,7 @@ __all__ = [
     "custom_resource_definitions",
     "deletes_first",
     "live_inputs",
+    "manifests_of",
     "situations",
     "validate",
 ]

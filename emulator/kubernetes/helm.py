@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import yaml
 
-from common.json_values import Json, flag, overlaid, record, text, whole_numbers
+from common.json_values import Json, flag, overlaid, record, records, text, whole_numbers
 from emulator.kubernetes.objects import (
     INPUTS,
     RELEASE,
@@ -164,7 +164,21 @@ def manifests_of(rendered: Mapping[str, str]) -> Iterator[Manifest]:
     for template, content in sorted(rendered.items()):
         if not template.endswith("NOTES.txt"):
             for document in _documents(template, content):
-                yield Manifest(template=template, content=cast("Mapping[str, Json]", document))
+                yield from _manifests(template, cast("Mapping[str, Json]", document))
+
+
+def _manifests(template: str, document: Mapping[str, Json]) -> Iterator[Manifest]:
+    """An object, or the objects in a list. Source: Kubernetes, cli-runtime (FlattenListVisitor)."""
+    if not text(document, "kind"):
+        raise KubernetesError(f"{_BROKEN.format(template)} validating data: kind not set")
+    if text(document, "kind").endswith("List") and "items" in document:
+        for each in records(document, "items"):
+            yield from _manifests(template, each)
+    else:
+        yield Manifest(template=template, content=document)
+
+
+_BROKEN = "YAML parse error on {}: error"
 
 
 def _documents(template: str, content: str) -> Iterator[object]:
@@ -173,15 +187,13 @@ def _documents(template: str, content: str) -> Iterator[object]:
     Raises KubernetesError, in Helm's words, if it isn't YAML, or not an object; the text may hold a secret,
     and isn't quoted. Source: Helm 3.20.2, pkg/releaseutil/manifest_sorter.go.
     """
-    about = f"YAML parse error on {template}: error"
+    about = _BROKEN.format(template)
     try:
         for document in yaml.load_all(content, Loader=yaml.CSafeLoader):  # libyaml: ten times faster
             if document is None:
                 continue
             if not isinstance(document, dict):
                 raise KubernetesError(f"{about} unmarshaling JSON: it renders something other than an object")
-            if not isinstance(cast("dict[object, object]", document).get("kind"), str):
-                raise KubernetesError(f"{about} validating data: kind not set")
             yield cast(object, document)
     except yaml.MarkedYAMLError as refused:
         mark = refused.problem_mark

@@ -563,7 +563,10 @@ _RANDOM = (
         changes={
             "keepers": {"rotation": "2"},
             "length": 32,
-            "special": Case(to=True, unmade="the emulation makes letters and digits only"),
+            "lower": False,
+            "numeric": False,
+            "special": True,
+            "upper": False,
         },
     ),
     Kind(

@@ -1,5 +1,6 @@
 """The catalogue's cases from tests/review/catalogue/cases.yaml, and how they change a checkout."""
 
+import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from engine import go_yaml
 from engine.project import read_yaml, write_config
-from tests.review.conftest import PullRequest
+from tests.review.conftest import PullRequest, Reviewed
 
 CATALOGUE = Path(__file__).with_name("catalogue")
 DEVELOPMENT = "Pulumi.dev.yaml"
@@ -35,11 +36,14 @@ class Case:
     remove: tuple[str, ...] = ()
     copies: int = 0
     """Further stacks, with clusters of their own, that exist before and after."""
+    acknowledged: tuple[str, ...] = ()
+    """Subjects whose dangerous changes are acknowledged."""
 
     @property
     def is_of_settings(self) -> bool:
         """Whether it changes one stack file and nothing else."""
-        return bool(self.settings) and not (self.edit or self.copy or self.remove or self.write)
+        others = self.edit or self.copy or self.remove or self.write or self.acknowledged
+        return bool(self.settings) and not others
 
     @property
     def is_of_data(self) -> bool:
@@ -47,8 +51,18 @@ class Case:
         files = [each["file"] for each in (*self.base, *self.hotfix, *self.edit)]
         paths = [*files, *self.write, *self.link, *self.copy, *self.remove]
         return all(
-            path.startswith(("charts/", "docs/", "Pulumi.")) and path != "Pulumi.yaml" for path in paths
+            path.startswith(("charts/", "docs/", "Pulumi.", "requirements")) and path != "Pulumi.yaml"
+            for path in paths
         )
+
+    def acknowledging(self, review: Reviewed) -> list[str]:
+        """The options that acknowledge these changes."""
+        if not self.acknowledged:
+            return []
+        found = json.loads(review("--json").stdout)
+        changes = [each for stack in found["stacks"] for each in stack["changes"]]
+        prints = [each["fingerprint"] for each in changes if each["subject"] in self.acknowledged]
+        return [option for each in prints for option in ("--acknowledge", f"{each}: the region is given up")]
 
     @property
     def comment(self) -> Path:

@@ -107,7 +107,7 @@ def test_a_change_of_the_project_reads_as_in_the_catalogue(
         pull_request.fix("hotfix", case.hotfix)
         outcome = review("--markdown", base="hotfix", how="--deployed")
     else:
-        outcome = review("--markdown")
+        outcome = review("--markdown", *case.acknowledging(review))
     assert outcome.stderr == ""
     _compare(case, outcome.status, outcome.stdout, write=write)
 

@@ -8,6 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from common.json_values import Json
 from review.escape import clipped, code, fence, label, line_changes, pair, prose, sides_in_lines, visible
 
 HOSTILE = (
@@ -174,5 +175,13 @@ def test_only_what_has_lines_is_read_in_lines() -> None:
     assert sides_in_lines("one\ntwo", None, 50) == (["one", "two"], [])
     assert sides_in_lines("one\u2028two\nthree", "x", 50) == (["one\u2028two", "three"], ["x"])
     assert sides_in_lines({"a": 1}, {"a": 2}, 50) is None
-    long = ["{", f'  "a": "{"x" * 60}"', "}"]
-    assert sides_in_lines({"a": 1}, {"a": "x" * 60}, 50) == (["{", '  "a": 1', "}"], long)
+    assert sides_in_lines({"a": 1}, {"a": "x" * 60}, 50) == (["a: 1"], [f'a: "{"x" * 60}"'])
+
+
+def test_an_object_is_read_as_an_outline_that_leaves_nothing_out() -> None:
+    content: Json = {"a": [{"b": 1, "c": ["x", {}]}, [None], []], "d": "one\n two", "e": {}, "f": "x" * 60}
+    assert sides_in_lines(None, content, 50) == (
+        [],
+        ["a:", "  - b: 1", "    c:", '      - "x"', "      - {}", "  - - null", "  - []",
+         "d: |", "  one", "   two", "e: {}", f'f: "{"x" * 60}"'],
+    )  # fmt: skip

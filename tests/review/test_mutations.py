@@ -5,7 +5,6 @@ test-mutations` makes many of them, every other run a few.
 """
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +39,7 @@ def deployed(root: Path) -> str | None:
     text = json.dumps({key: value for key, value in report.items() if key != "seconds"}, sort_keys=True)
     for id_ in sorted(ids, key=len, reverse=True):
         text = text.replace(id_, f"<{ids[id_]}>")
-    return re.sub(r'(certificate-authority-data\\*": \\*")[^"\\]*', r"\1", text)
+    return text
 
 
 def test_what_is_deployed_does_not_change_unnoticed(

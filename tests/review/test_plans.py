@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.json_values import Json
+from engine import properties
 from policies import types
 from review.errors import UsageError
 from review.markdown import as_markdown
@@ -86,6 +87,13 @@ def test_a_preview_that_failed_is_dangerous_and_quotes_the_error(
     assert [(change.sentence, change.quoted) for change in review.changes] == [
         ("the preview failed", "AccessDenied: no")
     ]
+
+
+def test_rights_that_are_not_known_yet_are_dangerous_and_say_what_reports_them(tmp_path: Path) -> None:
+    created = _of(types.ROLE_POLICY, "create", None, {"policy": properties.UNKNOWN})
+    (change,) = _reviewed(tmp_path, [created]).changes
+    assert change.grade is Grade.DANGEROUS
+    assert change.reason == "what it allows is only known after `up`; a review with `--base` reports it"
 
 
 def test_an_operation_of_a_newer_engine_is_reported_and_is_not_safe(tmp_path: Path) -> None:

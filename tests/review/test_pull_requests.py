@@ -1,12 +1,18 @@
 """What a reviewer reads of a pull request, from the command to the words."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.checkouts import ALARM, END_OF_COMPONENT
+from engine.project import read_yaml
+from tests.checkouts import ALARM, END_OF_COMPONENT, ROOT
 from tests.review.conftest import Outcome, PullRequest, Reviewed
 
 DEPLOYMENT = "charts/maestro-server-eso/templates/deployment.yaml"
@@ -242,3 +248,36 @@ def test_a_shallow_clone_without_the_base_says_how_to_fetch_it(
     outcome = review(base="HEAD~1")
     assert outcome.status == 2
     assert "git fetch --unshallow" in outcome.stderr
+
+
+def test_the_workflow_judges_by_the_target_branch_s_code_and_a_lowered_verdict_changes_nothing(
+    template: Path, cache: Path, tmp_path: Path
+) -> None:
+    merge = PullRequest(shutil.copytree(template, tmp_path / "head"))
+    merge.branch("change")
+    merge.replace(
+        "review/__main__.py", "return DANGEROUS if found.grade is Grade.DANGEROUS else SAFE", "return 0"
+    )
+    merge.replace("charts/maestro-server-eso/templates/poddisruptionbudget.yaml", "able: 1", "able: 100%")
+    merge.commit()
+    merge.git("checkout", "--quiet", "main")
+    merge.git("merge", "--quiet", "--no-ff", "change")
+    workflow: Any = read_yaml(ROOT / ".github/workflows/pull-request.yml")
+    commands = ("git -C head worktree add ", "python -m review ")
+    judging = [
+        step for step in workflow["jobs"]["review"]["steps"] if step.get("run", "").startswith(commands)
+    ]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    *_, status = [
+        subprocess.run(
+            ["bash", "-c", step["run"]],  # noqa: S607
+            cwd=tmp_path / step.get("working-directory", ""),
+            env={"PATH": path, "XDG_CACHE_HOME": str(cache)},
+            check=False,
+        ).returncode
+        for step in judging
+    ]
+    assert status == 3
+    told = (tmp_path / "review.md").read_text()
+    assert "`PodDisruptionBudget maestro` is updated in place" in told
+    assert "`review/__main__.py` is changed" in told
