@@ -124,8 +124,10 @@ def _generated(run: Run) -> dict[str, str]:
     found: dict[str, str] = {}
     for resource in sorted(run.resources, key=lambda each: each.urn):  # registered in no particular order
         computed = {key: value for key, value in resource.outputs.items() if key not in resource.inputs}
+        given = {value for _, value in leaves(dict(resource.inputs))}  # repeated in outputs such as tagsAll
         for path, value in [*leaves(computed), *(("id", part) for part in resource.id.split("|"))]:
-            if len(value) >= FRAGMENT_MIN and not any(fragment in value for fragment in fragments):
+            is_new = len(value) >= FRAGMENT_MIN and value not in given
+            if is_new and not any(fragment in value for fragment in fragments):
                 name = f"<{resource.title} {path}>"
                 found.setdefault(value, name)
                 found.setdefault(json.dumps(value)[1:-1], name)

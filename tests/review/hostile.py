@@ -248,13 +248,11 @@ def _leak_in_output(chance: random.Random) -> Hostile:
 def _leak_in_value(chance: random.Random) -> Hostile:
     form = chance.choice(_FORMS)
     shown = f"pulumi.Output.unsecret(args.password).apply(lambda text: 'about ' + {form}[:20])"
-    edits = (
-        (
-            "maestro_stack/credentials.py",
-            "            description=description,",
-            f"            description={shown},",
-        ),
-    )
+    old, new = chance.choice((
+        ("            description=description,", f"            description={shown},"),
+        ("            tags=args.tags,", f"            tags={{**args.tags, 'about': {shown}}},"),
+    ))  # fmt: skip
+    edits = (("maestro_stack/credentials.py", old, new),)
     return Hostile(rule="a secret is written down", verdict="dangerous", effect=Effect.DEPLOYED, edits=edits)
 
 
