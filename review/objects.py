@@ -73,7 +73,7 @@ def _volume(difference: Difference) -> Judgement:
     new = difference.after if difference.before is None else None
     if isinstance(new, dict) and new.keys() <= {"name", "emptyDir", "configMap", "downwardAPI"}:
         return Judgement(_LOOK, "the pods get a volume that holds nothing of the node or of others")
-    return Judgement(_DANGEROUS, "the pods can access other files")
+    return Judgement(_DANGEROUS, "the pods get at other files")
 
 
 def _container(difference: Difference) -> Judgement:
@@ -97,7 +97,7 @@ def _container(difference: Difference) -> Judgement:
     ]
     if is_restricted and not gets_at:
         return Judgement(_LOOK, "another container runs beside the server, restricted, and without its files")
-    return Judgement(_DANGEROUS, "another container runs beside the server, with access beyond its own")
+    return Judgement(_DANGEROUS, "another container runs beside the server, with more than its own")
 
 
 def _fewer(before: Json, after: Json) -> bool:
@@ -113,9 +113,9 @@ def _is_new(before: Json, after: Json) -> bool:
     return before is None and after is not None
 
 
-_RESTARTS = looked_at("the pods run differently")
+_RESTARTS = looked_at("the pods run otherwise")
 _PLACED = looked_at("the pods run on other nodes")
-_READY = looked_at("when pods count as ready, or are restarted, changes")
+_READY = looked_at("other pods count as ready, or are restarted")
 _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
 """Domains of annotations that only this project, or a metrics scrape, reads."""
 
@@ -126,7 +126,7 @@ def _annotation(difference: Difference) -> Judgement:
     both = [side for side in (difference.before, difference.after) if isinstance(side, dict)]
     named = keys or [key for side in both for key in side]
     if all("/" not in key or key.partition("/")[0] in _OURS for key in named):
-        return Judgement(_LOOK, "its annotations change")
+        return Judgement(_LOOK, "its notes change")
     return Judgement(_DANGEROUS, "programs in the cluster act on such annotations")
 
 
@@ -144,7 +144,7 @@ _POD: Mapping[str, Rule] = {
     "spec.containers[].image": looked_at_if(
         lambda before, after: _repository(before) == _repository(after),
         "another build of the image runs",
-        "another image runs, from another repository",
+        "another image runs, of another repository",
     ),
     "spec.containers[].imagePullPolicy": _RESTARTS,
     "spec.containers[].livenessProbe": _READY,
@@ -152,7 +152,7 @@ _POD: Mapping[str, Rule] = {
     "spec.containers[].resources": _PLACED,
     "spec.containers[].securityContext": _strict,
     "spec.containers[].startupProbe": _READY,
-    "spec.enableServiceLinks": looked_at("whether the pods' environment names Services changes"),
+    "spec.enableServiceLinks": looked_at("the pods' environment names Services, or not"),
     "spec.hostIPC": _strict,
     "spec.hostNetwork": _strict,
     "spec.hostPID": _strict,
@@ -175,26 +175,26 @@ _ITEMS: Mapping[str, Rule] = {"spec.containers[]": _container, "spec.volumes[]":
 
 
 _LABELS = looked_at("its labels change")
-_NOTES = looked_at("its annotations change")
+_NOTES = looked_at("its notes change")
 _RULES: Mapping[str, Mapping[str, Rule]] = {
     "ConfigMap": {
         "metadata.annotations": _NOTES,
-        "data": dangerous("what the server reads, and whom it trusts, changes"),
+        "data": dangerous("what the server reads, and whom it believes, changes"),
     },
     "Deployment": {
         "metadata.annotations": _NOTES,
         "spec.minReadySeconds": _READY,
         "spec.progressDeadlineSeconds": _READY,
-        "spec.replicas": looked_at_if(_fewer, "more pods run", "fewer pods are left when one fails"),
-        "spec.revisionHistoryLimit": looked_at("how many revisions are kept changes"),
+        "spec.replicas": looked_at_if(_fewer, "more pods run", "fewer pods are left to fail"),
+        "spec.revisionHistoryLimit": looked_at("other revisions are kept"),
         "spec.selector": dangerous("a Deployment's selector can't be changed, so the upgrade fails"),
-        "spec.strategy": dangerous("how many pods may be offline during an update changes"),
+        "spec.strategy": dangerous("other numbers of pods may be away during an update"),
     },
     "NetworkPolicy": {"metadata.annotations": _NOTES},
     "PodDisruptionBudget": {
         "metadata.annotations": _NOTES,
-        "spec.maxUnavailable": dangerous("how many pods may be evicted at once changes"),
-        "spec.minAvailable": dangerous("how many pods may be evicted at once changes"),
+        "spec.maxUnavailable": dangerous("other numbers of pods may be evicted at once"),
+        "spec.minAvailable": dangerous("other numbers of pods may be evicted at once"),
         "spec.selector": dangerous("the pods may be evicted all at once"),
     },
     "SecretProviderClass": {
@@ -208,7 +208,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "spec.ports": dangerous("clients reach something else, or nothing"),
         "spec.type": looked_at_if(
             lambda _, after: after in (None, "ClusterIP"),
-            "it can only be reached from inside the cluster",
+            "it is reached from inside the cluster alone",
             "the server may be reached from outside the cluster",
         ),
         "spec.ports[].appProtocol": looked_at("proxies speak another protocol to it"),
@@ -230,7 +230,7 @@ _DANGERS: Mapping[str, str] = {
     "CronJob": "it runs in the cluster",
     "MutatingWebhookConfiguration": "it changes what others apply to the cluster",
     "ValidatingWebhookConfiguration": "it decides what others may apply to the cluster",
-    "CustomResourceDefinition": "the whole cluster gets a new kind of object",
+    "CustomResourceDefinition": "the whole cluster gets another kind of object",
     "NetworkPolicy": "others may reach the server, or it may no longer be reached",
 }
 
@@ -337,8 +337,10 @@ def _created(change: ObjectChange) -> Judgement:
     if change.kind == "ServiceAccount" and not annotations:
         return Judgement(_LOOK, "it is new, and has no rights of its own")
     if change.kind == "NetworkPolicy" and reach.admitted(new, {}) == frozenset():
-        return Judgement(_LOOK, "fewer can reach its pods")
-    return Judgement(_DANGEROUS, _DANGERS.get(change.kind, "it is new, and not known to be harmless"))
+        return Judgement(_LOOK, "its pods are reached by fewer")
+    return Judgement(
+        _DANGEROUS, _DANGERS.get(change.kind, "it is new, and nothing here says that it is harmless")
+    )
 
 
 def _reaching(
@@ -363,5 +365,5 @@ def _reaching(
         return Judgement(_LOOK, "fewer may reach the server, or be reached by it"), shown
     rest = [each for each in change.differences if not each.path.startswith("spec")]
     judged = [rule_of(each.path, _RULES["NetworkPolicy"], _ANY)(each) for each in rest]
-    same = Judgement(_LOOK, "who may reach what stays the same")
+    same = Judgement(_LOOK, "the same may reach the same")
     return max([same, *judged], key=lambda each: each.grade), shown
