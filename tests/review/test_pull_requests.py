@@ -215,7 +215,7 @@ def test_a_work_tree_with_changes_is_reviewed_as_it_is_and_the_review_says_so(
         (("--stack", "other"), "main", 'there is no stack "other"; there are dev'),
         (("--stack", "me/maestro-stack/other"), "main", 'there is no stack "other"; there are dev'),
         (("--stack", "me/theirs/dev"), "main", "is of project theirs, and this is maestro-stack"),
-        (("--acknowledge", "nonsense"), "main", 'isn\'t "<fingerprint>: <reason>"'),
+        (("--acknowledge", "nonsense"), "main", 'must be "<fingerprint>: <reason>"'),
         (("--acknowledge", "a b: c"), "main", 'no change here has the fingerprint "a b"'),
     ],
 )
