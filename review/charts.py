@@ -1,11 +1,13 @@
 """Changes of a chart's text that change nothing it renders in any cluster that was tried."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from common.json_values import to_json
 from engine import go_yaml
 from review.differences import differences
+from review.manifests import kinds_in
 from review.model import Change, Difference, Grade, Part, Way
 from review.revisions import Revision, changed_files
 
@@ -19,16 +21,24 @@ _OTHER = re.compile(
     r"charts/[^/]+/(?!(templates|crds|files|charts)/|values\.yaml|Chart\.yaml|README\.md).*", re.DOTALL
 )
 """Other files that Helm or a build of the chart may read, such as .helmignore and locks."""
+_ASKS = re.compile(
+    r"\{\{[^}]*\b(?:if|with|range|lookup|ternary|tpl|default|coalesce|Capabilities|Release|Files)\b[^}]*\}\}"
+)
+"""Template actions whose result may differ in another cluster."""
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
 _SAME = _LOOK, "it renders the same in every cluster that was tried; read what else it may ask for"
+_MORE = _LOOK, "it asks for something else; read what else it may render"
+_HIDDEN = _DANGEROUS, "it may install another object, which was rendered in no cluster that was tried"
 _UNKNOWN = _DANGEROUS, "what it renders isn't known, because no stack could be compared"
 
 
 def told(
-    before: Revision, after: Revision, rendered: Collection[str], *, is_compared: bool
+    before: Revision, after: Revision, rendered: Mapping[str, int], *, is_compared: bool
 ) -> Iterator[Change]:
-    """Each file that differs in more than comments, but those `rendered`, whose objects are reported.
+    """Each file that differs in more than comments, unless its objects show it all.
+
+    `rendered`: by template whose objects are reported, how many more kinds they name.
 
     `is_compared`: whether the objects of at least one stack could be compared.
     """
@@ -40,12 +50,12 @@ def told(
         old, new = (
             each.files.get(path) if (text := each.text(path)) is None else text for each in (before, after)
         )
-        way = Way.CREATED if path not in before.files else Way.UPDATED
+        way = Way.CREATED if path not in before.files else Way.UPDATED if path in after.files else Way.DELETED
         yield Change(
             part=Part.FILE,
             subject=path,
-            way=way if path in after.files else Way.DELETED,
-            sentence=f"{path} is changed",
+            way=way,
+            sentence=f"{path} is {'changed' if way is Way.UPDATED else way.value}",
             effect="",
             grade=grade,
             reason=reason,
@@ -54,7 +64,7 @@ def told(
 
 
 def _judged(
-    path: str, before: Revision, after: Revision, rendered: Collection[str], *, is_compared: bool
+    path: str, before: Revision, after: Revision, rendered: Mapping[str, int], *, is_compared: bool
 ) -> tuple[Grade, str] | None:
     """A grade and its reason; None if it has no effect, or if the objects show it."""
     old, new = before.text(path), after.text(path)
@@ -66,9 +76,21 @@ def _judged(
         return (_LOOK, "Helm may read it") if _OTHER.fullmatch(path) else None
     if any(text is None and path in each.files for text, each in ((old, before), (new, after))):
         return _DANGEROUS, "Helm may install its content, which nobody can read"
-    if path.removeprefix("charts/") in rendered or _without_comments(old) == _without_comments(new):
+    old, new = map(_without_comments, (old, new))
+    if old == new:
         return None
-    return _SAME if is_compared else _UNKNOWN
+    return _of_template(old, new, rendered.get(path.removeprefix("charts/")), is_compared=is_compared)
+
+
+def _of_template(old: str, new: str, rendered: int | None, *, is_compared: bool) -> tuple[Grade, str] | None:
+    """`rendered`: how many more kinds its objects name; None if none of them differs."""
+    if not is_compared:
+        return _UNKNOWN
+    if kinds_in(new) - kinds_in(old) > (rendered or 0):
+        return _HIDDEN
+    if rendered is None:
+        return _SAME
+    return _MORE if Counter(_ASKS.findall(new)) - Counter(_ASKS.findall(old)) else None
 
 
 def _about_the_chart(old: str | None, new: str | None) -> tuple[Grade, str] | None:

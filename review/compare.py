@@ -1,6 +1,6 @@
 """Compares one stack at two revisions: every change with its sentence, its effect and its grade."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -8,6 +8,7 @@ from policies import types
 from review import manifests, move, objects, resources
 from review.differences import differences
 from review.grading import UPGRADES
+from review.manifests import ObjectChange
 from review.model import Change, Difference, Grade, Part, StackReview, Way, worst_first
 from review.resources import ResourceChange
 from review.snapshot import CheckResult, Snapshot
@@ -43,16 +44,22 @@ def compare(before: Snapshot, after: Snapshot) -> StackReview:
         rolls=bool(reasons),
         rolls_because="; ".join(reasons),
         clusters=move.clusters_of(before, after),
-        templates=frozenset(
-            side.templates[each.subject]
-            for each in differing
-            for side in (before, after)
-            if each.subject in side.templates
-        ),
+        templates=_templates(before, after, differing),
         resources=tuple(
             (subject, resources.dependents(after, subject)) for subject in found if subject in after.resources
         ),
     )
+
+
+def _templates(before: Snapshot, after: Snapshot, differing: Iterable[ObjectChange]) -> Mapping[str, int]:
+    """By template of the objects that differ, how many more kinds they name."""
+    more: dict[str, dict[str, int]] = {}
+    for each in differing:
+        count = manifests.kinds_in({**(each.after or {})}) - manifests.kinds_in({**(each.before or {})})
+        for template in {s.templates[each.subject] for s in (before, after) if each.subject in s.templates}:
+            own = more.setdefault(template, {})
+            own[each.subject] = max(count, own.get(each.subject, count))
+    return {template: sum(own.values()) for template, own in more.items()}
 
 
 def _refused(after: Snapshot, found: Mapping[str, ResourceChange]) -> StackReview:

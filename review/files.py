@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TypeAlias, cast
 
-from common.json_values import Json, to_json
+from common.json_values import Json, record, text, to_json
 from engine import go_yaml
 from review import requirements, surroundings
 from review.differences import differences
@@ -187,11 +187,24 @@ def _project(old: Content, new: Content) -> Judged | None:
     serious = [each for each in found if not _is_word(each.path)]
     if any(not each.path.startswith("config") for each in serious):
         return _DANGEROUS, "the engine runs another program, or elsewhere, or with other plugins", found
+    if _foreign(old) != _foreign(new):
+        return _DANGEROUS, "it configures the providers, or the engine, for every stack", found
     return (_LOOK, "what stacks may set, or get by default, is another", found) if serious else None
+
+
+def _foreign(project: Content) -> dict[str, Json]:
+    """The defaults for all stacks that aren't the program's own."""
+    content = record({"": _yaml(project)}, "")
+    own = f"{text(content, 'name')}:"
+    config = record(content, "config").items()
+    return {key: value for key, value in config if ":" in key and not key.startswith(own)}
 
 
 def _is_word(path: str) -> bool:
     return path in _PROJECT_WORDS - {"name"} or (path.startswith("config.") and path.endswith("description"))
+
+
+_LINTER = re.compile(r"tool\.(coverage|mypy|pyright|pytest|ruff)\b")
 
 
 def _pyproject(old: Content, new: Content) -> Judged | None:
@@ -204,10 +217,10 @@ def _pyproject(old: Content, new: Content) -> Judged | None:
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as unreadable:
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
-    one, other = ({key: value for key, value in each.items() if key != "tool"} for each in (before, after))
-    if one != other:
-        return _DANGEROUS, "it says what is installed", tuple(differences(to_json(one), to_json(other)))
-    return None if before == after else (_LOOK, "linters, type checkers and tests are told otherwise", ())
+    found = tuple(differences(to_json(before), to_json(after)))
+    if any(not _LINTER.match(each.path) for each in found):
+        return _DANGEROUS, "it says what is installed, or where from", found
+    return (_LOOK, "linters, type checkers and tests are told otherwise", ()) if found else None
 
 
 def _always(grade: Grade, reason: str) -> Judge:
@@ -221,6 +234,7 @@ _RULES: tuple[tuple[str, Judge], ...] = (
     (r"\.ci/.*", _script),
     (r"Pulumi\.ya?ml", _project),
     (r"pyproject\.toml", _pyproject),
+    (r"(.*/)?(uv\.toml|pip\.(conf|ini))", _always(_DANGEROUS, "it says where packages are installed from")),
     (
         r"\.gitattributes|(.*/)?\.gitattributes|\.gitmodules",
         _always(_DANGEROUS, "git checks files out otherwise"),

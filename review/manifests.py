@@ -27,6 +27,7 @@ _DEFAULTS: Mapping[str, Json] = {
     "dnsPolicy": "ClusterFirst", "minReadySeconds": 0,
 }  # fmt: skip
 """What the API server fills in for a missing field. Source: Kubernetes API reference."""
+_KIND = re.compile(r"""\bkind["']?\s*:(?!\s*["']?\w*List\b)""")
 _QUANTITY = re.compile(r"([0-9.]+)(m|k|[KMGTPE]i?)?")
 _UNITS: Mapping[str, Decimal] = {
     "": Decimal(1),
@@ -99,6 +100,19 @@ def annotated_with(after: Snapshot, subject: str) -> str | None:
     annotations = dig(deployment, f"{TEMPLATE}.metadata.annotations")
     held = annotations if isinstance(annotations, dict) else {}
     return next((key for key, value in held.items() if value == symbol(subject)), None)
+
+
+def kinds_in(value: Json) -> int:
+    """How many objects' kinds it names, in texts too."""
+    match value:
+        case str():
+            return len(_KIND.findall(value))
+        case list():
+            return sum(map(kinds_in, value))
+        case dict():
+            return sum((key == "kind") + kinds_in(inner) for key, inner in value.items())
+        case _:
+            return 0
 
 
 def _template(deployment: Mapping[str, Json]) -> Json:

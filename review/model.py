@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from common.json_values import Json
@@ -130,8 +130,9 @@ class StackReview:
     """Subjects that change, each with the subjects that depend on it, for the picture."""
     clusters: tuple[str, ...] = ()
     """Names of the stack's clusters; two if it moves."""
-    templates: frozenset[str] = frozenset()
-    """Paths, relative to the charts' folder, of the templates whose objects are reported."""
+    templates: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By path, relative to the charts' folder, of a template whose objects are reported: how many more kinds
+    they name."""
 
     @property
     def grade(self) -> Grade:

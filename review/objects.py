@@ -4,6 +4,7 @@ As for resources, harmless changes are listed, and whatever no rule names is dan
 Source: Kubernetes API reference; "Pod Security Standards".
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -122,12 +123,32 @@ _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
 
 def _annotation(difference: Difference) -> Judgement:
     """Programs in a cluster act on annotations: only those known to trigger nothing are harmless."""
-    keys = re.findall(r'annotations\."?([^"/]*/?)', difference.path)
-    both = [side for side in (difference.before, difference.after) if isinstance(side, dict)]
-    named = keys or [key for side in both for key in side]
-    if all("/" not in key or key.partition("/")[0] in _OURS for key in named):
+    if {*_domains(difference)} <= {"", *_OURS}:
         return Judgement(_LOOK, "its notes change")
     return Judgement(_DANGEROUS, "programs in the cluster act on such annotations")
+
+
+def _note(difference: Difference) -> Judgement:
+    """An annotation of an object on which no program but Helm acts."""
+    if "helm.sh" in _domains(difference):
+        return Judgement(_DANGEROUS, "Helm installs it at another time, or not at all")
+    return Judgement(_LOOK, "its notes change")
+
+
+def _domains(difference: Difference) -> Iterator[str]:
+    """Of the annotations that differ, the part before the slash; empty if there is none."""
+    keys = re.findall(r'annotations\."?([^"/]*/?)', difference.path)
+    both = [side for side in (difference.before, difference.after) if isinstance(side, dict)]
+    for key in keys or [key for side in both for key in side]:
+        yield key.partition("/")[0] if "/" in key else ""
+
+
+def _probe(difference: Difference) -> Judgement:
+    """A probe may run a command in the container, or ask another host."""
+    asked = f"{difference.path} {json.dumps(difference.after)}"
+    if re.search(r'\.(exec|host)\b|"(exec|host)":', asked):
+        return Judgement(_DANGEROUS, "the probe runs a command, or asks another host")
+    return Judgement(_LOOK, "other pods count as ready, or are restarted")
 
 
 _POD: Mapping[str, Rule] = {
@@ -147,11 +168,11 @@ _POD: Mapping[str, Rule] = {
         "another image runs, of another repository",
     ),
     "spec.containers[].imagePullPolicy": _RESTARTS,
-    "spec.containers[].livenessProbe": _READY,
-    "spec.containers[].readinessProbe": _READY,
+    "spec.containers[].livenessProbe": _probe,
+    "spec.containers[].readinessProbe": _probe,
     "spec.containers[].resources": _PLACED,
     "spec.containers[].securityContext": _strict,
-    "spec.containers[].startupProbe": _READY,
+    "spec.containers[].startupProbe": _probe,
     "spec.enableServiceLinks": looked_at("the pods' environment names Services, or not"),
     "spec.hostIPC": _strict,
     "spec.hostNetwork": _strict,
@@ -175,14 +196,13 @@ _ITEMS: Mapping[str, Rule] = {"spec.containers[]": _container, "spec.volumes[]":
 
 
 _LABELS = looked_at("its labels change")
-_NOTES = looked_at("its notes change")
 _RULES: Mapping[str, Mapping[str, Rule]] = {
     "ConfigMap": {
-        "metadata.annotations": _NOTES,
+        "metadata.annotations": _note,
         "data": dangerous("what the server reads, and whom it believes, changes"),
     },
     "Deployment": {
-        "metadata.annotations": _NOTES,
+        "metadata.annotations": _note,
         "spec.minReadySeconds": _READY,
         "spec.progressDeadlineSeconds": _READY,
         "spec.replicas": looked_at_if(_fewer, "more pods run", "fewer pods are left to fail"),
@@ -190,15 +210,15 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "spec.selector": dangerous("a Deployment's selector can't be changed, so the upgrade fails"),
         "spec.strategy": dangerous("other numbers of pods may be away during an update"),
     },
-    "NetworkPolicy": {"metadata.annotations": _NOTES},
+    "NetworkPolicy": {"metadata.annotations": _note},
     "PodDisruptionBudget": {
-        "metadata.annotations": _NOTES,
+        "metadata.annotations": _note,
         "spec.maxUnavailable": dangerous("other numbers of pods may be evicted at once"),
         "spec.minAvailable": dangerous("other numbers of pods may be evicted at once"),
         "spec.selector": dangerous("the pods may be evicted all at once"),
     },
     "SecretProviderClass": {
-        "metadata.annotations": _NOTES,
+        "metadata.annotations": _note,
         "spec.parameters.objects": looked_at("the check `mount` says what the pods get"),
         "spec.parameters.preferredAddressType": looked_at("the check `mount` says what the pods get"),
         "spec.parameters.region": looked_at("the check `mount` says what the pods get"),
@@ -328,6 +348,13 @@ def _created(change: ObjectChange) -> Judgement:
     """A new object, judged by what it is."""
     if change.subject.endswith(AGAIN):
         return Judgement(_DANGEROUS, "it replaces another object of the same name, or Helm refuses it")
+    judged = _of_its_kind(change)
+    if judged.grade is _LOOK and "/" in change.subject.partition(" ")[2]:
+        return Judgement(_DANGEROUS, "it is in a namespace that isn't the server's")
+    return judged
+
+
+def _of_its_kind(change: ObjectChange) -> Judgement:
     new = change.after or {}
     annotations = record(record(new, "metadata"), "annotations")
     if any(key.startswith("helm.sh/hook") for key in annotations):
