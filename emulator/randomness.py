@@ -4,7 +4,7 @@ import base64
 import secrets
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from common.json_values import Json
 from emulator.aws import NoHandlerError, UnmappedInputError
@@ -15,6 +15,8 @@ from emulator.lifecycle import Difference, KeptInState, State, Table, difference
 class _Kind:
     make: Callable[[Mapping[str, Json]], State]
     table: Table
+    defaults: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """Inputs that the provider fills in where they aren't given."""
     secret_outputs: frozenset[str] = frozenset()
 
 
@@ -31,7 +33,7 @@ class Randomness(KeptInState):
         unknown = sorted(inputs.keys() - kind.table.changes.keys())
         if unknown:
             raise UnmappedInputError(f"{type_}: {', '.join(unknown)} is not rehearsed: {__name__}")
-        return kind.make(inputs)
+        return kind.make({**kind.defaults, **inputs})
 
     def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
         """Never possible: every input replaces the value."""
@@ -39,7 +41,8 @@ class Randomness(KeptInState):
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """Every input replaces, according to the provider's schema."""
-        return difference(_kind(type_).table, state.outputs, inputs)
+        kind = _kind(type_)
+        return difference(kind.table, state.outputs, {**kind.defaults, **inputs})
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """Nothing drifts."""
@@ -75,11 +78,10 @@ _CHARACTERS: Mapping[str, str] = {
 
 
 def _password(inputs: Mapping[str, Json]) -> State:
-    given: dict[str, Json] = {**dict.fromkeys(_CHARACTERS, True), **inputs}
-    alphabet = "".join(characters for key, characters in _CHARACTERS.items() if given[key])
-    result = "".join(secrets.choice(alphabet) for _ in range(_whole(given["length"])))
+    alphabet = "".join(characters for key, characters in _CHARACTERS.items() if inputs[key])
+    result = "".join(secrets.choice(alphabet) for _ in range(_whole(inputs["length"])))
     return State(
-        id="none", outputs={**given, "result": result, "bcryptHash": f"$2a$10${secrets.token_hex(26)}"}
+        id="none", outputs={**inputs, "result": result, "bcryptHash": f"$2a$10${secrets.token_hex(26)}"}
     )
 
 
@@ -106,6 +108,7 @@ _KINDS: Mapping[str, _Kind] = {
     "random:index/randomPassword:RandomPassword": _Kind(
         make=_password,
         table=table("resource_password.go", replaces=("length", "keepers", *_CHARACTERS)),
+        defaults=dict.fromkeys(_CHARACTERS, True),
         secret_outputs=frozenset({"result", "bcryptHash"}),
     ),
     "random:index/randomId:RandomId": _Kind(

@@ -4,18 +4,32 @@ import os
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 import tools
-from controlplane import Api, ControlPlane
+from common.json_values import record, text
+from controlplane import Api, ApiError, ControlPlane
 from emulator.aws.cloud import Clients, Cloud
 from emulator.client import Emulation
 from emulator.world import default_world
 from rehearsal.kubelet import Kubelet
-from tests.cluster.objects import ACCOUNT, CLUSTER, REGION, Tool, clean, make_namespace, remove_namespace
+from tests.cluster.objects import (
+    ACCOUNT,
+    CLUSTER,
+    REGION,
+    Tool,
+    clean,
+    make_namespace,
+    remove_namespace,
+    wait_until,
+)
 from tests.cluster.server import Identity, Server
+
+MONITORING = sorted((Path(__file__).parent / "crds" / "monitoring").glob("*.yaml"))
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +55,33 @@ def api(control_plane: ControlPlane) -> Iterator[Api]:
     api = control_plane.api()
     yield api
     api.close()
+
+
+@pytest.fixture(scope="module")
+def prometheus_operator(control_plane: ControlPlane) -> Iterator[None]:
+    """Prometheus Operator's custom resource definitions, installed."""
+    definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in MONITORING]
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    with closing(control_plane.api()) as api:
+        for each in definitions:
+            api.call("POST", f"{path}?fieldValidation=Strict", each)
+        for each in definitions:
+            plural = text(record(record(each, "spec"), "names"), "plural")
+            wait_until(lambda plural=plural: _is_served(api, plural), f"{plural} to be served")
+        yield
+        for each in definitions:
+            name = f"{path}/{text(record(each, 'metadata'), 'name')}"
+            api.raw("DELETE", name)
+            wait_until(lambda name=name: not api.exists(name), f"{name} to be gone")
+
+
+def _is_served(api: Api, plural: str) -> bool:
+    try:
+        return api.exists(f"/apis/monitoring.coreos.com/v1/namespaces/default/{plural}")
+    except ApiError as refusal:
+        if refusal.reason == "TooManyRequests":  # its storage is being set up
+            return False
+        raise
 
 
 @pytest.fixture

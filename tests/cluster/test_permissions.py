@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from common.json_values import Json, record, records, texts
-from controlplane import MERGE_PATCH, Api, ApiProxy, ControlPlane
+from controlplane import MERGE_PATCH, ApiProxy, ControlPlane
 from doctor.permissions import Purpose, cluster_role
 from emulator.client import Emulation
 from tests.checkouts import checkout
 from tests.cluster.bound import CONTEXT, bound, kubeconfig
-from tests.cluster.objects import condition, wait_until
 from tests.cluster.stacks import CONFIG_MAP, RELEASE, OnCluster, on_cluster
 from tests.engine.conftest import config
 
@@ -22,9 +21,9 @@ Right = tuple[str, str, str]
 """API group, resource and verb."""
 _PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/v\w+/(?:namespaces/[^/]+/)?(?P<resource>\w+)(?:/[^/]+)?")
 PURPOSES: tuple[Purpose, ...] = ("deploy", "preview")
-MONITORS = {"podmonitors": "PodMonitor", "prometheusrules": "PrometheusRule"}
 WITH_MONITORS = {"metrics": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}}}
 FORBIDDEN, CREATED = 403, 201
+pytestmark = pytest.mark.usefixtures("prometheus_operator")
 
 
 @dataclass(frozen=True)
@@ -75,32 +74,12 @@ def guarded(emulation: Emulation, control_plane: ControlPlane, tmp_path: Path) -
         proxy = ending.enter_context(ApiProxy.start(control_plane))
         around = on_cluster(emulation, control_plane, folder, settings, kubeconfig=file)
         stack = ending.enter_context(around)
-        for plural, kind in MONITORS.items():
-            define(stack.api, plural, kind)
         accounts: dict[Purpose, str] = {}
         for purpose in PURPOSES:
             role = cluster_role(purpose, f"maestro-{purpose}")
             token = ending.enter_context(bound(control_plane, stack.api, role))
             accounts[purpose] = kubeconfig(proxy.url, control_plane, token)
         yield Guarded(stack, proxy, file, accounts)
-
-
-def define(api: Api, plural: str, kind: str) -> None:
-    """A kind of Prometheus Operator's, without its schema."""
-    anything: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version: Json = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
-    name, group = f"{plural}.monitoring.coreos.com", "monitoring.coreos.com"
-    names: Json = {"plural": plural, "singular": kind.lower(), "kind": kind}
-    spec: Json = {"group": group, "scope": "Namespaced", "names": names, "versions": [version]}
-    definition: dict[str, Json] = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": name},
-        "spec": spec,
-    }
-    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-    api.apply(path, definition)
-    wait_until(lambda: condition(api.call("GET", path), "Established") == "True", f"{kind} to be served")
 
 
 def test_a_deployment_uses_all_of_its_role_and_is_refused_nothing(guarded: Guarded, tmp_path: Path) -> None:

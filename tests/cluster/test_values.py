@@ -1,21 +1,16 @@
 """The chart's values on a real API server: what each variant renders is accepted, and its pods get ready."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 
 from common.json_values import Json, record, records, text
-from controlplane import Api, ApiError, ControlPlane
 from tests.cluster.objects import wait_until
 from tests.cluster.server import Server
 
-CRDS = sorted((Path(__file__).parent / "crds" / "monitoring").glob("*.yaml"))
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-MONITORED = "/apis/monitoring.coreos.com/v1/namespaces/default"
+pytestmark = pytest.mark.usefixtures("prometheus_operator")
 
 VARIANTS: Mapping[str, Mapping[str, Json]] = {
     "any node": {"deployment": {"nodeSelector": {"kubernetes.io/arch": "*"}}},
@@ -53,30 +48,6 @@ VARIANTS: Mapping[str, Mapping[str, Json]] = {
         }
     },
 }  # fmt: skip
-
-
-def is_served(api: Api, plural: str) -> bool:
-    try:
-        return api.exists(f"{MONITORED}/{plural}")
-    except ApiError as refusal:
-        if refusal.reason == "TooManyRequests":  # its storage is being set up
-            return False
-        raise
-
-
-@pytest.fixture(scope="module", autouse=True)
-def prometheus_operator(control_plane: ControlPlane) -> Iterator[None]:
-    """Prometheus Operator's custom resource definitions, installed."""
-    with closing(control_plane.api()) as api:
-        definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in CRDS]
-        for each in definitions:
-            api.call("POST", f"{DEFINITIONS}?fieldValidation=Strict", each)
-        for each in definitions:
-            plural = text(record(record(each, "spec"), "names"), "plural")
-            wait_until(lambda plural=plural: is_served(api, plural), f"{plural} to be served")
-        yield
-        for each in definitions:
-            api.raw("DELETE", f"{DEFINITIONS}/{text(record(each, 'metadata'), 'name')}")
 
 
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
