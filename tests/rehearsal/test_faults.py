@@ -340,5 +340,5 @@ def test_an_impossible_fault_is_refused_and_changes_nothing(
 
 
 def test_the_server_does_not_kill_itself(aws: Emulation) -> None:
-    with pytest.raises(EmulationError, match="nor the emulated AWS itself"):
+    with pytest.raises(EmulationError, match="other than 1 and the emulated AWS itself"):
         aws.inject([fault("iot", "*", "kill", pid=aws.status()["pid"])])
