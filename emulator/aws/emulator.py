@@ -7,6 +7,7 @@ Everything here depends on moto's internals. It runs where moto's data is: in th
 from __future__ import annotations
 
 import base64
+import copyreg
 import gc
 import hashlib
 import importlib
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
 from common.json_values import Json, flag, json_list, record, records, text, texts
@@ -27,6 +28,7 @@ from emulator.aws.regions import find_region
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from moto.core.botocore_stubber import BotocoreStubber
 
     from emulator.world import Cluster, Database, Subnet, World
@@ -49,6 +51,7 @@ def prepare() -> None:
     _install_additions()
     _keep_endpoints()
     _remember_what_never_changes()
+    _pickle_private_keys()
     gc.freeze()
     if collects:
         gc.enable()
@@ -151,6 +154,25 @@ def _remember_what_never_changes() -> None:
 
     patch.object(responses, "method_names_from_class", cache(method_names_from_class)).start()
     patch.object(utils, "Session", cache(Session)).start()
+
+
+def _private_key(kept: bytes) -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    return cast("RSAPrivateKey", load_der_private_key(kept, None))
+
+
+def _pickle_private_keys() -> None:
+    """moto holds one for each KMS key, and cryptography's can't be pickled."""
+    from cryptography.hazmat.bindings._rust import openssl
+    from cryptography.hazmat.primitives import serialization
+
+    def reduced(key: RSAPrivateKey) -> tuple[Callable[[bytes], RSAPrivateKey], tuple[bytes]]:
+        form = serialization.PrivateFormat.PKCS8
+        kept = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+        return _private_key, (kept,)
+
+    copyreg.pickle(cast("type[RSAPrivateKey]", openssl.rsa.RSAPrivateKey), reduced)
 
 
 @contextmanager

@@ -97,6 +97,16 @@ def test_everything_outlives_a_sigkill(tmp_path: Path) -> None:
         assert not aws.build(account=ACCOUNT, region=REGION, world=default_world("regional-xyz", REGION))
 
 
+def test_the_keys_of_a_world_outlive_the_process(tmp_path: Path) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    world = default_world("regional-xyz", REGION).model_copy(update={"kms_keys": {key: {"Statement": []}}})
+    with Emulation.start(tmp_path / "aws") as aws:
+        aws.build(account=ACCOUNT, region=REGION, world=world)
+    with Emulation.start(tmp_path / "aws") as aws:
+        found = aws.cloud(REGION, ACCOUNT).call("kms", "DescribeKey", {"KeyId": key})
+    assert text(record(found, "KeyMetadata"), "Arn") == key
+
+
 def test_a_state_file_is_its_users_alone(tmp_path: Path) -> None:
     state = tmp_path / "aws"
 
