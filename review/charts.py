@@ -71,7 +71,7 @@ def _judged(
     if _ABOUT.fullmatch(path):
         return _about_the_chart(old, new)
     if _SCHEMA.fullmatch(path):
-        return _LOOK, "the chart takes other values"
+        return _LOOK, "the chart accepts other values"
     if not _TEMPLATE.fullmatch(path) or path.endswith("NOTES.txt"):
         return (_LOOK, "Helm may read it") if _OTHER.fullmatch(path) else None
     if any(text is None and path in each.files for text, each in ((old, before), (new, after))):

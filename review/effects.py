@@ -426,7 +426,7 @@ _OF_PROFILE = (
     "applyImmediately", "backupRetentionPeriod", "deleteAutomatedBackups", "deletionProtection",
     "finalSnapshotIdentifier", "instanceClass", "maxAllocatedStorage", "multiAz", "skipFinalSnapshot",
 )  # fmt: skip
-_NEW_DATABASE = "a new, empty database: it takes minutes to be made"
+_NEW_DATABASE = "a new, empty database, which takes minutes to create"
 _DATABASE_LOST = "the whole database: the old one is deleted first, in dev without a snapshot"
 _RENAMED = (
     updated(IOT_POLICY, "tags"),
@@ -565,7 +565,7 @@ _REGION = (
         ),
         restarts_pods=True,
         outage=Downtime.RESTART,
-        interruption="rolling restart at once; the database restarts in the window, for some minutes",
+        interruption="rolling restart at once; the database restarts in the window, for a few minutes",
         when=When.WINDOW,
         notes=f"Protection, backups and storage's maximum count at once; size and standby wait. "
         f"{_EARLIER_POOL} {_WAITS}",
@@ -637,7 +637,7 @@ _DATABASE = (
         touches=(updated(INSTANCE, "instanceClass"), updated(SERVER_RELEASE, POOL)),
         restarts_pods=True,
         outage=Downtime.RESTART,
-        interruption="the database is away for some minutes; the pods restart one by one",
+        interruption="the database is offline for a few minutes; the pods restart one by one",
         notes="The pods restart because their number of connections follows from the class.",
     ),
     Row(
@@ -660,7 +660,7 @@ _DATABASE = (
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
         outage=Downtime.OUTAGE,
-        interruption="the database is away for the upgrade: minutes, with its size",
+        interruption="the database is offline for the upgrade: minutes, depending on its size",
         notes="There is no way back but the snapshot that RDS takes before it: what was written since is "
         "then lost. The parameter group of the version before stays, and the one of two before goes.",
     ),
@@ -674,7 +674,7 @@ _DATABASE = (
             updated(INSTANCE, "engineVersion", "parameterGroupName"),
         ),
         outage=Downtime.OUTAGE,
-        interruption="the database is away for the upgrade: minutes, with its size",
+        interruption="the database is offline for the upgrade: minutes, depending on its size",
         when=When.WINDOW,
         notes=f"{_WAITS} The instance keeps its old parameter group until then, and so does the stack. After "
         "the window `pulumi refresh` shows the new version.",
@@ -688,7 +688,7 @@ _DATABASE = (
             updated(INSTANCE, "autoMinorVersionUpgrade", "engineVersion", "parameterGroupName"),
         ),
         outage=Downtime.OUTAGE,
-        interruption="the database is away for the upgrade: minutes, with its size",
+        interruption="the database is offline for the upgrade: minutes, depending on its size",
         notes="For where RDS refuses the major alone ([Upgrade](operating.md#upgrade)). There is no way "
         f"back but the snapshot that RDS takes before it. {_PINNED}",
     ),
@@ -697,7 +697,7 @@ _DATABASE = (
         to=_database(engineVersion="17.9"),
         touches=(updated(INSTANCE, "autoMinorVersionUpgrade", "engineVersion"),),
         outage=Downtime.RESTART,
-        interruption="the database restarts with the new minor version, for some minutes",
+        interruption="the database restarts with the new minor version, for a few minutes",
         notes=_PINNED,
     ),
     Row(
@@ -871,7 +871,7 @@ _DATABASE = (
             ),
             restarts_pods=True,
             outage=Downtime.OUTAGE,
-            interruption="a new, empty database: it takes minutes to be made",
+            interruption="a new, empty database, which takes minutes to create",
             at_risk="the whole database: the old one is deleted first, in dev without a snapshot",
             notes=f"{_RENAME} {_MIGRATE}",
         )

@@ -84,14 +84,14 @@ def _of_program(path: str, old: Content, new: Content) -> Judged | None:
     if top in PROGRAM or path == "__main__.py":
         return None  # reported by what it builds
     if new is not None and _is_importable(top):
-        return _DANGEROUS, f"it is imported in the place of the installed {top}", ()
+        return _DANGEROUS, f"it is imported in place of the installed {top}", ()
     return None if _same_code(old, new) else (_LOOK, "the program may import it", ())
 
 
 def _of_others(path: str, *, is_new: bool) -> Judged:
     if PurePosixPath(path).parts[0] in PROGRAM:
         return _LOOK, "the program may read it", ()
-    return _LOOK, "nothing here knows what reads it" if is_new else "what reads it may do something else", ()
+    return _LOOK, "what reads it is unknown" if is_new else "what reads it may behave differently", ()
 
 
 def _content(revision: Revision, path: str) -> Json:
@@ -186,10 +186,14 @@ def _project(old: Content, new: Content) -> Judged | None:
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
     serious = [each for each in found if not _is_word(each.path)]
     if any(not each.path.startswith("config") for each in serious):
-        return _DANGEROUS, "the engine runs another program, or elsewhere, or with other plugins", found
+        return (
+            _DANGEROUS,
+            "the engine runs another program, elsewhere or with other plugins",
+            found,
+        )
     if _foreign(old) != _foreign(new):
         return _DANGEROUS, "it configures the providers, or the engine, for every stack", found
-    return (_LOOK, "what stacks may set, or get by default, is another", found) if serious else None
+    return (_LOOK, "what stacks may set, or get by default, changes", found) if serious else None
 
 
 def _foreign(project: Content) -> dict[str, Json]:
@@ -219,15 +223,15 @@ def _pyproject(old: Content, new: Content) -> Judged | None:
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
     found = tuple(differences(to_json(before), to_json(after)))
     if any(not _LINTER.match(each.path) for each in found):
-        return _DANGEROUS, "it says what is installed, or where from", found
-    return (_LOOK, "linters, type checkers and tests are told otherwise", ()) if found else None
+        return _DANGEROUS, "it says what is installed, or where it comes from", found
+    return (_LOOK, "linters, type checkers and tests are configured differently", ()) if found else None
 
 
 def _always(grade: Grade, reason: str) -> Judge:
     return lambda _, __: (grade, reason, ())
 
 
-_JUDGES = "it is a part of what judges pull requests"
+_JUDGES = "it is part of what judges pull requests"
 _DEPLOYS = "it runs with the deploy role"
 _RULES: tuple[tuple[str, Judge], ...] = (
     (r"\.github/workflows/.*|\.github/actions/.*", _workflow),
@@ -237,7 +241,7 @@ _RULES: tuple[tuple[str, Judge], ...] = (
     (r"(.*/)?(uv\.toml|pip\.(conf|ini))", _always(_DANGEROUS, "it says where packages are installed from")),
     (
         r"\.gitattributes|(.*/)?\.gitattributes|\.gitmodules",
-        _always(_DANGEROUS, "git checks files out otherwise"),
+        _always(_DANGEROUS, "git checks files out differently"),
     ),
     (r"\.gitignore|(.*/)?\.gitignore", _always(_LOOK, "other files stay out of commits")),
     (r"(fleet|doctor)/.*\.py|(common|engine|tools)/.*\.py", _python(_DEPLOYS)),
@@ -247,7 +251,7 @@ _RULES: tuple[tuple[str, Judge], ...] = (
     (r"(fleet|doctor|tools)/.*", _always(_LOOK, _DEPLOYS)),
     (r"fleet\.yaml", _always(_LOOK, "it says which regions are deployed, and in which order")),
     (r"Makefile", _always(_LOOK, "the pipeline runs it")),
-    (r"renovate\.json", _always(_LOOK, "it says which dependencies are updated without being asked for")),
+    (r"renovate\.json", _always(_LOOK, "it says which dependencies are updated automatically")),
     (r"\.github/.*", _always(_DANGEROUS, "it says who may change what in the repository")),
 )
 
@@ -264,5 +268,5 @@ def _like_stack_files(before: Revision, after: Revision) -> Iterator[Change]:
             sentence=f"{path} is named like a stack's file, and is {what}",
             effect="",
             grade=_DANGEROUS,
-            reason="no stack is read from it here, and the engine may do otherwise",
+            reason="no stack is read from it here, but the engine may read one",
         )

@@ -85,7 +85,7 @@ def _engine_version(difference: Difference) -> Judgement:
         return Judgement(_DANGEROUS, "RDS can't go back to an older version, so `up` fails")
     if is_minor_upgrade(difference):
         return Judgement(_LOOK, "another minor version restarts the database")
-    upgrade = "a major upgrade takes the database away, and can't be undone"
+    upgrade = "a major upgrade takes the database offline, and can't be undone"
     return Judgement(_DANGEROUS, "; ".join(filter(None, (upgrade, _leaving(difference.after)))))
 
 
@@ -112,8 +112,8 @@ def _is_first(before: Json, after: Json) -> bool:
     return before is None and after is not None
 
 
-_WINDOW = looked_at("RDS works on it at another time")
-_COSTS = looked_at("it has another price")
+_WINDOW = looked_at("RDS does its work at another time")
+_COSTS = looked_at("its price changes")
 _POD_SECURITY = 'metadata.labels."pod-security.kubernetes.io/'
 _LEVELS = ("privileged", "baseline", "restricted")
 """Of Pod Security, each stricter than the one before. Kubernetes treats a missing one as the first."""
@@ -139,17 +139,17 @@ _ANY: Mapping[str, Rule] = {
         "nothing in the program can delete or replace it by mistake",
         "a mistake in the program can now delete or replace it",
     ),
-    "dependsOn": looked_at("it is made in another order"),
+    "dependsOn": looked_at("the order in which it is made changes"),
     "urn": looked_at("its alias says that it is the same resource"),
-    "options.aliases": looked_at("it is looked for by other names in the state"),
-    "options.aliasURNs": looked_at("it is looked for by other names in the state"),
+    "options.aliases": looked_at("Pulumi looks for it under other names in the state"),
+    "options.aliasURNs": looked_at("Pulumi looks for it under other names in the state"),
     "options.external": looked_at_if(
         _becomes(wanted=True),
-        "it stays, and is only read from now on: whoever has it says what becomes of it",
-        "it is to be made, and is there already",
+        "it stays, and is only read from now on: its owner decides what happens to it",
+        "it is to be created, and already exists",
     ),
-    "options.customTimeouts": looked_at("Pulumi waits for another time"),
-    "options.ignoreChanges": looked_at("Pulumi will not change all that its settings say"),
+    "options.customTimeouts": looked_at("how long Pulumi waits changes"),
+    "options.ignoreChanges": looked_at("Pulumi will ignore changes of some settings"),
     "options.deleteBeforeReplace": looked_at("it matters when it is replaced"),
 }
 """For every type. A rule covers a path and everything below it; the longest match wins."""
@@ -162,12 +162,12 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
             "RDS can't make storage smaller, so `up` fails",
         ),
         "applyImmediately": looked_at("it says when later changes are made"),
-        "autoMinorVersionUpgrade": looked_at("minor versions come by themselves, or don't"),
+        "autoMinorVersionUpgrade": looked_at("automatic minor upgrades are switched on or off"),
         "backupRetentionPeriod": looked_at_if(
             is_more, "backups are kept longer", "older backups are deleted"
         ),
         "backupWindow": _WINDOW,
-        "copyTagsToSnapshot": looked_at("snapshots carry tags, or don't"),
+        "copyTagsToSnapshot": looked_at("whether snapshots carry tags changes"),
         "deleteAutomatedBackups": looked_at_if(
             _becomes(wanted=False), "backups outlive the database", "its backups go with the database"
         ),
@@ -182,15 +182,15 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
             "no snapshot is taken when it is deleted",
         ),
         "identifier": dangerous("it gets another address, and restarts"),
-        "instanceClass": looked_at("another size has another price, and the instance restarts"),
+        "instanceClass": looked_at("the price changes with the size, and the instance restarts"),
         "iops": _COSTS,
         "maintenanceWindow": _WINDOW,
-        "maxAllocatedStorage": looked_at("storage grows by itself up to another size"),
-        "multiAz": looked_at_if(_becomes(wanted=True), "it gets a standby", "there is no standby any more"),
+        "maxAllocatedStorage": looked_at("the size up to which storage grows by itself changes"),
+        "multiAz": looked_at_if(_becomes(wanted=True), "it gets a standby", "it no longer has a standby"),
         "options.ignoreChanges": looked_at(
             "a database that is there isn't restored again: docs/restore.md has the ways to get data back"
         ),
-        "parameterGroupName": looked_at("it has other parameters: they are told with their group"),
+        "parameterGroupName": looked_at("it has other parameters: see its parameter group"),
         "password": looked_at("a rotation: new connections need the new password at once"),
         "publiclyAccessible": looked_at_if(
             _becomes(wanted=False), "it loses its public address", "it gets a public address"
@@ -201,11 +201,11 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "storageThroughput": _COSTS,
     },
     types.RELEASE: {
-        "cleanupOnFail": looked_at("a failed upgrade leaves more, or less"),
-        "maxHistory": looked_at("Helm keeps another number of revisions"),
-        "timeout": looked_at("Helm waits for ready pods for another time"),
+        "cleanupOnFail": looked_at("what a failed upgrade leaves behind changes"),
+        "maxHistory": looked_at("how many revisions Helm keeps changes"),
+        "timeout": looked_at("how long Helm waits for ready pods changes"),
         "values": looked_at(UPGRADES),
-        "version": looked_at("the chart says that it is another version"),
+        "version": looked_at("the chart has another version"),
     },
     types.SECRET: {
         "recoveryWindowInDays": looked_at_if(
@@ -215,7 +215,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "kmsKeyId": looked_at_if(
             _is_first,
-            "its values are encrypted anew, with another key",
+            "its values are re-encrypted with another key",
             "its values stay under the old key, which the pods may lose",
         ),
     },
@@ -234,10 +234,10 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
             "what limited the role's rights no longer does",
         ),
     },
-    types.SUBNET_GROUP: {"subnetIds": dangerous("the database may stand where others reach it")},
+    types.SUBNET_GROUP: {"subnetIds": dangerous("the database may be placed where others reach it")},
     NAMESPACE: {
-        "metadata.labels": looked_at("what selects namespaces may select another"),
-        "metadata.annotations": looked_at("its notes change"),
+        "metadata.labels": looked_at("what selects namespaces may select other ones"),
+        "metadata.annotations": looked_at("its annotations change"),
         **{
             f'{_POD_SECURITY}{mode}"': looked_at_if(
                 _is_stricter, "Kubernetes refuses more pods", "Kubernetes admits pods that it refused"
@@ -248,11 +248,11 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
     types.CONFIG_MAP: {"metadata.labels": looked_at("its labels change")},
     CONFIG_MAP_PATCH: {"metadata.labels": looked_at("its labels change")},
     KUBERNETES_PROVIDER: {
-        "kubeconfig": dangerous("another cluster may be reached, or another server believed to be it"),
+        "kubeconfig": dangerous("another cluster may be reached, or another server mistaken for it"),
         "context": dangerous("another cluster may be reached"),
     },
     PASSWORD.type: {
-        "keepers": looked_at("a rotation: what it makes is made anew"),
+        "keepers": looked_at("a rotation: a new value is generated"),
         "length": looked_at_if(is_more, "the password is longer", "the password is shorter"),
         **{
             key: looked_at_if(
@@ -264,35 +264,35 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         },
     },
     RANDOM_ID: {
-        "keepers": looked_at("what it makes is made anew"),
+        "keepers": looked_at("a new value is generated"),
     },
 }
 
 # By type, what it means to lose a resource, by replacement or for good.
 _LOSS: Mapping[str, str] = {
-    types.INSTANCE: "the database's data is lost but for its snapshots",
+    types.INSTANCE: "the database's data is lost, except for its snapshots",
     types.BACKUP_REPLICATION: "its backups are in one region alone, and would be lost with it",
     types.SECRET: "every version of the secret is lost, and its name may be blocked for days",
     types.ROLE: "pods can't read their secrets until the new role is there",
     types.POD_IDENTITY: "pods that start meanwhile can't read their secrets",
     types.IOT_POLICY: "connected servers lose their rights on the broker",
-    types.RELEASE: "the server is away until its pods are ready again",
+    types.RELEASE: "the server is offline until its pods are ready again",
     types.CONFIG_MAP: "other owners' keys of the ConfigMap go with it",
-    types.SECURITY_GROUP: "the database can't be reached while its rules are made anew",
+    types.SECURITY_GROUP: "the database can't be reached while its rules are recreated",
     NAMESPACE: "everything in the namespace is deleted, other owners' objects too",
-    KUBERNETES_PROVIDER: "everything in the cluster is made anew",
+    KUBERNETES_PROVIDER: "everything in the cluster is recreated",
     types.CERTIFICATE: "connected servers are cut off",
     types.LOG_GROUP: "its log events are lost",
-    types.INGRESS_RULE: "those whom it admits can't reach the database any more",
+    types.INGRESS_RULE: "those it admits can no longer reach the database",
 }
 _MADE_ANEW: Mapping[str, str] = {
     types.SECRET_VERSION: "the secret gets a new version, and keeps the old one for a while",
-    types.BACKUP_REPLICATION: "it begins anew; what was copied is kept until it expires",
-    types.PARAMETER_GROUP: "it is made anew",
-    types.SUBNET_GROUP: "it is made anew",
-    types.ROLE_POLICY: "it is made anew",
-    ATTACHMENT.type: "it is made anew",
-    RANDOM_ID: "what it makes is made anew",
+    types.BACKUP_REPLICATION: "it starts again; what was copied is kept until it expires",
+    types.PARAMETER_GROUP: "it is recreated",
+    types.SUBNET_GROUP: "it is recreated",
+    types.ROLE_POLICY: "it is recreated",
+    ATTACHMENT.type: "it is recreated",
+    RANDOM_ID: "a new value is generated",
 }
 """Types that hold nothing that a replacement would lose."""
 _NEW: Mapping[str, str] = {
@@ -300,18 +300,18 @@ _NEW: Mapping[str, str] = {
     CONFIG_MAP_PATCH: "it is new",
     types.PARAMETER_GROUP: "it is new",
     types.INSTANCE: "it is new, and empty",
-    types.LOG_GROUP: "it is new, and costs by what is logged",
-    types.BACKUP_REPLICATION: "the backups are copied to another region, which costs",
+    types.LOG_GROUP: "it is new, and its cost depends on what is logged",
+    types.BACKUP_REPLICATION: "the backups are copied to another region, which costs money",
 }
 """Types of which a new resource admits nobody, holds nothing and runs nothing."""
 
 
-_BEFORE_THE_OLD = "it is made before the old cluster's goes"
+_BEFORE_THE_OLD = "it is created before the old cluster's is deleted"
 _MOVED: Mapping[str, str] = {
-    types.INGRESS_RULE: "the new cluster is admitted before the old one no longer is",
-    types.SECRET: "the new one holds the same; where the old one is protected, docs/move.md says how it goes",
-    types.CONFIG_MAP: f"{_BEFORE_THE_OLD}, with what others keep in that",
-    NAMESPACE: f"{_BEFORE_THE_OLD}, with what others keep in that",
+    types.INGRESS_RULE: "the new cluster is admitted before the old one is shut out",
+    types.SECRET: "the new one holds the same; if the old one is protected, docs/move.md says what to do",
+    types.CONFIG_MAP: f"{_BEFORE_THE_OLD}, with what others keep in it",
+    NAMESPACE: f"{_BEFORE_THE_OLD}, with what others keep in it",
 }
 
 
@@ -354,13 +354,13 @@ def _created(change: ResourceChange) -> Judgement:
     if type_ == types.INGRESS_RULE:
         return Judgement(_DANGEROUS, "more can reach the database than before")
     if type_.startswith("random:"):
-        return Judgement(_SAFE, "it is a value in Pulumi's state alone")
+        return Judgement(_SAFE, "its value is in Pulumi's state alone")
     if type_ == types.INSTANCE and not change.resource.inputs.keys().isdisjoint(RESTORED_FROM):
         return Judgement(_LOOK, "it is new, and made from a backup: see that it is the right one")
     if type_ in _NEW:
         return Judgement(_LOOK, _NEW[type_])
-    said = "it is new, and nothing here says that it is harmless"
-    return Judgement(_DANGEROUS, said if is_known(type_) else "it is new, and nothing here knows its type")
+    said = "it is new, and not known to be harmless"
+    return Judgement(_DANGEROUS, said if is_known(type_) else "it is new, and its type is unknown")
 
 
 def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
@@ -385,7 +385,7 @@ def _of_certificate(change: ResourceChange, among: Mapping[str, ResourceChange])
         return Judgement(_LOOK, "it was kept until all pods have the new one: see that they do")
     if any(each.resource.type == types.RELEASE and each.way is Way.UPDATED for each in among.values()):
         return Judgement(_LOOK, "a rotation: the old certificate goes when all pods use the new one")
-    wait = "nothing waits until they have the new one: keep it meanwhile, by rotation.keepCertificate"
+    wait = "nothing waits until they have the new one: keep it meanwhile with rotation.keepCertificate"
     return Judgement(_DANGEROUS, f"{_LOSS[types.CERTIFICATE]}, and {wait}")
 
 
@@ -400,14 +400,14 @@ def _lost(change: ResourceChange) -> Judgement:
     if change.way is Way.REPLACED and LOST not in change.replaced_by:
         if type_ in _MADE_ANEW:
             another = type_ == types.SECRET_VERSION and "secretId" in change.replaced_by
-            return Judgement(_LOOK, "its secret is another" if another else _MADE_ANEW[type_])
+            return Judgement(_LOOK, "it belongs to another secret" if another else _MADE_ANEW[type_])
         if type_ == PASSWORD.type:
             return max(_of_inputs(change, None), key=lambda each: each.grade)
     if type_ == types.PARAMETER_GROUP and LOST not in change.replaced_by:
         return Judgement(_LOOK, "no database uses it any more, or RDS refuses")
     if type_.startswith("random:") and change.way is Way.DELETED:
-        return Judgement(_LOOK, "what it made is in Pulumi's state alone, and no longer used")
-    unknown = "nothing here knows its type, nor what is lost with it"
+        return Judgement(_LOOK, "its value is in Pulumi's state alone, and no longer used")
+    unknown = "its type is unknown, and so is what is lost with it"
     return Judgement(_DANGEROUS, _LOSS.get(type_, "it goes away" if is_known(type_) else unknown))
 
 
@@ -423,7 +423,7 @@ def _of_inputs(change: ResourceChange, permissions: PermissionChange | None) -> 
             yield Judgement(_DANGEROUS, NO_SECRET)
             continue
         if difference.before == MASK != difference.after:
-            yield Judgement(_DANGEROUS, "it was a secret, and shows")
+            yield Judgement(_DANGEROUS, "it was a secret, and is now visible")
             continue
         if difference.note == FOLLOWS:
             yield Judgement(_LOOK, "it follows what it refers to")
@@ -437,4 +437,4 @@ def rule_of(path: str, *tables: Mapping[str, Rule]) -> Rule:
         above = [key for key in table if path == key or path.startswith((f"{key}.", f"{key}["))]
         if above:
             return table[max(above, key=len)]
-    return dangerous("nothing here says that it is harmless")
+    return dangerous("it isn't known to be harmless")

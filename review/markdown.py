@@ -181,7 +181,7 @@ def _section(group: Group, detail: _Detail) -> Iterator[str]:
             yield ""
         if len(group) > 1:
             first = code(clipped(stack.stack, NAME))
-            yield f"Told for {first}: the others differ in their own names and regions at most."
+            yield f"Shown for {first}: the others differ only in their own names and regions, if at all."
             yield ""
     yield from _by_grade(stack.changes, stack.grade, detail)
     drawn = _drawn(stack) if detail.pictures else ()
@@ -209,7 +209,7 @@ def _by_grade(changes: Sequence[Change], worst_: Grade, detail: _Detail) -> Iter
             title = f"{MARKS[grade]} {counted(change.counts_as for change in own)}"
             yield from _folded(title, _changes(own, detail), opened)
     if len(told) < len(changes):
-        yield f"Not told here: {len(changes) - len(told):,} of {len(changes):,} changes."
+        yield f"Not shown here: {len(changes) - len(told):,} of {len(changes):,} changes."
         yield ""
 
 

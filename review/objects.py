@@ -74,7 +74,7 @@ def _volume(difference: Difference) -> Judgement:
     new = difference.after if difference.before is None else None
     if isinstance(new, dict) and new.keys() <= {"name", "emptyDir", "configMap", "downwardAPI"}:
         return Judgement(_LOOK, "the pods get a volume that holds nothing of the node or of others")
-    return Judgement(_DANGEROUS, "the pods get at other files")
+    return Judgement(_DANGEROUS, "the pods can access other files")
 
 
 def _container(difference: Difference) -> Judgement:
@@ -98,7 +98,7 @@ def _container(difference: Difference) -> Judgement:
     ]
     if is_restricted and not gets_at:
         return Judgement(_LOOK, "another container runs beside the server, restricted, and without its files")
-    return Judgement(_DANGEROUS, "another container runs beside the server, with more than its own")
+    return Judgement(_DANGEROUS, "another container runs beside the server, with access beyond its own")
 
 
 def _fewer(before: Json, after: Json) -> bool:
@@ -114,9 +114,9 @@ def _is_new(before: Json, after: Json) -> bool:
     return before is None and after is not None
 
 
-_RESTARTS = looked_at("the pods run otherwise")
+_RESTARTS = looked_at("the pods run differently")
 _PLACED = looked_at("the pods run on other nodes")
-_READY = looked_at("other pods count as ready, or are restarted")
+_READY = looked_at("when pods count as ready, or are restarted, changes")
 _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
 """Domains of annotations that only this project, or a metrics scrape, reads."""
 
@@ -124,7 +124,7 @@ _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
 def _annotation(difference: Difference) -> Judgement:
     """Programs in a cluster act on annotations: only those known to trigger nothing are harmless."""
     if {*_domains(difference)} <= {"", *_OURS}:
-        return Judgement(_LOOK, "its notes change")
+        return Judgement(_LOOK, "its annotations change")
     return Judgement(_DANGEROUS, "programs in the cluster act on such annotations")
 
 
@@ -132,7 +132,7 @@ def _note(difference: Difference) -> Judgement:
     """An annotation of an object on which no program but Helm acts."""
     if "helm.sh" in _domains(difference):
         return Judgement(_DANGEROUS, "Helm installs it at another time, or not at all")
-    return Judgement(_LOOK, "its notes change")
+    return Judgement(_LOOK, "its annotations change")
 
 
 def _domains(difference: Difference) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _probe(difference: Difference) -> Judgement:
     asked = f"{difference.path} {json.dumps(difference.after)}"
     if re.search(r'\.(exec|host)\b|"(exec|host)":', asked):
         return Judgement(_DANGEROUS, "the probe runs a command, or asks another host")
-    return Judgement(_LOOK, "other pods count as ready, or are restarted")
+    return Judgement(_LOOK, "when pods count as ready, or are restarted, changes")
 
 
 _POD: Mapping[str, Rule] = {
@@ -165,7 +165,7 @@ _POD: Mapping[str, Rule] = {
     "spec.containers[].image": looked_at_if(
         lambda before, after: _repository(before) == _repository(after),
         "another build of the image runs",
-        "another image runs, of another repository",
+        "another image runs, from another repository",
     ),
     "spec.containers[].imagePullPolicy": _RESTARTS,
     "spec.containers[].livenessProbe": _probe,
@@ -173,7 +173,7 @@ _POD: Mapping[str, Rule] = {
     "spec.containers[].resources": _PLACED,
     "spec.containers[].securityContext": _strict,
     "spec.containers[].startupProbe": _probe,
-    "spec.enableServiceLinks": looked_at("the pods' environment names Services, or not"),
+    "spec.enableServiceLinks": looked_at("whether the pods' environment names Services changes"),
     "spec.hostIPC": _strict,
     "spec.hostNetwork": _strict,
     "spec.hostPID": _strict,
@@ -199,22 +199,22 @@ _LABELS = looked_at("its labels change")
 _RULES: Mapping[str, Mapping[str, Rule]] = {
     "ConfigMap": {
         "metadata.annotations": _note,
-        "data": dangerous("what the server reads, and whom it believes, changes"),
+        "data": dangerous("what the server reads, and whom it trusts, changes"),
     },
     "Deployment": {
         "metadata.annotations": _note,
         "spec.minReadySeconds": _READY,
         "spec.progressDeadlineSeconds": _READY,
-        "spec.replicas": looked_at_if(_fewer, "more pods run", "fewer pods are left to fail"),
-        "spec.revisionHistoryLimit": looked_at("other revisions are kept"),
+        "spec.replicas": looked_at_if(_fewer, "more pods run", "fewer pods are left when one fails"),
+        "spec.revisionHistoryLimit": looked_at("how many revisions are kept changes"),
         "spec.selector": dangerous("a Deployment's selector can't be changed, so the upgrade fails"),
-        "spec.strategy": dangerous("other numbers of pods may be away during an update"),
+        "spec.strategy": dangerous("how many pods may be offline during an update changes"),
     },
     "NetworkPolicy": {"metadata.annotations": _note},
     "PodDisruptionBudget": {
         "metadata.annotations": _note,
-        "spec.maxUnavailable": dangerous("other numbers of pods may be evicted at once"),
-        "spec.minAvailable": dangerous("other numbers of pods may be evicted at once"),
+        "spec.maxUnavailable": dangerous("how many pods may be evicted at once changes"),
+        "spec.minAvailable": dangerous("how many pods may be evicted at once changes"),
         "spec.selector": dangerous("the pods may be evicted all at once"),
     },
     "SecretProviderClass": {
@@ -228,7 +228,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
         "spec.ports": dangerous("clients reach something else, or nothing"),
         "spec.type": looked_at_if(
             lambda _, after: after in (None, "ClusterIP"),
-            "it is reached from inside the cluster alone",
+            "it can only be reached from inside the cluster",
             "the server may be reached from outside the cluster",
         ),
         "spec.ports[].appProtocol": looked_at("proxies speak another protocol to it"),
@@ -250,7 +250,7 @@ _DANGERS: Mapping[str, str] = {
     "CronJob": "it runs in the cluster",
     "MutatingWebhookConfiguration": "it changes what others apply to the cluster",
     "ValidatingWebhookConfiguration": "it decides what others may apply to the cluster",
-    "CustomResourceDefinition": "the whole cluster gets another kind of object",
+    "CustomResourceDefinition": "the whole cluster gets a new kind of object",
     "NetworkPolicy": "others may reach the server, or it may no longer be reached",
 }
 
@@ -364,10 +364,8 @@ def _of_its_kind(change: ObjectChange) -> Judgement:
     if change.kind == "ServiceAccount" and not annotations:
         return Judgement(_LOOK, "it is new, and has no rights of its own")
     if change.kind == "NetworkPolicy" and reach.admitted(new, {}) == frozenset():
-        return Judgement(_LOOK, "its pods are reached by fewer")
-    return Judgement(
-        _DANGEROUS, _DANGERS.get(change.kind, "it is new, and nothing here says that it is harmless")
-    )
+        return Judgement(_LOOK, "fewer can reach its pods")
+    return Judgement(_DANGEROUS, _DANGERS.get(change.kind, "it is new, and not known to be harmless"))
 
 
 def _reaching(
@@ -392,5 +390,5 @@ def _reaching(
         return Judgement(_LOOK, "fewer may reach the server, or be reached by it"), shown
     rest = [each for each in change.differences if not each.path.startswith("spec")]
     judged = [rule_of(each.path, _RULES["NetworkPolicy"], _ANY)(each) for each in rest]
-    same = Judgement(_LOOK, "the same may reach the same")
+    same = Judgement(_LOOK, "who may reach what stays the same")
     return max([same, *judged], key=lambda each: each.grade), shown

@@ -53,15 +53,15 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
         way = Way.CREATED if was is None else Way.DELETED if is_ is None else Way.UPDATED
         if not all(pin or line is None for pin, line in zip(pins, (was, is_), strict=True)):
             found = (Difference(path=path, before=was, after=is_),)
-            reason = "it isn't one version of one package: anything may be installed by it"
+            reason = "it doesn't pin one version of one package: it may install anything"
             yield _change(name, way, f"{path} asks for something else", reason, differences=found)
             continue
         versions = ["" if not pin else pin["version"] for pin in pins]
         if versions[0] == versions[1]:
             found = (Difference(path=path, before=was, after=is_),)
-            reason = "a version that was installed has another content, or is installed elsewhere"
+            reason = "an installed version has other content, or comes from elsewhere"
             yield _change(
-                name, way, f"{name} {versions[0]} is asked for otherwise", reason, differences=found
+                name, way, f"{name} {versions[0]} is requested differently", reason, differences=found
             )
             continue
         plugin = "the provider's plugin goes with it, which no rehearsal runs: read the real preview"

@@ -29,13 +29,13 @@ def _members(value: Json) -> list[str]:
 
 _KEYS: Mapping[str, Rule] = {
     "aws:allowedAccountIds": looked_at_if(
-        _fewer_accounts, "fewer accounts are taken", "another account may be taken for the stack's"
+        _fewer_accounts, "fewer accounts are accepted", "another account may be mistaken for the stack's"
     ),
     "aws:forbiddenAccountIds": looked_at_if(
-        _more_accounts, "fewer accounts are taken", "another account may be taken for the stack's"
+        _more_accounts, "fewer accounts are accepted", "another account may be mistaken for the stack's"
     ),
     "aws:defaultTags": looked_at("resources get other tags"),
-    "aws:ignoreTags": looked_at("tags that others set stay, or go"),
+    "aws:ignoreTags": looked_at("whether tags that others set stay changes"),
     "aws:endpoints": dangerous("what should go to AWS goes to another address"),
     "pulumi:tags": looked_at("the stack has other tags in Pulumi's backend"),
 }
@@ -80,7 +80,7 @@ def _judged(  # noqa: PLR0913 a setting's parts
         return Judgement(Grade.LOOK, "it says what the checks let pass")
     if shows or name.startswith("tags"):
         return None
-    return Judgement(Grade.LOOK, "nothing that is rehearsed follows it")
+    return Judgement(Grade.LOOK, "it changes nothing that is rehearsed")
 
 
 def _is_secure(difference: Difference) -> bool:

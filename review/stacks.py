@@ -85,7 +85,7 @@ def _built(after: Snapshot) -> StackReview:
         Way.CREATED,
         f"a new region is built, of {len(after.resources) + len(after.components)} resources",
         Grade.LOOK,
-        "it costs, and nothing uses it yet",
+        "it costs money, and nothing uses it yet",
     )
     return _with(review, after, (*failures(after), *_leaving(after), *failing(after)))
 

@@ -54,7 +54,7 @@ def told(before: Revision, after: Revision) -> Iterator[Change]:
     if unrun and [*map(ast.dump, was.trees)] != [*map(ast.dump, is_.trees)]:
         reason = "a rehearsal doesn't run its hooks and transforms: read them"
         yield _change("changes, and has code that only the engine runs", Grade.LOOK, reason, "names", unrun)
-    here = "a rehearsal shows what it does here, not what it does where the answer is another"
+    here = "a rehearsal shows what it does here, not what it does where the answer differs"
     if again := sorted(name for name in _ASKS & was.used.keys() if is_.used[name] > was.used[name]):
         yield _change("asks once more what may differ elsewhere", Grade.LOOK, here, "names", again)
     if new := sorted(is_.used.keys() - was.used.keys() - is_.own):

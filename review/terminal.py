@@ -76,8 +76,8 @@ def _group(group: Group, colour: Colours) -> Iterator[str]:
         return
     if len(group) > 1:
         yield from _wrapped(
-            f"told for {clipped(stack.stack, SENTENCE)}: "
-            "the others differ in their own names and regions at most",
+            f"shown for {clipped(stack.stack, SENTENCE)}: "
+            "the others differ only in their own names and regions, if at all",
             "",
             colour,
         )

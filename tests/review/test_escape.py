@@ -76,7 +76,7 @@ def test_a_code_span_shows_its_text_and_nothing_else(text: str, around: str) -> 
 
 def test_a_sentence_of_plain_words_stays_plain() -> None:
     for text in (
-        "the database's data is lost but for its snapshots",
+        "the database's data is lost, except for its snapshots",
         "minutes away, in the window (5% of 1,000)",
         "from 16.4 → 17.2; this/that, and more: none!",
     ):

@@ -248,7 +248,7 @@ def test_sixty_stacks_with_the_same_change_read_as_one() -> None:
     assert found.count("\n## ") == 1
     assert "## 🟡 60 stacks: arn `arn:r0:s0` → `arn:r0:s0/x`\n" in found
     assert {f"s{number}" for number in range(60)} <= {*code_spans(found)}
-    assert "Told for `s0`" in found
+    assert "Shown for `s0`" in found
     assert_only_ours(found)
 
 

@@ -68,7 +68,7 @@ def test_a_template_that_renders_no_yaml_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("before", "after", "grade", "said"),
     [
-        pytest.param("", ALARM, "dangerous", "it is new, and nothing here knows its type", id="created"),
+        pytest.param("", ALARM, "dangerous", "it is new, and its type is unknown", id="created"),
         pytest.param(ALARM, ALARM.replace("=1", "=2"), "dangerous", "what is lost with it", id="changed"),
         pytest.param(ALARM, "", "dangerous", "what is lost with it", id="deleted"),
     ],
@@ -122,7 +122,7 @@ def test_a_cluster_that_is_exchanged_for_another_is_a_move_that_puts_nothing_at_
             "from_port=PORT,",
             "from_port=0,",
             "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-            "nothing here says that it is harmless",
+            "it isn't known to be harmless",
         ),
     ],
     ids=["rights", "ports"],
