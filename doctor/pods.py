@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from checks.finding import Findings
 from common.json_values import Json, flag, number, record, records, text
+from doctor.api import PAGE
 from doctor.case import Case
 from doctor.errors import UnaskedError
 from doctor.question import Category, Question
@@ -219,19 +220,40 @@ def _mqtt(case: Case, findings: Findings) -> None:
 
 
 def _api(case: Case, findings: Findings) -> None:
-    """Whether the REST API lists its consumers, through the API server's proxy."""
-    path = f"{case.namespace_path}/services/{HTTP_SERVICE}:{HTTP_PORT}/proxy/api/maestro/v1/consumers"
+    """Whether the REST API lists its consumers, and what each has reported; through the API server's proxy.
+
+    Source: Maestro, openapi/openapi.yaml: ConsumerList, ResourceBundleList.
+    """
+    path = f"{case.namespace_path}/services/{HTTP_SERVICE}:{HTTP_PORT}/proxy/api/maestro/v1"
     if not case.port_forward:
         findings.unverified("that its API answers", "python -m doctor after --port-forward")
         return
+    logs = f"kubectl logs -n {case.settings.server.namespace} deployment/maestro -c service"
     try:
-        answer = case.api.find(path)
+        answer = case.api.find(f"{path}/consumers")
+        bundles = case.api.items(f"{path}/resource-bundles", size=str(PAGE))
     except UnaskedError as refused:
-        remedy = f"kubectl logs -n {case.settings.server.namespace} deployment/maestro -c service"
-        findings.fail(f"the API doesn't answer: {refused}", remedy)
+        findings.fail(f"the API doesn't answer: {refused}", logs)
         return
-    consumers = [text(each, "name") for each in records(answer or {}, "items")]
+    if answer is None:
+        findings.fail(f"the API doesn't answer: nothing is at {path}/consumers (404)", logs)
+        return
+    consumers = [text(each, "name") for each in records(answer, "items")]
     findings.holds(f"the API answers; consumers: {', '.join(consumers) or 'none yet'}")
+    for consumer in consumers:
+        theirs = [each for each in bundles if text(each, "consumer_name") == consumer]
+        reported = [text(each, "updated_at") for each in theirs if record(each, "status")]
+        if reported:
+            findings.holds(
+                f"{consumer} has reported on {len(reported)} of its {len(theirs)} resource bundles, "
+                f"which last changed at {max(reported)}"
+            )
+        elif theirs:
+            findings.unverified(
+                f"that the agent of {consumer} works: it has reported on none of its {len(theirs)} "
+                "resource bundles",
+                f"kubectl get deployments -A | grep maestro-agent, in the cluster of {consumer}",
+            )
 
 
 CATEGORY = Category(
@@ -243,6 +265,6 @@ CATEGORY = Category(
         Question(name="pods-restarts", that="that the pods don't restart", ask=_restarts),
         Question(name="pods-mounted", that="that the pods have mounted their secrets", ask=_mounted),
         Question(name="pods-connected", that="that the pods are connected to the broker", ask=_mqtt),
-        Question(name="api-answers", that="that the API answers", ask=_api),
+        Question(name="api-answers", that="that the API answers, and agents report", ask=_api),
     ),
 )

@@ -681,6 +681,15 @@ def _no_api(made: Patient) -> None:
     made.cluster.refusal = lambda path: refusal if "/proxy/" in path else None
 
 
+def _silent_agent(made: Patient) -> None:
+    bundles = records(made.cluster.answers[f"{p.MAESTRO_API}/resource-bundles"], "items")
+    bundles[0]["status"] = {}
+
+
+def _no_service(made: Patient) -> None:
+    del made.cluster.answers[f"{p.MAESTRO_API}/consumers"]
+
+
 def denied(*actions: str) -> Callable[[str, object], None]:
     """Of IAM: these are refused to the doctor."""
 
@@ -1517,5 +1526,19 @@ FAULTS = (
         plant=_no_api,
         finds=("api-answers",),
         says="the API doesn't answer: no endpoints",
+    ),
+    Fault(
+        name="the server's Service is gone",
+        phase="after",
+        plant=_no_service,
+        finds=("api-answers",),
+        says="the API doesn't answer: nothing is at",
+    ),
+    Fault(
+        name="an agent has reported nothing",
+        phase="after",
+        plant=_silent_agent,
+        leaves=("api-answers",),
+        says="that the agent of mc-east works",
     ),
 )

@@ -37,6 +37,7 @@ from tests.doctor.plain_cluster import Object, PlainCluster, described
 CLUSTER, REGION, ACCOUNT = "regional-xyz", "us-east-1", "123456789012"
 INSTANCES = ("i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa3")
 AGENT, PROVIDER = "eks-pod-identity-agent", "secrets-store-csi-driver-provider-aws"
+MAESTRO_API = "/api/v1/namespaces/maestro/services/maestro:8000/proxy/api/maestro/v1"
 Observer = Callable[[str, Mapping[str, Any]], None]
 Lie = Callable[[dict[str, Any]], None]
 
@@ -131,9 +132,13 @@ class Patient:
             name = f"maestro-6d5f7c9b4d-{number}"
             self.cluster.objects += [_pod(name, deployment), _mounted(name)]
             self.cluster.logs[name] = "I1130 20:00:00.000000 1 server.go:1] serving\n"
-        self.cluster.answers[
-            "/api/v1/namespaces/maestro/services/maestro:8000/proxy/api/maestro/v1/consumers"
-        ] = {"items": [{"name": "mc-east"}]}
+        self.cluster.answers[f"{MAESTRO_API}/consumers"] = {"items": [{"name": "mc-east"}]}
+        bundle: Json = {
+            "consumer_name": "mc-east",
+            "updated_at": "2026-11-30T20:00:00Z",
+            "status": {"ObservedVersion": 1},
+        }
+        self.cluster.answers[f"{MAESTRO_API}/resource-bundles"] = {"items": [bundle]}
 
 
 def told(diagnosis: Diagnosis, status: Status) -> dict[str, str]:

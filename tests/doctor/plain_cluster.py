@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from common.json_values import Json, dig, record, text
+from common.json_values import Json, dig, record, records, text
 from doctor.errors import UnaskedError
 
 PLACES = {
@@ -59,6 +59,8 @@ class PlainCluster:
 
     def items(self, path: str, **query: str) -> list[Object]:
         self._ask(path)
+        if path in self.answers:
+            return records(self.answers[path], "items")
         return [each for each in self.objects if path in _collections(each) and _selected(each, query)]
 
     def text(self, path: str, **query: str) -> str:
