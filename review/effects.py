@@ -402,22 +402,20 @@ def _acknowledged(key: str, to: Tree) -> Tree:
 # --- the rows -------------------------------------------------------------------------------------
 
 _EARLIER_POOL = (
-    "The pods get the new size's number of connections at once, the database its size in the window: in "
+    "The pods get the new size's number of connections at once, the database its size only in the window: in "
     "between they may ask for more connections than it has."
 )
-_WAITS = "`database.applyImmediately: true` in the same `pulumi up` makes it at once."
+_WAITS = "With `database.applyImmediately: true` in the same `pulumi up` it happens at once."
 _PINNED = "Automatic minor upgrades are off until the key is a major again."
 _GROWS = (
-    "RDS changes storage once in six hours (until then `pulumi up` waits, up to 80 minutes, and fails), by a "
-    "tenth at least, and never shrinks it."
+    "RDS changes storage at most once in six hours (before that, `pulumi up` waits up to 80 minutes and "
+    "fails), by at least a tenth, and never shrinks it."
 )
 _MIGRATE = (
     "To move the data: copy the database (snapshot and restore, or `pg_dump`), and build a new stack with "
     "the new setting."
 )
-_RENAME = (
-    "Within the database `ALTER USER` and `ALTER DATABASE` can't make up for it: RDS keeps both for life."
-)
+_RENAME = "`ALTER USER` and `ALTER DATABASE` don't help: RDS keeps both for the instance's life."
 _NEEDED_BY_HAND = (
     "The running server doesn't need the ConfigMap; the next `helm upgrade` by hand does, unless it is given "
     "`clusterName`."
@@ -469,9 +467,9 @@ _REGION = (
         outage=Downtime.OUTAGE,
         interruption="half of the stack in each region until it is undone",
         refusal=Refusal.AWS,
-        notes="Don't. Version 7 of the provider leaves what exists in the region in which it was made, and "
-        "gives it the other region's network, which AWS refuses. Another region is another stack: "
-        "`pulumi stack init`. To undo: set the old region again, `pulumi up`.",
+        notes="Don't. Version 7 of the AWS provider leaves existing resources in their region but gives "
+        "them the other region's network, which AWS refuses. Another region is another stack: `pulumi "
+        "stack init`. To undo: set the old region again, `pulumi up`.",
     ),
     Row(
         key="clusterName",
@@ -499,9 +497,9 @@ _REGION = (
         refusal=Refusal.AWS,
         outage=Downtime.OUTAGE,
         interruption="the old cluster's pods lose the database until it is undone",
-        notes="A cluster of another VPC. Don't: the database can't leave its VPC, so that EC2 keeps its "
-        "security group, which was to be replaced. In production it is protected. `python -m doctor "
-        "before` tells. To undo: set the old name again, `pulumi up`.",
+        notes="A cluster in another VPC. Don't: the database can't leave its VPC, so EC2 refuses to "
+        "delete its security group, which would have to be replaced. In production it is protected. "
+        "`python -m doctor before` says so. To undo: set the old name again, `pulumi up`.",
     ),
     Row(
         key="clusterName",
@@ -517,16 +515,17 @@ _REGION = (
         outage=Downtime.OUTAGE,
         interruption=_NEW_DATABASE,
         at_risk=_DATABASE_LOST,
-        notes="Not without `name`, unless the database may go: it is named by the cluster then. To move to "
-        "another cluster, keep its name in the same change: `pulumi config set name OLD-CLUSTER`.",
+        notes="Not without `name`, unless you can do without the database, which is then named after "
+        "the cluster. To move to another cluster, keep the old name in the same change: `pulumi config "
+        "set name OLD-CLUSTER`.",
     ),
     Row(
         key="clusterName",
         base=Base.PRODUCTION,
         to={"clusterName": OTHER_CLUSTER, "name": CLUSTER_NAME},
         refusal=Refusal.PROTECTION,
-        notes="The move: the old cluster's two secrets are protected until `pulumi state unprotect` is told "
-        "their URNs: docs/move.md.",
+        notes="The move. The old cluster's two secrets stay protected until you run `pulumi state "
+        "unprotect` on their URNs: docs/move.md.",
     ),
     Row(
         key="name",
@@ -542,8 +541,8 @@ _REGION = (
         outage=Downtime.OUTAGE,
         interruption=_NEW_DATABASE,
         at_risk=_DATABASE_LOST,
-        notes="Another name is another database. It is given when the stack is new, or as the old cluster's "
-        "name when the stack moves.",
+        notes="Another name means another database. Set it when the stack is new, or to the old "
+        "cluster's name when the stack moves.",
     ),
     Row(
         key="name",
@@ -567,7 +566,7 @@ _REGION = (
         outage=Downtime.RESTART,
         interruption="rolling restart at once; the database restarts in the window, for a few minutes",
         when=When.WINDOW,
-        notes=f"Protection, backups and storage's maximum count at once; size and standby wait. "
+        notes=f"Protection, backups and the storage maximum take effect at once; size and standby wait. "
         f"{_EARLIER_POOL} {_WAITS}",
     ),
     Row(
@@ -587,8 +586,8 @@ _REGION = (
         interruption="the database restarts, for about a minute, and has no standby from then on",
         at_risk="backups older than a day, logs older than a week; from then on every guard of the database "
         "and the secrets is off",
-        notes="It lifts what keeps a production stack from being destroyed: it is how one is taken down, too "
-        "(`pulumi up` with it, then `pulumi destroy`). Storage stays as large as it is.",
+        notes="It removes what keeps a production stack from being destroyed, and is how one is torn "
+        "down, too (`pulumi up` with it, then `pulumi destroy`). Storage keeps its size.",
     ),
     Row(
         key="bootstrapConfigMap",
@@ -605,7 +604,7 @@ _REGION = (
         at_risk="every key of the ConfigMap, other owners' too: what the program made it deletes",
         notes=f"{_NEEDED_BY_HAND} To keep it: `kubectl get configmap -n kube-system bootstrap-output -o "
         f"yaml` "
-        "before, and create it again after.",
+        "beforehand, and create it again afterwards.",
     ),
     Row(
         key="bootstrapConfigMap",
@@ -613,15 +612,15 @@ _REGION = (
         to={"bootstrapConfigMap": "create"},
         touches=(created(BOOTSTRAP), deleted(BOOTSTRAP_PATCH)),
         refusal=Refusal.CLUSTER,
-        notes="The ConfigMap exists. `pulumi import` it first, or delete it, if nothing else has a key in "
-        "it.",
+        notes="The ConfigMap already exists. Run `pulumi import` on it first, or delete it if nothing "
+        "else has a key in it.",
     ),
     Row(
         key="bootstrapConfigMap",
         base=Base.TUNED,
         to={"bootstrapConfigMap": "external"},
         touches=(deleted(BOOTSTRAP_PATCH),),
-        notes="Our key is given up; the ConfigMap and everyone else's keys stay.",
+        notes="Only our key goes; the ConfigMap and everyone else's keys stay.",
     ),
     Row(
         key="tags",
@@ -638,7 +637,7 @@ _DATABASE = (
         restarts_pods=True,
         outage=Downtime.RESTART,
         interruption="the database is offline for a few minutes; the pods restart one by one",
-        notes="The pods restart because their number of connections follows from the class.",
+        notes="The pods restart because their number of connections depends on the class.",
     ),
     Row(
         key="database.instanceClass",
@@ -661,8 +660,9 @@ _DATABASE = (
         ),
         outage=Downtime.OUTAGE,
         interruption="the database is offline for the upgrade: minutes, depending on its size",
-        notes="There is no way back but the snapshot that RDS takes before it: what was written since is "
-        "then lost. The parameter group of the version before stays, and the one of two before goes.",
+        notes="The only way back is the snapshot that RDS takes before the upgrade; what was written "
+        "since is then lost. The previous version's parameter group stays, and the one before that "
+        "goes.",
     ),
     Row(
         key="database.engineVersion",
@@ -689,8 +689,8 @@ _DATABASE = (
         ),
         outage=Downtime.OUTAGE,
         interruption="the database is offline for the upgrade: minutes, depending on its size",
-        notes="For where RDS refuses the major alone ([Upgrade](operating.md#upgrade)). There is no way "
-        f"back but the snapshot that RDS takes before it. {_PINNED}",
+        notes="For regions where RDS refuses the major alone ([Upgrade](operating.md#upgrade)). The only "
+        f"way back is the snapshot that RDS takes before the upgrade. {_PINNED}",
     ),
     Row(
         key="database.engineVersion",
@@ -715,7 +715,7 @@ _DATABASE = (
         key="database.allocatedStorageGiB",
         to=_database(allocatedStorageGiB=50),
         touches=(updated(INSTANCE, "allocatedStorage"),),
-        notes=f"Slower while it grows. {_GROWS}",
+        notes=f"The database is slower while it grows. {_GROWS}",
     ),
     Row(
         key="database.allocatedStorageGiB",
@@ -723,7 +723,7 @@ _DATABASE = (
         to=_database(allocatedStorageGiB=200),
         touches=(updated(INSTANCE, "allocatedStorage"),),
         when=When.WINDOW,
-        notes=f"{_WAITS} Slower while it grows. {_GROWS}",
+        notes=f"{_WAITS} The database is slower while it grows. {_GROWS}",
     ),
     Row(
         key="database.allocatedStorageGiB",
@@ -731,16 +731,16 @@ _DATABASE = (
         to=_database(allocatedStorageGiB=400),
         touches=(updated(INSTANCE, "allocatedStorage", "iops", "storageThroughput"),),
         when=When.WINDOW,
-        notes=f"{_WAITS} From 400 GiB on gp3 has 12000 IOPS and 500 MiB/s for nothing; the program asks for "
-        f"them, since RDS would refuse the growth. {_GROWS}",
+        notes=f"{_WAITS} From 400 GiB on, gp3 includes 12000 IOPS and 500 MiB/s; the program requests them, "
+        f"since RDS would refuse the growth otherwise. {_GROWS}",
     ),
     Row(
         key="database.allocatedStorageGiB",
         base=Base.PRODUCTION,
         to=_database(allocatedStorageGiB=50),
         when=When.NEVER,
-        notes="The provider takes storage that is larger for storage that grew by itself, as long as "
-        "`database.maxAllocatedStorageGiB` is above the wanted size. Storage never shrinks.",
+        notes="The provider assumes that larger storage grew by itself, as long as "
+        "`database.maxAllocatedStorageGiB` is above the configured size. Storage never shrinks.",
     ),
     Row(
         key="database.maxAllocatedStorageGiB",
@@ -773,7 +773,7 @@ _DATABASE = (
         key="database.multiAz",
         to=_database(multiAz=True),
         touches=(updated(INSTANCE, "multiAz"),),
-        notes="Slower while the standby is filled.",
+        notes="The database is slower while the standby is being filled.",
     ),
     Row(
         key="database.multiAz",
@@ -781,7 +781,7 @@ _DATABASE = (
         to=_acknowledged("database.multiAz", _database(multiAz=False)),
         touches=(updated(INSTANCE, "multiAz"),),
         when=When.WINDOW,
-        notes=f"{_WAITS} From then on the loss of a zone takes the database along until it is restored.",
+        notes=f"{_WAITS} If its zone fails after that, the database is offline until it is restored.",
     ),
     Row(
         key="database.backupRetentionDays",
@@ -807,7 +807,7 @@ _DATABASE = (
         base=Base.PRODUCTION,
         to=_database(maintenanceWindow="sun:02:00-sun:02:45"),
         touches=(updated(INSTANCE, "maintenanceWindow"),),
-        notes="What waits for the window is made in the new one; if that is now, now.",
+        notes="Changes that wait for the window are made in the new one, at once if it has already begun.",
     ),
     Row(
         key="database.deletionProtection",
@@ -828,16 +828,16 @@ _DATABASE = (
         to=_database(applyImmediately=True),
         touches=(updated(INSTANCE, "applyImmediately"),),
         when=When.LATER,
-        notes="Nothing is sent to AWS for it alone. The next change of the database is made at once, and "
-        "with it everything that still waits for the window.",
+        notes="By itself it sends nothing to AWS. The next change of the database is made at once, "
+        "together with everything that still waits for the window.",
     ),
     Row(
         key="database.applyImmediately",
         to=_database(applyImmediately=False),
         touches=(updated(INSTANCE, "applyImmediately"),),
         when=When.LATER,
-        notes="Nothing is sent to AWS for it. With it off, deletion protection that was set to off only in "
-        "the state isn't switched off by `pulumi destroy`.",
+        notes="By itself it sends nothing to AWS. While it is off, `pulumi destroy` doesn't switch off "
+        "deletion protection that is off only in the state.",
     ),
     Row(
         key="database.kmsKeyArn",
@@ -897,8 +897,8 @@ _DATABASE = (
                 updated(SERVER_RELEASE, DATABASE_ANNOTATION),
             ),
             restarts_pods=True,
-            notes="Of a restored database both are as they were: the pods are told another one. Where the "
-            "database doesn't have it, the first new pod never gets ready, and the old ones stay.",
+            notes="A restored database keeps its own; only the pods get the new value. If the database "
+            "doesn't have it, the first new pod never becomes ready, and the old ones stay.",
         )
         for key in ("username", "databaseName")
     ),
@@ -914,7 +914,7 @@ _DATABASE = (
         key="database.restoreFrom",
         to=_database(restoreFrom={"snapshot": "terraform-final"}),
         when=When.NEVER,
-        notes="The database is there already, and isn't restored. docs/restore.md has the ways to get its "
+        notes="The database already exists, and isn't restored. docs/restore.md says how to get its "
         "data back.",
     ),
     Row(
@@ -922,22 +922,22 @@ _DATABASE = (
         base=Base.RESTORED,
         to=_database(restoreFrom={"snapshot": "terraform-later"}),
         when=When.NEVER,
-        notes="The database is there already, and isn't restored again. A replacement of it would take the "
-        "first snapshot: leave the key as it was.",
+        notes="The database already exists, and isn't restored again. A replacement would be made from "
+        "the first snapshot: leave the key as it was.",
     ),
     Row(
         key="database.restoreFrom",
         base=Base.RESTORED,
         to=_database(restoreFrom=None),
         when=When.NEVER,
-        notes="From then on `database.username`, `databaseName` and `kmsKeyArn` count again: one that isn't "
-        "the database's own replaces it. Leave the key where it is.",
+        notes="From then on `database.username`, `databaseName` and `kmsKeyArn` take effect again: a "
+        "value that isn't the database's own replaces it. Leave the key in place.",
     ),
     Row(
         key="database.backupReplication",
         to=_database(backupReplication={"region": "us-west-2", "kmsKeyArn": KEY_ELSEWHERE}),
         touches=(created(REPLICATION),),
-        notes="AWS copies the backups there; until the first is there, `pulumi up` waits.",
+        notes="AWS copies the backups there; `pulumi up` waits for the first one.",
     ),
     Row(
         key="database.backupReplication",
@@ -951,29 +951,29 @@ _DATABASE = (
         base=Base.RESTORED,
         to=_database(backupReplication=None),
         touches=(deleted(REPLICATION),),
-        notes="What was copied stays until it expires. After that nothing of this database is left if the "
-        "region is lost.",
+        notes="What was copied stays until it expires. After that, losing the region means losing this "
+        "database.",
     ),
     Row(
         key="database.caBundleFile",
         to=_database(caBundleFile=CA_BUNDLE),
         touches=(updated(SERVER_RELEASE, "values.database.caBundle"),),
         restarts_pods=True,
-        notes="With certificates that don't sign the database's the first new pod never gets ready, and the "
-        "old ones stay. The same file with another content does the same.",
+        notes="If the certificates didn't sign the database's, the first new pod never becomes ready, "
+        "and the old ones stay. New content in the same file has the same effect.",
     ),
     Row(
         key="database.parameters",
         to=_database(parameters={"log_min_duration_statement": "500"}),
         touches=all_updated((PARAMETER_GROUP, EARLIER_GROUP), "parameters"),
-        notes="A dynamic parameter counts at once, whatever `database.applyImmediately` says.",
+        notes="A dynamic parameter takes effect at once, whatever `database.applyImmediately` says.",
     ),
     Row(
         key="database.parameters",
         to=_database(parameters={"max_worker_processes": "16"}),
         touches=all_updated((PARAMETER_GROUP, EARLIER_GROUP), "parameters"),
         notes="A static parameter waits until the database restarts: `aws rds reboot-db-instance "
-        "--db-instance-identifier maestro-CLUSTER`, with some seconds of reconnects.",
+        "--db-instance-identifier maestro-CLUSTER`, with a few seconds of reconnects.",
     ),
     Row(
         key="database.logRetentionDays",
@@ -986,7 +986,7 @@ _DATABASE = (
         to=_database(logRetentionDays=14),
         touches=all_updated(LOGS, "retentionInDays"),
         at_risk="the database's log events older than the new number of days",
-        notes="CloudWatch deletes them within some days.",
+        notes="CloudWatch deletes older logs within a few days.",
     ),
 )
 
@@ -1002,8 +1002,8 @@ _MQTT = (
         restarts_pods=True,
         outage=Downtime.OUTAGE,
         interruption="rolling restart; every agent is cut off until it is given the new source id",
-        notes="Topics and client ids are renamed. What agents send to the old topics is lost, but they send "
-        "their whole state again. The old policy goes when the new pods are ready.",
+        notes="Topics and client ids are renamed. What agents send to the old topics is lost, but they "
+        "send their whole state again. The old policy is deleted when the new pods are ready.",
     ),
 )
 
@@ -1020,7 +1020,7 @@ _SERVER = (
         base=Base.PRODUCTION,
         to=_server(replicas=3),
         touches=(updated(SERVER_RELEASE, "values.deployment.replicas"),),
-        notes="The database has connections enough, so the other pods go on undisturbed.",
+        notes="The database has enough connections, so the other pods keep running.",
     ),
     Row(
         key="server.replicas",
@@ -1028,8 +1028,8 @@ _SERVER = (
         to=_acknowledged("server.replicas", _server(replicas=1)),
         touches=(updated(SERVER_RELEASE, "values.deployment.replicas"),),
         outage=Downtime.RECONNECT,
-        notes="Clients of the pod that goes reconnect to the other. From then on a lost node is an outage "
-        "until the pod runs elsewhere.",
+        notes="Clients of the removed pod reconnect to the other. From then on, losing a node is an "
+        "outage until the pod runs elsewhere.",
     ),
     Row(
         key="server.zoneCount",
@@ -1041,14 +1041,14 @@ _SERVER = (
         key="server.zoneCount",
         to=_server(zoneCount=2),
         touches=(updated(SERVER_RELEASE, "values.deployment.zoneCount"),),
-        notes="Above 1 all numbers mean the same: the pods spread over the zones that there are.",
+        notes="All numbers above 1 mean the same: the pods spread over whatever zones there are.",
     ),
     Row(
         key="server.image.repository",
         to=_server(image={"repository": "registry.example.com/maestro/maestro"}),
         touches=(updated(SERVER_RELEASE, "values.image.repository"),),
         restarts_pods=True,
-        notes="If the image can't be pulled, the first new pod never gets ready, and the old ones stay.",
+        notes="If the image can't be pulled, the first new pod never becomes ready, and the old ones stay.",
     ),
     Row(
         key="server.image.tag",
@@ -1056,7 +1056,7 @@ _SERVER = (
         touches=(updated(SERVER_RELEASE, "values.image.tag"),),
         restarts_pods=True,
         notes="New pods migrate the database's schema before they serve, while old ones still use it. "
-        "Maestro has no migration back: an older image after a newer one is for you to try first.",
+        "Maestro has no migration back: try going back to an older image somewhere else first.",
     ),
     Row(
         key="server.image.digest",
@@ -1064,7 +1064,7 @@ _SERVER = (
         to=_server(image={"digest": DIGEST}),
         touches=(updated(SERVER_RELEASE, "values.image.digest"),),
         restarts_pods=True,
-        notes="As for `server.image.tag`, over which it wins: from then on a change of the tag restarts "
+        notes="As for `server.image.tag`, which it overrides: from then on, changing the tag restarts "
         "nothing.",
     ),
     Row(
@@ -1087,7 +1087,7 @@ _SERVER = (
         outage=Downtime.OUTAGE,
         interruption="until somebody else has installed the chart",
         at_risk="whatever else was put into the namespace, which is deleted",
-        notes="The pods stay where the state forgets both first: examples/argocd/README.md.",
+        notes="The pods stay if the state forgets both first: examples/argocd/README.md.",
     ),
     Row(
         key="server.releaseName",
@@ -1096,7 +1096,8 @@ _SERVER = (
         restarts_pods=True,
         outage=Downtime.OUTAGE,
         interruption="from the old release's removal until the new one's pods are ready",
-        notes="The old release goes first: the chart's objects have fixed names. Its history goes with it.",
+        notes="The old release is deleted first, with its history, because the chart's objects have "
+        "fixed names.",
     ),
     Row(
         key="server.namespace",
@@ -1117,8 +1118,8 @@ _SERVER = (
         key="server.namespaceMode",
         to=_server(namespaceMode="external"),
         when=When.NEVER,
-        notes="Pulumi lets go of the namespace, and nothing in it is touched: from then on it must be there, "
-        "and its labels are whoever's it is.",
+        notes="Pulumi gives up the namespace without touching anything in it. From then on it must "
+        "exist, and its labels are its owner's business.",
     ),
     Row(
         key="server.namespaceLabels",
@@ -1140,7 +1141,7 @@ _SERVER = (
         key="server.values",
         to=_server(values={"networkPolicy": {"metrics": {"from": [{"podSelector": {}}]}}}),
         touches=(updated(SERVER_RELEASE, "values.networkPolicy.metrics.from"),),
-        notes="Values outside the pod template change their object only.",
+        notes="Values outside the pod template change only their own object.",
     ),
     Row(
         key="server.values",
@@ -1154,8 +1155,8 @@ _SERVER = (
         to=_server(values={"deployment": {"nodeSelector": {"kubernetes.io/arch": "*"}}}),
         touches=(updated(SERVER_RELEASE, "values.deployment.nodeSelector.kubernetes.io/arch"),),
         restarts_pods=True,
-        notes="On a node of another architecture than the image's a pod fails (`exec format error`) until it "
-        "is deleted and comes to another node.",
+        notes="On a node whose architecture isn't the image's, a pod fails (`exec format error`) until "
+        "it is deleted and scheduled on another node.",
     ),
 )
 
@@ -1182,21 +1183,21 @@ _NETWORK = (
         to={"network": {"subnetIds": list(MORE_SUBNETS)}},
         touches=(updated(SUBNET_GROUP, "subnetIds"),),
         refusal=Refusal.AWS,
-        notes="The database stays where it is, and AWS refuses to take away a subnet that it or its standby "
-        "lives in (SubnetAlreadyInUse): give the old ones, too. Without the key the subnets are those that "
-        "the cluster had at the first `pulumi up`.",
+        notes="The database stays where it is, and AWS refuses to remove a subnet that it or its "
+        "standby is in (SubnetAlreadyInUse): list the old ones, too. Without the key, the subnets are "
+        "those that the cluster had at the first `pulumi up`.",
     ),
     Row(
         key="network.clientSecurityGroupIds",
         to={"network": {"clientSecurityGroupIds": [CLIENTS]}},
         touches=(created(INGRESS),),
-        notes="Taking one away deletes its rule: connections that are open stay open.",
+        notes="Removing one deletes its rule; open connections stay open.",
     ),
     Row(
         key="network.clientCidrs",
         to={"network": {"clientCidrs": ["10.20.0.0/16"]}},
         touches=(created(INGRESS),),
-        notes="Likewise.",
+        notes="Removing one deletes its rule; open connections stay open.",
     ),
 )
 
@@ -1210,8 +1211,8 @@ _ACCOUNT = (
         key="credentials.kmsKeyArn",
         to={"credentials": {"kmsKeyArn": KMS_KEY}},
         touches=_KEYED,
-        notes="AWS encrypts the current values anew. A pod that starts between the secrets' change and the "
-        "policy's waits for some seconds until its volume is mounted.",
+        notes="AWS re-encrypts the current values. A pod that starts between the change of the secrets "
+        "and that of the policy waits a few seconds for its volume.",
     ),
     Row(
         key="credentials.kmsKeyArn",
@@ -1226,8 +1227,8 @@ _ACCOUNT = (
         key="iam.permissionsBoundaryArn",
         to={"iam": {"permissionsBoundaryArn": BOUNDARY}},
         touches=(updated(ROLE, "permissionsBoundary"),),
-        notes="It counts at once. One that doesn't allow what the role's policy does keeps pods that start "
-        "from then on from their secrets.",
+        notes="It takes effect at once. If it doesn't allow what the role's policy allows, pods that "
+        "start from then on can't read their secrets.",
     ),
     Row(
         key="iam.permissionsBoundaryArn",
@@ -1244,8 +1245,8 @@ _ACCOUNT = (
             replaced(ROLE_POLICY, because="its role is deleted first"),
             updated(ASSOCIATION, "roleArn"),
         ),
-        notes="Its name stays, so the old role goes first: a pod that starts meanwhile waits for its "
-        "secrets. The ARN changes, also in the outputs.",
+        notes="Its name stays, so the old role is deleted first: a pod that starts meanwhile waits for "
+        "its secrets. The ARN changes, also in the outputs.",
     ),
 )
 
@@ -1254,22 +1255,23 @@ _KUBERNETES = (
         key="kubernetes.mode",
         to={"kubernetes": {"mode": "ambient", "context": "regional-xyz"}},
         touches=(updated(PROVIDER, "context", "kubeconfig"),),
-        notes="The way to the cluster, not the cluster: nothing in it changes. That context must lead "
-        "to the cluster that `clusterName` names; nothing checks that.",
+        notes="Only the way to the cluster changes, and nothing in it. The context must lead to the "
+        "cluster that `clusterName` names; nothing checks that.",
     ),
     Row(
         key="kubernetes.kubeconfig",
         base=Base.TUNED,
         to={"kubernetes": {"mode": "kubeconfig", "kubeconfig": KUBECONFIG}},
         touches=(updated(PROVIDER, "kubeconfig"),),
-        notes="Likewise, and the same for another text. The text goes into the state, encrypted.",
+        notes="As for `kubernetes.mode`; another text has the same effect. The text is stored in the "
+        "state, encrypted.",
     ),
     Row(
         key="kubernetes.context",
         base=Base.TUNED,
         to={"kubernetes": {"context": "regional"}},
         touches=(updated(PROVIDER, "context"),),
-        notes="Likewise.",
+        notes="As for `kubernetes.mode`.",
     ),
 )
 
@@ -1300,7 +1302,7 @@ _ROTATION = (
             deleted(CERTIFICATE),
         ),
         restarts_pods=True,
-        notes="The old certificate goes when every pod has the new one.",
+        notes="The old certificate is deleted when every pod has the new one.",
     ),
     Row(
         key="rotation.keepCertificate",
@@ -1312,7 +1314,7 @@ _ROTATION = (
             updated(SERVER_RELEASE, CERTIFICATE_ANNOTATION),
         ),
         restarts_pods=True,
-        notes="A rotation that keeps the old certificate valid, for pods that nothing here waits for.",
+        notes="A rotation that keeps the old certificate valid, for pods that Pulumi doesn't wait for.",
     ),
     Row(
         key="rotation.keepCertificate",
@@ -1332,7 +1334,7 @@ _POLICIES = (
         base=Base.TUNED,
         to={"acknowledge": [{"key": "database.multiAz", "reason": "restored nightly elsewhere"}]},
         when=When.NEVER,
-        notes="It says that a weakening is meant; the weakening has a row of its own.",
+        notes="It only says that a weakening is intended; the weakening has a row of its own.",
     ),
     Row(
         key="policies.exceptions",

@@ -99,6 +99,7 @@ def test_expired_credentials_are_named_and_after_their_renewal_an_up_goes_on(
     assert not refused.succeeded
     assert "The security token included in the request is expired" in "\n".join(refused.diagnostics)
     stack.region.up()
+    stack.revoke_leftover_rules()
     stack.assert_settled(undisturbed)
 
 
