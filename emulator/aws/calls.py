@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from werkzeug import Request
     from werkzeug.routing import Map
 
-SERVICES = ("ec2", "eks", "iam", "iot", "rds", "secretsmanager", "sts")
+SERVICES = ("ec2", "eks", "iam", "iot", "logs", "rds", "secretsmanager", "sts")
 """The services that the emulation offers, by the names that signatures use."""
 
 UNKNOWN = "unknown"
