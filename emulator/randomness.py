@@ -4,7 +4,7 @@ import base64
 import secrets
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from common.json_values import Json
 from emulator.aws import NoHandlerError, UnmappedInputError
@@ -15,8 +15,6 @@ from emulator.lifecycle import Difference, KeptInState, State, Table, difference
 class _Kind:
     make: Callable[[Mapping[str, Json]], State]
     table: Table
-    defaults: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    """Inputs that the provider fills in where they aren't given."""
     secret_outputs: frozenset[str] = frozenset()
 
 
@@ -33,7 +31,7 @@ class Randomness(KeptInState):
         unknown = sorted(inputs.keys() - kind.table.changes.keys())
         if unknown:
             raise UnmappedInputError(f"{type_}: {', '.join(unknown)} is not rehearsed: {__name__}")
-        return kind.make({**kind.defaults, **inputs})
+        return kind.make({**kind.table.defaults, **inputs})
 
     def update(self, type_: str, state: State, inputs: Mapping[str, Json]) -> State:
         """Never possible: every input replaces the value."""
@@ -41,8 +39,7 @@ class Randomness(KeptInState):
 
     def difference(self, type_: str, state: State, inputs: Mapping[str, Json]) -> Difference:
         """Every input replaces, according to the provider's schema."""
-        kind = _kind(type_)
-        return difference(kind.table, state.outputs, {**kind.defaults, **inputs})
+        return difference(_kind(type_).table, state.outputs, inputs)
 
     def live_inputs(self, type_: str, state: State, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """Nothing drifts."""
@@ -107,8 +104,11 @@ def _whole(value: Json) -> int:
 _KINDS: Mapping[str, _Kind] = {
     "random:index/randomPassword:RandomPassword": _Kind(
         make=_password,
-        table=table("resource_password.go", replaces=("length", "keepers", *_CHARACTERS)),
-        defaults=dict.fromkeys(_CHARACTERS, True),
+        table=table(
+            "resource_password.go",
+            replaces=("length", "keepers", *_CHARACTERS),
+            defaults=dict.fromkeys(_CHARACTERS, True),
+        ),
         secret_outputs=frozenset({"result", "bcryptHash"}),
     ),
     "random:index/randomId:RandomId": _Kind(

@@ -12,7 +12,7 @@ import yaml
 
 import tools
 from common.json_values import record, text
-from controlplane import Api, ApiError, ControlPlane
+from controlplane import Api, ControlPlane
 from emulator.aws.cloud import Clients, Cloud
 from emulator.client import Emulation
 from emulator.world import default_world
@@ -23,6 +23,7 @@ from tests.cluster.objects import (
     REGION,
     Tool,
     clean,
+    is_served,
     make_namespace,
     remove_namespace,
     wait_until,
@@ -67,21 +68,13 @@ def prometheus_operator(control_plane: ControlPlane) -> Iterator[None]:
             api.call("POST", f"{path}?fieldValidation=Strict", each)
         for each in definitions:
             plural = text(record(record(each, "spec"), "names"), "plural")
-            wait_until(lambda plural=plural: _is_served(api, plural), f"{plural} to be served")
+            served = f"/apis/monitoring.coreos.com/v1/namespaces/default/{plural}"
+            wait_until(lambda served=served: is_served(api, served), f"{plural} to be served")
         yield
         for each in definitions:
             name = f"{path}/{text(record(each, 'metadata'), 'name')}"
             api.raw("DELETE", name)
             wait_until(lambda name=name: not api.exists(name), f"{name} to be gone")
-
-
-def _is_served(api: Api, plural: str) -> bool:
-    try:
-        return api.exists(f"/apis/monitoring.coreos.com/v1/namespaces/default/{plural}")
-    except ApiError as refusal:
-        if refusal.reason == "TooManyRequests":  # its storage is being set up
-            return False
-        raise
 
 
 @pytest.fixture

@@ -41,6 +41,16 @@ def clean(api: Api) -> None:
             api.call("PATCH", path, free, content_type=MERGE_PATCH)
 
 
+def is_served(api: Api, path: str) -> bool:
+    """Whether the API server has this collection of custom resources."""
+    try:
+        return api.exists(path)
+    except ApiError as refusal:
+        if refusal.reason == "TooManyRequests":  # its storage is being set up
+            return False
+        raise
+
+
 def remove_namespace(api: Api, name: str) -> None:
     """Delete a namespace with all that is in it, at once.
 

@@ -18,7 +18,7 @@ from engine.project import read_yaml
 from maestro_stack.outputs import contract
 from maestro_stack.settings import parse
 from tests.checkouts import ROOT
-from tests.cluster.objects import make_namespace, remove_namespace, wait_until
+from tests.cluster.objects import is_served, make_namespace, remove_namespace, wait_until
 from tools.catalogue import numbers
 
 Object = dict[str, Any]
@@ -65,15 +65,6 @@ def remove(api: Api, found: Object) -> None:
     wait_until(lambda: not api.exists(path), f"{path} to be gone")
 
 
-def is_served(api: Api, kind: str) -> bool:
-    try:
-        return api.exists(PATHS[kind].format(namespace="default"))
-    except ApiError as refusal:
-        if refusal.reason == "TooManyRequests":  # its storage is being set up
-            return False
-        raise
-
-
 @pytest.fixture(scope="module")
 def known(control_plane: ControlPlane) -> Iterator[Api]:
     """The API server, while it knows the two custom resources."""
@@ -82,7 +73,9 @@ def known(control_plane: ControlPlane) -> Iterator[Api]:
         for definition in (each for file in CRDS for each in objects(file.read_text(encoding="utf-8"))):
             create(api, definition)
             ending.callback(remove, api, definition)
-        wait_until(lambda: is_served(api, "Application") and is_served(api, "Stack"), "both to be served")
+        for kind in ("Application", "Stack"):
+            path = PATHS[kind].format(namespace="default")
+            wait_until(lambda path=path: is_served(api, path), f"{kind} to be served")
         make_namespace(api, "argocd")
         ending.callback(remove_namespace, api, "argocd")
         yield api
