@@ -424,6 +424,7 @@ _OF_PROFILE = (
     "applyImmediately", "backupRetentionPeriod", "deleteAutomatedBackups", "deletionProtection",
     "finalSnapshotIdentifier", "instanceClass", "maxAllocatedStorage", "multiAz", "skipFinalSnapshot",
 )  # fmt: skip
+_REMOVED = "Removing one deletes its rule; open connections stay open."
 _NEW_DATABASE = "a new, empty database, which takes minutes to create"
 _DATABASE_LOST = "the whole database: the old one is deleted first, in dev without a snapshot"
 _RENAMED = (
@@ -1191,13 +1192,13 @@ _NETWORK = (
         key="network.clientSecurityGroupIds",
         to={"network": {"clientSecurityGroupIds": [CLIENTS]}},
         touches=(created(INGRESS),),
-        notes="Removing one deletes its rule; open connections stay open.",
+        notes=_REMOVED,
     ),
     Row(
         key="network.clientCidrs",
         to={"network": {"clientCidrs": ["10.20.0.0/16"]}},
         touches=(created(INGRESS),),
-        notes="Removing one deletes its rule; open connections stay open.",
+        notes=_REMOVED,
     ),
 )
 

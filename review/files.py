@@ -187,11 +187,7 @@ def _project(old: Content, new: Content) -> Judged | None:
         return _DANGEROUS, f"it can't be read: {unreadable}", ()
     serious = [each for each in found if not _is_word(each.path)]
     if any(not each.path.startswith("config") for each in serious):
-        return (
-            _DANGEROUS,
-            "the engine runs another program, elsewhere or with other plugins",
-            found,
-        )
+        return _DANGEROUS, "the engine runs another program, elsewhere or with other plugins", found
     if _foreign(old) != _foreign(new):
         return _DANGEROUS, "it configures the providers, or the engine, for every stack", found
     return (_LOOK, "what stacks may set, or get by default, changes", found) if serious else None

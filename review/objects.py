@@ -117,6 +117,7 @@ def _is_new(before: Json, after: Json) -> bool:
 _RESTARTS = looked_at("the pods run differently")
 _PLACED = looked_at("the pods run on other nodes")
 _READY = looked_at("when pods count as ready, or are restarted, changes")
+_ANNOTATED = looked_at("its annotations change")
 _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
 """Domains of annotations that only this project, or a metrics scrape, reads."""
 
@@ -124,7 +125,7 @@ _OURS = ("checksum", "secret-version", "prometheus.io", "meta.helm.sh")
 def _annotation(difference: Difference) -> Judgement:
     """Programs in a cluster act on annotations: only those known to trigger nothing are harmless."""
     if {*_domains(difference)} <= {"", *_OURS}:
-        return Judgement(_LOOK, "its annotations change")
+        return _ANNOTATED(difference)
     return Judgement(_DANGEROUS, "programs in the cluster act on such annotations")
 
 
@@ -132,7 +133,7 @@ def _note(difference: Difference) -> Judgement:
     """An annotation of an object on which no program but Helm acts."""
     if "helm.sh" in _domains(difference):
         return Judgement(_DANGEROUS, "Helm installs it at another time, or not at all")
-    return Judgement(_LOOK, "its annotations change")
+    return _ANNOTATED(difference)
 
 
 def _domains(difference: Difference) -> Iterator[str]:
@@ -148,7 +149,7 @@ def _probe(difference: Difference) -> Judgement:
     asked = f"{difference.path} {json.dumps(difference.after)}"
     if re.search(r'\.(exec|host)\b|"(exec|host)":', asked):
         return Judgement(_DANGEROUS, "the probe runs a command, or asks another host")
-    return Judgement(_LOOK, "when pods count as ready, or are restarted, changes")
+    return _READY(difference)
 
 
 _POD: Mapping[str, Rule] = {
