@@ -9,6 +9,7 @@ from emulator.aws.handler import (
     FunctionHandler,
     ResourceHandler,
     api_parameters,
+    completing,
     read_inputs,
     reread,
     tag_outputs,
@@ -44,8 +45,12 @@ class LogGroup(ResourceHandler):
         given = read_inputs(self.type, cloud, inputs, self.table.changes)
         self._check(cloud, given)
         cloud.call("logs", "CreateLogGroup", api_parameters(given, {"name": "logGroupName", "tags": "tags"}))
-        self._keep(cloud, text(given, "name"), number(given, "retentionInDays"))
-        return reread(self, cloud, State(text(given, "name"), merged(given, tag_outputs(given))), given)
+        # Without the retention, so that an update applies it.
+        made = State(text(given, "name"), merged(given, tag_outputs(given), {"retentionInDays": 0}))
+        with completing(made):
+            if days := number(given, "retentionInDays"):
+                self._keep(cloud, made.id, days)
+            return reread(self, cloud, made, given)
 
     def read(self, cloud: Cloud, state: State) -> State | None:
         """DescribeLogGroups with the name as a prefix, and ListTagsForResource."""

@@ -7,10 +7,11 @@ import pytest
 from common.json_values import Json
 from emulator.aws import AwsError, resource_handler
 from emulator.aws.cloud import Cloud
+from emulator.aws.errors import PartlyMadeError
 from emulator.aws.in_process import in_process_cloud
 from emulator.lifecycle import Difference
 from emulator.world import World
-from tests.rehearsal.lives import Life, check_update, create
+from tests.rehearsal.lives import Life, check_update, create, refuse
 
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 NAME = "/aws/rds/instance/maestro-a/postgresql"
@@ -58,6 +59,22 @@ def test_a_second_group_of_a_name_and_odd_days_are_refused(cloud: Cloud) -> None
     assert caught.value.code == "ResourceAlreadyExistsException"
     with pytest.raises(AwsError, match="Value '8' at 'retentionInDays'"):
         create(cloud, LOG_GROUP, {"name": "/other", "retentionInDays": 8})
+
+
+@pytest.mark.parametrize("operation", ["PutRetentionPolicy", "DescribeLogGroups", "ListTagsForResource"])
+def test_a_group_whose_completion_is_refused_is_kept_and_completed_by_an_update(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    inputs: dict[str, Json] = {"name": NAME, "retentionInDays": 7}
+    handler = resource_handler(LOG_GROUP)
+    with monkeypatch.context() as expired:
+        refuse(expired, cloud, operation, "ExpiredTokenException")
+        with pytest.raises(PartlyMadeError) as refusal:
+            handler.create(cloud, inputs)
+
+    life = Life(cloud, handler, refusal.value.state, inputs)
+    assert life.changed({}) == Difference(updates=("retentionInDays",))
+    assert check_update(life, {"retentionInDays": 7}).seen_in_aws("retentionInDays") == 7
 
 
 def test_a_deleted_group_is_gone_and_deleting_it_again_is_no_error(cloud: Cloud) -> None:
