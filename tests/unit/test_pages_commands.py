@@ -68,26 +68,45 @@ def test_every_page_with_commands_is_run_or_said_not_to_be() -> None:
     assert [test for test in RUN.values() if not (ROOT / test).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_options_of_our_commands_exist(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for line in lines(page):
-        for called in re.findall(r"python -m (doctor|fleet|rehearsal|review)\b([^|)>#]*)", line):
-            module, arguments = called[0], shlex.split(called[1].replace("$", ""))
-            options = [each.partition("=")[0] for each in arguments if each.startswith("--")]
-            sub = [each for each in arguments[:1] if not each.startswith("-") and module != "review"]
-            with pytest.raises(SystemExit) as ended:
-                MAINS[module]([*sub, "--help"])
-            assert ended.value.code == 0, line
-            help_ = capsys.readouterr().out
-            assert [option for option in options if option not in help_] == [], line
+CALLS = [
+    (page, module, shlex.split(arguments.replace("$", "")))
+    for page in PAGES
+    for line in lines(page)
+    for module, arguments in re.findall(r"python -m (doctor|fleet|rehearsal|review)\b([^|)>#]*)", line)
+]
+"""Page, program and arguments."""
+SETTINGS = [
+    (page, key)
+    for page in PAGES
+    if not page.startswith(OTHER_PROJECTS)
+    for line in lines(page)
+    for key in re.findall(r"pulumi config (?:set|rm) (?:--secret )?(?:--path )?'?([\w.\[\]:\"]+)", line)
+    if not key.startswith("aws:")
+]
+"""Page and key."""
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith(OTHER_PROJECTS)])
-def test_settings_in_commands_exist(page: str) -> None:
-    for line in lines(page):
-        for key in re.findall(r"pulumi config (?:set|rm) (?:--secret )?(?:--path )?'?([\w.\[\]:\"]+)", line):
-            if not key.startswith("aws:"):
-                *above, last = re.sub(r"\[\d+\]", "", key).split(".")
-                section = section_at(Configuration, above)
-                assert section is not None, line
-                assert last in {str(field.alias) for field in section.model_fields.values()}, line
+def test_each_of_our_programs_is_called_and_settings_are_set_by_commands() -> None:
+    assert {module for _, module, _ in CALLS} == MAINS.keys()
+    assert {key for _, key in SETTINGS} > {"clusterName", "profile"}
+
+
+@pytest.mark.parametrize(("page", "module", "arguments"), CALLS)
+def test_options_of_our_commands_exist(
+    page: str, module: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [each.partition("=")[0] for each in arguments if each.startswith("--")]
+    sub = [each for each in arguments[:1] if not each.startswith("-") and module != "review"]
+    with pytest.raises(SystemExit) as ended:
+        MAINS[module]([*sub, "--help"])
+    assert ended.value.code == 0, page
+    help_ = capsys.readouterr().out
+    assert [option for option in options if option not in help_] == [], page
+
+
+@pytest.mark.parametrize(("page", "key"), SETTINGS)
+def test_settings_in_commands_exist(page: str, key: str) -> None:
+    *above, last = re.sub(r"\[\d+\]", "", key).split(".")
+    section = section_at(Configuration, above)
+    assert section is not None, page
+    assert last in {str(field.alias) for field in section.model_fields.values()}, page

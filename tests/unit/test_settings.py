@@ -1,11 +1,13 @@
 """The configuration: what is accepted, and every kind of problem with its key, reason and example."""
 
+import copy
 import json
 import re
 import shlex
 from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pulumi_aws
 import pytest
@@ -630,16 +632,6 @@ BAD: list[tuple[Tree, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("own", "key", "words"), BAD, ids=[f"{key}-{i}" for i, (_, key, _) in enumerate(BAD)]
-)
-def test_a_problem_names_its_key_the_reason_and_an_example(own: Tree, key: str, words: str) -> None:
-    problem = only(problems(own))
-    assert problem.key == key
-    assert words in problem.problem
-    assert re.match("example[:,] |known keys here: |remove ", problem.example), problem.example
-
-
 def configured(value: Json) -> Json:
     """A value as `pulumi config set --path` stores it: whole numbers and booleans are recognised."""
     if value in ("true", "false"):
@@ -647,15 +639,12 @@ def configured(value: Json) -> Json:
     return int(value) if isinstance(value, str) and re.fullmatch("0|-?[1-9][0-9]*", value) else value
 
 
-def with_command(own: Tree, command: str) -> Tree | None:
-    """The configuration after the command of an example, if it is one that sets a value."""
-    words = shlex.split(command)
-    if words[:3] != ["pulumi", "config", "set"] or "--secret" in words:
-        return None
-    path, value = [word for word in words[3:] if word != "--path"]
+def with_command(own: Tree, command: str) -> Tree:
+    """The configuration after a `pulumi config set`."""
+    path, value = [word for word in shlex.split(command)[3:] if word != "--path"]
     steps: list[str | int] = [int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", path)]
-    changed: Json = json.loads(json.dumps({**REQUIRED, **own}))
-    below = changed
+    changed = copy.deepcopy({**REQUIRED, **own})
+    below = cast(Json, changed)
     for step, following in pairwise(steps):
         if isinstance(below, list):
             below = below[int(step)]
@@ -665,23 +654,35 @@ def with_command(own: Tree, command: str) -> Tree | None:
         below[int(steps[-1])] = configured(value)
     elif isinstance(below, dict):
         below[str(steps[-1])] = value if len(steps) == 1 else configured(value)
-    return changed if isinstance(changed, dict) else None
+    return changed
+
+
+def mended(own: Tree, example: str) -> Tree | None:
+    """The configuration after what an example says, unless that is neither a command nor a line."""
+    if line := re.search(r"in the stack's file: (\w+): (.*)", example):
+        return {**REQUIRED, **own, line[1]: cast(Json, json.loads(line[2]))}
+    if command := re.search("pulumi config set (?!.*--secret ).*", example):
+        return with_command(own, command[0])
+    return None
 
 
 @pytest.mark.parametrize(
     ("own", "key", "words"), BAD, ids=[f"{key}-{i}" for i, (_, key, _) in enumerate(BAD)]
 )
-def test_the_command_in_an_example_mends_the_problem(own: Tree, key: str, words: str) -> None:
-    command = re.search("pulumi config set .*", only(problems(own)).example)
-    changed = with_command(own, command[0]) if command else None
-    if changed is None:
-        return
-    try:
-        settings(changed)
-    except ConfigurationError as refused:
-        left = [p for p in refused.problems if p.key == key and words in p.problem]
-        # The file that the example names doesn't exist in a test.
-        assert bool(left) == words.startswith("can't be read: No such file")
+def test_a_problem_names_its_key_the_reason_and_an_example_that_mends_it(
+    own: Tree, key: str, words: str
+) -> None:
+    problem = only(problems(own))
+    assert problem.key == key
+    assert words in problem.problem
+    assert re.match("example[:,] |known keys here: |remove ", problem.example), problem.example
+    if changed := mended(own, problem.example):
+        try:
+            settings(changed)
+        except ConfigurationError as refused:
+            left = [p for p in refused.problems if p.key == key and words in p.problem]
+            # The file that the example names doesn't exist in a test.
+            assert bool(left) == words.startswith("can't be read: No such file"), changed
 
 
 @pytest.mark.parametrize(
