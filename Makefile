@@ -68,8 +68,8 @@ docs: $(ALL_READY) ## write everything that is generated: docs and their picture
 lock: $(ALL_READY) ## lock what each requirements*.in asks for: every package, by version and hash
 	$(BIN)/python -m tools.lock
 
-bench: $(ALL_READY) ## measure the rehearsal, the program against a flat one, the chart's render, and a fleet
-	$(BIN)/python -m benchmarks
+bench: $(ALL_READY) ## measure what has a speed goal (ARGS=rehearsal, or another part alone)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache
