@@ -17,14 +17,19 @@ _WORDS = {"annotations", "appVersion", "description", "home", "icon", "keywords"
           "version"}  # fmt: skip
 """Keys of Chart.yaml that Helm only prints, or that the rendered objects show."""
 _SCHEMA = re.compile(r"charts/[^/]+/values\.schema\.json")
+_READ = re.compile(r"charts/[^/]+/files/.*", re.DOTALL)
+"""What templates read, which depends on the region."""
 _OTHER = re.compile(
     r"charts/[^/]+/(?!(templates|crds|files|charts)/|values\.yaml|Chart\.yaml|README\.md).*", re.DOTALL
 )
 """Other files that Helm or a build of the chart may read, such as .helmignore and locks."""
-_ASKS = re.compile(
-    r"\{\{[^}]*\b(?:if|with|range|lookup|ternary|tpl|default|coalesce|Capabilities|Release|Files)\b[^}]*\}\}"
+_ACTION = re.compile(r"\{\{(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\"`}]|\}(?!\}))*\}\}")
+_PLAIN = re.compile(
+    r"""(?x) \{\{-? (?: [\s|()\d] | := | "[^"\\]*" | \$\w*
+    | \.(?!Capabilities|Files|Release\.(?!Name(space)?\b))[\w.]*
+    | \b(?:else|end|include|indent|int|nindent|printf|quote|toString|toYaml|trim)\b )*+ -?\}\}"""
 )
-"""Template actions whose result may differ in another cluster."""
+"""Template actions that render the same wherever the values are the same."""
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _LOOK, _DANGEROUS = Grade.LOOK, Grade.DANGEROUS
 _SAME = _LOOK, "it renders the same in every cluster that was tried; read what else it may ask for"
@@ -70,16 +75,22 @@ def _judged(
     old, new = before.text(path), after.text(path)
     if _ABOUT.fullmatch(path):
         return _about_the_chart(old, new)
-    if _SCHEMA.fullmatch(path):
-        return _LOOK, "the chart accepts other values"
-    if not _TEMPLATE.fullmatch(path) or path.endswith("NOTES.txt"):
-        return (_LOOK, "Helm may read it") if _OTHER.fullmatch(path) else None
+    if not _TEMPLATE.fullmatch(path):
+        return _of_another_file(path)
     if any(text is None and path in each.files for text, each in ((old, before), (new, after))):
         return _DANGEROUS, "Helm may install its content, which nobody can read"
     old, new = map(_without_comments, (old, new))
-    if old == new:
+    if old == new or (path.endswith("NOTES.txt") and _actions(old) == _actions(new)):
         return None
     return _of_template(old, new, rendered.get(path.removeprefix("charts/")), is_compared=is_compared)
+
+
+def _of_another_file(path: str) -> tuple[Grade, str] | None:
+    if _SCHEMA.fullmatch(path):
+        return _LOOK, "the chart accepts other values"
+    if _READ.fullmatch(path):
+        return _DANGEROUS if path.endswith(".pem") else _LOOK, "pods may trust or read it, in any region"
+    return (_LOOK, "Helm may read it") if _OTHER.fullmatch(path) else None
 
 
 def _of_template(old: str, new: str, rendered: int | None, *, is_compared: bool) -> tuple[Grade, str] | None:
@@ -90,7 +101,12 @@ def _of_template(old: str, new: str, rendered: int | None, *, is_compared: bool)
         return _HIDDEN
     if rendered is None:
         return _SAME
-    return _MORE if Counter(_ASKS.findall(new)) - Counter(_ASKS.findall(old)) else None
+    return _MORE if any(not _PLAIN.fullmatch(each) for each in _actions(new) - _actions(old)) else None
+
+
+def _actions(template: str) -> Counter[str]:
+    """Its actions, and what looks like a part of one."""
+    return Counter([*_ACTION.findall(template), *re.findall(r"\{\{.*", _ACTION.sub("", template))])
 
 
 def _about_the_chart(old: str | None, new: str | None) -> tuple[Grade, str] | None:

@@ -13,21 +13,21 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
 from review.rehearsals import Interpreter
-from review.requirements import lines
+from review.requirements import pins
 from review.revisions import DEPENDENCIES, Revision
 from tools.cache import user_cache
 
 
 def interpreter_for(revision: Revision) -> Interpreter:
     """An interpreter that has what the revision pins; slow if pip has to make one."""
-    if all(map(_is_here, _requirements(revision))):
+    if all(map(_is_here, _pins(revision))):
         return Interpreter(python=Path(sys.executable))
     cache = user_cache(os.environ)
     if cache is None:
@@ -40,23 +40,18 @@ def interpreter_for(revision: Revision) -> Interpreter:
     return Interpreter(python=Path(sys.executable) if said else _python(place), problem=said)
 
 
-def _files(revision: Revision) -> list[Path]:
-    return [revision.root / file for file in DEPENDENCIES if (revision.root / file).is_file()]
+def _pins(revision: Revision) -> list[str]:
+    """What the revision pins. Its other lines are reported, and not obeyed: an option may run its code."""
+    return [*dict.fromkeys(pin for file in DEPENDENCIES for pin in pins(revision.text(file) or ""))]
 
 
-def _requirements(revision: Revision) -> Iterator[Requirement]:
-    """The requirements that name a package; pip checks the hashes when it installs."""
-    for file in _files(revision):
-        for line in lines(file.read_text(encoding="utf-8")):
-            try:
-                yield Requirement(re.sub(r" --hash=\S+", "", line))
-            except InvalidRequirement:  # an option or a URL, which the review reports
-                continue
-
-
-def _is_here(requirement: Requirement) -> bool:
-    if requirement.marker is not None and not requirement.marker.evaluate():
-        return True
+def _is_here(pin: str) -> bool:
+    try:
+        requirement = Requirement(re.sub(r" --hash=\S+", "", pin))
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            return True
+    except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName):
+        return False  # pip says what is wrong with it
     version = _version(requirement.name)
     return version is not None and version in requirement.specifier
 
@@ -87,14 +82,16 @@ def _install(revision: Revision, place: Path) -> str:
         venv.create(made, with_pip=False, symlinks=True)
         (site,) = made.glob("lib/python*/site-packages")
         (site / "checkout.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+        wanted = Path(folder) / "requirements.txt"
+        wanted.write_text("\n".join(_pins(revision)), encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--python", str(_python(made)), "install", "--quiet"]
         options = (
             "--disable-pip-version-check",
             "--only-binary=:all:",
         )  # building would run a package's code
         done = subprocess.run(  # noqa: S603
-            [*pip, *options, *(each for file in _files(revision) for each in ("-r", str(file)))],
-            cwd=revision.root,
+            [*pip, *options, "-r", str(wanted)],
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,

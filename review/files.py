@@ -22,7 +22,7 @@ from review.revisions import JUDGES, LINK, Revision, changed_files, counts
 
 PROGRAM = ("maestro_stack",)
 CHART = re.compile(r"charts/[^/]+/.*", re.DOTALL)
-_STACK_FILE = re.compile(r"Pulumi\.[^/]+\.ya?ml(/.*)?", re.DOTALL)
+_STACK_FILE = re.compile(r"Pulumi\.[^/]+\.(ya?ml|json)(/.*)?", re.DOTALL)
 _PINNED = re.compile(r"(?P<action>\"uses\": \"[\w./-]+)@[0-9a-f]{40}(?=\")")
 _COMPILED = (".pyc", ".pyo", ".so", ".pyd", ".pth", ".egg-link")
 
@@ -46,10 +46,13 @@ def told(before: Revision, after: Revision) -> list[Change]:
 def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
     if _STACK_FILE.fullmatch(path) or requirements.is_one(path):
         return
+    old, new = before.content(path), after.content(path)
     if any(each.files.get(path, "").startswith(LINK) for each in (before, after)):
         judged: Judged | None = _DANGEROUS, "it is a link: what it leads to isn't compared", ()
+    elif old is not None and old == new:
+        judged = _DANGEROUS if path.startswith(".ci/") else _LOOK, "whether it can be executed changes", ()
     else:
-        judged = _judged(path, before.content(path), after.content(path))
+        judged = _judged(path, old, new)
     if judged is None:
         return
     grade, reason, found = judged
@@ -108,7 +111,8 @@ def _is_importable(name: str) -> bool:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return False
-    return found is not None and found.origin is not None and "site-packages" in found.origin
+    places = [found.origin or "", *(found.submodule_search_locations or ())] if found else []
+    return any("site-packages" in place for place in places)
 
 
 def _same_code(old: Content, new: Content) -> bool:
@@ -165,7 +169,7 @@ def _unpinned(value: Json) -> str:
 
 
 def _script(old: Content, new: Content) -> Judged | None:
-    """A shell script; comment lines other than the first line don't count."""
+    """A shell script; comment lines don't count, except the first and those that may be no comments."""
     if old is not None and new is not None and _lines(old) == _lines(new):
         return None
     return _DANGEROUS, "the pipeline runs it, also with the deploy role", ()
@@ -173,7 +177,14 @@ def _script(old: Content, new: Content) -> Judged | None:
 
 def _lines(content: bytes) -> list[bytes]:
     first, *rest = content.split(b"\n")
-    return [first, *(line for line in rest if not line.lstrip().startswith(b"#"))]
+    if b"<<" in content:
+        return [first, *rest]
+    pairs = zip([first, *rest], rest, strict=False)
+    return [first, *(line for above, line in pairs if above.endswith(b"\\") or not _is_comment(line))]
+
+
+def _is_comment(line: bytes) -> bool:
+    return line.lstrip().startswith(b"#")
 
 
 _PROJECT_WORDS = frozenset({"name", "description", "author", "website", "license"})
@@ -234,6 +245,8 @@ _RULES: tuple[tuple[str, Judge], ...] = (
     (r"\.github/workflows/.*|\.github/actions/.*", _workflow),
     (r"\.ci/.*", _script),
     (r"Pulumi\.ya?ml", _project),
+    (r"Pulumi\.json", _always(_DANGEROUS, "the engine reads it in place of Pulumi.yaml")),
+    (rf"({PROGRAM[0]})/.*\.pem", _always(_DANGEROUS, "it says whom the server trusts")),
     (r"pyproject\.toml", _pyproject),
     (r"(.*/)?(uv\.toml|pip\.(conf|ini))", _always(_DANGEROUS, "it says where packages are installed from")),
     (
@@ -248,8 +261,9 @@ _RULES: tuple[tuple[str, Judge], ...] = (
     (r"(fleet|doctor|tools)/.*", _always(_LOOK, _DEPLOYS)),
     (r"fleet\.yaml", _always(_LOOK, "it says which regions are deployed, and in which order")),
     (r"Makefile", _always(_LOOK, "the pipeline runs it")),
+    (r"GNUmakefile|makefile", _always(_DANGEROUS, "make reads it in place of the Makefile")),
     (r"renovate\.json", _always(_LOOK, "it says which dependencies are updated automatically")),
-    (r"\.github/.*", _always(_DANGEROUS, "it says who may change what in the repository")),
+    (r"\.github/.*|(docs/)?CODEOWNERS", _always(_DANGEROUS, "it says who may change what in the repository")),
 )
 
 

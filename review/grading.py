@@ -5,24 +5,27 @@ rights, reach, secrets, data and identity are at stake until shown otherwise. Th
 LOOK; any other replacement of one is DANGEROUS (docs/operating.md).
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from common.json_values import Json, records
+from common.json_values import Json, record, records
 from emulator.kubernetes import CONFIG_MAP_PATCH, NAMESPACE
 from engine.run import MASK
 from maestro_stack.database import RESTORED_FROM
+from maestro_stack.names import BOOTSTRAP_CONFIG_MAP, BOOTSTRAP_NAMESPACE
 from maestro_stack.support import leaving_support
 from policies import types
-from policies.rules.encryption import FORCE_SSL
 from review.effects import ATTACHMENT, KUBERNETES_PROVIDER, PASSWORD
 from review.model import Difference, Grade, Way
 from review.permissions import DOCUMENTS, PermissionChange
 from review.resources import (
+    CONFIG_MAPS,
     FOLLOWS,
     LOST,
     NO_SECRET,
+    OTHERWISE,
     ResourceChange,
     is_downgrade,
     is_known,
@@ -99,13 +102,21 @@ def _leaving(version: Json) -> str | None:
 
 
 def _parameters(difference: Difference) -> Judgement:
-    def force_tls(parameters: Json) -> bool:
-        found = records({"of": parameters}, "of")
-        return any(each.get("name") == FORCE_SSL and each.get("value") == "1" for each in found)
+    """Of the whole list, or of one parameter, which the path names."""
 
-    if force_tls(difference.after):
-        return Judgement(_LOOK, "dynamic ones count at once, static ones after a restart")
-    return Judgement(_DANGEROUS, "connections without TLS may be accepted")
+    def tls(parameters: Json) -> set[str]:
+        found = (json.dumps(each, sort_keys=True) for each in records({"of": parameters}, "of"))
+        return {each for each in found if "ssl" in each}
+
+    if "ssl" in difference.path or tls(difference.before) != tls(difference.after):
+        return Judgement(_DANGEROUS, "connections without TLS, or with a weaker one, may be accepted")
+    return Judgement(_LOOK, "dynamic ones count at once, static ones after a restart")
+
+
+def _password(difference: Difference) -> Judgement:
+    if difference.note == OTHERWISE:
+        return Judgement(_DANGEROUS, "it is made from something else, and may be easier to guess")
+    return Judgement(_LOOK, "a rotation: new connections need the new password at once")
 
 
 def _is_first(before: Json, after: Json) -> bool:
@@ -191,7 +202,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
             "a database that is there isn't restored again: docs/restore.md has the ways to get data back"
         ),
         "parameterGroupName": looked_at("it has other parameters: see its parameter group"),
-        "password": looked_at("a rotation: new connections need the new password at once"),
+        "password": _password,
         "publiclyAccessible": looked_at_if(
             _becomes(wanted=False), "it loses its public address", "it gets a public address"
         ),
@@ -349,10 +360,8 @@ def _whatever_else(change: ResourceChange, permissions: PermissionChange | None)
 
 def _created(change: ResourceChange) -> Judgement:
     type_ = change.resource.type
-    if soon := leaving(change.resource):
-        return Judgement(_DANGEROUS, soon)
-    if type_ == types.INGRESS_RULE:
-        return Judgement(_DANGEROUS, "more can reach the database than before")
+    if reason := _why_not_to_be(change.resource):
+        return Judgement(_DANGEROUS, reason)
     if type_.startswith("random:"):
         return Judgement(_SAFE, "its value is in Pulumi's state alone")
     if type_ == types.INSTANCE and not change.resource.inputs.keys().isdisjoint(RESTORED_FROM):
@@ -361,6 +370,17 @@ def _created(change: ResourceChange) -> Judgement:
         return Judgement(_LOOK, _NEW[type_])
     said = "it is new, and not known to be harmless"
     return Judgement(_DANGEROUS, said if is_known(type_) else "it is new, and its type is unknown")
+
+
+def _why_not_to_be(new: Resource) -> str | None:
+    """Why a new resource of a type that may be harmless isn't; None if it may be."""
+    if new.type == types.INGRESS_RULE:
+        return "more can reach the database than before"
+    metadata = record(new.inputs, "metadata")
+    named = metadata.get("namespace"), metadata.get("name")
+    if new.type in CONFIG_MAPS and named != (BOOTSTRAP_NAMESPACE, BOOTSTRAP_CONFIG_MAP):
+        return "others in the cluster may act on what it says"
+    return leaving(new)
 
 
 def _of_attachment(change: ResourceChange, among: Mapping[str, ResourceChange]) -> Judgement:
@@ -398,6 +418,8 @@ _BY_GENERATION: Mapping[str, Callable[[ResourceChange, Mapping[str, ResourceChan
 def _lost(change: ResourceChange) -> Judgement:
     type_ = change.resource.type
     if change.way is Way.REPLACED and LOST not in change.replaced_by:
+        if type_ == types.BACKUP_REPLICATION and any(map(_keeps_shorter, change.differences)):
+            return Judgement(_DANGEROUS, "older copies of its backups are deleted")
         if type_ in _MADE_ANEW:
             another = type_ == types.SECRET_VERSION and "secretId" in change.replaced_by
             return Judgement(_LOOK, "it belongs to another secret" if another else _MADE_ANEW[type_])
@@ -409,6 +431,10 @@ def _lost(change: ResourceChange) -> Judgement:
         return Judgement(_LOOK, "its value is in Pulumi's state alone, and no longer used")
     unknown = "its type is unknown, and so is what is lost with it"
     return Judgement(_DANGEROUS, _LOSS.get(type_, "it goes away" if is_known(type_) else unknown))
+
+
+def _keeps_shorter(difference: Difference) -> bool:
+    return difference.path == "retentionPeriod" and is_less(difference.before, difference.after)
 
 
 def _of_inputs(change: ResourceChange, permissions: PermissionChange | None) -> Iterator[Judgement]:

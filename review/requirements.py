@@ -9,8 +9,13 @@ from review.revisions import Revision
 _FILE = re.compile(r"(.*/)?(requirements|constraints)[^/]*\.(txt|in)|(.*/)?(uv|poetry|pdm)\.lock")
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[\w,. -]*\])?\s*==\s*(?P<version>[\w.+!-]+)"
-    r"\s*(?P<marker>;[^#]*?)?(?P<hashes>(\s+--hash=[\w:]+)*)\s*"
+    r"\s*(?P<marker>;[^#\n]*?)?(?P<hashes>(\s+--hash=[\w:]+)*)\s*"
 )
+
+
+# pip decodes a file by its byte-order mark, or by the encoding that one of its first two lines names.
+# Source: pip, pip._internal.utils.encoding.auto_decode.
+_ENCODED = re.compile(rb"[\xff\xfe\xef\x00]|(.*\n)?\s*#.*coding[:=]")
 
 
 def is_one(path: str) -> bool:
@@ -45,6 +50,9 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
     if path in after.files and after.text(path) is None:
         yield _change(path, Way.UPDATED, f"{path} can't be read", "what is installed isn't known")
         return
+    if _ENCODED.match(after.content(path) or b""):
+        reason = "pip may read other lines than are shown"
+        yield _change(path, Way.UPDATED, f"{path} says how it is encoded", reason)
     for name in sorted({*old, *new}):
         was, is_ = old.get(name), new.get(name)
         if was == is_:
@@ -76,10 +84,19 @@ def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
         )
 
 
+def pins(text: str) -> list[str]:
+    """The lines that pin a version of a package, and nothing else."""
+    return [line for line in lines(text) if _PIN.fullmatch(line)]
+
+
 def _lines(text: str | None) -> dict[str, str]:
     """The lines by package, or by the line itself if it names none."""
-    pins = ((_PIN.fullmatch(line), line) for line in lines(text or ""))
-    return {pin["name"].lower() if pin else line: line for pin, line in pins}
+    found = dict[str, str]()
+    for line in lines(text or ""):
+        pin = _PIN.fullmatch(line)
+        name = pin["name"].lower() if pin else line
+        found[name] = f"{found[name]}\n{line}" if name in found else line  # two of one package are no pin
+    return found
 
 
 def _change(  # noqa: PLR0913 a change's parts

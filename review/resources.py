@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from common.json_values import Json, dig, flag, json_list, record, records, text, texts
 from emulator.aws import resource_handler
-from emulator.kubernetes import TABLES
+from emulator.kubernetes import CONFIG_MAP_PATCH, TABLES
 from emulator.lifecycle import Change as OfInput
 from emulator.packages import TYPES
 from emulator.randomness import table_of
@@ -19,6 +19,7 @@ from review.permissions import DOCUMENTS
 from review.snapshot import CONSTANT, UNTOLD, Resource, Snapshot, renamed, symbol
 
 CLUSTER_IDENTIFIER = "clusterIdentifier"
+CONFIG_MAPS = frozenset({types.CONFIG_MAP, CONFIG_MAP_PATCH})
 _IN_SECRETS = frozenset(
     {
         "aws:iot/certificate:Certificate",
@@ -34,6 +35,7 @@ Source: pulumi/pulumi pkg/resource/deploy/step_generator.go (providerChanged).
 """
 BY_TRIGGER = "its replacement trigger"
 BY_NAME = "its URN: it is another resource to Pulumi"
+OTHERWISE = "its content is put together otherwise"
 NO_SECRET = "it is a constant: whoever reads the program knows it"  # noqa: S105 that it is none
 LOST = "its loss: it is gone, whoever deleted it"
 FOLLOWS = "follows what it refers to, which is replaced"
@@ -179,7 +181,9 @@ def _in_order(resources: Mapping[str, Resource]) -> Iterator[str]:
 
 
 def _created(new: Resource) -> ResourceChange:
-    return ResourceChange(resource=new, before=None, way=Way.CREATED, differences=())
+    # What a ConfigMap says is all that it does.
+    says = differences({}, {**new.inputs}) if new.type in CONFIG_MAPS else ()
+    return ResourceChange(resource=new, before=None, way=Way.CREATED, differences=tuple(says))
 
 
 def _changed(
@@ -247,12 +251,12 @@ def _differing(old: Resource, new: Resource) -> Iterator[Difference]:
     if document is not None and means_the_same:
         before[document] = after[document] = ""
     yield from differences(before, after)
-    for key, digest in new.secrets.items():
-        if digest == CONSTANT and old.secrets.get(key) != CONSTANT and dig(dict(old.inputs), key) is not None:
-            yield Difference(path=key, before=MASK, after=MASK, note=NO_SECRET)
-        elif key in old.secrets and old.secrets[key] != digest:
-            note = "its content is put together otherwise"
-            yield Difference(path=key, before=MASK, after=MASK, note=note)
+    for key in sorted({*old.secrets, *new.secrets}):
+        was, is_ = old.secrets.get(key), new.secrets.get(key)
+        if was == is_ or any(dig(dict(each.inputs), key) is None for each in (old, new)):
+            continue
+        note = NO_SECRET if is_ == CONSTANT else OTHERWISE
+        yield Difference(path=key, before=MASK, after=MASK, note=note)
 
 
 def _of_options(old: Resource, new: Resource, stays: Collection[str]) -> Iterator[Difference]:

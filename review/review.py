@@ -127,7 +127,7 @@ def _compared(  # noqa: PLR0913, PLR0917 what a review is made of
                 rehearsed.get((BASE, name)),
                 rehearsed.get((HEAD, name)),
                 own=own.get((HEAD, name)),
-                settings=_settings(project, *(each.get(name) for each in files)),
+                settings=_settings(project, name, *files),
             )
             for name in changed
         ]
@@ -155,13 +155,18 @@ def _by_its_own(
     return rehearse_all([replace(task, stacks=tuple(broken), judge=after)], progress, meanwhile=lambda: None)
 
 
-def _settings(project: str, before: Path | None, after: Path | None) -> Callable[[bool], Iterator[Change]]:
+def _settings(
+    project: str, stack: str, before: Mapping[str, Path], after: Mapping[str, Path]
+) -> Callable[[bool], Iterator[Change]]:
     """A function for the changes of a stack file, which takes whether the rehearsals show anything unsafe."""
     from review import settings
 
-    if before is None or after is None:
+    old, new = before.get(stack), after.get(stack)
+    if new is None:
         return lambda _: iter(())
-    return lambda shows: settings.told(project, before, after, shows=shows)
+    if old is None:
+        return lambda _: settings.told_of_new(project, new, before.values())
+    return lambda shows: settings.told(project, old, new, shows=shows)
 
 
 def _files(before: Revision, after: Revision) -> list[Change]:

@@ -14,7 +14,7 @@ from engine.project import FileError, read_yaml
 from review.errors import UsageError
 
 UNREAD = re.compile(
-    r"(docs|tests|examples|benchmarks)/.*|[A-Z]+\.md|LICENSE|\.editorconfig"
+    r"(docs|tests|examples|benchmarks)/(?!CODEOWNERS$).*|[A-Z]+\.md|LICENSE|\.editorconfig"
     r"|\.github/ISSUE_TEMPLATE/.*|\.github/[a-z_]+\.md"
 )
 """Files that nothing reads that is deployed, deploys or judges. All others count."""
@@ -28,7 +28,7 @@ DEPENDENCIES = ("requirements.txt", "requirements-rehearsal.txt")
 LINK = "link "
 """Begins the text that stands for a symbolic link's content."""
 _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]{1,100})\.yaml")
-_LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.ya?ml)(/.*)?", re.DOTALL)
+_LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.(?:ya?ml|json))(/.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,17 @@ class Revision:
         file = self.stacks().get(stack)
         if file is None:
             return ""
-        named = {each for each in _texts(_parsed(file)) if each in self.files}
-        return f"{self.program}-{self.digest(file.name, *named)}"
+        named = sorted({each for text in _texts(_parsed(file)) if (each := self._named(text))})
+        return "-".join((self.program, self.digest(file.name), *named))
+
+    def _named(self, text: str) -> str:
+        """Digest of the project's file that a text leads to, by whatever path or link; empty if to none."""
+        try:
+            file = (self.root / text).resolve()
+            is_here = file.is_relative_to(self.root.resolve()) and file.is_file()
+            return _digest(file) if is_here else ""
+        except (OSError, ValueError, RuntimeError):  # no path, or a circle of links
+            return ""
 
     def digest(self, *paths: str) -> str:
         """Digest of the names and contents of the files at these paths."""

@@ -1,6 +1,6 @@
 """Changes of a stack file that a rehearsal doesn't show, such as keys that only the engine reads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +42,19 @@ _KEYS: Mapping[str, Rule] = {
 """By key outside the project's own namespace; any other key is dangerous."""
 
 
+_SALT = "encryptionsalt"
+_OF_EACH = ("aws:region", "encryptedkey")
+"""Keys that differ from stack to stack, and say nothing that a rehearsal doesn't show."""
+_OF_NEW: Mapping[str, Rule] = {
+    "secretsprovider": looked_at_if(
+        lambda _, after: after != "passphrase",
+        "the secrets in its state are encrypted with this key",
+        "whoever guesses the passphrase reads the secrets in its state",
+    )
+}
+_DONE = {Way.CREATED: "set", Way.DELETED: "removed", Way.UPDATED: "changed"}
+
+
 def told(project: str, before: Path, after: Path, *, shows: bool) -> Iterator[Change]:
     """The changes of a stack file; `shows` says whether the rehearsals show anything that isn't safe."""
     try:
@@ -55,16 +68,35 @@ def told(project: str, before: Path, after: Path, *, shows: bool) -> Iterator[Ch
             continue
         judgement = _judged(key, project, was, is_, found, shows=shows)
         if judgement is not None:
-            yield Change(
-                part=Part.SETTING,
-                subject=key,
-                way=Way.CREATED if was is None else Way.DELETED if is_ is None else Way.UPDATED,
-                sentence=f"{key} is {'set' if was is None else 'removed' if is_ is None else 'changed'}",
-                effect="",
-                grade=judgement.grade,
-                reason=judgement.reason,
-                differences=found,
-            )
+            way = Way.CREATED if was is None else Way.DELETED if is_ is None else Way.UPDATED
+            yield _change(key, way, judgement, found)
+
+
+def _change(key: str, way: Way, judgement: Judgement, found: tuple[Difference, ...]) -> Change:
+    return Change(
+        part=Part.SETTING,
+        subject=key,
+        way=way,
+        sentence=f"{key} is {_DONE[way]}",
+        effect="",
+        grade=judgement.grade,
+        reason=judgement.reason,
+        differences=found,
+    )
+
+
+def told_of_new(project: str, file: Path, others: Iterable[Path]) -> Iterator[Change]:
+    """What only the engine reads in a new stack's file, except what a stack that is there says, too."""
+    try:
+        new, *known = (_settings(each, project) for each in (file, *others))
+    except UsageError:
+        return  # the rehearsal says so
+    for key, value in sorted(new.items()):
+        alike = [each[key] for each in known if key in each]
+        if key.startswith(f"{project}:") or key in _OF_EACH or value in alike or (alike and key == _SALT):
+            continue
+        judgement = rule_of(key, _OF_NEW, _KEYS)(Difference(path=key, before=None, after=value))
+        yield _change(key, Way.CREATED, judgement, tuple(differences(None, value, key)))
 
 
 def _judged(  # noqa: PLR0913 a setting's parts

@@ -6,6 +6,8 @@ didn't use before can. docs/review.md describes the limits.
 
 import ast
 import builtins
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,11 +24,15 @@ _PLAIN = frozenset({
 })  # fmt: skip
 """Builtins that learn nothing about the surroundings."""
 _ASKS = frozenset({
-    ".cwd", ".environ", ".exists", ".get_organization", ".getenv", ".glob", ".home", ".is_dir", ".is_dry_run",
-    ".is_file", ".iterdir", ".modules", ".now", ".read_bytes", ".read_text", ".rglob", ".stat", ".time",
-    ".today", "__file__", "eval", "exec", "getattr", "globals", "hasattr", "open", "vars",
+    ".absolute", ".cwd", ".environ", ".exists", ".expanduser", ".get_organization", ".getenv", ".glob",
+    ".group", ".home", ".is_dir", ".is_dry_run", ".is_file", ".is_mount", ".is_symlink", ".iterdir",
+    ".lstat", ".modules", ".now", ".owner", ".read_bytes", ".read_text", ".readlink", ".resolve", ".rglob",
+    ".samefile", ".stat", ".time", ".today", ".utcnow", "__file__", "eval", "exec", "getattr", "globals",
+    "hasattr", "open", "vars",
 })  # fmt: skip
 """Names that learn something about the surroundings; each additional use of one is reported."""
+_FIELD = re.compile(r"\{[^{}]*?((?:\.\w+|\[\w+\])[^{}]*)\}")
+"""A field of a format string that looks up an attribute or an item."""
 _RUN_BY_THE_ENGINE = frozenset({"hooks=", "transforms=", ".register_resource_transform",
                                 ".register_invoke_transform", ".register_stack_transform"})  # fmt: skip
 """Names by which a program gives code to the engine."""
@@ -37,7 +43,7 @@ class _Names:
     used: Counter[str]
     """How often it names modules, builtins and attributes that come from elsewhere."""
     own: frozenset[str]
-    """What the program defines itself."""
+    """Attributes that the program defines itself."""
     trees: tuple[ast.Module, ...]
 
 
@@ -57,7 +63,7 @@ def told(before: Revision, after: Revision) -> Iterator[Change]:
     here = "a rehearsal shows what it does here, not what it does where the answer differs"
     if again := sorted(name for name in _ASKS & was.used.keys() if is_.used[name] > was.used[name]):
         yield _change("asks once more what may differ elsewhere", Grade.LOOK, here, "names", again)
-    if new := sorted(is_.used.keys() - was.used.keys() - is_.own):
+    if new := sorted(is_.used.keys() - was.used.keys()):
         judging = sorted({name.partition(".")[0] for name in new} & {*JUDGES})
         grade = Grade.DANGEROUS if judging else Grade.LOOK
         reason = f"it reaches for what judges it: {', '.join(judging)}" if judging else here
@@ -89,14 +95,17 @@ def _names(revision: Revision) -> _Names:
     return _Names(used=used, own=own, trees=tuple(trees))
 
 
+def _tells(attribute: str) -> bool:
+    """Whether an attribute may tell something of the surroundings, even if the program defines one, too."""
+    return f".{attribute}" in _ASKS or attribute in sys.stdlib_module_names or attribute.startswith("__")
+
+
 def _defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 yield name
-            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
-                yield name
-            case ast.arg(arg=name):
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
             case _:
                 continue
@@ -109,12 +118,18 @@ def _used(tree: ast.Module, own: frozenset[str]) -> Iterator[str]:
                 yield from (each.name for each in names)
             case ast.ImportFrom(module=str(module), names=names) if not module.startswith("maestro_stack"):
                 yield from (f"{module}.{each.name}" for each in names)
-            case ast.Name(id=name, ctx=ast.Load()) if name in _BUILTINS - _PLAIN - own:
+            case ast.Name(id=name, ctx=ast.Load()) if name in _BUILTINS - _PLAIN:
                 yield name
             case ast.Name(id=name) if name.startswith("__") and name != "__name__":
                 yield name
-            case ast.Attribute(attr=name, ctx=ast.Load()) if name not in own:
+            case ast.Attribute(attr=name, ctx=ast.Load()) if name not in own or _tells(name):
                 yield f".{name}"
+            case ast.MatchClass(kwd_attrs=names):
+                yield from (f".{name}" for name in names)
+            case ast.Constant(value=str(text)):
+                yield from (
+                    f".{name}" for field in _FIELD.findall(text) for name in re.findall(r"\w+", field)
+                )
             case ast.Call(func=ast.Attribute(attr=name), keywords=options) if name.endswith("Options"):
                 yield from (f"{option.arg or '**'}=" for option in options)
             case _:

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,46 @@ def test_what_cannot_be_installed_is_reported_and_is_not_called_safe(
     (note,) = [note for note in found["notes"] if "pins" in note]
     assert f"No matching distribution found for {NAME}==3.0" in note
     assert found["verdict"] != "safe"
+
+
+def test_a_revisions_options_are_not_obeyed_which_might_run_its_code(
+    pull_request: PullRequest, review: Reviewed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index or a source distribution of its own; pip would run the latter's build."""
+    asked = tmp_path / "asked"
+    script = f"import pathlib\npathlib.Path({str(asked)!r}).touch()\n"
+    source = pull_request.root / "packages" / f"{NAME}-1.0"
+    source.mkdir(parents=True)
+    (source / "setup.py").write_text(script)
+    with tarfile.open(f"{source}.tar.gz", "w:gz") as archive:
+        archive.add(source, source.name)
+    shutil.rmtree(source)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    options = f"--find-links ./packages\n--no-binary {NAME}\n{NAME}==1.0\n"
+    pull_request.replace("requirements.txt", "annotated-types==", f"{options}annotated-types==")
+    found = json.loads(review("--json").stdout)
+    assert found["verdict"] == "dangerous"
+    assert any("couldn't be installed" in note for note in found["notes"])
+    assert not asked.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"# caf\xe9\n", id="no UTF-8"),
+        pytest.param(b'attrs==26.1.0 ; os_name ~= "x"\n', id="a comparison that isn't defined"),
+        pytest.param(b'attrs==26.1.0 ; "x" in extras\n', id="a name that isn't defined"),
+    ],
+)
+def test_what_pip_cannot_read_is_dangerous_and_no_traceback(
+    line: bytes, pull_request: PullRequest, review: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    lock = pull_request.root / "requirements.txt"
+    lock.write_bytes(line + lock.read_bytes())
+    outcome = review("--json")
+    assert json.loads(outcome.stdout)["verdict"] == "dangerous"
+    assert outcome.stderr == ""
 
 
 @pytest.mark.parametrize(
