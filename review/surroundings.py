@@ -23,7 +23,9 @@ _PLAIN = frozenset({
     "reversed", "round", "set", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip",
 })  # fmt: skip
 """Builtins that learn nothing about the surroundings."""
-_ASKS = frozenset({
+_FORMATS = "format()"
+"""Stands for the formatting of a text that isn't written out: its fields may look up any attribute."""
+_ASKS = frozenset({_FORMATS,
     ".absolute", ".cwd", ".environ", ".exists", ".expanduser", ".get_organization", ".getenv", ".glob",
     ".group", ".home", ".is_dir", ".is_dry_run", ".is_file", ".is_mount", ".is_symlink", ".iterdir",
     ".lstat", ".modules", ".now", ".owner", ".read_bytes", ".read_text", ".readlink", ".resolve", ".rglob",
@@ -42,8 +44,6 @@ _RUN_BY_THE_ENGINE = frozenset({"hooks=", "transforms=", ".register_resource_tra
 class _Names:
     used: Counter[str]
     """How often it names modules, builtins and attributes that come from elsewhere."""
-    own: frozenset[str]
-    """Attributes that the program defines itself."""
     trees: tuple[ast.Module, ...]
 
 
@@ -92,7 +92,7 @@ def _names(revision: Revision) -> _Names:
     trees = [ast.parse(content) for content in found if content is not None]
     own = frozenset(name for tree in trees for name in _defined(ast.walk(tree)))
     used = Counter(name for tree in trees for name in _used(tree, own))
-    return _Names(used=used, own=own, trees=tuple(trees))
+    return _Names(used=used, trees=tuple(trees))
 
 
 def _tells(attribute: str) -> bool:
@@ -111,7 +111,20 @@ def _defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
                 continue
 
 
+def _foreign(tree: ast.Module) -> Iterator[str]:
+    """What a module calls that which it imports from elsewhere."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (each.asname or each.name.partition(".")[0] for each in names)
+            case ast.ImportFrom(module=str(module), names=names) if not module.startswith("maestro_stack"):
+                yield from (each.asname or each.name for each in names)
+            case _:
+                continue
+
+
 def _used(tree: ast.Module, own: frozenset[str]) -> Iterator[str]:
+    foreign = {*_foreign(tree)}
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -122,15 +135,25 @@ def _used(tree: ast.Module, own: frozenset[str]) -> Iterator[str]:
                 yield name
             case ast.Name(id=name) if name.startswith("__") and name != "__name__":
                 yield name
+            case ast.Attribute(value=ast.Name(id=of), attr=name) if of in foreign:
+                yield f".{name}"
             case ast.Attribute(attr=name, ctx=ast.Load()) if name not in own or _tells(name):
                 yield f".{name}"
-            case ast.MatchClass(kwd_attrs=names):
-                yield from (f".{name}" for name in names)
-            case ast.Constant(value=str(text)):
-                yield from (
-                    f".{name}" for field in _FIELD.findall(text) for name in re.findall(r"\w+", field)
-                )
-            case ast.Call(func=ast.Attribute(attr=name), keywords=options) if name.endswith("Options"):
-                yield from (f"{option.arg or '**'}=" for option in options)
             case _:
-                continue
+                yield from _used_otherwise(node)
+
+
+def _used_otherwise(node: ast.AST) -> Iterator[str]:
+    """Attributes that a pattern or a format string looks up, and options."""
+    match node:
+        case ast.MatchClass(kwd_attrs=names):
+            yield from (f".{name}" for name in names)
+        case ast.Constant(value=str(text)):
+            yield from (f".{name}" for field in _FIELD.findall(text) for name in re.findall(r"\w+", field))
+        case ast.Call(func=ast.Attribute(attr="format" | "format_map", value=text), args=args):
+            if not any(isinstance(each, ast.Constant) for each in (text, *args[:1])):
+                yield _FORMATS
+        case ast.Call(func=ast.Attribute(attr=name), keywords=options) if name.endswith("Options"):
+            yield from (f"{option.arg or '**'}=" for option in options)
+        case _:
+            return
