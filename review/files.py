@@ -246,7 +246,7 @@ _RULES: tuple[tuple[str, Judge], ...] = (
     (r"\.ci/.*", _script),
     (r"Pulumi\.ya?ml", _project),
     (r"Pulumi\.json", _always(_DANGEROUS, "the engine reads it in place of Pulumi.yaml")),
-    (rf"({PROGRAM[0]})/.*\.pem", _always(_DANGEROUS, "it says whom the server trusts")),
+    (rf"{PROGRAM[0]}/.*\.pem", _always(_DANGEROUS, "it says whom the server trusts")),
     (r"pyproject\.toml", _pyproject),
     (r"(.*/)?(uv\.toml|pip\.(conf|ini))", _always(_DANGEROUS, "it says where packages are installed from")),
     (

@@ -1,5 +1,6 @@
 """Changes of a stack file that a rehearsal doesn't show, such as keys that only the engine reads."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -87,16 +88,20 @@ def _change(key: str, way: Way, judgement: Judgement, found: tuple[Difference, .
 
 def told_of_new(project: str, file: Path, others: Iterable[Path]) -> Iterator[Change]:
     """What only the engine reads in a new stack's file, except what a stack that is there says, too."""
-    try:
-        new, *known = (_settings(each, project) for each in (file, *others))
-    except UsageError:
-        return  # the rehearsal says so
-    for key, value in sorted(new.items()):
+    known = [*_readable(others, project)]
+    for key, value in sorted(next(_readable([file], project), dict[str, Json]()).items()):
         alike = [each[key] for each in known if key in each]
         if key.startswith(f"{project}:") or key in _OF_EACH or value in alike or (alike and key == _SALT):
             continue
         judgement = rule_of(key, _OF_NEW, _KEYS)(Difference(path=key, before=None, after=value))
         yield _change(key, Way.CREATED, judgement, tuple(differences(None, value, key)))
+
+
+def _readable(files: Iterable[Path], project: str) -> Iterator[dict[str, Json]]:
+    """Their settings, without those of files that can't be read: the rehearsal says so."""
+    for file in files:
+        with contextlib.suppress(UsageError):
+            yield _settings(file, project)
 
 
 def _judged(  # noqa: PLR0913 a setting's parts
