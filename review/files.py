@@ -18,11 +18,10 @@ from engine import go_yaml
 from review import requirements, surroundings
 from review.differences import differences
 from review.model import Change, Difference, Grade, Part, Way
-from review.revisions import JUDGES, LINK, Revision, changed_files, counts
+from review.revisions import JUDGES, LIKE_A_STACK_FILE, LINK, Revision, changed_files, counts
 
 PROGRAM = ("maestro_stack",)
 CHART = re.compile(r"charts/[^/]+/.*", re.DOTALL)
-_STACK_FILE = re.compile(r"Pulumi\.[^/]+\.(ya?ml|json)(/.*)?", re.DOTALL)
 _PINNED = re.compile(r"(?P<action>\"uses\": \"[\w./-]+)@[0-9a-f]{40}(?=\")")
 _COMPILED = (".pyc", ".pyo", ".so", ".pyd", ".pth", ".egg-link")
 
@@ -44,7 +43,7 @@ def told(before: Revision, after: Revision) -> list[Change]:
 
 
 def _told(path: str, before: Revision, after: Revision) -> Iterator[Change]:
-    if _STACK_FILE.fullmatch(path) or requirements.is_one(path):
+    if LIKE_A_STACK_FILE.fullmatch(path) or requirements.is_one(path):
         return
     old, new = before.content(path), after.content(path)
     if any(each.files.get(path, "").startswith(LINK) for each in (before, after)):

@@ -28,7 +28,8 @@ DEPENDENCIES = ("requirements.txt", "requirements-rehearsal.txt")
 LINK = "link "
 """Begins the text that stands for a symbolic link's content."""
 _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]{1,100})\.yaml")
-_LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.(?:ya?ml|json))(/.*)?", re.DOTALL)
+LIKE_A_STACK_FILE = re.compile(r"(Pulumi\.[^/]+\.(?:ya?ml|json))(/.*)?", re.DOTALL)
+"""What the engine may take for a stack's file, or what is below it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Revision:
         own = {file.name for file in self.stacks().values()}
         found: dict[str, str] = {}
         for path in sorted(self.files):
-            match = _LIKE_A_STACK_FILE.fullmatch(path)
+            match = LIKE_A_STACK_FILE.fullmatch(path)
             if match and match[1] not in own:
                 is_link = (self.root / match[1]).is_symlink()
                 found[match[1]] = "a folder" if match[2] else "a link" if is_link else "no stack's name"
