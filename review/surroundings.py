@@ -151,7 +151,8 @@ def _used_otherwise(node: ast.AST) -> Iterator[str]:
         case ast.Constant(value=str(text)):
             yield from (f".{name}" for field in _FIELD.findall(text) for name in re.findall(r"\w+", field))
         case ast.Call(func=ast.Attribute(attr="format" | "format_map", value=text), args=args):
-            if not any(isinstance(each, ast.Constant) for each in (text, *args[:1])):
+            is_output = isinstance(text, ast.Attribute) and text.attr == "Output"
+            if not isinstance(args[0] if is_output and args else text, ast.Constant):
                 yield _FORMATS
         case ast.Call(func=ast.Attribute(attr=name), keywords=options) if name.endswith("Options"):
             yield from (f"{option.arg or '**'}=" for option in options)
